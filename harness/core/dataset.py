@@ -1,0 +1,104 @@
+"""What a data set file hands over, and what a method may see of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.core.errors import InputError
+
+Images = NDArray[np.uint8]
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A complete labelled image data set in memory.
+
+    Args:
+        name: as given on the command line.
+        x_train, x_test: ``uint8`` images, shape ``(n, height, width, channels)``.
+        y_train, y_test: ``int64`` labels, shape ``(n,)``.
+        classes: class names, in label order.
+        mean, std: per channel, on the 0..255 scale, computed on the training images or published for the set.
+        flip: whether a mirrored image keeps its label (photographs yes, digits no).
+        crop_padding: pixels of zero padding for random crops; 4 is the CIFAR custom.
+        cutout: side of the cutout square in pixels, 0 for none, where the literature has a value for this set.
+        groups: optional group of each training image (a person, a fold); the validation split keeps groups whole.
+    """
+
+    name: str
+    x_train: Images
+    y_train: Labels
+    x_test: Images
+    y_test: Labels
+    classes: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    flip: bool = True
+    crop_padding: int = 4
+    cutout: int = 0
+    groups: Labels | None = None
+
+    def __post_init__(self) -> None:
+        for part, x, y in (("train", self.x_train, self.y_train), ("test", self.x_test, self.y_test)):
+            if x.ndim != 4 or x.dtype != np.uint8:
+                raise InputError(f"data set '{self.name}': the {part} images are not uint8 of shape (n, h, w, c)")
+            if len(x) == 0 or len(x) != len(y):
+                raise InputError(f"data set '{self.name}': {len(x)} {part} images but {len(y)} labels")
+            if int(y.min()) < 0 or int(y.max()) >= len(self.classes):
+                raise InputError(f"data set '{self.name}': a {part} label is outside 0..{len(self.classes) - 1}")
+
+
+@dataclass(frozen=True)
+class DatasetSource:
+    """What a file in ``datasets/`` exports as ``DATASET``: how to load a set and how to get it.
+
+    Args:
+        name: as given on the command line.
+        summary: one line: what it is, sizes, classes.
+        load: ``load(root) -> Dataset``; ``root`` is the directory that holds all data sets. Raises
+            :class:`InputError` with one sentence that names the missing or broken file.
+        missing: ``missing(root)``: None if the files are there, else one sentence with the command that brings them.
+            Cheap: looks at names and sizes only.
+        fetch: ``fetch(root, say)`` brings the files, telling progress through ``say``; None if it cannot be automated.
+        hidden: ``hidden(root)``: the paths (files or directories) with the test labels in them; a search process is
+            refused to open them.
+    """
+
+    name: str
+    summary: str
+    load: Callable[[Path], Dataset]
+    missing: Callable[[Path], str | None]
+    fetch: Callable[[Path, Callable[[str], None]], None] | None
+    hidden: Callable[[Path], tuple[Path, ...]]
+
+
+@dataclass(frozen=True)
+class SearchData:
+    """The part of a data set that a search may see: train and validation images, no test.
+
+    Shapes and types as in :class:`Dataset`. The arrays are read-only.
+    """
+
+    dataset: str
+    x_train: Images
+    y_train: Labels
+    x_valid: Images
+    y_valid: Labels
+    classes: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    flip: bool
+    crop_padding: int
+    cutout: int
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """``(height, width, channels)``."""
+        height, width, channels = self.x_train.shape[1:]
+        return int(height), int(width), int(channels)

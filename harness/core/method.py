@@ -1,0 +1,66 @@
+"""The contract of a search method."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping
+from typing import Any, ClassVar, Protocol
+
+from harness.core.space import Genotype, Space
+from harness.core.task import Evaluation, Task
+
+
+class Method(abc.ABC):
+    """A search method. One file, one subclass, exported as ``METHOD``.
+
+    Subclass it as a frozen dataclass whose fields are the hyper-parameters, with the paper's values as defaults.
+
+    Attributes:
+        name: as given on the command line; equals the file's name.
+        title: as printed in tables.
+        space: name of the space the paper searches.
+        published: column of the published Table A or None.
+        scaled: hyper-parameters per profile, where the paper's values make no sense at a small budget.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    space: ClassVar[str]
+    published: ClassVar[str | None] = None
+    scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+
+    def unsupported(self, task: Task) -> str | None:
+        """One sentence on why this method cannot work on ``task``, or None."""
+        return None
+
+    @abc.abstractmethod
+    def search(self, task: Task) -> None:
+        """Searches until done or until :class:`~harness.core.budget.BudgetSpent` passes through.
+
+        What was proposed last (by :meth:`Task.propose`, or the best evaluated) is the result.
+        """
+
+
+class AskTell(Protocol):
+    """A method that answers questions instead of owning a loop."""
+
+    def ask(self) -> Genotype:
+        """The next genotype to evaluate."""
+
+    def tell(self, genotype: Genotype, evaluation: Evaluation) -> None:
+        """Its result."""
+
+
+def ask_tell(task: Task, solver: AskTell) -> None:
+    """Drives an ask/tell solver until the budget is spent."""
+    while True:
+        genotype = solver.ask()
+        [evaluation] = task.evaluate([genotype])
+        solver.tell(genotype, evaluation)
+
+
+def space_is(task: Task, *kinds: type[Space]) -> str | None:
+    """None if ``task.space`` is one of ``kinds``, else the sentence for :meth:`Method.unsupported`."""
+    if isinstance(task.space, kinds):
+        return None
+    return f"it searches {' or '.join(kind.__name__ for kind in kinds)}, not the space '{task.space.name}'"

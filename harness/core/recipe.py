@@ -1,0 +1,52 @@
+"""How a network is trained: one frozen value for the proxy task of a search, another for the final training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.core.space import Size
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """SGD with Nesterov momentum and a cosine schedule, with the usual regularisers as options.
+
+    Args:
+        size: the network around the genotype.
+        steps: gradient steps of one training; with ``seconds`` set, the upper bound.
+        seconds: if set, the length of the training on this machine: the rate is measured in the first steps, the number
+            of steps is fixed from it, and the cosine schedule runs over that number.
+        batch: images per step.
+        learning_rate: initial rate; annealed to ``final_learning_rate`` by half a cosine, updated every step.
+        warmup: share of the steps in which the rate rises linearly from 0.
+        momentum: Nesterov momentum.
+        weight_decay: added to the gradient as ``weight_decay * w`` for every trainable weight (PyTorch's convention).
+        label_smoothing: mass moved from the label to the uniform distribution.
+        augment: random crop and, where the data set allows it, flip.
+        cutout: whether to cut a square of the data set's side out of each training image.
+        drop_path: final probability of dropping a path, rising linearly from 0 (scheduled drop path).
+        auxiliary: weight of the auxiliary head's loss; 0 for none.
+        gradient_clip: global norm; 0 for none.
+        validations: how many times the validation accuracy is measured, evenly spaced, the last time at the end.
+        validation_images: how many validation images are used (the first ones of the split); 0 for all.
+        train_images: how many training images are used; 0 for all.
+    """
+
+    size: Size
+    steps: int
+    seconds: float = 0.0
+    batch: int = 64
+    learning_rate: float = 0.1
+    final_learning_rate: float = 0.0
+    warmup: float = 0.0
+    momentum: float = 0.9
+    weight_decay: float = 3e-4
+    label_smoothing: float = 0.0
+    augment: bool = True
+    cutout: bool = False
+    drop_path: float = 0.0
+    auxiliary: float = 0.0
+    gradient_clip: float = 5.0
+    validations: int = 1
+    validation_images: int = 0
+    train_images: int = 0

@@ -1,0 +1,101 @@
+"""What a run leaves behind: one JSON file, written last. Tables are pure functions of records."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from harness.core.errors import InputError
+
+SCHEMA = 1
+Status = Literal["ok", "failed", "unsupported"]
+
+
+@dataclass(frozen=True)
+class Record:
+    """One method on one data set with one seed.
+
+    Args:
+        status, reason: ``ok``, or ``failed``/``unsupported`` with one sentence.
+        profile, dataset, space, method, title, seed: which run.
+        budget: the search budget as text.
+        settings: the method's hyper-parameters.
+        recipes: ``proxy`` and ``final`` recipe as plain values.
+        proposal: the architecture found, as text.
+        test_accuracy, valid_accuracy: of the final training, 0..1.
+        parameters: trainable weights of the final network, auxiliary head excluded.
+        macs: multiply-accumulates of one forward pass of the final network (convolutions and dense layers).
+        search: ``charged`` (in the budget's unit), ``seconds``, ``cpu_seconds``, ``evaluations``, ``unique``, ``steps``.
+        final: ``seconds``, ``cpu_seconds``, ``steps``, ``images_per_second``, ``training_seed``.
+        provenance: command, commit, dirty flag, versions, device, threads, cores, times.
+        schema: version of this layout.
+    """
+
+    status: Status
+    reason: str
+    profile: str
+    dataset: str
+    space: str
+    method: str
+    title: str
+    seed: int
+    budget: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    recipes: dict[str, Any] = field(default_factory=dict)
+    proposal: str = ""
+    test_accuracy: float | None = None
+    valid_accuracy: float | None = None
+    parameters: int | None = None
+    macs: int | None = None
+    search: dict[str, float] = field(default_factory=dict)
+    final: dict[str, float] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
+    schema: int = SCHEMA
+
+    def to_json(self) -> str:
+        """Indented JSON with sorted keys: the same record gives the same bytes."""
+        return json.dumps(dataclasses.asdict(self), indent=1, sort_keys=True) + "\n"
+
+    @staticmethod
+    def read(path: Path) -> Record:
+        """The record in a file.
+
+        Raises:
+            InputError: unreadable, not JSON, fields missing or unknown, or another schema.
+        """
+        try:
+            raw = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise InputError(f"{path} is no readable record ({error}); delete its directory to run it again") from error
+        if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
+            raise InputError(f"{path} is not a record of schema {SCHEMA}; delete its directory to run it again")
+        names = {f.name for f in dataclasses.fields(Record)}
+        required = {
+            f.name
+            for f in dataclasses.fields(Record)
+            if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+        }
+        if set(raw) - names or required - set(raw):
+            wrong = sorted((set(raw) - names) | (required - set(raw)))
+            raise InputError(f"{path} has missing or unknown fields ({', '.join(wrong)}); delete its directory")
+        return Record(**raw)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A record together with its logs, as the report reads them.
+
+    Args:
+        path: the run's directory.
+        record: its record.
+        evaluations: rows of ``evaluations.jsonl``: number, genotype, accuracy, curve, seconds, steps, failure, spent.
+        proposals: rows of ``proposals.jsonl``: genotype, accuracy (or null), spent, shared_weights.
+    """
+
+    path: Path
+    record: Record
+    evaluations: tuple[dict[str, Any], ...]
+    proposals: tuple[dict[str, Any], ...]

@@ -1,0 +1,256 @@
+"""The whole world of a method: data without a test set, randomness, an evaluator, a budget.
+
+The method owns its loop; the task owns clock, evaluation, logging and stopping.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from harness.core.budget import BudgetSpent, Meter
+from harness.core.dataset import SearchData
+from harness.core.recipe import Recipe
+from harness.core.space import Genotype, Space
+
+State = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class KerasConfig:
+    """A proposal from outside the project's spaces: a Keras model as JSON (``model.to_json()``).
+
+    ``name`` is short and readable, for tables. The model ends in softmax or logits over the classes.
+    """
+
+    name: str
+    json: str
+
+    def __str__(self) -> str:
+        return f"keras:{self.name}"
+
+
+Proposal = Genotype | KerasConfig
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One proxy training of one proposal.
+
+    Args:
+        genotype: what was trained, as text.
+        accuracy: validation accuracy at the end, 0..1; 0 if it failed.
+        curve: validation accuracies during the training, the last one being ``accuracy``.
+        seconds: device seconds of building, training and validating.
+        steps: gradient steps.
+        failure: empty, or one sentence on why there is no accuracy.
+    """
+
+    genotype: str
+    accuracy: float
+    curve: tuple[float, ...]
+    seconds: float
+    steps: int
+    failure: str = ""
+
+
+class Evaluator(Protocol):
+    """Trains a proposal on the proxy task."""
+
+    def steps(self) -> int:
+        """Gradient steps that one evaluation costs."""
+
+    def evaluate(self, proposal: Proposal, number: int, meter: Meter) -> Evaluation:
+        """Trains and validates ``proposal``; ``number`` is the evaluation's place in the run and names its seed.
+
+        Raises:
+            BudgetSpent: the budget ended on the way; nothing is charged or logged.
+        """
+
+
+class Journal(Protocol):
+    """Where a task writes what happened, and reads what an interrupted run had written."""
+
+    def replay(self, number: int) -> Evaluation | None:
+        """The logged evaluation with this number, if the run was interrupted after it."""
+
+    def evaluated(self, number: int, evaluation: Evaluation, spent: float) -> None:
+        """Appends an evaluation."""
+
+    def proposed(self, proposal: Proposal, accuracy: float | None, spent: float, shared_weights: bool) -> None:
+        """Appends a proposal."""
+
+    def save(self, state: State) -> None:
+        """Replaces the checkpoint, atomically."""
+
+    def load(self) -> State | None:
+        """The checkpoint, if there is one."""
+
+    def progress(self, share: float, words: str) -> None:
+        """Tells the screen."""
+
+
+class Task:
+    """What ``Method.search`` gets.
+
+    Attributes:
+        space: the space to search in.
+        data: train and validation images.
+        rng: the only source of randomness a method may use.
+        recipe: the proxy task's training recipe; ``recipe.size`` is the proxy network's size.
+        meter: the budget's meter; ``meter.left`` is for methods that plan ahead.
+        seed: the search seed, for methods that need an integer (TensorFlow's stateless generators).
+    """
+
+    def __init__(
+        self,
+        *,
+        space: Space,
+        data: SearchData,
+        recipe: Recipe,
+        rng: np.random.Generator,
+        seed: int,
+        meter: Meter,
+        evaluator: Evaluator,
+        journal: Journal,
+        checkpoint_every: float = 30.0,
+    ) -> None:
+        self.space, self.data, self.recipe, self.rng, self.seed, self.meter = space, data, recipe, rng, seed, meter
+        self._evaluator, self._journal = evaluator, journal
+        self._checkpoint_every = checkpoint_every
+        self._last_checkpoint = meter.spent
+        self._cache: dict[str, Evaluation] = {}
+        self.evaluations: list[Evaluation] = []
+        self.proposal: Proposal | None = None
+        self.best: Evaluation | None = None
+        self._by_text: dict[str, Proposal] = {}
+
+    def evaluate(self, proposals: Iterable[Proposal]) -> list[Evaluation]:
+        """Trains each proposal on the proxy task and returns its validation accuracy.
+
+        Every call is charged, also for a repeated genotype, which costs what it cost the first time but is not
+        trained again: a policy that has converged pays for its repeats, as in NAS-Bench-201's protocol. The best
+        evaluation so far becomes the proposal unless the method has proposed something itself.
+
+        Raises:
+            BudgetSpent: an evaluation does not fit into the budget any more. Let it pass.
+        """
+        return [self._evaluate(proposal) for proposal in proposals]
+
+    def _evaluate(self, proposal: Proposal) -> Evaluation:
+        number = len(self.evaluations)
+        self.meter.afford(self._evaluator.steps())
+        began = time.perf_counter()
+        text = str(proposal)
+        logged = self._journal.replay(number)
+        if logged is not None and logged.genotype != text:
+            raise RuntimeError(
+                f"evaluation {number} was logged for {logged.genotype} but the method now asks for {text}: "
+                "it draws randomness from somewhere else than task.rng"
+            )
+        evaluation = logged or self._cache.get(text) or self._evaluator.evaluate(proposal, number, self.meter)
+        self._cache[text] = evaluation
+        self._by_text[text] = proposal
+        self.evaluations.append(evaluation)
+        self.meter.exclude(time.perf_counter() - began)
+        self.meter.charge(seconds=evaluation.seconds, steps=evaluation.steps)
+        if logged is None:
+            self._journal.evaluated(number, evaluation, self.meter.spent)
+        if not evaluation.failure and (self.best is None or evaluation.accuracy > self.best.accuracy):
+            self.best = evaluation
+            self._propose(proposal, evaluation.accuracy, shared_weights=False)
+        self.progress(f"{len(self.evaluations)} evaluated")
+        return evaluation
+
+    def propose(self, proposal: Proposal, accuracy: float | None = None) -> None:
+        """Names what the search would return if it were stopped now.
+
+        Args:
+            proposal: a genotype of :attr:`space`, or a Keras model.
+            accuracy: its validation accuracy if known; under shared weights, which is said so in the log.
+
+        Raises:
+            ValueError: the genotype is not in the space.
+        """
+        if isinstance(proposal, Genotype) and not self.space.contains(proposal):
+            raise ValueError(f"proposed '{proposal}', which is not in space '{self.space.name}'")
+        self._propose(proposal, accuracy, shared_weights=True)
+
+    def _propose(self, proposal: Proposal, accuracy: float | None, *, shared_weights: bool) -> None:
+        if isinstance(proposal, Genotype) and not self.space.contains(proposal):
+            raise ValueError(f"evaluated '{proposal}', which is not in space '{self.space.name}'")
+        self.proposal = proposal
+        self._journal.proposed(proposal, accuracy, self.meter.spent, shared_weights)
+
+    def step(self, steps: int = 1) -> None:
+        """Charges ``steps`` gradient steps that the method is about to take itself (shared weights, supernets).
+
+        Raises:
+            BudgetSpent: they do not fit into the budget. Let it pass.
+        """
+        self.meter.afford(steps)
+        self.meter.charge(seconds=0.0, steps=steps)
+        self.progress(f"{self.meter.steps} steps")
+
+    def checkpoint(self, state: Callable[[], State]) -> None:
+        """Gives the harness the chance to save the method's state; it calls ``state`` only when a save is due.
+
+        The generator :attr:`rng`, the meter and the evaluation count are saved along. In counted budgets every call
+        saves, so that a killed run continues with the very same numbers.
+        """
+        if not self.meter.budget.counted and self.meter.spent - self._last_checkpoint < self._checkpoint_every:
+            return
+        began = time.perf_counter()
+        self._journal.save({**state(), **_freeze(self)})
+        self.meter.exclude(time.perf_counter() - began)
+        self._last_checkpoint = self.meter.spent
+
+    def restored(self) -> State | None:
+        """The state an interrupted run saved last, or None in a fresh run; restores rng and meter on the way."""
+        state = self._journal.load()
+        if state is not None:
+            _thaw(self, state)
+        return state
+
+    def progress(self, words: str) -> None:
+        """Tells the person who waits how far the search is; cheap enough to call every step."""
+        self._journal.progress(min(1.0, self.meter.spent / self.meter.limit), words)
+
+    def stop(self) -> None:
+        """Ends the search as if the budget were spent: for tests and for methods that know they are done."""
+        raise BudgetSpent
+
+
+def _freeze(task: Task) -> State:
+    state: dict[str, Any] = task.rng.bit_generator.state
+    words = [state["state"]["state"], state["state"]["inc"]]
+    numbers = [int(w >> shift) & 0xFFFFFFFF for w in words for shift in (96, 64, 32, 0)]
+    return {
+        "_rng": np.array([*numbers, state["has_uint32"], state["uinteger"]], np.uint64),
+        "_spent": np.array([task.meter.spent if not task.meter.budget.counted else 0.0, task.meter.steps], np.float64),
+        "_evaluations": np.array(len(task.evaluations)),
+    }
+
+
+def _thaw(task: Task, state: State) -> None:
+    numbers = [int(n) for n in state["_rng"]]
+    words = [sum(n << s for n, s in zip(numbers[i : i + 4], (96, 64, 32, 0), strict=True)) for i in (0, 4)]
+    task.rng.bit_generator.state = {
+        "bit_generator": "PCG64",
+        "state": {"state": words[0], "inc": words[1]},
+        "has_uint32": numbers[8],
+        "uinteger": numbers[9],
+    }
+    seconds, steps = state["_spent"]
+    task.meter.restore(seconds=float(seconds), steps=int(steps))
+    task._last_checkpoint = task.meter.spent
+    for number in range(int(state["_evaluations"])):
+        logged = task._journal.replay(number)
+        if logged is None:
+            raise RuntimeError(f"the checkpoint knows {number + 1} evaluations but the log has {number}")
+        task.evaluations.append(logged)
+        task._cache[logged.genotype] = logged

@@ -1,0 +1,47 @@
+"""Search spaces as data, by name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from harness.core.errors import InputError
+from harness.core.space import Space
+from harness.spaces.cell import CellSpace, EnasCellSpace
+from harness.spaces.chain import ConvChainSpace
+from harness.spaces.macro import MacroSpace
+from harness.spaces.nasbench201 import NasBench201Space
+
+_FIXED: dict[str, tuple[str, Callable[[], Space]]] = {
+    "cell": ("DARTS' cells: four nodes, two different inputs each, seven operations", CellSpace),
+    "enas_cell": ("ENAS micro's cells: five nodes, two inputs each, five operations", EnasCellSpace),
+    "macro": ("ENAS macro: twelve layers, six operations, skip connections", MacroSpace),
+    "chain": ("Zoph & Le: fifteen convolutions, skip connections by anchor points", ConvChainSpace),
+    "nasbench201": ("NAS-Bench-201: one cell of six edges, five operations, 15,625 in all", NasBench201Space),
+}
+_SIZED = re.compile(r"^(macro|chain)-(\d+)$")
+
+
+def names() -> dict[str, str]:
+    """Built-in spaces and one line about each."""
+    return {name: line for name, (line, _) in _FIXED.items()}
+
+
+def get_space(name: str) -> Space:
+    """The space with this name; ``macro-N`` and ``chain-N`` are the same spaces with N layers.
+
+    A chain of another depth than the paper's 15 has fixed 2x2 max poolings after a third and two thirds of its layers,
+    as the paper's third experiment has them.
+
+    Raises:
+        InputError: no such space.
+    """
+    if name in _FIXED:
+        return _FIXED[name][1]()
+    match = _SIZED.match(name)
+    if match and int(match[2]) >= 3:
+        layers = int(match[2])
+        if match[1] == "macro":
+            return MacroSpace(name, layers)
+        return ConvChainSpace(name, layers, pools=(layers // 3, 2 * layers // 3))
+    raise InputError(f"there is no space '{name}'; there are {', '.join(_FIXED)}, and macro-N and chain-N of N layers")

@@ -1,0 +1,141 @@
+"""Cell spaces: two cells, each a small graph with two inputs, stacked into a network.
+
+``CellSpace`` is DARTS' discrete space (Liu, Simonyan, Yang, ICLR 2019): four nodes, each reading two *different*
+earlier nodes through one of seven operations; 1,037,664,180 cells, squared for the pair. ``EnasCellSpace`` is ENAS
+micro's (Pham et al., ICML 2018): five nodes, two inputs that may coincide, five operations; what nobody reads is
+concatenated.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+from harness.core.architecture import Cell, CellStack, Edge
+from harness.core.space import Choice, Genotype, Option, Size, Space
+
+DARTS_OPERATIONS = (
+    "none",
+    "max_pool_3x3",
+    "avg_pool_3x3",
+    "skip_connect",
+    "sep_conv_3x3",
+    "sep_conv_5x5",
+    "dil_conv_3x3",
+    "dil_conv_5x5",
+)
+"""DARTS' eight candidate operations, in the order of its columns of alpha."""
+
+ENAS_OPERATIONS = ("sep_conv_3x3", "sep_conv_5x5", "avg_pool_3x3", "max_pool_3x3", "skip_connect")
+"""ENAS micro's five operations, in the order of its codes 0 to 4."""
+
+CELLS = ("normal", "reduction")
+
+
+def reductions(layers: int) -> tuple[int, ...]:
+    """Indices of the reduction cells: a third and two thirds of the way, DARTS' rule (6 and 13 for 20 cells)."""
+    return tuple(sorted({layers // 3, 2 * layers // 3}))
+
+
+class CellSpace(Space):
+    """DARTS' discrete cells.
+
+    Args:
+        nodes: computed nodes per cell.
+        operations: candidates of an edge; ``none`` is left out, as in DARTS' derived cells.
+        name: the space's name in genotypes.
+    """
+
+    inputs = 2
+
+    def __init__(
+        self, name: str = "cell", nodes: int = 4, operations: tuple[str, ...] = DARTS_OPERATIONS[1:]
+    ) -> None:
+        self.name, self.nodes, self.operations = name, nodes, operations
+        choices: list[Choice] = []
+        for cell in CELLS:
+            for node in range(2, nodes + 2):
+                choices.append(Choice(f"{cell}.{node}.inputs", tuple(combinations(range(node), 2))))
+                choices.append(Choice(f"{cell}.{node}.op0", operations))
+                choices.append(Choice(f"{cell}.{node}.op1", operations))
+        self.choices = tuple(choices)
+
+    def decode(self, genotype: Genotype, size: Size) -> CellStack:
+        """Twenty cells and 36 channels give the network of DARTS' evaluation."""
+        options = [self.option(genotype, place) for place in range(len(self.choices))]
+        normal, reduction = (self._cell(options[i * 3 * self.nodes :]) for i in range(2))
+        return CellStack(
+            normal=normal,
+            reduction=reduction,
+            channels=size.channels,
+            layers=size.layers,
+            reductions=reductions(size.layers),
+            stem_stride=size.stem_stride,
+        )
+
+    def _cell(self, options: list[Option]) -> Cell:
+        edges = []
+        for i in range(self.nodes):
+            sources, *ops = options[3 * i : 3 * i + 3]
+            assert isinstance(sources, tuple)
+            edges += [Edge(source, i + 2, str(op)) for source, op in zip(sources, ops, strict=True)]
+        return Cell(2, self.nodes + 2, tuple(edges), tuple(range(2, self.nodes + 2)))
+
+    def from_edges(self, normal: list[tuple[str, int]], reduction: list[tuple[str, int]]) -> Genotype:
+        """The genotype of a cell pair in DARTS' notation: two ``(operation, input)`` entries per node, in order.
+
+        The order of a node's two entries does not matter to the function and is normalised by input.
+        """
+        picks: list[int] = []
+        for i, cell in enumerate((normal, reduction)):
+            for node in range(self.nodes):
+                pair = sorted(cell[2 * node : 2 * node + 2], key=lambda entry: entry[1])
+                place = (i * self.nodes + node) * 3
+                picks.append(self.choices[place].options.index(tuple(source for _, source in pair)))
+                picks += [self.operations.index(op) for op, _ in pair]
+        return self.genotype(tuple(picks))
+
+
+class EnasCellSpace(Space):
+    """ENAS micro's cells: per node ``in0, op0, in1, op1``; 20 integers per cell, 40 in all."""
+
+    inputs = 2
+
+    def __init__(
+        self, name: str = "enas_cell", nodes: int = 5, operations: tuple[str, ...] = ENAS_OPERATIONS
+    ) -> None:
+        self.name, self.nodes, self.operations = name, nodes, operations
+        choices: list[Choice] = []
+        for cell in CELLS:
+            for node in range(2, nodes + 2):
+                for slot in range(2):
+                    choices.append(Choice(f"{cell}.{node}.in{slot}", tuple(range(node))))
+                    choices.append(Choice(f"{cell}.{node}.op{slot}", operations))
+        self.choices = tuple(choices)
+
+    def decode(self, genotype: Genotype, size: Size) -> CellStack:
+        """Reductions halve the inputs of the cell, which then runs with stride 1; the output is projected."""
+        options = [self.option(genotype, place) for place in range(len(self.choices))]
+        normal, reduction = (self._cell(options[i * 4 * self.nodes :]) for i in range(2))
+        return CellStack(
+            normal=normal,
+            reduction=reduction,
+            channels=size.channels,
+            layers=size.layers,
+            reductions=reductions(size.layers),
+            stem_stride=size.stem_stride,
+            reduce="inputs",
+            project=True,
+        )
+
+    def _cell(self, options: list[Option]) -> Cell:
+        edges = []
+        for i in range(self.nodes):
+            in0, op0, in1, op1 = options[4 * i : 4 * i + 4]
+            edges += [Edge(int(str(in0)), i + 2, str(op0)), Edge(int(str(in1)), i + 2, str(op1))]
+        return Cell(2, self.nodes + 2, tuple(edges), unread(self.nodes + 2, edges))
+
+
+def unread(nodes: int, edges: list[Edge]) -> tuple[int, ...]:
+    """Nodes that no edge starts from, inputs included: ENAS micro's loose ends."""
+    read = {edge.source for edge in edges}
+    return tuple(node for node in range(nodes) if node not in read)

@@ -1,0 +1,88 @@
+"""The space of Zoph & Le (ICLR 2017): a chain of convolutions with skip connections by anchor points.
+
+Per layer: filter height, width, number of filters, optionally the two strides, then one bit per earlier layer. Fifteen
+layers without strides: 2^195, about 5e58 networks. Repair rules of section 3.3: a layer without inputs reads the image;
+outputs that nobody reads are concatenated before the classifier; smaller inputs are padded with zeros.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.core.architecture import Cell, ConvChain, Edge
+from harness.core.space import Choice, Genotype, Size, Space
+
+SIZES = (1, 3, 5, 7)
+FILTERS = (24, 36, 48, 64)
+STRIDES = (1, 2, 3)
+
+
+@dataclass(frozen=True)
+class ChainLayer:
+    """One layer of a chain, as the genotype says it; ``inputs`` are earlier layers, 1-based, before repair."""
+
+    height: int
+    width: int
+    filters: int
+    strides: tuple[int, int]
+    inputs: tuple[int, ...]
+
+
+class ConvChainSpace(Space):
+    """The chain.
+
+    Args:
+        layers: depth.
+        strides: whether strides are searched (the paper's second experiment) or all 1.
+        pools: layers after which a fixed 2x2 max pooling follows (the paper's third experiment).
+    """
+
+    def __init__(
+        self, name: str = "chain", layers: int = 15, *, strides: bool = False, pools: tuple[int, ...] = ()
+    ) -> None:
+        self.name, self.layers, self.strides, self.pools = name, layers, strides, pools
+        choices: list[Choice] = []
+        for layer in range(1, layers + 1):
+            choices += [
+                Choice(f"{layer}.height", SIZES),
+                Choice(f"{layer}.width", SIZES),
+                Choice(f"{layer}.filters", FILTERS),
+            ]
+            if strides:
+                choices += [Choice(f"{layer}.stride_height", STRIDES), Choice(f"{layer}.stride_width", STRIDES)]
+            choices += [Choice(f"{layer}.skip{earlier}", (0, 1)) for earlier in range(1, layer)]
+        self.choices = tuple(choices)
+
+    def read(self, genotype: Genotype) -> list[ChainLayer]:
+        """The layers that a genotype lists, before the repair rules."""
+        values = iter(int(str(self.option(genotype, place))) for place in range(len(self.choices)))
+        layers = []
+        for layer in range(1, self.layers + 1):
+            height, width, filters = next(values), next(values), next(values)
+            stride = (next(values), next(values)) if self.strides else (1, 1)
+            inputs = tuple(earlier for earlier in range(1, layer) if next(values) == 1)
+            layers.append(ChainLayer(height, width, filters, stride, inputs))
+        return layers
+
+    def decode(self, genotype: Genotype, size: Size) -> ConvChain:
+        """``size.channels`` scales the filter numbers: the space's own are meant at 64 channels."""
+        edges: list[Edge] = []
+        output_of = {0: 0}
+        unread: set[int] = set()
+        node = 0
+        for number, layer in enumerate(self.read(genotype), start=1):
+            gather, out = node + 1, node + 2
+            for source in layer.inputs or (0,):
+                edges.append(Edge(output_of[source], gather, "concat"))
+                unread.discard(source)
+            vertical, horizontal = layer.strides
+            op = f"conv_{layer.height}x{layer.width}_{layer.filters}_s{vertical}x{horizontal}"
+            edges.append(Edge(gather, out, op))
+            node = out
+            if number in self.pools:
+                node += 1
+                edges.append(Edge(out, node, "max_pool_2x2"))
+            output_of[number] = node
+            unread.add(number)
+        graph = Cell(1, node + 1, tuple(edges), tuple(output_of[number] for number in sorted(unread)))
+        return ConvChain(graph, widen=size.channels / FILTERS[-1])

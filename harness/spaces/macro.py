@@ -1,0 +1,40 @@
+"""ENAS' macro space (Pham et al., ICML 2018): per layer an operation and one bit per earlier layer.
+
+Twelve layers and six operations: 6^12 * 2^66, about 1.6e29 networks; the code has 78 integers.
+"""
+
+from __future__ import annotations
+
+from harness.core.architecture import Cell, Edge, MacroStack
+from harness.core.space import Choice, Genotype, Size, Space
+
+MACRO_OPERATIONS = ("conv_3x3", "sep_conv_3x3", "conv_5x5", "sep_conv_5x5", "avg_pool_3x3", "max_pool_3x3")
+"""The six operations, in the order of ENAS' codes 0 to 5."""
+
+
+class MacroSpace(Space):
+    """Layer k applies its operation to the output of layer k-1 and adds the outputs of chosen earlier layers."""
+
+    def __init__(self, name: str = "macro", layers: int = 12) -> None:
+        self.name, self.layers = name, layers
+        choices: list[Choice] = []
+        for layer in range(1, layers + 1):
+            choices.append(Choice(f"{layer}.op", MACRO_OPERATIONS))
+            choices += [Choice(f"{layer}.skip{earlier}", (0, 1)) for earlier in range(1, layer)]
+        self.choices = tuple(choices)
+
+    def decode(self, genotype: Genotype, size: Size) -> MacroStack:
+        """``size.layers`` is ignored: the depth belongs to the space."""
+        edges: list[Edge] = []
+        place = 0
+        for layer in range(1, self.layers + 1):
+            edges.append(Edge(layer - 1, layer, str(self.option(genotype, place))))
+            edges += [
+                Edge(earlier, layer, "skip")
+                for earlier in range(1, layer)
+                if self.option(genotype, place + earlier) == 1
+            ]
+            place += layer
+        graph = Cell(1, self.layers + 1, tuple(edges), (self.layers,))
+        halves = tuple(sorted({max(1, self.layers // 3), max(1, 2 * self.layers // 3)}))
+        return MacroStack(graph, size.channels, halves, size.stem_stride)
