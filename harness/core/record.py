@@ -21,6 +21,7 @@ class Record:
     Args:
         status, reason: ``ok``, or ``failed``/``unsupported`` with one sentence.
         profile, dataset, space, method, title, seed: which run.
+        native: the method's own space, where it may differ from ``space``; empty if that does not matter.
         budget: the search budget as text.
         settings: the method's hyper-parameters.
         recipes: ``proxy`` and ``final`` recipe as plain values.
@@ -53,6 +54,7 @@ class Record:
     search: dict[str, float] = field(default_factory=dict)
     final: dict[str, float] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
+    native: str = ""
     schema: int = SCHEMA
 
     def to_json(self) -> str:

@@ -7,7 +7,7 @@ one-hot, a table is keyed by the text form: all from the same tuple.
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -142,9 +142,14 @@ class Space(abc.ABC):
         """A genotype drawn uniformly over the encodings."""
         return self.genotype(tuple(int(rng.integers(len(c))) for c in self.choices))
 
-    def mutate(self, genotype: Genotype, rng: np.random.Generator) -> Genotype:
-        """A copy with exactly one pick changed to a neighbouring option (choice uniform, then option uniform)."""
-        movable = [i for i, c in enumerate(self.choices) if c.neighbours(genotype.picks[i])]
+    def mutate(
+        self, genotype: Genotype, rng: np.random.Generator, among: Callable[[Choice], bool] = lambda _: True
+    ) -> Genotype:
+        """A copy with exactly one pick changed to a neighbouring option (choice uniform, then option uniform).
+
+        ``among`` says which choices may be changed.
+        """
+        movable = [i for i, c in enumerate(self.choices) if among(c) and c.neighbours(genotype.picks[i])]
         place = movable[int(rng.integers(len(movable)))]
         options = self.choices[place].neighbours(genotype.picks[place])
         picks = list(genotype.picks)

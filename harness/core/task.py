@@ -233,7 +233,18 @@ def _freeze(task: Task) -> State:
         "_rng": np.array([*numbers, state["has_uint32"], state["uinteger"]], np.uint64),
         "_spent": np.array([task.meter.spent if not task.meter.budget.counted else 0.0, task.meter.steps], np.float64),
         "_evaluations": np.array(len(task.evaluations)),
+        "_proposal": np.array(_words(task.proposal), np.str_),
     }
+
+
+def _words(proposal: Proposal | None) -> list[str]:
+    match proposal:
+        case None:
+            return []
+        case KerasConfig():
+            return [proposal.name, proposal.json]
+        case _:
+            return [proposal.text]
 
 
 def _thaw(task: Task, state: State) -> None:
@@ -254,3 +265,8 @@ def _thaw(task: Task, state: State) -> None:
             raise RuntimeError(f"the checkpoint knows {number + 1} evaluations but the log has {number}")
         task.evaluations.append(logged)
         task._cache[logged.genotype] = logged
+        if not logged.failure and (task.best is None or logged.accuracy > task.best.accuracy):
+            task.best = logged
+    words = [str(word) for word in state["_proposal"]]
+    if words:
+        task.proposal = KerasConfig(*words) if len(words) == 2 else task.space.parse(words[0])

@@ -1,0 +1,195 @@
+"""Bringing files: sources tried one after the other, checksums, and a switch to the final names at the very end.
+
+A source writes complete files into a staging directory beside the sets; :func:`bring` checks them and moves each into
+place by an atomic rename. A killed fetch leaves nothing under a final name, and the next fetch removes what it staged.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.core.errors import InputError
+
+Say = Callable[[str], None]
+Arrays = Mapping[str, NDArray[np.uint8]]
+
+_SOCKET_SECONDS = 10
+_KERAS_SECONDS = 1800
+_TOOL_SECONDS = 900
+
+# Run by a child, so that its socket time-out, TensorFlow and their messages stay out of the caller's process.
+_KERAS_DOWNLOAD = """
+import socket, sys
+socket.setdefaulttimeout(float(sys.argv[2]))
+import importlib, numpy
+data = importlib.import_module("keras.datasets." + sys.argv[1])
+(x_train, y_train), (x_test, y_test) = data.load_data()
+numpy.savez(sys.argv[3], x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test)
+"""
+
+
+class SourceError(Exception):
+    """One source did not work; the message is a clause that says why."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One way to get a set.
+
+    Args:
+        name: as told to the user.
+        stage: ``stage(directory)`` writes the set's files into ``directory``; raises :class:`SourceError`.
+    """
+
+    name: str
+    stage: Callable[[Path], None]
+
+
+def md5_of(path: Path) -> str:
+    """MD5 of a file, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def bring(
+    target: Path, md5: Mapping[str, str], sources: Sequence[Source], say: Say, digest: Callable[[Path], str] = md5_of
+) -> None:
+    """Fills ``target`` with the files named in ``md5`` from the first source that delivers them intact.
+
+    Args:
+        target: the set's directory; its parent holds all sets.
+        md5: per file name, the published MD5.
+        sources: tried in order.
+        say: told what is tried, what failed and what came of it.
+        digest: computes what is compared with ``md5``; raises :class:`SourceError` on a file that is no such file.
+
+    Raises:
+        InputError: no source worked: the reasons, and where to put the files by hand.
+    """
+    reasons = []
+    with _staging(target.parent) as staging:
+        if not _problem(target, md5, digest):
+            say(f"{target} is complete, its checksums are the published ones")
+            return
+        for number, source in enumerate(sources):
+            say(f"trying {source.name}")
+            directory = staging / str(number)
+            directory.mkdir()
+            try:
+                source.stage(directory)
+                if problem := _problem(directory, md5, digest):
+                    raise SourceError(problem)
+                target.mkdir(exist_ok=True)
+                for name in md5:
+                    os.replace(directory / name, target / name)
+            except (SourceError, OSError) as error:
+                reasons.append(f"{source.name}: {error}")
+                say(f"{source.name} did not work: {error}")
+            else:
+                say(f"{len(md5)} files in {target}, checksums as published")
+                return
+    raise InputError(f"{target.name} could not be brought ({'; '.join(reasons)}); put {', '.join(md5)} into {target}")
+
+
+def _problem(directory: Path, md5: Mapping[str, str], digest: Callable[[Path], str]) -> str | None:
+    """What is wrong with the files in ``directory``, or None."""
+    for name, expected in md5.items():
+        if not (directory / name).is_file():
+            return f"{name} is not there"
+        try:
+            found = digest(directory / name)
+        except SourceError as error:
+            return str(error)
+        if found != expected:
+            return f"{name} has the MD5 {found} instead of {expected}"
+    return None
+
+
+@contextlib.contextmanager
+def _staging(root: Path) -> Iterator[Path]:
+    """A temporary directory on the file system of ``root``; only one process stages at a time.
+
+    The lock goes with its process, so whatever an earlier, killed process left behind may be deleted here.
+    """
+    import fcntl
+
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        lock = (root / ".fetch.lock").open("w")
+    except OSError as error:
+        raise InputError(
+            f"{root} cannot be written ({error.strerror}); name another directory in HARNESS_DATA"
+        ) from error
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for stale in root.glob(".fetch-*"):
+            shutil.rmtree(stale, ignore_errors=True)
+        with tempfile.TemporaryDirectory(prefix=".fetch-", dir=root) as directory:
+            yield Path(directory)
+
+
+def run_tool(command: Sequence[str], directory: Path, seconds: float = _TOOL_SECONDS) -> None:
+    """Runs ``command`` in ``directory``; :class:`SourceError` if it is not installed, fails or takes too long."""
+    if shutil.which(command[0]) is None:
+        raise SourceError(f"{command[0]} is not installed")
+    try:
+        done = subprocess.run(
+            command, cwd=directory, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+            timeout=seconds, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise SourceError(f"{command[0]} took longer than {seconds:.0f} s") from None
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        raise SourceError(lines[-1].strip()[:300] if lines else f"{command[0]} exited with {done.returncode}")
+
+
+def keras_download(name: str, directory: Path) -> Arrays:
+    """What ``keras.datasets.NAME.load_data()`` gives: ``x_train``, ``y_train``, ``x_test``, ``y_test``.
+
+    A connection that says nothing for ten seconds is given up. Keras keeps its own copy, see :func:`keras_cache`.
+    """
+    archive = directory / "keras.npz"
+    run_tool(
+        [sys.executable, "-c", _KERAS_DOWNLOAD, name, str(_SOCKET_SECONDS), str(archive)], directory, _KERAS_SECONDS
+    )
+    with np.load(archive, allow_pickle=False) as arrays:
+        return {key: np.asarray(arrays[key]) for key in ("x_train", "y_train", "x_test", "y_test")}
+
+
+def keras_cache() -> Path:
+    """The directory in which ``keras.datasets`` keeps what it has downloaded."""
+    home = os.environ.get("KERAS_HOME")
+    return (Path(home) if home else Path.home() / ".keras") / "datasets"
+
+
+def debian_package(package: str, directory: Path) -> Path:
+    """Unpacks a Debian package below ``directory`` without installing it; returns what stands for ``/``."""
+    run_tool(["apt-get", "download", package], directory)
+    archives = list(directory.glob(f"{package}_*.deb"))
+    if not archives:
+        raise SourceError(f"apt-get brought no {package}")
+    unpacked = directory / "debian"
+    run_tool(["dpkg-deb", "-x", str(archives[0]), str(unpacked)], directory)
+    return unpacked
+
+
+def npm_package(spec: str, directory: Path) -> Path:
+    """Downloads the archive of the npm package ``name@version`` without running anything from it; returns its path."""
+    run_tool(["npm", "pack", "--ignore-scripts", "--cache", str(directory / "npm"), spec], directory)
+    archives = list(directory.glob("*.tgz"))
+    if not archives:
+        raise SourceError(f"npm brought no {spec}")
+    return archives[0]

@@ -1,0 +1,1 @@
+"""Genotype to Keras model, supernets, the one training loop: the only floor that imports TensorFlow."""

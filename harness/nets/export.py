@@ -1,0 +1,46 @@
+"""Export: a trained model of stock Keras layers only, which opens without this project."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+from harness.nets.layers import DropPath
+from harness.nets.norm import FusedBatchNormalization
+
+
+def plain(model: keras.Model, mean: Sequence[float], std: Sequence[float]) -> keras.Model:
+    """The same function with stock layers, on images as they are stored.
+
+    Args:
+        model: a model of :func:`harness.nets.build.build_model`, trained.
+        mean, std: per channel on the 0..255 scale; they become the first layer.
+
+    Returns:
+        A model from images ``(n, h, w, c)`` with values 0..255 to class probabilities; the auxiliary head is dropped.
+    """
+
+    def stock(layer: keras.layers.Layer) -> keras.layers.Layer:
+        if isinstance(layer, FusedBatchNormalization):
+            return layer.to_plain()
+        if isinstance(layer, DropPath):
+            return keras.layers.Activation("linear", name=layer.name)
+        return layer.__class__.from_config(layer.get_config())
+
+    main = keras.Model(model.inputs[0], model.outputs[0]) if len(model.outputs) > 1 else model
+    copy = keras.models.clone_model(main, clone_function=stock)
+    for source, target in zip(main.layers, copy.layers, strict=True):
+        if not isinstance(source, DropPath):
+            target.set_weights(_stock_weights(source))
+    image = keras.Input(main.input_shape[1:], name="image")
+    variance = [float(value) ** 2 for value in std]
+    normalised = keras.layers.Normalization(mean=list(map(float, mean)), variance=variance)(image)
+    return keras.Model(image, keras.layers.Softmax()(copy(normalised)))
+
+
+def _stock_weights(layer: keras.layers.Layer) -> list[np.ndarray]:
+    if isinstance(layer, FusedBatchNormalization):
+        return layer.plain_weights()
+    return layer.get_weights()

@@ -1,0 +1,39 @@
+"""Keras layers of the project's own, besides the fused normalisation of :mod:`harness.nets.norm`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+@keras.saving.register_keras_serializable(package="harness")
+class DropPath(keras.layers.Layer):
+    """Scheduled drop path: zeroes its input for whole images with probability ``rate`` and rescales the others.
+
+    Source: Larsson et al. 2017 (drop path), Zoph et al. 2018 (the schedule, which the training loop applies by
+    assigning ``rate``). Shape is kept; at inference the identity.
+    """
+
+    def __init__(self, seed: int = 0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        self.rate = self.add_weight(name="rate", shape=(), initializer="zeros", trainable=False)
+
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+        if not training:
+            return inputs
+        shape = (tf.shape(inputs)[0], 1, 1, 1)
+        keep = 1.0 - tf.cast(tf.convert_to_tensor(self.rate), inputs.dtype)
+        uniform = keras.random.uniform(shape, dtype=inputs.dtype, seed=self.seed_generator)
+        return inputs * tf.floor(keep + uniform) / keep
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "seed": self.seed}

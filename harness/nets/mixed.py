@@ -1,0 +1,147 @@
+"""DARTS' search network: every edge is a weighted sum of all candidate operations (Liu et al., ICLR 2019, section 2).
+
+Written on raw kernels, as pure functions of a list of weights, because the second-order step evaluates the network at
+weights that are no variables. Three things keep the graph small without changing a number: what leaves one node shares
+its ReLU; poolings have no weights, so each is computed once per node and not once per edge; the weight of a candidate
+that ends in a normalisation is that normalisation's scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from harness.core.space import Size
+from harness.nets.ops import Conv, Norm, Step, halve, relu_conv_norm, run, steps_of
+from harness.nets.weights import Handle, Weights
+from harness.spaces.cell import reductions
+
+
+def cell_edges(nodes: int) -> list[tuple[int, int]]:
+    """All (source, target) pairs of a cell with two inputs and ``nodes`` computed nodes: 14 for four nodes."""
+    return [(source, target) for target in range(2, nodes + 2) for source in range(target)]
+
+
+@dataclass(frozen=True)
+class _MixedCell:
+    before: Handle
+    last: Handle
+    candidates: dict[tuple[int, int], dict[str, Handle]]
+    reduces: bool
+    channels: int
+
+
+class MixedSupernet:
+    """The relaxed network.
+
+    Args:
+        nodes: computed nodes per cell.
+        operations: candidates of each edge, ``none`` included.
+        size: channels, cells, stem stride; 16 channels and 8 cells in the paper.
+        image_channels, classes: of the data.
+        rng: for the initial weights.
+
+    Attributes:
+        initial: initial weights, a flat list (1,930,618 numbers for the paper's size on CIFAR-10).
+        edges: number of edges, the rows of an alpha matrix.
+    """
+
+    def __init__(
+        self,
+        nodes: int,
+        operations: tuple[str, ...],
+        size: Size,
+        image_channels: int,
+        classes: int,
+        rng: np.random.Generator,
+    ) -> None:
+        self.nodes, self.operations = nodes, operations
+        self.edges = len(cell_edges(nodes))
+        weights = Weights(rng)
+        channels = size.channels
+        stem: tuple[Step, ...] = (Conv(3, 3, 3 * channels, (size.stem_stride,) * 2), Norm())
+        self._stem = weights.add(stem, image_channels)
+        width_before = width_last = 3 * channels
+        halved = False
+        self._cells: list[_MixedCell] = []
+        for number in range(size.layers):
+            reduces = number in reductions(size.layers)
+            channels *= 2 if reduces else 1
+            adapter = halve(channels, affine=False) if halved else relu_conv_norm(channels, affine=False)
+            self._cells.append(
+                _MixedCell(
+                    before=weights.add(adapter, width_before),
+                    last=weights.add(relu_conv_norm(channels, affine=False), width_last),
+                    candidates=self._candidates(weights, channels, reduces),
+                    reduces=reduces,
+                    channels=channels,
+                )
+            )
+            width_before, width_last, halved = width_last, nodes * channels, reduces
+        self._head = weights.add_dense(width_last, classes)
+        self.initial = weights.values
+
+    def _candidates(self, weights: Weights, channels: int, reduces: bool) -> dict[tuple[int, int], dict[str, Handle]]:
+        found: dict[tuple[int, int], dict[str, Handle]] = {}
+        for source, target in cell_edges(self.nodes):
+            stride = 2 if reduces and source < 2 else 1
+            found[source, target] = {}
+            for op in self.operations:
+                steps = steps_of(op, channels, stride, affine=False, search=True)
+                if steps is not None:
+                    found[source, target][op] = weights.add(steps, channels)
+        return found
+
+    def logits(
+        self, images: tf.Tensor, weights: Sequence[tf.Tensor], normal: tf.Tensor, reduction: tf.Tensor
+    ) -> tf.Tensor:
+        """The network's output.
+
+        Args:
+            images: normalised, (n, h, w, c).
+            weights: in the order of :attr:`initial`; variables or tensors.
+            normal, reduction: mixing weights per edge and operation, (edges, operations): softmax of alpha, or one-hot
+                rows, which make the network a discrete one.
+        """
+        x = run(self._stem.steps, images, self._stem.of(weights))
+        before = last = x
+        for cell in self._cells:
+            mixing = reduction if cell.reduces else normal
+            first = run(cell.before.steps, before, cell.before.of(weights))
+            second = run(cell.last.steps, last, cell.last.of(weights))
+            before, last = last, self._cell_output(cell, [first, second], weights, mixing)
+        kernel, bias = self._head.of(weights)
+        return tf.matmul(tf.reduce_mean(last, [1, 2]), kernel) + bias
+
+    def _cell_output(
+        self, cell: _MixedCell, states: list[tf.Tensor], weights: Sequence[tf.Tensor], mixing: tf.Tensor
+    ) -> tf.Tensor:
+        share = tf.unstack(tf.reshape(mixing, [-1]))
+        place = {edge: number for number, edge in enumerate(cell_edges(self.nodes))}
+        rectified: dict[int, tf.Tensor] = {}
+        pooled: dict[tuple[int, str], tf.Tensor] = {}
+        for target in range(2, self.nodes + 2):
+            terms: list[tf.Tensor] = []
+            for source in range(target):
+                state = states[source]
+                if source not in rectified:
+                    rectified[source] = tf.nn.relu(state)
+                for column, op in enumerate(self.operations):
+                    handle = cell.candidates[source, target].get(op)
+                    if handle is None:
+                        continue
+                    gain = share[place[source, target] * len(self.operations) + column]
+                    if not handle.count and handle.steps:
+                        if (source, op) not in pooled:
+                            pooled[source, op] = run(handle.steps, state, ())
+                        terms.append(gain * pooled[source, op])
+                    elif not handle.steps:
+                        terms.append(gain * state)
+                    else:
+                        parts = handle.of(weights)
+                        terms.append(run(handle.steps, state, parts, rectified=rectified[source], gain=gain))
+            states.append(tf.add_n(terms))
+        return tf.concat(states[2:], -1)

@@ -1,0 +1,118 @@
+"""Batch normalisation on TensorFlow's fused kernel.
+
+Keras 3's own layer computes moments with separate operations, which more than halves the speed of a small convolutional
+network on a CPU. This layer calls ``FusedBatchNormV3`` and gives the same numbers: output, gradients and moving
+statistics (the kernel reports the unbiased batch variance, Keras averages the biased one).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+@keras.saving.register_keras_serializable(package="harness")
+class FusedBatchNormalization(keras.layers.Layer):
+    """Batch normalisation of images ``(n, h, w, c)`` over all axes but the last; the shape is kept.
+
+    Weights, in order: ``gamma`` and ``beta`` (only with ``affine``), then ``moving_mean`` and ``moving_variance`` (not
+    trainable), each of shape ``(c,)`` and always float32. Works under mixed precision. As in Keras, a layer with
+    ``trainable = False`` uses its moving statistics in training too.
+
+    Args:
+        momentum: share of the old value that a moving average keeps per step.
+        epsilon: added to the variance.
+        affine: whether there are a scale and an offset.
+
+    Raises:
+        ValueError: when built on anything but four dimensions.
+    """
+
+    def __init__(self, momentum: float = 0.9, epsilon: float = 1e-5, affine: bool = True, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.momentum, self.epsilon, self.affine = momentum, epsilon, affine
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        if len(input_shape) != 4:
+            raise ValueError(f"fused batch normalisation needs images (n, h, w, c), not the shape {input_shape}")
+        width = (input_shape[-1],)
+
+        def weight(name: str, initializer: str, trainable: bool) -> keras.Variable:
+            # The kernel wants its statistics in float32 whatever the images' type.
+            return self.add_weight(
+                name=name, shape=width, initializer=initializer, trainable=trainable, autocast=False, dtype="float32"
+            )
+
+        if self.affine:
+            self.gamma = weight("gamma", "ones", True)
+            self.beta = weight("beta", "zeros", True)
+        self.moving_mean = weight("moving_mean", "zeros", False)
+        self.moving_variance = weight("moving_variance", "ones", False)
+
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+        width = inputs.shape[-1]
+        mean, variance = tf.convert_to_tensor(self.moving_mean), tf.convert_to_tensor(self.moving_variance)
+        scale = tf.convert_to_tensor(self.gamma) if self.affine else tf.ones([width])
+        offset = tf.convert_to_tensor(self.beta) if self.affine else tf.zeros([width])
+        if not (training and self.trainable):
+            output, *_ = tf.raw_ops.FusedBatchNormV3(
+                x=inputs,
+                scale=scale,
+                offset=offset,
+                mean=mean,
+                variance=variance,
+                epsilon=self.epsilon,
+                is_training=False,
+            )
+            return output
+        # The kernel averages old * momentum + new * n / (n - 1) * (1 - momentum). Going in and out of it with the
+        # factor n / (n - 1) on the old value takes that factor off the new one: two nodes instead of eight.
+        bessel = _bessel(inputs)
+        output, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=inputs,
+            scale=scale,
+            offset=offset,
+            mean=mean,
+            variance=variance * bessel,
+            epsilon=self.epsilon,
+            exponential_avg_factor=1.0 - self.momentum,
+            is_training=True,
+        )
+        self.moving_mean.assign(mean)
+        self.moving_variance.assign(variance / bessel)
+        return output
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "momentum": self.momentum,
+            "epsilon": self.epsilon,
+            "affine": self.affine,
+        }
+
+    def to_plain(self) -> keras.layers.BatchNormalization:
+        """A new layer of Keras' own that computes the same, with the same name; its weights are not set yet."""
+        return keras.layers.BatchNormalization(
+            momentum=self.momentum, epsilon=self.epsilon, center=self.affine, scale=self.affine, name=self.name
+        )
+
+    def plain_weights(self) -> list[np.ndarray]:
+        """Values for ``set_weights`` of the built layer of :meth:`to_plain`."""
+        affine = [self.gamma, self.beta] if self.affine else []
+        return [weight.numpy() for weight in (*affine, self.moving_mean, self.moving_variance)]
+
+
+def _bessel(images: tf.Tensor) -> float | tf.Tensor:
+    """``n / (n - 1)`` for ``n`` values per channel, 1 for a single value, as the kernel has it."""
+    shape = images.shape[:-1]
+    if shape.is_fully_defined():
+        count = float(np.prod(shape.as_list()))
+        return count / max(count - 1.0, 1.0)
+    dynamic = tf.cast(tf.reduce_prod(tf.shape(images)[:-1]), tf.float32)
+    return dynamic / tf.maximum(dynamic - 1.0, 1.0)

@@ -1,0 +1,31 @@
+"""TensorFlow in a fresh process: threads, memory growth, determinism."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+
+def start(*, threads: int, deterministic: bool, seed: int) -> str:
+    """Sets TensorFlow up; to be called once, before anything is computed.
+
+    Args:
+        threads: of one operation; operations run one after the other on the CPU.
+        deterministic: whether every operation must give the same bits each time, which costs speed.
+        seed: of the global generators, for libraries that insist on them.
+
+    Returns:
+        The device that trainings run on, in words.
+    """
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    cards = tf.config.list_physical_devices("GPU")
+    for card in cards:
+        tf.config.experimental.set_memory_growth(card, True)
+    keras.utils.set_random_seed(seed)
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
+    if not cards:
+        return "CPU"
+    details = tf.config.experimental.get_device_details(cards[0])
+    return str(details.get("device_name", "GPU"))

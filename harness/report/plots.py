@@ -1,0 +1,157 @@
+"""Two figures: how each search got on over its budget, and what accuracy its networks buy with their parameters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.core.record import Run
+from harness.report.groups import Block, Column, accuracies, blocks
+from harness.report.style import FAINT, INK, figure, looks
+from harness.report.text import mean
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Step = tuple[float, float]
+Curve = list[Step]
+
+_WIDE = 3
+
+
+def anytime(runs: Sequence[Run], path: Path) -> None:
+    """Validation accuracy of the incumbent over the charged budget, as a PNG: what stopping earlier would have given.
+
+    A panel per table and data set, a line per method, averaged over its seeds. Lines of methods that know their
+    proposals only under shared weights are dashed: such an accuracy is not that of a separately trained network.
+    """
+    _draw(
+        runs,
+        path,
+        _anytime_panel,
+        "Validation accuracy of the incumbent over the search budget, mean over seeds\n"
+        "dashed: measured under shared weights, not comparable with the solid lines",
+    )
+
+
+def accuracy_parameters(runs: Sequence[Run], path: Path) -> None:
+    """Test accuracy of every final network over its trainable weights, as a PNG; a panel per table and data set."""
+    _draw(runs, path, _parameters_panel, "Test accuracy and size of the final networks, one mark per seed")
+
+
+def incumbent(run: Run) -> Curve:
+    """``(spent, accuracy)`` whenever the search changed its mind, accuracy 0..1, or NaN where it was not known.
+
+    Several proposals at one moment count as the last of them. The last entry is the end of the search.
+    """
+    curve: Curve = []
+    for row in sorted(run.proposals, key=lambda row: row["spent"]):
+        accuracy = math.nan if row["accuracy"] is None else float(row["accuracy"])
+        if curve and curve[-1][0] == row["spent"]:
+            curve.pop()
+        curve.append((float(row["spent"]), accuracy))
+    if curve:
+        spent = [float(row["spent"]) for row in (*run.proposals, *run.evaluations)]
+        end = max(*spent, float(run.record.search.get("charged") or 0))
+        if end > curve[-1][0]:
+            curve.append((end, curve[-1][1]))
+    return curve
+
+
+def average(curves: Sequence[Curve]) -> Curve:
+    """The mean of step functions, defined where all of them are; each keeps its last value after its end."""
+    moments = sorted({moment for curve in curves for moment, _ in curve})
+    return [(moment, mean([_value(curve, moment) for curve in curves])) for moment in moments]
+
+
+def _value(curve: Curve, moment: float) -> float:
+    """The step function's value at a moment, NaN before its first step."""
+    return next((accuracy for spent, accuracy in reversed(curve) if spent <= moment), math.nan)
+
+
+def _draw(runs: Sequence[Run], path: Path, panel: Callable[[Axes, Block, str], None], title: str) -> None:
+    """One panel per table and data set, at most three side by side, each with its legend below it."""
+    panels = [(block, dataset) for block in blocks(runs) for dataset in block.datasets]
+    wide = min(_WIDE, len(panels))
+    high = math.ceil(len(panels) / wide)
+    # The legend needs a line per two methods.
+    lines = math.ceil(max(len(block.columns) for block, _ in panels) / 2)
+    with figure(path, 6.4 * wide, (4.2 + 0.25 * lines) * high + 0.6) as canvas:
+        canvas.suptitle(title, fontsize=11)
+        for place, (block, dataset) in enumerate(panels, start=1):
+            axes = canvas.add_subplot(high, wide, place)
+            axes.set_title(f"{dataset}: {block.title}", fontsize=9)
+            panel(axes, block, dataset)
+            axes.grid(color=FAINT, linewidth=0.5)
+            axes.set_axisbelow(True)
+            axes.spines[["top", "right"]].set_visible(False)
+            if axes.get_legend_handles_labels()[0]:
+                axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, fontsize=8, frameon=False)
+            else:
+                axes.text(0.5, 0.5, "no run has anything to draw here", ha="center", transform=axes.transAxes)
+
+
+def _anytime_panel(axes: Axes, block: Block, dataset: str) -> None:
+    silent = []
+    for place in block.columns:
+        curves = {run.path: incumbent(run) for run in block.cell(dataset, place) if run.record.status == "ok"}
+        runs = [
+            run
+            for run in block.cell(dataset, place)
+            if any(not math.isnan(accuracy) for _, accuracy in curves.get(run.path, ()))
+        ]
+        if not runs:
+            silent += [block.heading(place)] if block.cell(dataset, place) else []
+            continue
+        curve = average([curves[run.path] for run in runs])
+        shared = any(row["shared_weights"] and row["accuracy"] is not None for run in runs for row in run.proposals)
+        color, marker = _look(block, place)
+        axes.plot(
+            [spent for spent, _ in curve],
+            [100 * accuracy for _, accuracy in curve],
+            drawstyle="steps-post",
+            color=color,
+            marker=marker,
+            markersize=4,
+            markevery=max(1, len(curve) // 8),
+            linewidth=1.8,
+            linestyle="--" if shared else "-",
+            label=_label(block, place, dataset, runs) + (", shared weights" if shared else ""),
+        )
+    axes.set_xlabel("charged gradient steps" if block.budget.endswith(("evals", "steps")) else "charged seconds")
+    axes.set_ylabel("validation accuracy (%)")
+    if silent:
+        axes.plot([], [], " ", label="accuracy not known: " + ", ".join(silent))
+
+
+def _parameters_panel(axes: Axes, block: Block, dataset: str) -> None:
+    for place in block.columns:
+        runs = [run for run in block.cell(dataset, place) if accuracies([run]) and (run.record.parameters or 0) > 0]
+        if not runs:
+            continue
+        color, marker = _look(block, place)
+        axes.scatter(
+            [float(run.record.parameters or 0) for run in runs],
+            accuracies(runs),
+            s=46,
+            color=color,
+            marker=marker,
+            edgecolors=INK,
+            linewidths=0.6,
+            label=_label(block, place, dataset, runs),
+        )
+    axes.set_xscale("log")
+    axes.set_xlabel("trainable parameters of the final network")
+    axes.set_ylabel("test accuracy (%)")
+
+
+def _look(block: Block, place: Column) -> tuple[str, str]:
+    return looks([column.method for column in block.columns])[place.method]
+
+
+def _label(block: Block, place: Column, dataset: str, drawn: Sequence[Run]) -> str:
+    all_runs = len(block.cell(dataset, place))
+    count = f"{len(drawn)}" if len(drawn) == all_runs else f"{len(drawn)} of {all_runs}"
+    return f"{block.heading(place)} (n = {count})"

@@ -1,0 +1,96 @@
+"""Runs one phase of one job somewhere: here, in a fresh process of this machine with a hard time cap.
+
+This is the seam for a cluster: whoever replaces :func:`execute` by one that submits to another machine (and shares the
+output directory with it) changes nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import CancelledError, Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+
+import pebble.concurrent
+from pebble import ProcessExpired
+
+from harness.run import worker
+from harness.run.job import Job, Outcome, Phase
+from harness.run.names import sentence
+
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
+WORDS: dict[Phase, str] = {"search": "search", "final": "final training"}
+
+
+def cap(job: Job, phase: Phase) -> float:
+    """Seconds after which a phase is stopped."""
+    return job.profile.search_cap() if phase == "search" else job.profile.final_seconds
+
+
+def execute(job: Job, phase: Phase) -> Future[Outcome]:
+    """Starts a phase; cancelling the future stops its process."""
+    function = worker.search if phase == "search" else worker.final
+    context = multiprocessing.get_context("spawn")
+    start = pebble.concurrent.process(timeout=cap(job, phase), mp_context=context)(function)
+    with _environment(job.threads):
+        future: Future[Outcome] = start(job)
+    return future
+
+
+def outcome_of(future: Future[Outcome], job: Job, phase: Phase) -> Outcome:
+    """How a phase ended, also if its process was stopped, crashed or returned nonsense."""
+    what = WORDS[phase]
+    try:
+        outcome = future.result()
+    except FutureTimeoutError:
+        return Outcome("failed", f"time-out: the {what} was stopped at its hard cap of {cap(job, phase):.0f} s")
+    except CancelledError:
+        return Outcome("failed", f"the {what} was cancelled")
+    except ProcessExpired as error:
+        return Outcome("failed", f"the {what}'s process {_ending(error.exitcode)}")
+    except Exception as error:
+        return Outcome("failed", f"the {what} did not report back: {sentence(error)}")
+    if not isinstance(outcome, Outcome):
+        return Outcome("failed", f"the {what}'s process returned a {type(outcome).__name__} instead of its outcome")
+    return outcome
+
+
+def wait_for_children(seconds: float = 10.0) -> None:
+    """Waits until the processes of cancelled futures are gone."""
+    deadline = time.monotonic() + seconds
+    while multiprocessing.active_children() and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+
+def _ending(code: int | None) -> str:
+    if code is not None and code < 0:
+        names = {number.value: number.name for number in signal.Signals}
+        hint = "; perhaps the machine's memory was used up" if -code == signal.SIGKILL else ""
+        return f"was ended by {names.get(-code, f'signal {-code}')}{hint}"
+    return f"ended itself with exit code {code}"
+
+
+@contextlib.contextmanager
+def _environment(threads: int) -> Iterator[None]:
+    """What libraries read while they are imported; the new process inherits it."""
+    wanted = {
+        **dict.fromkeys(_THREAD_VARIABLES, str(threads)),
+        "TF_NUM_INTEROP_THREADS": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+        "KERAS_BACKEND": "tensorflow",
+        "PYTHONHASHSEED": "0",
+    }
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

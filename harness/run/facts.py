@@ -1,0 +1,128 @@
+"""What the source text of a plug-in tells without running it, so that listing costs milliseconds and risks nothing."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import InputError
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a plug-in's file says in plain literals.
+
+    Args:
+        summary: the ``summary="..."`` of a data set, else the first line of the docstring.
+        title, space: of a method's class; "" where the class body does not state it as a plain string.
+        settings: hyper-parameters with literal defaults.
+        scaled: what profiles change of them.
+    """
+
+    summary: str = ""
+    title: str = ""
+    space: str = ""
+    settings: Mapping[str, Any] | None = None
+    scaled: Mapping[str, Mapping[str, Any]] | None = None
+
+    def under(self, profile: str) -> dict[str, Any]:
+        """The hyper-parameters that are known for a profile."""
+        return {**(self.settings or {}), **(self.scaled or {}).get(profile, {})}
+
+
+def parse(path: Path) -> ast.Module:
+    """The syntax tree of a Python file.
+
+    Raises:
+        InputError: unreadable, or not Python.
+    """
+    try:
+        return ast.parse(path.read_bytes(), str(path))
+    except OSError as error:
+        raise InputError(f"the plug-in {path} cannot be read: {error.strerror}") from error
+    except (SyntaxError, ValueError) as error:
+        raise InputError(f"the plug-in {path} is not valid Python: {error}") from error
+
+
+def assigned(tree: ast.Module, name: str) -> ast.expr | None:
+    """The expression bound to a module-level name (a ``Name`` for a class or function), or None."""
+    for node in tree.body:
+        match node:
+            case ast.Assign(targets=[*targets], value=value) if any(_is_name(target, name) for target in targets):
+                return value
+            case ast.AnnAssign(target=target, value=value) if _is_name(target, name):
+                return value
+            case ast.ClassDef(name=found) | ast.FunctionDef(name=found) if found == name:
+                return ast.Name(name)
+    return None
+
+
+def defines(path: Path, name: str, other: str) -> bool:
+    """Whether a Python file binds ``name`` at module level, and not ``other``."""
+    tree = parse(path)
+    return assigned(tree, name) is not None and assigned(tree, other) is None
+
+
+def read(path: Path, attribute: str) -> Facts:
+    """The facts of the plug-in in ``path`` that exports ``attribute``.
+
+    Raises:
+        InputError: unreadable, or not Python.
+    """
+    tree = parse(path)
+    summary = _summary(tree) or (ast.get_docstring(tree) or "").partition("\n")[0]
+    exported = assigned(tree, attribute)
+    if not isinstance(exported, ast.Name):
+        return Facts(summary)
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and node.name == exported.id:
+            plain, fields = _class_values(node)
+            title, space, scaled = plain.get("title"), plain.get("space"), plain.get("scaled")
+            return Facts(
+                summary,
+                title if isinstance(title, str) else "",
+                space if isinstance(space, str) else "",
+                fields,
+                scaled if isinstance(scaled, dict) else None,
+            )
+    return Facts(summary)
+
+
+def _is_name(node: ast.expr, name: str) -> bool:
+    return isinstance(node, ast.Name) and node.id == name
+
+
+def _summary(tree: ast.Module) -> str:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and _is_name(node.func, "DatasetSource"):
+            for keyword in node.keywords:
+                if keyword.arg == "summary" and isinstance(value := _literal(keyword.value), str):
+                    return value
+    return ""
+
+
+def _class_values(node: ast.ClassDef) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Literal class attributes, and literal defaults of dataclass fields."""
+    plain: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
+    for statement in node.body:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                into = plain
+            case ast.AnnAssign(target=ast.Name(id=name), annotation=annotation, value=ast.expr() as value):
+                into = plain if "ClassVar" in ast.unparse(annotation) else fields
+            case _:
+                continue
+        if (literal := _literal(value)) is not None:
+            into[name] = literal
+    return plain, fields
+
+
+def _literal(node: ast.expr) -> Any:
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        return None

@@ -1,0 +1,125 @@
+"""The fence around a search process: test images, test labels and what could load them are refused.
+
+Two layers. An audit hook of the interpreter refuses to open the files or to import the modules, on every platform. On
+Linux with Landlock (kernel 5.19 and later) the kernel refuses to open the files too, which also holds for native code,
+for TensorFlow's own file functions and for programs that the search starts. A fence keeps a method honest; it is no
+prison for code that sets out to break the interpreter.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
+_READ_FILE, _REFER = 1 << 2, 1 << 13
+_NO_NEW_PRIVILEGES = 38
+_PATH_EVENTS = frozenset({"open", "os.rename", "os.link", "os.symlink"})
+
+
+@dataclass(frozen=True)
+class Forbidden:
+    """What a search process may not touch.
+
+    Args:
+        paths: files and directories, with all that is in them.
+        modules: module names, with their submodules.
+    """
+
+    paths: tuple[Path, ...]
+    modules: tuple[str, ...]
+
+
+class Refused(PermissionError):
+    """A search tried to reach test data."""
+
+
+def fence(forbidden: Forbidden) -> str:
+    """Puts up the fence around this process, for good.
+
+    Returns:
+        What stands: ``"audit"`` or ``"audit+landlock"``.
+    """
+    paths = tuple(os.path.realpath(path) for path in forbidden.paths)
+    for name in list(sys.modules):
+        if _inside(name, forbidden.modules, "."):
+            del sys.modules[name]
+    kernel = _landlock(paths)
+    sys.addaudithook(_hook(paths, forbidden.modules))
+    return "audit+landlock" if kernel else "audit"
+
+
+def _inside(name: str, roots: tuple[str, ...], separator: str) -> bool:
+    return any(name == root or name.startswith(root + separator) for root in roots)
+
+
+def _hook(paths: tuple[str, ...], modules: tuple[str, ...]) -> Any:
+    realpath, fsdecode, path_types = os.path.realpath, os.fsdecode, (str, bytes, os.PathLike)
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "import":
+            if _inside(arguments[0], modules, "."):
+                raise Refused(f"a search may not import {arguments[0]}")
+        elif event in _PATH_EVENTS:
+            target = arguments[0]
+            if isinstance(target, path_types) and _inside(realpath(fsdecode(target)), paths, os.sep):
+                raise Refused(f"a search may not open {fsdecode(target)}: there is test data in it")
+
+    return hook
+
+
+def _landlock(paths: tuple[str, ...]) -> bool:
+    """Lets the kernel refuse to read ``paths``; False where it cannot. Landlock lists what is allowed: all the rest."""
+    if not sys.platform.startswith("linux") or not paths:
+        return False
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), 1) < 2:  # version 1 cannot allow renames
+        return False
+    handled = ctypes.c_uint64(_READ_FILE | _REFER)
+    ruleset = libc.syscall(_CREATE_RULESET, ctypes.byref(handled), ctypes.c_size_t(8), 0)
+    if ruleset < 0:
+        return False
+    try:
+        _allow(libc, ruleset, "/", _REFER)
+        for path in _all_but(paths, "/"):
+            _allow(libc, ruleset, path, _READ_FILE)
+        libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
+        return bool(libc.syscall(_RESTRICT_SELF, ruleset, 0) == 0)
+    finally:
+        os.close(ruleset)
+
+
+def _all_but(paths: tuple[str, ...], top: str) -> Iterator[str]:
+    """The largest files and directories below ``top`` that hold none of ``paths``; links are skipped."""
+    for entry in os.scandir(top):
+        if entry.is_symlink() or entry.path in paths:
+            continue
+        if not any(path.startswith(entry.path + os.sep) for path in paths):
+            yield entry.path
+            continue
+        try:
+            yield from _all_but(paths, entry.path)
+        except OSError:
+            continue
+
+
+class _Rule(ctypes.Structure):
+    _pack_ = 1
+    _fields_ = (("allowed", ctypes.c_uint64), ("parent", ctypes.c_int32))
+
+
+def _allow(libc: ctypes.CDLL, ruleset: int, path: str, rights: int) -> None:
+    try:
+        descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        rule = _Rule(rights, descriptor)
+        libc.syscall(_ADD_RULE, ruleset, 1, ctypes.byref(rule), 0)
+    finally:
+        os.close(descriptor)

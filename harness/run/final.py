@@ -1,0 +1,101 @@
+"""The only reader of test labels: scores stored predictions and writes the record.
+
+Runs in the parent process, after the final training has ended. Test labels never leave it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from harness.core.dataset import Labels
+from harness.core.record import Record
+from harness.run.job import Job, Outcome
+from harness.run.store import read_json, write_text
+
+
+class HiddenLabels:
+    """Test labels by data set, each loaded at most once in a command.
+
+    Args:
+        load: loads the test labels of a data set named on the command line.
+    """
+
+    def __init__(self, load: Callable[[str], Labels]) -> None:
+        self._load = load
+        self._known: dict[str, Labels] = {}
+
+    def keep(self, dataset: str, labels: Labels) -> None:
+        """Keeps labels that were read along with the images."""
+        self._known[dataset] = labels
+
+    def of(self, dataset: str) -> Labels:
+        """The labels ``(n,)`` of a data set."""
+        if dataset not in self._known:
+            self._known[dataset] = self._load(dataset)
+        return self._known[dataset]
+
+
+def finish(job: Job, outcome: Outcome, labels: HiddenLabels, provenance: dict[str, Any]) -> Record:
+    """Turns what a job left in its directory into its record, and stores that.
+
+    Args:
+        job: whose last phase has ended.
+        outcome: of that phase.
+        labels: test labels.
+        provenance: of this command.
+    """
+    record = Record(
+        status="failed" if outcome.status == "busy" else outcome.status,
+        reason=outcome.reason,
+        profile=job.profile.name,
+        dataset=job.dataset,
+        space=job.space,
+        method=job.method.name,
+        title=job.title,
+        seed=job.seed,
+        budget=str(job.profile.budget),
+        recipes={"proxy": dataclasses.asdict(job.profile.proxy), "final": dataclasses.asdict(job.profile.final)},
+        provenance=provenance,
+        native=job.native,
+    )
+    if job.directory.settings.exists():
+        record = dataclasses.replace(record, settings=read_json(job.directory.settings))
+    if job.directory.search.exists():
+        found = read_json(job.directory.search)
+        record = dataclasses.replace(
+            record, proposal=found["proposal"]["text"], search=found["search"], title=found["title"]
+        )
+    if outcome.status == "ok":
+        record = _scored(job, record, labels.of(job.dataset))
+    write_text(job.directory.record, record.to_json())
+    return record
+
+
+def accuracy(probabilities: np.ndarray, labels: Labels) -> float:
+    """Share of the rows of ``probabilities`` ``(n, classes)`` whose largest entry is at the label.
+
+    Raises:
+        ValueError: the shapes do not fit, or a probability is not finite; the message is a sentence.
+    """
+    if probabilities.ndim != 2 or len(probabilities) != len(labels):
+        raise ValueError(f"there are predictions of shape {probabilities.shape} for {len(labels)} test images")
+    if not np.isfinite(probabilities).all():
+        raise ValueError("the final training diverged: the network's predictions are not finite")
+    return float(np.mean(np.argmax(probabilities, axis=1) == labels))
+
+
+def _scored(job: Job, record: Record, labels: Labels) -> Record:
+    trained = read_json(job.directory.final)
+    with np.load(job.directory.predictions) as stored:
+        probabilities = stored["probabilities"]
+    record = dataclasses.replace(
+        record, final=trained["final"], parameters=trained["parameters"], macs=trained["macs"]
+    )
+    try:
+        return dataclasses.replace(record, test_accuracy=accuracy(probabilities, labels))
+    except ValueError as error:
+        return dataclasses.replace(record, status="failed", reason=str(error))

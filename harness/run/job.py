@@ -1,0 +1,80 @@
+"""What travels between the parent and its child processes: plain frozen values."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from harness.run.fence import Forbidden
+from harness.run.plugins import Source
+from harness.run.prepare import Prepared
+from harness.run.profiles import Profile
+from harness.run.store import RunDirectory
+
+Phase = Literal["search", "final"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One method on one data set with one seed.
+
+    Args:
+        profile: with the search budget in force.
+        method: where to load it from; ``title`` and ``native`` are its title and own space as its source states them.
+        dataset: as named on the command line.
+        space, space_source: to search in, and the plug-in it comes from, if any.
+        seed: names every random stream of the run.
+        directory: of the run.
+        prepared: the data.
+        forbidden: what the search may not touch.
+        threads: of TensorFlow in this job.
+    """
+
+    profile: Profile
+    method: Source
+    title: str
+    native: str
+    dataset: str
+    space: str
+    space_source: Source | None
+    seed: int
+    directory: RunDirectory
+    prepared: Prepared
+    forbidden: Forbidden
+    threads: int
+
+    def inputs(self) -> dict[str, Any]:
+        """Everything that the result depends on, besides code and machine; stored in the run's directory."""
+        return {
+            "profile": self.profile.name,
+            "budget": str(self.profile.budget),
+            "proxy": asdict(self.profile.proxy),
+            "final": asdict(self.profile.final),
+            "validation_share": self.profile.validation_share,
+            "dataset": self.dataset,
+            "data": self.prepared.checksum,
+            "space": self.space,
+            "method": self.method.name,
+            "seed": self.seed,
+        }
+
+    @property
+    def label(self) -> str:
+        """Short and unique within a command, for the screen."""
+        return f"{self.dataset} {self.method.name} #{self.seed}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a phase of a job ended.
+
+    Args:
+        status: ``busy``: another process is working on the same run, which therefore leaves no record here.
+        reason: one sentence unless ``ok``.
+        details: about the process, for the record's provenance.
+    """
+
+    status: Literal["ok", "failed", "unsupported", "busy"]
+    reason: str = ""
+    details: dict[str, Any] = field(default_factory=dict)

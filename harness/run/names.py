@@ -1,0 +1,43 @@
+"""Names: what a person may have meant, and how a name becomes a directory."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Iterable
+from urllib.parse import quote
+
+from harness.core.errors import InputError
+
+_LONGEST = 150
+
+
+def one_of(kind: str, name: str, known: Iterable[str]) -> str:
+    """``name`` if it is known.
+
+    Raises:
+        InputError: it is not; the sentence lists what comes close, or everything.
+    """
+    names = list(known)
+    if name in names:
+        return name
+    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(names) or 'none'}"
+    raise InputError(f"there is no {kind} '{name}'; {hint}")
+
+
+def directory_name(name: str) -> str:
+    """A name as one path component: percent-quoted, and cut with a hash at the end where it is very long."""
+    quoted = quote(name, safe="@+=,") or "%"
+    if quoted in (".", ".."):
+        quoted = quoted.replace(".", "%2E")
+    if len(quoted) <= _LONGEST:
+        return quoted
+    return f"{quoted[:_LONGEST]}%{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+
+
+def sentence(error: BaseException) -> str:
+    """An exception in one line of at most 300 characters: its type and its message."""
+    text = " ".join(str(error).split())
+    line = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return line if len(line) <= 300 else f"{line[:297]}..."

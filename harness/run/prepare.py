@@ -1,0 +1,196 @@
+"""Data for the child processes: arrays on disk without test labels, and the split into training and validation.
+
+The parent loads a data set once and writes its training images, training labels and test images next to the runs. Test
+labels are never written: they stay in the parent, for :mod:`harness.run.final`. The split depends on the seed and on the
+data set and on nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.core.dataset import Dataset, Images, Labels, SearchData
+from harness.core.errors import InputError
+from harness.core.seeds import rng
+from harness.run.names import directory_name
+
+IMAGES, LABELS, TEST_IMAGES, META = "x_train.npy", "y_train.npy", "x_test.npy", "meta.json"
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A prepared data set on disk.
+
+    Args:
+        directory: where it is.
+        share: of the validation images.
+        checksum: SHA-256 of the complete data set, test labels included; stored with every run.
+    """
+
+    directory: Path
+    share: float
+    checksum: str
+
+    def split_path(self, seed: int) -> Path:
+        """Where the split of a seed is stored."""
+        return self.directory / f"split-{self.share:g}-{seed}.npz"
+
+
+def split(labels: Labels, groups: Labels | None, share: float, seed: int, dataset: str) -> tuple[Indices, Indices]:
+    """Indices of the training and of the validation images, both in random order.
+
+    Stratified: every class gives ``share`` of its images, at least one if it has two. With ``groups``, whole groups go
+    to validation, in random order, until ``share`` of the images is reached.
+
+    Raises:
+        InputError: there is nothing to split off, or everything would be.
+    """
+    generator = rng(seed, f"split/{dataset}")
+    chosen = np.zeros(len(labels), bool)
+    if groups is None:
+        for label in np.unique(labels):
+            members = np.flatnonzero(labels == label)
+            count = min(max(1, round(share * len(members))), len(members) - 1)
+            chosen[generator.permutation(members)[:count]] = True
+    else:
+        for group in generator.permutation(np.unique(groups)):
+            if chosen.sum() >= share * len(labels):
+                break
+            chosen |= groups == group
+    if not chosen.any() or chosen.all():
+        raise InputError(f"data set '{dataset}' has too few images or groups to split off a validation set")
+    return generator.permutation(np.flatnonzero(~chosen)), generator.permutation(np.flatnonzero(chosen))
+
+
+def locate(data: Dataset, share: float, out: Path) -> Prepared:
+    """Where a data set belongs below ``out``; writes nothing."""
+    return Prepared(out / "prepared" / directory_name(data.name), share, _checksum(data))
+
+
+def write(data: Dataset, prepared: Prepared, seeds: Iterable[int]) -> None:
+    """Writes a data set and its splits where they belong, unless the very same data is already there.
+
+    Args:
+        data: the complete data set.
+        prepared: what :func:`locate` returned for it.
+        seeds: one split each.
+
+    Raises:
+        InputError: the set cannot be split.
+    """
+    splits = {seed: split(data.y_train, data.groups, prepared.share, seed, data.name) for seed in seeds}
+    if _stored_checksum(prepared.directory) != prepared.checksum:
+        _write_arrays(data, prepared)
+    for seed, (train, valid) in splits.items():
+        path = prepared.split_path(seed)
+        temporary = path.with_name(f".{os.getpid()}-{path.name}")
+        np.savez(temporary, train=train, valid=valid)
+        temporary.replace(path)
+
+
+def search_data(prepared: Prepared, seed: int) -> SearchData:
+    """What a search may see: the training and the validation part of the training images."""
+    images, labels = _training_part(prepared)
+    with np.load(prepared.split_path(seed)) as stored:
+        train, valid = stored["train"], stored["valid"]
+    return _search_data(prepared, (images[train], labels[train]), (images[valid], labels[valid]))
+
+
+def final_data(prepared: Prepared, seed: int) -> tuple[SearchData, Images]:
+    """For the final training: all training images as such, and the test images without labels.
+
+    The validation part holds the search's validation images, which are among the training images here: an accuracy on
+    them says how well the training went, not how well the network generalises.
+    """
+    images, labels = _training_part(prepared)
+    with np.load(prepared.split_path(seed)) as stored:
+        valid = stored["valid"]
+    test = np.load(prepared.directory / TEST_IMAGES, mmap_mode="r")
+    return _search_data(prepared, (images, labels), (images[valid], labels[valid])), test
+
+
+def class_names(prepared: Prepared) -> list[str]:
+    """The classes of a prepared data set, in label order."""
+    return list(_meta(prepared.directory)["classes"])
+
+
+def _training_part(prepared: Prepared) -> tuple[Images, Labels]:
+    images: Images = np.load(prepared.directory / IMAGES, mmap_mode="r")
+    labels: Labels = np.load(prepared.directory / LABELS, mmap_mode="r")
+    return images, labels
+
+
+def _search_data(prepared: Prepared, train: tuple[Images, Labels], valid: tuple[Images, Labels]) -> SearchData:
+    for array in (*train, *valid):
+        array.flags.writeable = False
+    meta = _meta(prepared.directory)
+    return SearchData(
+        dataset=meta["name"],
+        x_train=train[0],
+        y_train=train[1],
+        x_valid=valid[0],
+        y_valid=valid[1],
+        classes=len(meta["classes"]),
+        mean=tuple(meta["mean"]),
+        std=tuple(meta["std"]),
+        flip=meta["flip"],
+        crop_padding=meta["crop_padding"],
+        cutout=meta["cutout"],
+    )
+
+
+def _described(data: Dataset) -> dict[str, Any]:
+    return {
+        "name": data.name,
+        "classes": list(data.classes),
+        "mean": [float(value) for value in data.mean],
+        "std": [float(value) for value in data.std],
+        "flip": data.flip,
+        "crop_padding": data.crop_padding,
+        "cutout": data.cutout,
+    }
+
+
+def _checksum(data: Dataset) -> str:
+    digest = hashlib.sha256(json.dumps(_described(data), sort_keys=True).encode())
+    groups = np.zeros(0, np.int64) if data.groups is None else data.groups
+    for array in (data.x_train, data.y_train, data.x_test, data.y_test, groups):
+        digest.update(f"{array.shape}{array.dtype}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _meta(directory: Path) -> dict[str, Any]:
+    meta: dict[str, Any] = json.loads((directory / META).read_text(encoding="utf-8"))
+    return meta
+
+
+def _stored_checksum(directory: Path) -> str:
+    try:
+        return str(_meta(directory)["checksum"])
+    except (OSError, ValueError, KeyError):
+        return ""
+
+
+def _write_arrays(data: Dataset, prepared: Prepared) -> None:
+    """Writes into a temporary directory and renames it, so that a killed process leaves nothing half-written."""
+    directory = prepared.directory
+    temporary = directory.with_name(f".{os.getpid()}-{directory.name}")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    for name, array in ((IMAGES, data.x_train), (LABELS, data.y_train), (TEST_IMAGES, data.x_test)):
+        np.save(temporary / name, array)
+    (temporary / META).write_text(json.dumps({**_described(data), "checksum": prepared.checksum}), encoding="utf-8")
+    shutil.rmtree(directory, ignore_errors=True)
+    temporary.rename(directory)

@@ -1,0 +1,169 @@
+"""Profiles: frozen sets of budget, recipes and limits, printed on every table.
+
+A profile is what makes two rows comparable: the same search budget, the same proxy task, the same final training. Whoever
+changes the numbers of a profile throws away its comparability with older records; the store refuses to mix them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from harness.core.budget import Budget
+from harness.run.names import one_of
+from harness.core.recipe import Recipe
+from harness.core.space import Size
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One way of comparing methods.
+
+    Args:
+        name: as given on the command line and printed on tables.
+        summary: one line for people.
+        budget: of each search.
+        proxy: recipe of the trainings inside a search.
+        final: recipe of the one training whose network is tested.
+        spaces: pairs ``(native space, scaled space)`` where the native one is too large for this budget.
+        datasets, seeds: used when the command line names none.
+        search_seconds: hard cap of a search process; a search in seconds gets at least twice its budget and 2 minutes.
+        final_seconds: hard cap of a final training process.
+        memory: hard cap of a process's private memory, GiB.
+        validation_share: part of the training images that validates during the search.
+    """
+
+    name: str
+    summary: str
+    budget: Budget
+    proxy: Recipe
+    final: Recipe
+    spaces: tuple[tuple[str, str], ...]
+    datasets: tuple[str, ...]
+    seeds: tuple[int, ...]
+    search_seconds: float
+    final_seconds: float
+    memory: float
+    validation_share: float = 0.1
+
+    @property
+    def counted(self) -> bool:
+        """Whether nothing depends on the clock, so that the same command gives the same numbers."""
+        return self.budget.counted and not self.proxy.seconds and not self.final.seconds
+
+    def space_for(self, native: str) -> str:
+        """The space that stands for a method's native one under this profile."""
+        return dict(self.spaces).get(native, native)
+
+    def search_cap(self) -> float:
+        """Seconds after which a search process is stopped, whatever it is doing."""
+        if self.budget.counted:
+            return self.search_seconds
+        return max(self.search_seconds, 2 * self.budget.amount + 120)
+
+    def with_budget(self, budget: Budget) -> Profile:
+        """The same profile with another search budget and, where the budget counts more work, a longer time cap."""
+        growth = max(1.0, self._steps(budget) / self._steps(self.budget)) if budget.counted else 1.0
+        return replace(self, budget=budget, search_seconds=self.search_seconds * growth)
+
+    def _steps(self, budget: Budget) -> float:
+        """A budget in gradient steps; a minute counts as the steps of a slow machine."""
+        return budget.amount * {"steps": 1.0, "evals": float(self.proxy.steps), "s": 0.5}[budget.unit]
+
+
+_SMALL_SPACES = (("macro", "macro-6"), ("chain", "chain-6"))
+
+SMOKE = Profile(
+    name="smoke",
+    summary="counted and exactly repeatable, seconds per method on tiny images: does everything work?",
+    budget=Budget(40, "steps"),
+    proxy=Recipe(size=Size(channels=4, layers=3, stem_stride=2), steps=8, batch=32, learning_rate=0.05),
+    final=Recipe(size=Size(channels=8, layers=3, stem_stride=2), steps=40, batch=32, learning_rate=0.05),
+    spaces=_SMALL_SPACES,
+    datasets=("toy",),
+    seeds=(0,),
+    search_seconds=600,
+    final_seconds=600,
+    memory=8,
+)
+
+QUICK = Profile(
+    name="quick",
+    summary="a minute of search and two to three of final training per method on two CPU cores: a first impression",
+    budget=Budget(60, "s"),
+    proxy=Recipe(
+        size=Size(channels=8, layers=3, stem_stride=2), steps=60, batch=64, learning_rate=0.05, validation_images=1000
+    ),
+    final=Recipe(
+        size=Size(channels=20, layers=3, stem_stride=2),
+        steps=1_000_000,
+        seconds=150,
+        batch=64,
+        learning_rate=0.05,
+        warmup=0.05,
+    ),
+    spaces=_SMALL_SPACES,
+    datasets=("fashion_mnist",),
+    seeds=(0,),
+    search_seconds=300,
+    final_seconds=900,
+    memory=8,
+)
+
+HOUR = Profile(
+    name="hour",
+    summary="twenty minutes of search and forty of final training per method: differences begin to show",
+    budget=Budget(20 * 60, "s"),
+    proxy=Recipe(
+        size=Size(channels=12, layers=5, stem_stride=2), steps=300, batch=64, learning_rate=0.05, validation_images=2500
+    ),
+    final=Recipe(
+        size=Size(channels=24, layers=8),
+        steps=1_000_000,
+        seconds=40 * 60,
+        batch=64,
+        learning_rate=0.05,
+        warmup=0.02,
+        cutout=True,
+        drop_path=0.1,
+    ),
+    spaces=(),
+    datasets=("fashion_mnist", "cifar10"),
+    seeds=(0, 1, 2),
+    search_seconds=3600,
+    final_seconds=3 * 3600,
+    memory=16,
+)
+
+PUBLISHED = Profile(
+    name="published",
+    summary="the protocol of the published table for GPUs: two days of search, two of retraining, three repeats",
+    budget=Budget(2 * 86400, "s"),
+    proxy=Recipe(size=Size(channels=16, layers=8), steps=18_000, batch=64, learning_rate=0.025, cutout=True),
+    final=Recipe(
+        size=Size(channels=36, layers=20),
+        steps=312_500,
+        seconds=2 * 86400,
+        batch=96,
+        learning_rate=0.025,
+        cutout=True,
+        drop_path=0.2,
+        auxiliary=0.4,
+    ),
+    spaces=(),
+    datasets=("cifar10", "cifar100"),
+    seeds=(0, 1, 2),
+    search_seconds=3 * 86400,
+    final_seconds=3 * 86400,
+    memory=64,
+)
+
+PROFILES = {profile.name: profile for profile in (SMOKE, QUICK, HOUR, PUBLISHED)}
+
+
+def get_profile(name: str) -> Profile:
+    """The profile with this name.
+
+    Raises:
+        InputError: there is none.
+    """
+    return PROFILES[one_of("profile", name, PROFILES)]

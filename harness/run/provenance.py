@@ -1,0 +1,80 @@
+"""Where a number comes from: command, code, versions, machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from harness.run.plugins import ROOT
+
+_PACKAGES = ("nas-comparison-harness", "tensorflow", "keras", "autokeras", "numpy")
+
+
+def cores() -> int:
+    """CPU cores that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS
+        return os.cpu_count() or 1
+
+
+def provenance(command: str) -> dict[str, Any]:
+    """What is the same for all runs of a command."""
+    commit, dirty = _commit()
+    return {
+        "command": command,
+        "commit": commit,
+        "dirty": dirty,
+        "versions": {"python": platform.python_version(), **_versions()},
+        "platform": platform.platform(),
+        "cpu": _cpu(),
+        "cores": cores(),
+        "executable": Path(sys.executable).name,
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "unknown" if name == _PACKAGES[0] else "absent"
+    for variant in ("tensorflow_cpu", "tensorflow_intel"):
+        if found["tensorflow"] == "absent":
+            try:
+                found["tensorflow"] = f"{metadata.version(variant)} ({variant})"
+            except metadata.PackageNotFoundError:
+                continue
+    return found
+
+
+def _commit() -> tuple[str, bool]:
+    """Commit and whether files differ from it; ("", False) without git or outside of a checkout."""
+    if not (ROOT / ".git").exists():
+        return "", False
+    try:
+        head = _git("rev-parse", "HEAD")
+        return head.strip(), bool(_git("status", "--porcelain", "--untracked-files=no").strip())
+    except (OSError, subprocess.SubprocessError):
+        return "", False
+
+
+def _git(*words: str) -> str:
+    done = subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, timeout=10, check=True)
+    return done.stdout
+
+
+def _cpu() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

@@ -1,0 +1,172 @@
+"""The directory of a run: where its files are, how they are written so that a kill at any moment leaves it usable.
+
+``runs/<profile>/<dataset>/<space>/<method>/<seed>/`` holds, in order of appearance: ``inputs.json`` (what the run is, to
+refuse a mixture), ``evaluations.jsonl`` and ``proposals.jsonl`` (appended), ``checkpoint.npz`` (replaced), ``search.json``
+(the search is over), ``predictions.npz``, ``model.keras``, ``final.json`` (the final training is over) and
+``record.json`` (all is over). Every file that is not appended to is written under another name and renamed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import InputError
+from harness.core.record import Record
+from harness.run.names import directory_name
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """Paths inside the directory of one run."""
+
+    path: Path
+
+    @staticmethod
+    def of(out: Path, profile: str, dataset: str, space: str, method: str, seed: int) -> RunDirectory:
+        """The directory of a run below ``out``."""
+        names = (profile, dataset, space, method, str(seed))
+        return RunDirectory(out.joinpath(*(directory_name(name) for name in names)))
+
+    @property
+    def inputs(self) -> Path:
+        """What the run was started with."""
+        return self.path / "inputs.json"
+
+    @property
+    def settings(self) -> Path:
+        """The method's hyper-parameters, written by the search process that created the method."""
+        return self.path / "settings.json"
+
+    @property
+    def evaluations(self) -> Path:
+        """One line per evaluation."""
+        return self.path / "evaluations.jsonl"
+
+    @property
+    def proposals(self) -> Path:
+        """One line per proposal."""
+        return self.path / "proposals.jsonl"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The state of a method that saves any."""
+        return self.path / "checkpoint.npz"
+
+    @property
+    def progress(self) -> Path:
+        """For the screen; also adds up the time of interrupted attempts."""
+        return self.path / "progress.json"
+
+    @property
+    def search(self) -> Path:
+        """The search's result: exists when the search is over."""
+        return self.path / "search.json"
+
+    @property
+    def final_checkpoint(self) -> Path:
+        """Where an interrupted final training continues."""
+        return self.path / "final.checkpoint"
+
+    @property
+    def model(self) -> Path:
+        """The trained network."""
+        return self.path / "model.keras"
+
+    @property
+    def predictions(self) -> Path:
+        """Class probabilities of the test images, float32 ``(n, classes)`` under the key ``probabilities``."""
+        return self.path / "predictions.npz"
+
+    @property
+    def final(self) -> Path:
+        """Counts of the final training: exists when it is over."""
+        return self.path / "final.json"
+
+    @property
+    def record(self) -> Path:
+        """The result: exists when the run is over."""
+        return self.path / "record.json"
+
+    @property
+    def log(self) -> Path:
+        """What the child processes printed."""
+        return self.path / "log.txt"
+
+    @property
+    def scratch(self) -> Path:
+        """Working directory of the child processes; emptied before each."""
+        return self.path / "scratch"
+
+    def stored_record(self) -> Record | None:
+        """The record, if the run is over.
+
+        Raises:
+            InputError: the file is corrupt.
+        """
+        return Record.read(self.record) if self.record.exists() else None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replaces a file at once: a reader sees the old or the new text, never a part."""
+    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replaces a JSON file at once; what JSON does not know is written as text."""
+    write_text(path, json.dumps(value, indent=1, sort_keys=True, default=str) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file.
+
+    Raises:
+        InputError: unreadable, or not a JSON object.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read ({error}); delete its directory to run it again") from error
+    if not isinstance(value, dict):
+        raise InputError(f"{path} holds no JSON object; delete its directory to run it again")
+    return value
+
+
+def plain(value: Any) -> Any:
+    """A value as it comes back from JSON, for comparison with what was stored."""
+    return json.loads(json.dumps(value, default=str))
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The rows of a JSON-lines file up to the first damaged one; the rest, which a kill has torn, is cut off."""
+    if not path.exists():
+        return []
+    rows: list[dict[str, Any]] = []
+    good = 0
+    with path.open("r+b") as file:
+        for line in file:
+            try:
+                row = json.loads(line) if line.endswith(b"\n") else None
+            except ValueError:
+                row = None
+            if not isinstance(row, dict):
+                break
+            rows.append(row)
+            good += len(line)
+        file.truncate(good)
+    return rows
+
+
+def write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Replaces a JSON-lines file."""
+    write_text(path, "".join(line(row) for row in rows))
+
+
+def line(row: dict[str, Any]) -> str:
+    """One row as a line."""
+    return json.dumps(row, sort_keys=True) + "\n"

@@ -1,0 +1,230 @@
+"""What the recurrent controllers of NAS-RL, ENAS macro and ENAS micro share: the pieces of a policy and REINFORCE.
+
+A controller is one function, :meth:`Controller.walk`, that goes through the decisions of an architecture in order. It
+draws those that are not forced by inverting the cumulative distribution at uniform numbers that the caller passes in,
+so there is no generator in here and the same numbers give the same picks in every process. Sampling forces nothing,
+teacher forcing forces everything: the probability that the gradient sees is the one that was sampled from.
+
+Importing this module imports TensorFlow; methods do so inside ``search``.
+"""
+
+from __future__ import annotations
+
+import abc
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from harness.core.task import State
+
+IMPOSSIBLE = -1e9
+"""Logit of an option that does not exist; its probability is exactly 0 in single precision."""
+
+
+class Decision(NamedTuple):
+    """Tensors of one kind of decision: picks (int32), their log-probability and the entropy, in nats.
+
+    Only the log-probability is differentiated: ENAS rewards entropy but sends no gradient through it.
+    """
+
+    pick: tf.Tensor
+    log_prob: tf.Tensor
+    entropy: tf.Tensor
+
+
+class Walk(NamedTuple):
+    """A batch of architectures: ``picks`` (n, decisions); the rest (n,), in nats; NumPy arrays or tensors."""
+
+    picks: np.ndarray
+    log_prob: np.ndarray
+    entropy: np.ndarray
+    penalty: np.ndarray
+
+
+class Weights:
+    """Trainable tensors by name, drawn from U(-bound, bound) by a NumPy generator."""
+
+    def __init__(self, rng: np.random.Generator, bound: float) -> None:
+        self._rng, self._bound = rng, bound
+        self.variables: dict[str, tf.Variable] = {}
+
+    def uniform(self, name: str, *shape: int) -> tf.Variable:
+        """A new random tensor."""
+        return self.constant(name, self._rng.uniform(-self._bound, self._bound, shape))
+
+    def constant(self, name: str, values: np.ndarray | list[float]) -> tf.Variable:
+        """A new tensor with these values."""
+        self.variables[name] = tf.Variable(np.asarray(values, np.float32), name=name.replace(".", "_"))
+        return self.variables[name]
+
+
+class Lstm:
+    """Stacked LSTM cells without biases, gate order input, forget, output, candidate (as in ENAS' code)."""
+
+    def __init__(self, weights: Weights, units: int, layers: int = 1) -> None:
+        self.units = units
+        self._kernels = [weights.uniform(f"lstm.{layer}", 2 * units, 4 * units) for layer in range(layers)]
+
+    def start(self, batch: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """The zero state: cell and output of each layer, ``(batch, units)``."""
+        return tuple(tf.zeros([batch, self.units]) for _ in range(2 * len(self._kernels)))
+
+    def __call__(self, x: tf.Tensor, state: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
+        """One step: the top layer's output and the new state."""
+        new: list[tf.Tensor] = []
+        for layer, kernel in enumerate(self._kernels):
+            gates = tf.matmul(tf.concat([x, state[2 * layer + 1]], axis=1), kernel)
+            i, f, o, g = tf.split(gates, 4, axis=1)
+            cell = tf.sigmoid(f) * state[2 * layer] + tf.sigmoid(i) * tf.tanh(g)
+            x = tf.sigmoid(o) * tf.tanh(cell)
+            new += [cell, x]
+        return x, tuple(new)
+
+
+class Attention:
+    """Scores of anchors: ``v . tanh(W_previous h_j + W_current h)``, with the anchors' halves kept as keys."""
+
+    def __init__(self, weights: Weights, units: int) -> None:
+        self._previous = weights.uniform("attention.previous", units, units)
+        self._current = weights.uniform("attention.current", units, units)
+        self._v = weights.uniform("attention.v", units)
+
+    def key(self, h: tf.Tensor) -> tf.Tensor:
+        """What an anchor with output ``h`` ``(batch, units)`` is remembered by, same shape."""
+        return tf.matmul(h, self._previous)
+
+    def __call__(self, keys: tf.Tensor, h: tf.Tensor) -> tf.Tensor:
+        """Keys ``(batch, n, units)`` and the current output ``(batch, units)`` to scores ``(batch, n)``."""
+        query = tf.expand_dims(tf.matmul(h, self._current), 1)
+        return tf.reduce_sum(tf.tanh(keys + query) * self._v, axis=2)
+
+
+def put(memory: tf.Tensor, place: tf.Tensor | int, values: tf.Tensor) -> tf.Tensor:
+    """``memory`` ``(batch, n, units)``, zero at ``place``, with ``values`` ``(batch, units)`` there."""
+    return memory + tf.reshape(tf.one_hot(place, memory.shape[1]), [1, -1, 1]) * tf.expand_dims(values, 1)
+
+
+def squeeze(logits: tf.Tensor, bound: float) -> tf.Tensor:
+    """``bound * tanh(logits)``, which keeps a young policy exploring; ``bound`` 0 leaves the logits alone."""
+    return bound * tf.tanh(logits) if bound else logits
+
+
+def categorical(logits: tf.Tensor, uniform: tf.Tensor, forced: tf.Tensor) -> Decision:
+    """One pick among the options of the last axis of ``logits``.
+
+    Args:
+        logits: ``(batch, options)``.
+        uniform: ``(batch,)``, in [0, 1): the pick is the first option whose cumulative probability exceeds it.
+        forced: ``(batch,)``, the pick if not negative.
+    """
+    log_p = tf.nn.log_softmax(logits)
+    p = tf.exp(log_p)
+    drawn = tf.argmax(tf.cumsum(p, axis=-1) > uniform[:, None], axis=-1, output_type=tf.int32)
+    pick = tf.where(forced >= 0, forced, drawn)
+    log_prob = tf.reduce_sum(tf.one_hot(pick, logits.shape[-1]) * log_p, axis=-1)
+    return Decision(pick, log_prob, tf.stop_gradient(-tf.reduce_sum(p * log_p, axis=-1)))
+
+
+def bernoulli(logits: tf.Tensor, uniform: tf.Tensor, forced: tf.Tensor) -> Decision:
+    """Independent bits with probability sigmoid(logit) of being 1, elementwise; arguments of one shape."""
+    pick = tf.where(forced >= 0, forced, tf.cast(uniform < tf.sigmoid(logits), tf.int32))
+    log_prob = -tf.nn.softplus(tf.where(pick > 0, -logits, logits))
+    return Decision(pick, log_prob, tf.stop_gradient(tf.nn.softplus(logits) - logits * tf.sigmoid(logits)))
+
+
+class MovingAverage:
+    """Exponential moving average of rewards, REINFORCE's baseline.
+
+    Args:
+        decay: share of the old average kept per reward.
+        current: whether a reward is already in the baseline that is subtracted from it, as in ENAS' code, where the
+            average starts at 0. If not, the baseline of a reward depends on earlier ones only, which keeps the
+            gradient unbiased (Zoph & Le, section 3.2); the very first reward then only starts the average and has the
+            advantage 0.
+    """
+
+    def __init__(self, decay: float, *, current: bool) -> None:
+        self._decay, self._current = decay, current
+        self.value: float | None = 0.0 if current else None
+
+    def advantages(self, rewards: np.ndarray) -> np.ndarray:
+        """Rewards minus their baselines, one after the other; the average goes on afterwards."""
+        found = []
+        for reward in rewards.tolist():
+            before = reward if self.value is None else self.value
+            self.value = self._decay * before + (1 - self._decay) * reward
+            found.append(reward - (self.value if self._current else before))
+        return np.array(found, np.float32)
+
+
+class Controller(abc.ABC):
+    """A policy over architectures, trained by REINFORCE with Adam.
+
+    Args:
+        decisions: length of an architecture.
+        weights: its trainable tensors, all created.
+        optimizer: applied to the gradient of ``mean(-advantage * log P + penalty_weight * penalty)``.
+        penalty_weight: weight of :attr:`Walk.penalty` in the loss.
+    """
+
+    def __init__(
+        self, decisions: int, weights: Weights, optimizer: keras.optimizers.Optimizer, penalty_weight: float = 0.0
+    ) -> None:
+        self.decisions, self.weights = decisions, weights
+        self._optimizer, self._penalty_weight = optimizer, penalty_weight
+        self._variables = list(weights.variables.values())
+        optimizer.build(self._variables)
+        numbers = tf.TensorSpec([None, decisions], tf.float32)
+        picks = tf.TensorSpec([None, decisions], tf.int32)
+        self._walk = tf.function(self.walk, input_signature=[numbers, picks], autograph=False)
+        rewards = tf.TensorSpec([None], tf.float32)
+        self._step = tf.function(self._reinforce, input_signature=[picks, rewards], autograph=False)
+
+    @abc.abstractmethod
+    def walk(self, uniforms: tf.Tensor, forced: tf.Tensor) -> Walk:
+        """Decides everything once; traced.
+
+        Args:
+            uniforms: ``(batch, decisions)`` in [0, 1), in the order of the space's choices.
+            forced: ``(batch, decisions)``, int32: the pick, or -1 to draw.
+        """
+
+    def sample(self, uniforms: np.ndarray) -> Walk:
+        """One architecture per row of ``uniforms`` ``(n, decisions)``, float32 in [0, 1)."""
+        return _numpy(self._walk(uniforms, np.full(uniforms.shape, -1, np.int32)))
+
+    def read(self, picks: np.ndarray) -> Walk:
+        """Probability, entropy and penalty of given ``picks`` ``(n, decisions)`` by teacher forcing."""
+        return _numpy(self._walk(np.zeros(picks.shape, np.float32), np.asarray(picks, np.int32)))
+
+    def train(self, picks: np.ndarray, advantages: np.ndarray) -> None:
+        """One step up the mean over architectures of ``advantage * grad log P``."""
+        self._step(np.asarray(picks, np.int32), np.asarray(advantages, np.float32))
+
+    def gradient(self, picks: tf.Tensor, advantages: tf.Tensor) -> list[tf.Tensor]:
+        """Gradient of the loss (see the class) with respect to the weights, in the order of their creation."""
+        with tf.GradientTape() as tape:
+            walk = self.walk(tf.zeros(tf.shape(picks)), picks)
+            loss = tf.reduce_mean(-advantages * walk.log_prob + self._penalty_weight * walk.penalty)
+        return tape.gradient(loss, self._variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+    def _reinforce(self, picks: tf.Tensor, advantages: tf.Tensor) -> None:
+        self._optimizer.apply(self.gradient(picks, advantages), self._variables)
+
+    def state(self) -> State:
+        """Weights and optimizer slots, for a checkpoint."""
+        slots = {f"optimizer.{i}": variable.numpy() for i, variable in enumerate(self._optimizer.variables)}
+        return {name: variable.numpy() for name, variable in self.weights.variables.items()} | slots
+
+    def restore(self, state: State) -> None:
+        """Takes over what :meth:`state` returned; other entries are ignored."""
+        for name, variable in self.weights.variables.items():
+            variable.assign(state[name])
+        for i, variable in enumerate(self._optimizer.variables):
+            variable.assign(state[f"optimizer.{i}"])
+
+
+def _numpy(walk: Walk) -> Walk:
+    return Walk(*(np.asarray(part) for part in walk))

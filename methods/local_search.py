@@ -1,0 +1,71 @@
+"""Local search: hill climbing over architectures one change apart, from random starts.
+
+Paper: White, Nolen & Savani, *Exploring the loss landscape in neural architecture search*, UAI 2021, Algorithm 1:
+evaluate the whole neighbourhood of an architecture, move to its best member, stop where none is better.
+
+Deviations: at a local optimum it starts again at a uniform draw, because the budget and not the optimum ends the
+search; a start is charged even if it was seen before, a neighbour already evaluated is looked up.
+``whole_neighbourhood=False`` moves at the first neighbour that is better, which the authors also describe: a choice for
+budgets smaller than one neighbourhood (the cell space has more than a hundred neighbours).
+Expected: 94.14 +- 0.29 % test accuracy on CIFAR-10 in NAS-Bench-201 within 12,000 s, the best of the simple methods.
+Cost: one proxy training per new neighbour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from harness.core.method import Method
+from harness.core.space import Genotype
+from harness.core.task import Task
+
+
+@dataclass(frozen=True)
+class LocalSearch(Method):
+    """Hill climbing with restarts; works in every space.
+
+    Args:
+        whole_neighbourhood: look at all neighbours and take the best (the paper's algorithm), or take the first one
+            that is better.
+    """
+
+    name = "local_search"
+    title = "Local search"
+    space = "cell"
+    scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "smoke": {"whole_neighbourhood": False},
+        "quick": {"whole_neighbourhood": False},
+        "hour": {"whole_neighbourhood": False},
+    }
+
+    whole_neighbourhood: bool = True
+
+    def search(self, task: Task) -> None:
+        """Climbs from one random start after the other."""
+        known: dict[Genotype, float] = {}
+        while True:
+            here = task.space.sample(task.rng)
+            [start] = task.evaluate([here])
+            known[here] = start.accuracy
+            while (better := self._climb(task, here, known)) is not None:
+                here = better
+
+    def _climb(self, task: Task, here: Genotype, known: dict[Genotype, float]) -> Genotype | None:
+        """The neighbour to move to, or None at a local optimum; neighbours are visited in random order."""
+        neighbours = list(task.space.neighbours(here))
+        best = here
+        for place in task.rng.permutation(len(neighbours)):
+            neighbour = neighbours[place]
+            if neighbour not in known:
+                [evaluation] = task.evaluate([neighbour])
+                known[neighbour] = evaluation.accuracy
+            if known[neighbour] > known[best]:
+                best = neighbour
+                if not self.whole_neighbourhood:
+                    break
+        return None if best is here else best
+
+
+METHOD = LocalSearch

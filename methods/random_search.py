@@ -1,0 +1,32 @@
+"""Random search: train uniformly drawn architectures until the budget is spent, keep the best by validation accuracy.
+
+Paper: Li & Talwalkar, *Random search and reproducibility for neural architecture search*, UAI 2019; the draws are
+independent (with replacement), as in NAS-Bench-201's protocol (Dong & Yang, ICLR 2020), and a repeat is charged again.
+
+Deviations: without early stopping by rungs (ASHA), which the paper also tries. Expected: 93.70 +- 0.36 % test accuracy
+on CIFAR-10 in NAS-Bench-201 within 12,000 s (about 109 cells). Cost: one proxy training per draw.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.core.method import Method
+from harness.core.task import Task
+
+
+@dataclass(frozen=True)
+class RandomSearch(Method):
+    """Uniform with replacement; works in every space."""
+
+    name = "random_search"
+    title = "Random search"
+    space = "cell"
+
+    def search(self, task: Task) -> None:
+        """Evaluates one draw after the other."""
+        while True:
+            task.evaluate([task.space.sample(task.rng)])
+
+
+METHOD = RandomSearch

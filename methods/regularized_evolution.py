@@ -1,0 +1,85 @@
+"""Regularised (aging) evolution: tournament selection in a queue that forgets its oldest member.
+
+Paper: Real, Aggarwal, Huang & Le, *Regularized evolution for image classifier architecture search*, AAAI 2019,
+Algorithm 1; AmoebaNet-A. The sample is drawn with replacement; the result is the best of the whole history, also if it
+has aged out. Mutation in the cell spaces as in the paper: with probability 0.05 none (the child is trained again and
+charged), else one hidden-state mutation (one input of one combination becomes another earlier state) or one operation
+mutation (one operation becomes another), equally likely; cell, combination and element are uniform.
+
+Deviations: an operation mutation always changes the operation; in the other spaces one uniform choice changes, without
+identity. Expected: C10 error 3.34 +- 0.06 % after 20,000 models; in NAS-Bench-201 with population 10 and sample 3
+93.92 +- 0.30 % test accuracy on CIFAR-10 within 12,000 s. Cost: one proxy training per child, identity included.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from harness.core.errors import InputError
+from harness.core.method import Method
+from harness.core.space import Choice, Genotype, Space
+from harness.core.task import Task
+from harness.spaces.cell import CellSpace, EnasCellSpace
+
+
+@dataclass(frozen=True)
+class RegularizedEvolution(Method):
+    """Aging evolution; works in every space.
+
+    Args:
+        population: P, members of the queue.
+        sample: S, draws per tournament, with replacement.
+        identity: probability of a mutation that changes nothing (cell spaces).
+    """
+
+    name = "regularized_evolution"
+    title = "Regularized evolution"
+    space = "cell"
+    scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "smoke": {"population": 3, "sample": 2},
+        "quick": {"population": 4, "sample": 2},
+        "hour": {"population": 10, "sample": 3},
+    }
+
+    population: int = 100
+    sample: int = 25
+    identity: float = 0.05
+
+    def __post_init__(self) -> None:
+        if self.population < 1 or self.sample < 1 or not 0 <= self.identity < 1:
+            raise InputError("regularized_evolution needs population >= 1, sample >= 1 and identity in [0, 1)")
+
+    def search(self, task: Task) -> None:
+        """Fills the queue with random members, then breeds; appending to the full queue drops the oldest."""
+        queue: deque[tuple[Genotype, float]] = deque(maxlen=self.population)
+        while True:
+            if len(queue) < self.population:
+                child = task.space.sample(task.rng)
+            else:
+                drawn = [queue[place] for place in task.rng.integers(self.population, size=self.sample)]
+                parent, _ = max(drawn, key=lambda member: member[1])
+                child = self.mutate(task.space, parent, task.rng)
+            [evaluation] = task.evaluate([child])
+            queue.append((child, evaluation.accuracy))
+
+    def mutate(self, space: Space, parent: Genotype, rng: np.random.Generator) -> Genotype:
+        """One mutation of ``parent``, which stays as it is."""
+        if not isinstance(space, CellSpace | EnasCellSpace):
+            return space.mutate(parent, rng)
+        if rng.random() < self.identity:
+            return parent
+        state = rng.random() < 0.5
+        return space.mutate(parent, rng, lambda choice: _is_hidden_state(choice) == state)
+
+
+def _is_hidden_state(choice: Choice) -> bool:
+    """Whether a cell's choice names inputs (``normal.2.inputs``, ``normal.2.in0``) and not an operation."""
+    return choice.name.rpartition(".")[2].startswith("in")
+
+
+METHOD = RegularizedEvolution

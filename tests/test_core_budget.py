@@ -1,0 +1,98 @@
+"""Budgets and meters."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+
+from harness.core.budget import Budget, BudgetSpent, Meter
+from harness.core.errors import InputError
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize(
+    ("text", "amount", "unit"),
+    [("60s", 60, "s"), ("1.5m", 90, "s"), ("2h", 7200, "s"), ("2d", 172800, "s"), ("50evals", 50, "evals"),
+     (" 500 steps ", 500, "steps")],
+)  # fmt: skip
+def test_parses(text: str, amount: float, unit: str) -> None:
+    assert Budget.parse(text) == Budget(amount, unit)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("text", ["", "60", "s", "-5s", "0evals", "0.0h", "5 weeks", "nan s", "60s please"])
+def test_refuses_what_is_no_budget(text: str) -> None:
+    with pytest.raises(InputError):
+        Budget.parse(text)
+
+
+@pytest.mark.parametrize("text", ["60s", "50evals", "500steps"])
+def test_prints_what_it_parses(text: str) -> None:
+    budget = Budget.parse(text)
+    assert Budget.parse(str(budget)) == budget
+
+
+def test_a_library_that_swallows_exceptions_cannot_swallow_the_end() -> None:
+    assert not issubclass(BudgetSpent, Exception)
+
+
+def test_one_evaluation_is_worth_its_gradient_steps() -> None:
+    meter = Meter(Budget(3, "evals"), steps_per_evaluation=8)
+    assert meter.limit == 24
+    for spent in (8, 16, 24):
+        meter.afford(8)
+        meter.charge(seconds=1e9, steps=8)
+        assert meter.spent == spent
+    with pytest.raises(BudgetSpent):
+        meter.afford(1)
+    assert meter.left == 0
+
+
+def test_work_that_would_cross_a_counted_budget_is_refused_and_exactly_fitting_work_is_not() -> None:
+    meter = Meter(Budget(10, "steps"), steps_per_evaluation=4)
+    meter.charge(seconds=0, steps=7)
+    meter.afford(3)
+    with pytest.raises(BudgetSpent):
+        meter.afford(4)
+    assert meter.spent == 7
+
+
+def test_seconds_are_own_time_plus_reported_cost_without_excluded_time() -> None:
+    clock = Clock()
+    meter = Meter(Budget(60, "s"), 1, clock)
+    clock.now += 5
+    assert meter.spent == 5
+    clock.now += 40
+    meter.exclude(40)
+    meter.charge(seconds=30, steps=1)
+    assert meter.spent == 35
+    assert meter.left == 25
+    meter.check()
+    clock.now += 25
+    with pytest.raises(BudgetSpent):
+        meter.check()
+
+
+def test_restored_meter_goes_on_from_what_was_spent() -> None:
+    clock = Clock()
+    meter = Meter(Budget(60, "s"), 1, clock)
+    clock.now += 17
+    meter.restore(seconds=50, steps=3)
+    assert (meter.spent, meter.steps) == (50, 3)
+    clock.now += 4
+    assert meter.spent == 54
+
+
+def test_a_deep_copy_counts_into_the_same_meter() -> None:
+    meter = Meter(Budget(5, "steps"), 1)
+    copy.deepcopy(meter).charge(seconds=0, steps=5)
+    assert meter.left == 0

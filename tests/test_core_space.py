@@ -1,0 +1,138 @@
+"""Choices, genotypes and what every space inherits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import combinations
+
+import numpy as np
+import pytest
+from fakes import VectorSpace
+
+from harness.core.errors import InputError
+from harness.core.space import Choice, Genotype, Space
+from harness.spaces import get_space
+
+SPACES = ["cell", "enas_cell", "macro", "chain", "nasbench201", "macro-4", "chain-4"]
+
+
+@pytest.fixture(params=SPACES)
+def space(request: pytest.FixtureRequest) -> Space:
+    return get_space(request.param)
+
+
+def differing(a: Genotype, b: Genotype) -> list[int]:
+    return [i for i, (x, y) in enumerate(zip(a.picks, b.picks, strict=True)) if x != y]
+
+
+def test_text_parses_back(space: Space) -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        genotype = space.sample(rng)
+        assert space.parse(str(genotype)) == genotype
+        assert space.contains(genotype)
+        assert str(genotype).startswith(f"{space.name}:")
+
+
+def test_genotypes_are_values(space: Space) -> None:
+    first = space.genotype((0,) * len(space.choices))
+    assert first == space.genotype(tuple(np.zeros(len(space.choices), np.int64)))
+    assert len({first, space.genotype(first.picks)}) == 1
+    assert all(type(pick) is int for pick in space.sample(np.random.default_rng(0)).picks)
+
+
+def test_malformed_texts_and_picks_are_refused(space: Space) -> None:
+    good = space.sample(np.random.default_rng(1))
+    words = str(good).partition(":")[2].split(",")
+    for text in (
+        f"other:{','.join(words)}",
+        f"{space.name}:{','.join(words[1:])}",
+        f"{space.name}:{','.join([*words, words[0]])}",
+        f"{space.name}:{','.join(['no_such_option', *words[1:]])}",
+        "",
+    ):
+        with pytest.raises(InputError):
+            space.parse(text)
+    with pytest.raises(InputError):
+        space.genotype(good.picks[1:])
+    with pytest.raises(InputError):
+        space.genotype((len(space.choices[0]), *good.picks[1:]))
+    with pytest.raises(InputError):
+        space.genotype((-1, *good.picks[1:]))
+
+
+def test_contains_refuses_a_forgery(space: Space) -> None:
+    good = space.sample(np.random.default_rng(2))
+    place = next(i for i, choice in enumerate(space.choices) if len(choice) > 1)
+    other = (good.picks[place] + 1) % len(space.choices[place])
+    forged = Genotype(space.name, (*good.picks[:place], other, *good.picks[place + 1 :]), good.text)
+    assert not space.contains(forged)
+    assert not space.contains(Genotype("other", good.picks, good.text))
+
+
+def test_cardinality_is_the_product(space: Space) -> None:
+    assert space.cardinality == pytest.approx(float(np.prod([float(len(choice)) for choice in space.choices])))
+
+
+def test_a_mutation_changes_exactly_one_pick_to_a_neighbour_and_leaves_the_parent(space: Space) -> None:
+    rng = np.random.default_rng(3)
+    parent = space.sample(rng)
+    before = (parent.picks, parent.text)
+    for _ in range(100):
+        child = space.mutate(parent, rng)
+        [place] = differing(parent, child)
+        assert child.picks[place] in space.choices[place].neighbours(parent.picks[place])
+        assert space.contains(child)
+    assert (parent.picks, parent.text) == before
+
+
+def test_mutation_can_be_restricted_to_some_choices() -> None:
+    space = VectorSpace(6, 3)
+    rng = np.random.default_rng(4)
+    parent = space.sample(rng)
+    places = {differing(parent, space.mutate(parent, rng, lambda c: int(c.name) < 2))[0] for _ in range(60)}
+    assert places == {0, 1}
+
+
+def test_mutation_is_uniform_over_choices() -> None:
+    space = VectorSpace(5, 4)
+    rng = np.random.default_rng(5)
+    parent = space.sample(rng)
+    count = Counter(space.mutate(parent, rng) for _ in range(3000))
+    assert len(count) == 15
+    expected = 3000 / 15
+    chi2 = sum((seen - expected) ** 2 / expected for seen in count.values())
+    assert chi2 < 36.1  # 14 degrees of freedom, p = 0.001
+
+
+def test_neighbours_are_all_one_pick_away_each_once_and_mutual(space: Space) -> None:
+    genotype = space.sample(np.random.default_rng(6))
+    neighbours = list(space.neighbours(genotype))
+    expected = sum(len(c.neighbours(p)) for c, p in zip(space.choices, genotype.picks, strict=True))
+    assert len(set(neighbours)) == len(neighbours) == expected
+    for neighbour in neighbours:
+        [place] = differing(genotype, neighbour)
+        assert genotype.picks[place] in space.choices[place].neighbours(neighbour.picks[place])
+
+
+def test_tuple_options_are_neighbours_if_one_element_differs() -> None:
+    choice = Choice("inputs", tuple(combinations(range(5), 2)))
+    for pick, pair in enumerate(choice.options):
+        near = {choice.options[i] for i in choice.neighbours(pick)}
+        assert near == {other for other in choice.options if len(set(pair) & set(other)) == 1}  # type: ignore[arg-type]
+    assert Choice("inputs", ((0, 1),)).neighbours(0) == ()
+
+
+def test_samples_are_uniform_over_a_toy_space() -> None:
+    space = VectorSpace(3, 3)
+    rng = np.random.default_rng(7)
+    count = Counter(space.sample(rng) for _ in range(5400))
+    assert len(count) == 27
+    chi2 = sum((seen - 200) ** 2 / 200 for seen in count.values())
+    assert chi2 < 54.1  # 26 degrees of freedom, p = 0.001
+
+
+def test_option_reads_the_pick(space: Space) -> None:
+    genotype = space.sample(np.random.default_rng(8))
+    for place, choice in enumerate(space.choices):
+        assert space.option(genotype, place) == choice.options[genotype.picks[place]]

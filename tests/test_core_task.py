@@ -1,0 +1,178 @@
+"""The task: charging, caching, proposing, resuming."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from fakes import FakeEvaluator, MemoryJournal, VectorSpace, by_hash, make_task
+
+from harness.core.budget import BudgetSpent
+from harness.core.space import Genotype
+from harness.core.task import Evaluation, KerasConfig, Proposal, Task
+
+
+def share_of_ones(proposal: Proposal) -> float:
+    assert isinstance(proposal, Genotype)
+    return float(np.mean(proposal.picks))
+
+
+def spend(task: Task) -> int:
+    """Draws and evaluates until the budget is gone; how often that worked."""
+    with pytest.raises(BudgetSpent):
+        task.evaluate(task.space.sample(task.rng) for _ in range(10_000))
+    return len(task.evaluations)
+
+
+def test_an_evaluation_budget_buys_exactly_that_many() -> None:
+    evaluator = FakeEvaluator(gradient_steps=7)
+    task = make_task(VectorSpace(20), "12evals", evaluator=evaluator)
+    assert spend(task) == 12
+    assert task.meter.spent == 84
+    assert len(evaluator.trained) == 12
+
+
+def test_a_step_budget_is_never_crossed() -> None:
+    task = make_task(VectorSpace(20), "30steps", evaluator=FakeEvaluator(gradient_steps=7))
+    assert spend(task) == 4
+    assert task.meter.spent == 28
+
+
+def test_seconds_are_those_the_evaluator_reports() -> None:
+    task = make_task(VectorSpace(20), "100s", evaluator=FakeEvaluator(seconds=30.0))
+    assert spend(task) == 4
+    assert task.meter.spent == pytest.approx(120, abs=1)
+
+
+def test_a_repeat_is_charged_but_not_trained_again() -> None:
+    evaluator = FakeEvaluator(gradient_steps=3)
+    task = make_task(VectorSpace(5), "10evals", evaluator=evaluator)
+    genotype = task.space.sample(task.rng)
+    first, second = task.evaluate([genotype, genotype])
+    assert first == second
+    assert len(evaluator.trained) == 1
+    assert task.meter.spent == 6
+    assert len(task.evaluations) == 2
+
+
+def test_the_best_evaluated_becomes_the_proposal() -> None:
+    task = make_task(VectorSpace(8), "40evals", score=share_of_ones)
+    spend(task)
+    best = max(task.evaluations, key=lambda e: e.accuracy)
+    assert task.best == best
+    assert str(task.proposal) == best.genotype
+
+
+def test_incumbents_in_the_journal_rise() -> None:
+    journal = MemoryJournal()
+    task = make_task(VectorSpace(8), "40evals", score=share_of_ones, journal=journal)
+    spend(task)
+    accuracies = [accuracy for _, accuracy, _, _ in journal.proposals]
+    assert accuracies == sorted(set(accuracies))
+    spent = [seconds for _, _, seconds, _ in journal.proposals]
+    assert spent == sorted(spent)
+
+
+def test_a_failed_evaluation_is_charged_and_never_the_best() -> None:
+    class Failing(FakeEvaluator):
+        def evaluate(self, proposal: Proposal, number: int, meter: object) -> Evaluation:
+            return Evaluation(str(proposal), 0.0, (), 2.0, 1, failure="it did not fit into memory")
+
+    task = make_task(VectorSpace(5), "3evals", evaluator=Failing())
+    assert spend(task) == 3
+    assert task.best is None
+    assert task.proposal is None
+    assert task.meter.spent == 3
+
+
+def test_what_is_outside_the_space_cannot_be_proposed() -> None:
+    task = make_task(VectorSpace(5))
+    stranger = VectorSpace(5, name="elsewhere").sample(task.rng)
+    with pytest.raises(ValueError, match="not in space"):
+        task.propose(stranger)
+    assert task.proposal is None
+    config = KerasConfig("net", "{}")
+    task.propose(config, 0.5)
+    assert task.proposal is config
+
+
+def test_a_resumed_run_trains_nothing_twice_and_ends_the_same() -> None:
+    space = VectorSpace(12)
+    whole = make_task(space, "20evals", seed=3)
+    spend(whole)
+    journal = MemoryJournal()
+    interrupted = make_task(space, "20evals", seed=3, journal=journal)
+    for _ in range(8):
+        interrupted.evaluate([space.sample(interrupted.rng)])
+    evaluator = FakeEvaluator(by_hash)
+    resumed = make_task(space, "20evals", seed=3, journal=journal, evaluator=evaluator)
+    spend(resumed)
+    assert len(evaluator.trained) == 12
+    assert resumed.evaluations == whole.evaluations == journal.evaluations
+    assert resumed.proposal == whole.proposal
+
+
+def test_a_resumed_run_that_asks_for_something_else_is_told_why() -> None:
+    journal = MemoryJournal()
+    space = VectorSpace(12)
+    make_task(space, journal=journal).evaluate([space.genotype((0,) * 12)])
+    with pytest.raises(RuntimeError, match=r"task\.rng"):
+        make_task(space, journal=journal).evaluate([space.genotype((1,) * 12)])
+
+
+def test_checkpoint_brings_state_generator_meter_and_evaluations_back() -> None:
+    space, journal = VectorSpace(12), MemoryJournal()
+    task = make_task(space, "20evals", seed=5, journal=journal)
+    assert task.restored() is None
+    task.evaluate([space.sample(task.rng), space.sample(task.rng)])
+    task.rng.integers(3, dtype=np.int32)  # leaves half a word in the generator
+    task.checkpoint(lambda: {"weights": np.arange(3.0)})
+    expected = task.rng.integers(1000, size=5, dtype=np.int32)
+    resumed = make_task(space, "20evals", seed=99, journal=journal)
+    state = resumed.restored()
+    assert state is not None
+    assert np.array_equal(state["weights"], np.arange(3.0))
+    assert resumed.evaluations == task.evaluations
+    assert resumed.meter.spent == task.meter.spent == 2
+    assert np.array_equal(resumed.rng.integers(1000, size=5, dtype=np.int32), expected)
+
+
+def test_in_a_time_budget_checkpoints_are_rare() -> None:
+    journal = MemoryJournal()
+    task = make_task(VectorSpace(12), "1000s", journal=journal, evaluator=FakeEvaluator(seconds=20.0))
+    calls: list[int] = []
+
+    def state() -> dict[str, np.ndarray]:
+        calls.append(len(task.evaluations))
+        return {}
+
+    for _ in range(6):
+        task.evaluate([task.space.sample(task.rng)])
+        task.checkpoint(state)
+    assert calls == [2, 4, 6]
+
+
+def test_steps_of_the_method_itself_are_charged() -> None:
+    task = make_task(VectorSpace(5), "10steps")
+    task.step(6)
+    with pytest.raises(BudgetSpent):
+        task.step(5)
+    assert task.meter.spent == 6
+    task.step(4)
+    with pytest.raises(BudgetSpent):
+        task.step()
+
+
+def test_checkpoint_brings_the_proposal_and_the_best_back() -> None:
+    space = VectorSpace(8)
+    for later in (KerasConfig("net", '{"a": 1}'), space.genotype((0,) * 8)):
+        journal = MemoryJournal()
+        task = make_task(space, score=share_of_ones, journal=journal)
+        task.evaluate([space.genotype((1,) * 8), space.genotype((0,) * 8)])
+        task.propose(later)
+        task.checkpoint(dict)
+        resumed = make_task(space, score=share_of_ones, journal=journal)
+        resumed.restored()
+        assert resumed.proposal == later
+        assert resumed.best == task.best
+        resumed.evaluate([space.genotype((1, 0) * 4)])
+        assert resumed.proposal == later, "a worse evaluation may not replace what was proposed"

@@ -1,0 +1,110 @@
+"""Fetching: sources in turn, checksums, nothing half under a final name."""
+
+import hashlib
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from datasets_on_disk import files
+
+import datasets
+from datasets._fetch import Source, SourceError, bring, run_tool
+from harness.core.errors import InputError
+
+CHECKOUT = Path(datasets.__file__).parents[1]
+CONTENT = {"a.bin": b"first", "b.bin": b"second"}
+MD5 = {name: hashlib.md5(content).hexdigest() for name, content in CONTENT.items()}
+
+
+def writes(content: dict[str, bytes]) -> Callable[[Path], None]:
+    def stage(directory: Path) -> None:
+        for name, data in content.items():
+            (directory / name).write_bytes(data)
+
+    return stage
+
+
+def breaks(directory: Path) -> None:
+    raise SourceError("no network")
+
+
+WHOLE = {f"set/{name}": content for name, content in CONTENT.items()}
+
+
+def test_first_source_that_works(tmp_path: Path) -> None:
+    said: list[str] = []
+    sources = [Source("one", breaks), Source("two", writes(CONTENT)), Source("three", breaks)]
+    bring(tmp_path / "set", MD5, sources, said.append)
+    assert files(tmp_path) == WHOLE
+    assert any("one did not work: no network" in line for line in said)
+    assert not any("three" in line for line in said)
+
+
+def test_intact_files_are_left_alone(tmp_path: Path) -> None:
+    bring(tmp_path / "set", MD5, [Source("one", writes(CONTENT))], print)
+    bring(tmp_path / "set", MD5, [Source("two", breaks)], print)
+    assert files(tmp_path) == WHOLE
+
+
+def test_damaged_files_are_replaced(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set/a.bin").write_bytes(b"fir")
+    bring(tmp_path / "set", MD5, [Source("one", writes(CONTENT))], print)
+    assert files(tmp_path) == WHOLE
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [({"a.bin": b"first"}, "b.bin is not there"), ({**CONTENT, "b.bin": b"forged"}, "b.bin has the MD5")],
+)
+def test_incomplete_or_forged_source(tmp_path: Path, content: dict[str, bytes], reason: str) -> None:
+    with pytest.raises(InputError) as caught:
+        bring(tmp_path / "set", MD5, [Source("one", writes(content)), Source("two", breaks)], print)
+    for part in (reason, "two: no network", str(tmp_path / "set"), "a.bin, b.bin"):
+        assert part in str(caught.value)
+    assert files(tmp_path) == {}
+
+
+def test_root_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="HARNESS_DATA"):
+        bring(tmp_path / "file" / "set", MD5, [Source("one", writes(CONTENT))], print)
+
+
+def test_killed_fetch_leaves_nothing(tmp_path: Path) -> None:
+    """kill -9 in the middle of a source: no file of the set, and the next fetch clears up and succeeds."""
+    program = (
+        "import sys, time, pathlib\n"
+        "from datasets._fetch import Source, bring\n"
+        "def stage(directory):\n"
+        "    (directory / 'a.bin').write_bytes(b'fir')\n"
+        "    print('staged', flush=True)\n"
+        "    time.sleep(60)\n"
+        f"bring(pathlib.Path(sys.argv[1]), {MD5!r}, [Source('slow', stage)], lambda line: None)\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "set")]
+    with subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"staged\n"
+        child.send_signal(signal.SIGKILL)
+    assert not (tmp_path / "set").exists()
+    assert files(tmp_path)  # the left-overs
+    bring(tmp_path / "set", MD5, [Source("one", writes(CONTENT))], print)
+    assert files(tmp_path) == WHOLE
+
+
+def test_tools_that_fail(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="no-such-tool is not installed"):
+        run_tool(["no-such-tool"], tmp_path)
+    with pytest.raises(SourceError, match="last words"):
+        run_tool(["sh", "-c", "echo first >&2; echo last words >&2; exit 3"], tmp_path)
+    with pytest.raises(SourceError, match="sh exited with 3"):
+        run_tool(["sh", "-c", "exit 3"], tmp_path)
+    start = time.monotonic()
+    with pytest.raises(SourceError, match="longer than"):
+        run_tool(["sh", "-c", "exec sleep 60"], tmp_path, seconds=0.2)
+    assert time.monotonic() - start < 20

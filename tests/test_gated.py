@@ -1,0 +1,155 @@
+"""Shared weights: a child is its standalone network, a step touches only its path, one trace serves all."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from harness.core.seeds import rng
+from harness.core.space import Genotype, Size
+from harness.nets.build import assign, build_model
+from harness.nets.gated import GatedCells, GatedMacro, GatedSupernet
+from harness.spaces.cell import EnasCellSpace
+from harness.spaces.macro import MACRO_OPERATIONS, MacroSpace
+
+SHAPE = (8, 8, 3)
+SIZE = Size(4, 3)
+MACRO = MacroSpace("macro-4", 4)
+CELLS = EnasCellSpace()
+
+
+def supernet(kind: str) -> tuple[GatedSupernet, MacroSpace | EnasCellSpace]:
+    if kind == "macro":
+        return GatedMacro(MACRO, SIZE, SHAPE[-1], 3, rng(0, "weights")), MACRO
+    return GatedCells(CELLS, SIZE, SHAPE[-1], 3, rng(0, "weights")), CELLS
+
+
+def batch(n: int = 6) -> tuple[tf.Tensor, tf.Tensor]:
+    generator = rng(1, "batch")
+    images = generator.normal(size=(n, *SHAPE)).astype(np.float32)
+    return tf.constant(images), tf.constant(generator.integers(3, size=n), tf.int64)
+
+
+def cells(normal: str, reduction: str) -> Genotype:
+    words = [",".join(f"{pair[0]},{CELLS.operations[int(pair[1])]}" for pair in text.split()) for text in (normal, reduction)]
+    return CELLS.parse("enas_cell:" + ",".join(words))
+
+
+ONE_LOOSE_END = "00 12 21 03 32 24 41 10 51 50"
+FIVE_LOOSE_ENDS = "00 12 01 13 04 10 11 02 00 11"
+INPUT_UNREAD = "00 02 21 03 32 24 41 30 51 00"
+
+
+@pytest.mark.parametrize("kind", ["macro", "cells"])
+def test_child_equals_standalone_network(kind: str) -> None:
+    net, space = supernet(kind)
+    images, _ = batch()
+    generator = rng(2, kind)
+    genotypes = [space.sample(generator) for _ in range(4)]
+    if kind == "cells":
+        genotypes += [cells(ONE_LOOSE_END, FIVE_LOOSE_ENDS), cells(INPUT_UNREAD, ONE_LOOSE_END)]
+    else:
+        genotypes += [MACRO.parse(f"macro-4:{op},{op},1,{op},0,1,{op},1,0,1") for op in MACRO_OPERATIONS]
+    for genotype in genotypes:
+        shared = net.logits(images, tf.constant(genotype.picks))
+        model = build_model(genotype, space, SIZE, SHAPE, 3, seed=9)
+        assign(model, *net.cut(genotype.picks))
+        np.testing.assert_allclose(model(images, training=True), shared, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["macro", "cells"])
+def test_step_leaves_everything_off_the_path_as_it_was(kind: str) -> None:
+    net, space = supernet(kind)
+    images, labels = batch()
+    generator = rng(3, kind)
+    first, second = space.sample(generator), space.sample(generator)
+    rate = tf.constant(0.1)
+    net.train_step(images, labels, tf.constant(first.picks), rate)  # so that momentum is not zero
+    before = net.state()
+    net.train_step(images, labels, tf.constant(second.picks), rate)
+    after = net.state()
+    changed = 0
+    for number, mask in enumerate(net.masks(tf.constant(second.picks))):
+        used = np.asarray(mask)
+        for name in (f"weight{number}", f"buffer{number}"):
+            same = before[name] == after[name]
+            if used.ndim:
+                assert same[~used].all()
+                changed += int((~same[used]).any()) if used.any() else 0
+            elif used:
+                changed += int((~same).any())
+            else:
+                assert same.all()
+    assert changed > 20
+
+
+@pytest.mark.parametrize("kind", ["macro", "cells"])
+def test_masks_are_the_weights_that_the_loss_depends_on(kind: str) -> None:
+    net, space = supernet(kind)
+    images, labels = batch()
+    for seed in range(3):
+        picks = tf.constant(space.sample(rng(seed, kind)).picks)
+        with tf.GradientTape() as tape:
+            logits = net.logits(images, picks)
+            loss = tf.reduce_sum(logits * tf.constant(rng(4, "direction").normal(size=(6, 3)), tf.float32))
+        gradients = tape.gradient(loss, net.variables)
+        for gradient, mask in zip(gradients, net.masks(picks), strict=True):
+            used = np.asarray(mask)
+            values = np.zeros(1) if gradient is None else np.asarray(tf.convert_to_tensor(gradient))
+            if used.ndim:
+                assert not values[~used].any()
+            elif not used:
+                assert not values.any()
+
+
+@pytest.mark.parametrize("op", range(6))
+def test_every_macro_operation_has_an_effect(op: int) -> None:
+    net, space = supernet("macro")
+    images, _ = batch()
+    picks = list(space.sample(rng(5, "macro")).picks)
+    outputs = []
+    for other in range(6):
+        picks[1] = other
+        outputs.append(np.asarray(net.logits(images, tf.constant(picks))))
+    assert all(np.abs(outputs[op] - outputs[other]).max() > 1e-4 for other in range(6) if other != op)
+
+
+@pytest.mark.parametrize("kind", ["macro", "cells"])
+def test_one_trace_serves_every_child_and_evaluation_changes_nothing(kind: str) -> None:
+    net, space = supernet(kind)
+    images, labels = batch()
+    generator = rng(6, kind)
+    before = net.state()
+    scores = []
+    for _ in range(30):
+        scores.append(float(net.correct(images, labels, tf.constant(space.sample(generator).picks))))
+    assert all(np.array_equal(before[name], value) for name, value in net.state().items())
+    assert len(set(scores)) > 1
+    for size in (6, 5):
+        picks = tf.constant(space.sample(generator).picks)
+        net.train_step(images[:size], labels[:size], picks, tf.constant(0.01))
+    assert net.correct.experimental_get_tracing_count() == 1
+    assert net.train_step.experimental_get_tracing_count() == 1
+
+
+def test_state_round_trip() -> None:
+    net, space = supernet("cells")
+    images, labels = batch()
+    picks = tf.constant(space.sample(rng(7, "cells")).picks)
+    net.train_step(images, labels, picks, tf.constant(0.1))
+    saved = net.state()
+    net.train_step(images, labels, picks, tf.constant(0.1))
+    once = net.state()
+    net.restore(saved)
+    net.train_step(images, labels, picks, tf.constant(0.1))
+    again = net.state()
+    assert all(np.array_equal(once[name], again[name]) for name in once)
+
+
+def test_training_one_child_lowers_its_loss() -> None:
+    net, space = supernet("macro")
+    images, labels = batch()
+    picks = tf.constant(space.sample(rng(8, "macro")).picks)
+    losses = [float(net.train_step(images, labels, picks, tf.constant(0.05))) for _ in range(15)]
+    assert losses[-1] < 0.5 * losses[0]

@@ -1,0 +1,126 @@
+"""The fused normalisation gives Keras' numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from harness.nets.norm import FusedBatchNormalization
+
+SHAPE = (6, 5, 4, 3)
+
+
+def images(seed: int = 0, shape: tuple[int, ...] = SHAPE) -> np.ndarray:
+    return np.random.default_rng(seed).normal(2.0, 3.0, shape).astype(np.float32)
+
+
+def pair(affine: bool = True, momentum: float = 0.8) -> tuple[FusedBatchNormalization, keras.layers.BatchNormalization]:
+    """The layer and Keras' own, both with the same non-trivial weights."""
+    fused = FusedBatchNormalization(momentum=momentum, epsilon=1e-3, affine=affine)
+    fused.build(SHAPE)
+    rng = np.random.default_rng(1)
+    for weight in fused.weights:
+        weight.assign(rng.uniform(0.5, 1.5, weight.shape))
+    plain = fused.to_plain()
+    plain.build(SHAPE)
+    plain.set_weights(fused.plain_weights())
+    return fused, plain
+
+
+@pytest.mark.parametrize("affine", [True, False])
+@pytest.mark.parametrize("training", [True, False])
+def test_output_and_gradients_equal_keras(affine: bool, training: bool) -> None:
+    results = []
+    for layer in pair(affine):
+        x = tf.constant(images())
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x, training=training)
+            loss = tf.reduce_sum(y * tf.sin(3.0 * y))
+        variables = [weight.value for weight in layer.trainable_weights]
+        results.append([y, *tape.gradient(loss, [x, *variables])])
+    assert len(results[0]) == (4 if affine else 2)
+    for ours, keras_own in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, keras_own, rtol=1e-4, atol=1e-5 * np.abs(keras_own).max())
+
+
+@pytest.mark.parametrize("traced", [True, False])
+def test_moving_statistics_equal_keras_over_several_batches(traced: bool) -> None:
+    fused, plain = pair()
+    for layer in (fused, plain):
+        call = lambda x, layer=layer: layer(x, training=True)  # noqa: E731
+        if traced:  # with an unknown batch size
+            call = tf.function(call, input_signature=[tf.TensorSpec([None, *SHAPE[1:]])])
+        for seed in range(4):
+            call(tf.constant(images(seed)))
+    np.testing.assert_allclose(fused.moving_mean.numpy(), plain.moving_mean.numpy(), rtol=1e-5)
+    np.testing.assert_allclose(fused.moving_variance.numpy(), plain.moving_variance.numpy(), rtol=1e-5)
+
+
+def test_a_single_value_per_channel_stays_finite() -> None:
+    fused, plain = pair()
+    for layer in (fused, plain):
+        layer(tf.constant(images(shape=(1, 1, 1, 3))), training=True)
+    np.testing.assert_allclose(fused.moving_variance.numpy(), plain.moving_variance.numpy(), rtol=1e-5)
+
+
+def test_without_affine_nothing_is_trainable() -> None:
+    fused, _ = pair(affine=False)
+    assert fused.trainable_weights == []
+    assert len(fused.weights) == 2
+
+
+def test_inference_leaves_the_moving_statistics_alone() -> None:
+    fused, _ = pair()
+    before = [weight.numpy() for weight in fused.weights]
+    fused(tf.constant(images()), training=False)
+    for old, new in zip(before, fused.weights, strict=True):
+        np.testing.assert_array_equal(old, new.numpy())
+
+
+def test_a_frozen_layer_uses_its_moving_statistics_in_training() -> None:
+    for layer in pair():
+        layer.trainable = False
+        x = tf.constant(images())
+        np.testing.assert_array_equal(layer(x, training=True), layer(x, training=False))
+
+
+# Keras saves through NumPy's old array protocol; nothing here can change that.
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_saved_model_comes_back(tmp_path: Path) -> None:
+    image = keras.Input(SHAPE[1:])
+    model = keras.Model(image, FusedBatchNormalization(momentum=0.7, epsilon=1e-4, name="norm")(image))
+    model(tf.constant(images()), training=True)
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    layer = again.get_layer("norm")
+    assert (layer.momentum, layer.epsilon, layer.affine) == (0.7, 1e-4, True)
+    np.testing.assert_array_equal(again(tf.constant(images(2))), model(tf.constant(images(2))))
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_keeps_statistics_in_float32(policy: str) -> None:
+    layer = FusedBatchNormalization(dtype=policy)
+    y = layer(tf.constant(images()), training=True)
+    assert y.dtype == policy.removeprefix("mixed_")
+    assert {weight.dtype for weight in layer.weights} == {"float32"}
+    reference = FusedBatchNormalization()
+    np.testing.assert_allclose(tf.cast(y, tf.float32), reference(tf.constant(images()), training=True), atol=0.03)
+    np.testing.assert_allclose(layer.moving_mean.numpy(), reference.moving_mean.numpy(), rtol=0.01, atol=1e-3)
+    assert layer.to_plain().epsilon == reference.epsilon
+
+
+def test_a_symbolic_call_keeps_the_shape_and_the_weights() -> None:
+    layer = FusedBatchNormalization()
+    output = layer(keras.Input((7, 9, 2)))
+    assert output.shape == (None, 7, 9, 2)
+    np.testing.assert_array_equal(layer.moving_mean.numpy(), np.zeros(2))
+
+
+def test_a_vector_is_refused() -> None:
+    with pytest.raises(ValueError, match="images"):
+        FusedBatchNormalization().build((None, 3))
