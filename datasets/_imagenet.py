@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datasets._images import hold_out, read_samples, samples
-from harness.core.dataset import Dataset, DatasetSource
+from harness.core.dataset import Dataset
 from harness.core.errors import InputError
 
 SIDE = 64
@@ -29,20 +29,19 @@ STD = (0.229 * 255, 0.224 * 255, 0.225 * 255)
 
 @dataclass(frozen=True)
 class PhotoSet:
-    """Ten classes in a user's directory.
+    """Ten classes in a user's directory; its methods are those of a :class:`~harness.core.dataset.DatasetSource`.
 
     Args:
-        name, summary: as in :class:`DatasetSource`.
+        name: as given on the command line.
         wnids: class name by wnid, in label order.
         folder: the directory below the root of all sets.
         variable: the environment variable that names the directory when it is elsewhere.
         how: how the user gets it, a clause.
         images: the number of training and test images of an intact copy, where it is known.
-        held_out: share of the training images that is the test set when ``val`` has no class folders; None: it must.
+        held_out: share of the training images that is the test set when ``val`` has no class folders; None if it must.
     """
 
     name: str
-    summary: str
     wnids: Mapping[str, str]
     folder: str
     variable: str
@@ -109,14 +108,3 @@ class PhotoSet:
         if any((directory / "val" / wnid).is_dir() for wnid in self.wnids):
             return None
         return self.held_out
-
-    def source(self) -> DatasetSource:
-        """What a file in ``datasets/`` exports."""
-        return DatasetSource(
-            name=self.name,
-            summary=self.summary,
-            load=self.load,
-            missing=self.missing,
-            fetch=None,
-            hidden=self.hidden,
-        )

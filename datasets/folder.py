@@ -1,4 +1,4 @@
-"""Any directory of images: ``folder:PATH`` with ``PATH/train/<class>/*``, and ``PATH/test/`` or ``PATH/val/`` if any.
+"""Any directory of images, given as folder:PATH: PATH/train/<class>/*, and PATH/test/ or PATH/val/ if there.
 
 Classes are the folders in ``train``, sorted by name. The test set is ``test/<class>/*`` if there, else
 ``val/<class>/*``, else a fifth of each class in ``train``, the same files on every machine; where both are there,

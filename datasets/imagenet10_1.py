@@ -10,10 +10,10 @@ arrangements do not compare. Size and normalisation as in :mod:`datasets._imagen
 from __future__ import annotations
 
 from datasets._imagenet import PhotoSet
+from harness.core.dataset import DatasetSource
 
 PHOTOS = PhotoSet(
     name="imagenet10_1",
-    summary="ImageNet-10-1, objects: 10 classes of your ImageNet copy, up to 13,000 photographs, resized to 64x64",
     wnids={
         "n03063599": "coffee mug",
         "n03085013": "computer keyboard",
@@ -31,4 +31,11 @@ PHOTOS = PhotoSet(
     how="get ImageNet (ILSVRC 2012)",
     held_out=0.25,
 )
-DATASET = PHOTOS.source()
+DATASET = DatasetSource(
+    name=PHOTOS.name,
+    summary="ImageNet-10-1, objects: 10 classes of your ImageNet copy, up to 13,000 photographs, resized to 64x64",
+    load=PHOTOS.load,
+    missing=PHOTOS.missing,
+    fetch=None,
+    hidden=PHOTOS.hidden,
+)

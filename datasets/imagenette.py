@@ -8,10 +8,10 @@ to 993 and 357 to 419 per class. Size and normalisation as in :mod:`datasets._im
 from __future__ import annotations
 
 from datasets._imagenet import PhotoSet
+from harness.core.dataset import DatasetSource
 
 PHOTOS = PhotoSet(
     name="imagenette",
-    summary="Imagenette, ten easy ImageNet classes: 9,469 + 3,925 photographs, resized to 64x64",
     wnids={
         "n01440764": "tench",
         "n02102040": "English springer",
@@ -29,4 +29,11 @@ PHOTOS = PhotoSet(
     how="unpack the archive imagenette2 (or imagenette2-160)",
     images=(9469, 3925),
 )
-DATASET = PHOTOS.source()
+DATASET = DatasetSource(
+    name=PHOTOS.name,
+    summary="Imagenette, ten easy ImageNet classes: 9,469 + 3,925 photographs, resized to 64x64",
+    load=PHOTOS.load,
+    missing=PHOTOS.missing,
+    fetch=None,
+    hidden=PHOTOS.hidden,
+)

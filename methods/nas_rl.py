@@ -43,9 +43,9 @@ class NasRl(Method):
     title = "NAS-RL"
     space = "chain"
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "smoke": {"children": 2, "learning_rate": 0.01},
-        "quick": {"children": 2, "learning_rate": 0.01},
-        "hour": {"children": 4, "learning_rate": 0.01},
+        "smoke": {"children": 2, "learning_rate": 0.03},
+        "quick": {"children": 2, "learning_rate": 0.03},
+        "hour": {"children": 2, "learning_rate": 0.03},
     }
 
     children: int = 8

@@ -11,6 +11,7 @@ from PIL import Image
 
 from datasets import adience_age, cifar10, cifar100, fashion_mnist, folder, imagenet10_1, imagenette
 from datasets._files import write_cifar_binary, write_idx
+from datasets._imagenet import PhotoSet
 from harness.core.dataset import Dataset, DatasetSource
 
 
@@ -65,13 +66,18 @@ def make_cifar100(root: Path, patch: pytest.MonkeyPatch) -> DatasetSource:
     return cifar100.DATASET
 
 
+def source_of(photos: PhotoSet) -> DatasetSource:
+    """What its file would export."""
+    return DatasetSource(photos.name, "", photos.load, photos.missing, None, photos.hidden)
+
+
 def make_imagenette(root: Path, patch: pytest.MonkeyPatch) -> DatasetSource:
     patch.delenv("HARNESS_IMAGENETTE", raising=False)
     for number, wnid in enumerate(imagenette.PHOTOS.wnids):
         for part, numbers in (("train", (0, 1)), ("val", (2,))):
             for i in numbers:
                 photo(root / "imagenette" / part / wnid / f"{wnid}_{i}.JPEG", 10 * number + i)
-    return replace(imagenette.PHOTOS, images=(20, 10)).source()
+    return source_of(replace(imagenette.PHOTOS, images=(20, 10)))
 
 
 def make_imagenet10(root: Path, patch: pytest.MonkeyPatch) -> DatasetSource:

@@ -6,7 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from datasets_on_disk import HEADER, make_adience, make_folder, make_imagenet10, make_imagenette, noise, photo, same
+from datasets_on_disk import (
+    HEADER,
+    make_adience,
+    make_folder,
+    make_imagenet10,
+    make_imagenette,
+    noise,
+    photo,
+    same,
+    source_of,
+)
 from PIL import Image
 
 from datasets import adience_age, folder, imagenet10_1, imagenet10_2, imagenette
@@ -24,7 +34,7 @@ def test_imagenette_of_another_version(tmp_path: Path, monkeypatch: pytest.Monke
 )
 def test_photographs_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source, variable: str) -> None:
     make = make_imagenette if source.name == "imagenette" else make_imagenet10
-    found = replace(source, images=None).source()
+    found = source_of(replace(source, images=None))
     make(tmp_path, monkeypatch)
     here = found.load(tmp_path)
     shutil.move(tmp_path / source.folder, tmp_path / "disk")

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import keras
 import tensorflow as tf
+
+from harness.nets import layers, norm
+
+CUSTOM = (layers.DropPath, norm.FusedBatchNormalization)
 
 
 def start(*, threads: int, deterministic: bool, seed: int) -> str:
@@ -29,3 +35,8 @@ def start(*, threads: int, deterministic: bool, seed: int) -> str:
         return "CPU"
     details = tf.config.experimental.get_device_details(cards[0])
     return str(details.get("device_name", "GPU"))
+
+
+def load(path: Path) -> keras.Model:
+    """A model that was saved by this project, layers of its own included; not compiled."""
+    return keras.models.load_model(path, custom_objects={cls.__name__: cls for cls in CUSTOM}, compile=False)

@@ -17,9 +17,22 @@ from harness.report.plots import accuracy_parameters, anytime
 from harness.report.tables import performance
 
 _PLAIN = (
-    "profile budget space native dataset method title seed status reason test_accuracy valid_accuracy parameters macs "
-    "proposal"
-).split()
+    "profile",
+    "budget",
+    "space",
+    "native",
+    "dataset",
+    "method",
+    "title",
+    "seed",
+    "status",
+    "reason",
+    "test_accuracy",
+    "valid_accuracy",
+    "parameters",
+    "macs",
+    "proposal",
+)
 _NESTED = ("search", "final", "provenance", "settings", "recipes")
 
 

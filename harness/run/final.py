@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from harness.core.dataset import Labels
+from harness.core.errors import InputError
 from harness.core.record import Record
 from harness.run.job import Job, Outcome
 from harness.run.store import read_json, write_text
@@ -40,7 +41,7 @@ class HiddenLabels:
 
 
 def finish(job: Job, outcome: Outcome, labels: HiddenLabels, provenance: dict[str, Any]) -> Record:
-    """Turns what a job left in its directory into its record, and stores that.
+    """Turns what a job left in its directory into its record, and stores that unless another process has the run.
 
     Args:
         job: whose last phase has ended.
@@ -59,20 +60,36 @@ def finish(job: Job, outcome: Outcome, labels: HiddenLabels, provenance: dict[st
         seed=job.seed,
         budget=str(job.profile.budget),
         recipes={"proxy": dataclasses.asdict(job.profile.proxy), "final": dataclasses.asdict(job.profile.final)},
-        provenance=provenance,
         native=job.native,
     )
     if job.directory.settings.exists():
         record = dataclasses.replace(record, settings=read_json(job.directory.settings))
+    processes: dict[str, Any] = {}
     if job.directory.search.exists():
         found = read_json(job.directory.search)
+        processes["search"] = found["process"]
         record = dataclasses.replace(
             record, proposal=found["proposal"]["text"], search=found["search"], title=found["title"]
         )
     if outcome.status == "ok":
-        record = _scored(job, record, labels.of(job.dataset))
-    write_text(job.directory.record, record.to_json())
+        processes["final"] = read_json(job.directory.final)["process"]
+        record = _scored(job, record, labels)
+    record = dataclasses.replace(record, provenance=_provenance(job, provenance, processes))
+    if outcome.status != "busy":
+        write_text(job.directory.record, record.to_json())
     return record
+
+
+def _provenance(job: Job, command: dict[str, Any], processes: dict[str, Any]) -> dict[str, Any]:
+    """Facts of the command and of this run; the device is a graphics card by name, or the CPU."""
+    trained_on = {process["device"] for process in processes.values()} - {"CPU"}
+    return {
+        **command,
+        "threads": job.threads,
+        "data": job.prepared.checksum,
+        "device": ", ".join(sorted(trained_on)) or command["cpu"],
+        "processes": processes,
+    }
 
 
 def accuracy(probabilities: np.ndarray, labels: Labels) -> float:
@@ -88,14 +105,12 @@ def accuracy(probabilities: np.ndarray, labels: Labels) -> float:
     return float(np.mean(np.argmax(probabilities, axis=1) == labels))
 
 
-def _scored(job: Job, record: Record, labels: Labels) -> Record:
+def _scored(job: Job, record: Record, labels: HiddenLabels) -> Record:
     trained = read_json(job.directory.final)
     with np.load(job.directory.predictions) as stored:
         probabilities = stored["probabilities"]
-    record = dataclasses.replace(
-        record, final=trained["final"], parameters=trained["parameters"], macs=trained["macs"]
-    )
+    record = dataclasses.replace(record, final=trained["final"], parameters=trained["parameters"], macs=trained["macs"])
     try:
-        return dataclasses.replace(record, test_accuracy=accuracy(probabilities, labels))
-    except ValueError as error:
+        return dataclasses.replace(record, test_accuracy=accuracy(probabilities, labels.of(job.dataset)))
+    except (ValueError, InputError) as error:
         return dataclasses.replace(record, status="failed", reason=str(error))

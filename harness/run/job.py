@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from harness.run.fence import Forbidden
@@ -29,6 +28,7 @@ class Job:
         prepared: the data.
         forbidden: what the search may not touch.
         threads: of TensorFlow in this job.
+        inputs: everything that the result depends on, besides code and machine; stored in the directory.
     """
 
     profile: Profile
@@ -43,21 +43,7 @@ class Job:
     prepared: Prepared
     forbidden: Forbidden
     threads: int
-
-    def inputs(self) -> dict[str, Any]:
-        """Everything that the result depends on, besides code and machine; stored in the run's directory."""
-        return {
-            "profile": self.profile.name,
-            "budget": str(self.profile.budget),
-            "proxy": asdict(self.profile.proxy),
-            "final": asdict(self.profile.final),
-            "validation_share": self.profile.validation_share,
-            "dataset": self.dataset,
-            "data": self.prepared.checksum,
-            "space": self.space,
-            "method": self.method.name,
-            "seed": self.seed,
-        }
+    inputs: dict[str, Any]
 
     @property
     def label(self) -> str:

@@ -141,7 +141,8 @@ class RunJournal:
         path = self._directory.checkpoint
         temporary = path.with_name(f".{os.getpid()}-{path.name}")
         with temporary.open("wb") as file:
-            np.savez(file, **{**state, _PROPOSALS: np.array(self._proposals)})
+            arrays: dict[str, Any] = {**state, _PROPOSALS: np.array(self._proposals)}
+            np.savez(file, **arrays)
         temporary.replace(path)
 
     def load(self) -> State | None:

@@ -1,8 +1,8 @@
-"""Finds and loads methods, data sets and spaces by name; the only module that imports from ``methods`` and ``datasets``.
+"""Finds and loads methods, data sets and spaces by name; nothing else imports from ``methods`` and ``datasets``.
 
 Three origins: files of the project's own ``methods/`` and ``datasets/``, entry points of installed packages (groups
-``harness.methods``, ``harness.datasets``, ``harness.spaces``), and single files given with ``--plugin``, which go by the
-file's name. Finding reads names and source text only; a method's file runs in a child process, never in the parent.
+``harness.methods``, ``harness.datasets``, ``harness.spaces``), and single files given with ``--plugin``, which go by
+the file's name. Finding reads names and source text only; a method's file runs in a child process, never in the parent.
 """
 
 from __future__ import annotations
@@ -70,7 +70,9 @@ class Source:
 
     def needs_argument(self) -> bool:
         """Whether this is a data set that is named with a path, like ``folder:PATH``."""
-        return self.kind == "dataset" and bool(self.file) and facts.defines(Path(self.file), _FACTORY, EXPORTS["dataset"])
+        return (
+            self.kind == "dataset" and bool(self.file) and facts.defines(Path(self.file), _FACTORY, EXPORTS["dataset"])
+        )
 
 
 class Catalogue:
@@ -199,6 +201,18 @@ def load_space(name: str, source: Source | None) -> Space:
     if exported.name != source.name:
         raise BrokenPlugin(f"the space of '{source.name}' calls itself '{exported.name}'; give both the same name")
     return exported
+
+
+def named_space(name: str, catalogue: Catalogue) -> Space:
+    """A space as a person names it.
+
+    Raises:
+        InputError: there is no such space, or its plug-in is broken.
+    """
+    try:
+        return load_space(name, catalogue.spaces().get(name))
+    except BrokenPlugin as error:
+        raise InputError(str(error)) from error
 
 
 def _load(source: Source) -> Any:

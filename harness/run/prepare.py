@@ -1,8 +1,8 @@
 """Data for the child processes: arrays on disk without test labels, and the split into training and validation.
 
 The parent loads a data set once and writes its training images, training labels and test images next to the runs. Test
-labels are never written: they stay in the parent, for :mod:`harness.run.final`. The split depends on the seed and on the
-data set and on nothing else.
+labels are never written: they stay in the parent, for :mod:`harness.run.final`. The split depends on the seed and on
+the data set and on nothing else.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Profiles: frozen sets of budget, recipes and limits, printed on every table.
 
-A profile is what makes two rows comparable: the same search budget, the same proxy task, the same final training. Whoever
-changes the numbers of a profile throws away its comparability with older records; the store refuses to mix them.
+A profile is what makes two rows comparable: the same search budget, the same proxy task, the same final training.
+Whoever changes the numbers of a profile gives up its comparability with older records; the planner refuses to mix them.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from harness.core.budget import Budget
-from harness.run.names import one_of
 from harness.core.recipe import Recipe
 from harness.core.space import Size
+from harness.run.names import one_of
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """The directory of a run: where its files are, how they are written so that a kill at any moment leaves it usable.
 
-``runs/<profile>/<dataset>/<space>/<method>/<seed>/`` holds, in order of appearance: ``inputs.json`` (what the run is, to
-refuse a mixture), ``evaluations.jsonl`` and ``proposals.jsonl`` (appended), ``checkpoint.npz`` (replaced), ``search.json``
-(the search is over), ``predictions.npz``, ``model.keras``, ``final.json`` (the final training is over) and
-``record.json`` (all is over). Every file that is not appended to is written under another name and renamed.
+``runs/<profile>/<dataset>/<space>/<method>/<seed>/`` holds, in order of appearance: ``inputs.json`` (what the run is,
+to refuse a mixture), ``evaluations.jsonl`` and ``proposals.jsonl`` (appended), ``checkpoint.npz`` (replaced),
+``search.json`` (the search is over), ``predictions.npz``, ``model.keras``, ``final.json`` (the final training is over)
+and ``record.json`` (all is over). Every file that is not appended to is written under another name and renamed.
 """
 
 from __future__ import annotations

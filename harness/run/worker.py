@@ -134,7 +134,9 @@ def _method(job: Job) -> tuple[Method, dict[str, Any]]:
         settings = plain(dataclasses.asdict(method))
     if job.directory.settings.exists():
         if read_json(job.directory.settings) != settings:
-            raise Failure(f"the settings of '{job.method.name}' changed while its run was interrupted; use another --out")
+            raise Failure(
+                f"the settings of '{job.method.name}' changed while its run was interrupted; use another --out"
+            )
     else:
         write_json(job.directory.settings, settings)
     return method, settings

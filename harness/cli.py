@@ -1,0 +1,333 @@
+"""The command line: parsing and printing, nothing else. Everything heavy is imported inside the commands."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.core.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FAILED_ROWS, BAD_INPUT, INTERRUPTED = 1, 2, 130
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="""Which architecture search method is best on my data, at my budget, and can I trust the answer?
+
+    Every method gets the same search budget, the same split and the same final training; the test set is read once.
+
+    [bold]A first table[/bold] (minutes, two CPU cores):
+
+      python -m harness fetch fashion_mnist
+
+      python -m harness run --datasets fashion_mnist
+
+    [bold]Does everything work?[/bold] (no download, exactly repeatable):
+
+      python -m harness run --profile smoke
+    """,
+)
+
+
+class What(StrEnum):
+    """What ``list`` lists."""
+
+    methods = "methods"
+    datasets = "datasets"
+    spaces = "spaces"
+    profiles = "profiles"
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text for people.")]
+Plugins = Annotated[
+    list[Path] | None,
+    typer.Option("--plugin", help="A Python file that defines METHOD, DATASET or SPACE; it goes by the file's name."),
+]
+DataRoot = Annotated[
+    Path,
+    typer.Option("--data", envvar="HARNESS_DATA", help="Directory of the data sets.", show_default=True),
+]
+DEFAULT_DATA = Path.home() / ".cache" / "nas-harness"
+
+
+def main() -> None:
+    """Runs the command line; bad input is one sentence on standard error and exit code 2."""
+    try:
+        app(prog_name="python -m harness")
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(BAD_INPUT)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(FAILED_ROWS)
+
+
+@app.command()
+def run(
+    methods: Annotated[str, typer.Option(help="Names separated by commas, or [bold]all[/bold].")] = "all",
+    datasets: Annotated[str, typer.Option(help="Names separated by commas.", show_default="the profile's")] = "",
+    profile: Annotated[str, typer.Option(help="Budget and training; see [bold]list profiles[/bold].")] = "quick",
+    seeds: Annotated[str, typer.Option(help="Like 0,1,2 or 0-9.", show_default="the profile's")] = "",
+    out: Annotated[Path, typer.Option(help="Directory of the records and tables.")] = Path("runs"),
+    budget: Annotated[
+        str, typer.Option(help="Of each search: 60s, 10m, 50evals or 500steps.", show_default="the profile's")
+    ] = "",
+    space: Annotated[
+        str, typer.Option(help="[bold]native[/bold]: each method's own; or one for all, like cell or nasbench201.")
+    ] = "native",
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Runs at the same time; they share the cores.")] = 2,
+    data: DataRoot = DEFAULT_DATA,
+    plugin: Plugins = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Do failed runs again from scratch.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compares methods: searches, trains what was found, tests it, writes the tables.
+
+    A run that is over is not done again, an interrupted one continues: repeat the command after a crash.
+
+      python -m harness run                                        # all methods, a minute of search each
+
+      python -m harness run --methods darts,random_search --datasets cifar10 --seeds 0-2
+
+      python -m harness run --profile smoke --datasets toy         # counted, repeatable, CI
+
+      python -m harness run --plugin mine.py --methods mine,random_search --budget 5m
+
+    Exit code: 0 if every row is there, 1 if a run failed (its row says why), 2 for bad input, before any work.
+    """
+    from harness.core.budget import Budget
+    from harness.run.profiles import get_profile
+    from harness.run.request import Request, parse_names, parse_seeds
+
+    chosen = get_profile(profile)
+    request = Request(
+        methods=parse_names("method", methods),
+        datasets=parse_names("data set", datasets) if datasets else chosen.datasets,
+        profile=chosen.with_budget(Budget.parse(budget)) if budget else chosen,
+        seeds=parse_seeds(seeds) if seeds else chosen.seeds,
+        out=out.absolute(),
+        data_root=data.expanduser().absolute(),
+        space=space,
+        workers=workers,
+        plugins=tuple(plugin or ()),
+        retry_failed=retry_failed,
+    )
+    from rich.console import Console
+
+    from harness.run.plan import make_plan
+    from harness.run.provenance import provenance
+    from harness.run.runner import Runner
+    from harness.run.screen import screen_for
+
+    plan = make_plan(request)
+
+    try:
+        with screen_for(Console(stderr=True)) as screen:
+            command = f"python -m harness {shlex.join(sys.argv[1:])}"
+            records = Runner(plan, provenance(command), screen).run()
+    except KeyboardInterrupt:
+        print("stopped; the same command continues where this one was", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
+    _tables(out, as_json)
+    if any(record.status == "failed" for record in records):
+        raise typer.Exit(FAILED_ROWS)
+
+
+@app.command("list")
+def list_(
+    what: Annotated[What, typer.Argument(help="What to list.")],
+    data: DataRoot = DEFAULT_DATA,
+    plugin: Plugins = None,
+    as_json: AsJson = False,
+) -> None:
+    """Says what there is; of a data set also whether it is here and how to get it.
+
+    python -m harness list methods
+
+    python -m harness list datasets --json
+    """
+    from harness.run import listing
+    from harness.run.plugins import Catalogue
+
+    catalogue = Catalogue(tuple(plugin or ()))
+    match what:
+        case What.methods:
+            rows = listing.methods(catalogue)
+        case What.datasets:
+            rows = listing.datasets(catalogue, data.expanduser().absolute())
+        case What.spaces:
+            rows = listing.spaces(catalogue)
+        case What.profiles:
+            rows = listing.profiles()
+    if as_json:
+        _print_json(rows)
+    else:
+        _print_rows(rows)
+
+
+@app.command()
+def report(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The --out of a run.")],
+    as_json: AsJson = False,
+) -> None:
+    """Prints the tables again from the records, and writes them and the plots into DIR.
+
+    python -m harness report runs
+    """
+    _tables(directory, as_json)
+
+
+def _tables(directory: Path, as_json: bool) -> None:
+    """Prints tables (or records) at once; files that are up to date are not written again."""
+    from harness.report.cost import cost
+    from harness.report.load import load_runs
+    from harness.report.tables import performance
+
+    runs = load_runs(directory)
+    if as_json:
+        _print_json([json.loads(run.record.to_json()) for run in runs])
+    else:
+        print(performance(runs))
+        print(cost(runs))
+    from harness.run.fresh import is_fresh, mark
+
+    if not is_fresh(directory, runs):
+        from harness.report.write import write_all
+
+        mark(directory, runs, write_all(runs, directory))
+    print(f"tables and plots are in {directory}", file=sys.stderr)
+
+
+@app.command()
+def inspect(
+    genotype: Annotated[Path | None, typer.Option(help="A file: cells as JSON, or a genotype's text.")] = None,
+    published: Annotated[str, typer.Option(help="A published architecture by name, like darts_v2.")] = "",
+    space: Annotated[str, typer.Option(help="The genotype's space.")] = "cell",
+    channels: Annotated[int | None, typer.Option(min=1, help="Filters of the first stage.", show_default="36")] = None,
+    layers: Annotated[int | None, typer.Option(min=1, help="Cells or layers.", show_default="20")] = None,
+    classes: Annotated[int, typer.Option(min=2, help="Classes.")] = 10,
+    image: Annotated[str, typer.Option(help="Height, width and channels of an image.")] = "32x32x3",
+    plugin: Plugins = None,
+    as_json: AsJson = False,
+) -> None:
+    """Counts parameters and multiply-accumulates of an architecture without training it.
+
+    The JSON form has DARTS' names, two entries per node in order, inputs 0 and 1 being the two previous cells:
+    {"normal": [["sep_conv_3x3", 0], ["skip_connect", 1], ...], "normal_concat": [2, 3, 4, 5], "reduce": ...,
+    "reduce_concat": ...}.
+
+      python -m harness inspect --published darts_v2
+
+      python -m harness inspect --genotype cell.json --space cell --channels 36 --layers 20 --classes 10
+    """
+    from harness.core.space import Size
+    from harness.run import inspection
+    from harness.run.plugins import Catalogue, named_space
+
+    shape = inspection.parse_image(image)
+    if (genotype is None) == (not published):
+        raise InputError("give either --genotype FILE or --published NAME")
+    if genotype is None:
+        architecture, size = inspection.published(published, channels, layers)
+    else:
+        size = Size(channels or 36, layers or 20)
+        architecture = inspection.from_file(genotype, named_space(space, Catalogue(tuple(plugin or ()))), size)
+    found = inspection.measure(architecture, shape, classes)
+    if as_json:
+        facts = {"channels": size.channels, "layers": size.layers, "classes": classes, "image": list(shape)}
+        _print_json({"parameters": found.parameters, "macs": found.macs, **facts})
+    else:
+        print(f"parameters            {found.parameters:>15,}")
+        print(f"multiply-accumulates  {found.macs:>15,}")
+
+
+@app.command()
+def fetch(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Data sets.")],
+    data: DataRoot = DEFAULT_DATA,
+    plugin: Plugins = None,
+) -> None:
+    """Brings data sets into the data directory and checks them.
+
+    python -m harness fetch fashion_mnist cifar10
+    """
+    from harness.run.fetching import fetch as bring
+    from harness.run.plugins import Catalogue
+
+    bring(names, Catalogue(tuple(plugin or ())), data.expanduser().absolute(), lambda line: print(line, flush=True))
+
+
+@app.command()
+def export(
+    run_directory: Annotated[Path, typer.Argument(metavar="RUN", help="Directory of one run, down to its seed.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE.keras", help="Where to write the model.")],
+) -> None:
+    """Writes the trained network of a run as a Keras model of stock layers, from 0..255 images to probabilities.
+
+    python -m harness export runs/quick/fashion_mnist/cell/darts/0 net.keras
+    """
+    from harness.run.export import export as write
+
+    write(run_directory, file)
+    print(f"wrote {file}")
+
+
+@app.command()
+def show(
+    run_directory: Annotated[Path, typer.Argument(metavar="RUN", help="Directory of one run, down to its seed.")],
+    as_json: AsJson = False,
+) -> None:
+    """Shows one run: its record, the found architecture node by node, its curves.
+
+    python -m harness show runs/quick/fashion_mnist/cell/darts/0
+    """
+    from harness.report.load import load_run
+    from harness.report.show import show as facts_of
+    from harness.run.drawing import describe
+
+    facts = facts_of(load_run(run_directory))
+    if as_json:
+        _print_json(facts)
+    else:
+        print("\n".join(describe(facts)))
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=1))
+
+
+def _print_rows(rows: Sequence[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    names = list(rows[0]) if rows else []
+    for name in names:
+        table.add_column(name, overflow="fold", no_wrap=name == "name")
+    for row in rows:
+        table.add_row(*(_cell(row[name]) for name in names))
+    Console().print(table, markup=False, highlight=False)
+
+
+def _cell(value: Any) -> str:
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case None:
+            return ""
+        case list():
+            return ",".join(str(part) for part in value)
+        case _:
+            return str(value)

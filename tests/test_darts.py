@@ -1,0 +1,162 @@
+"""DARTS: the equations of the paper on problems small enough to know the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from harness.core.dataset import SearchData
+from harness.core.errors import InputError
+from harness.core.recipe import Recipe
+from harness.core.seeds import rng
+from harness.core.space import Size
+from harness.spaces.cell import CellSpace
+from harness.spaces.published import DARTS_V1, DARTS_V2
+from methods.darts import Bilevel, Darts, architecture_gradient, derive, one_hot
+
+Tensors = Sequence[tf.Tensor]
+
+
+def gradients_of(loss):  # type: ignore[no-untyped-def]
+    def found(w: Tensors, alpha: Tensors) -> tuple[tf.Tensor, Tensors, Tensors]:
+        w, alpha = [tf.convert_to_tensor(x) for x in w], [tf.convert_to_tensor(x) for x in alpha]
+        with tf.GradientTape() as tape:
+            tape.watch([w, alpha])
+            value = loss(w, alpha)
+        return (value, *tape.gradient(value, [w, alpha], unconnected_gradients=tf.UnconnectedGradients.ZERO))
+
+    return found
+
+
+def smooth_problem():  # type: ignore[no-untyped-def]
+    """A two-layer tanh network in double precision whose hidden units are mixed by softmax(alpha)."""
+    generator = rng(0, "smooth")
+    x = {part: tf.constant(generator.normal(size=(20, 3))) for part in ("train", "valid")}
+    y = {part: tf.constant(generator.normal(size=(20, 1))) for part in ("train", "valid")}
+
+    def loss(part: str):  # type: ignore[no-untyped-def]
+        def value(w: Tensors, alpha: Tensors) -> tf.Tensor:
+            hidden = tf.tanh(x[part] @ w[0]) * tf.nn.softmax(alpha[0])
+            return tf.reduce_mean((hidden @ w[1] - y[part]) ** 2)
+
+        return value
+
+    w = [tf.constant(generator.normal(size=shape)) for shape in ((3, 4), (4, 1))]
+    return loss("train"), loss("valid"), w, [tf.constant(generator.normal(size=4))]
+
+
+def test_second_order_gradient_is_the_derivative_through_the_training_step() -> None:
+    train, valid, w, alpha = smooth_problem()
+    rate, zeros = 0.1, [tf.zeros_like(x) for x in w]
+    [found] = architecture_gradient(
+        gradients_of(train), gradients_of(valid), w, alpha, zeros, order=2, rate=rate, momentum=0.0, decay=0.0
+    )
+
+    def after_a_step(a: np.ndarray) -> float:
+        _, gradient, _ = gradients_of(train)(w, [a])
+        return float(valid([x - rate * g for x, g in zip(w, gradient, strict=True)], [tf.constant(a)]))
+
+    centre, eps = alpha[0].numpy(), 1e-5
+    for i in range(4):
+        step = eps * np.eye(4)[i]
+        numeric = (after_a_step(centre + step) - after_a_step(centre - step)) / (2 * eps)
+        assert float(found[i]) == pytest.approx(numeric, rel=1e-3, abs=1e-6)
+
+
+def test_without_a_virtual_step_both_orders_agree() -> None:
+    train, valid, w, alpha = smooth_problem()
+    zeros = [tf.zeros_like(x) for x in w]
+    first, second = (
+        architecture_gradient(
+            gradients_of(train), gradients_of(valid), w, alpha, zeros, order=order, rate=0.0, momentum=0.9, decay=3e-4
+        )[0]
+        for order in (1, 2)
+    )
+    np.testing.assert_allclose(first, second, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("xi", "fixed_point"), [(0.0, 2.0), (0.1, 1.667), (0.25, 1.333), (0.5, 1.0), (0.7, 0.833)])
+def test_bilevel_toy_ends_at_the_known_fixed_point(xi: float, fixed_point: float) -> None:
+    """L_val = alpha w - 2 alpha + 1, L_train = w^2 - 2 alpha w + alpha^2 from (2, -2): alpha = w = 2 / (1 + 2 xi)."""
+
+    def train(w: Tensors, a: Tensors) -> tf.Tensor:
+        return w[0] ** 2 - 2 * a[0] * w[0] + a[0] ** 2
+
+    def valid(w: Tensors, a: Tensors) -> tf.Tensor:
+        return a[0] * w[0] - 2 * a[0] + 1
+
+    w, alpha = tf.constant(-2.0, tf.float64), tf.constant(2.0, tf.float64)
+    zero = [tf.constant(0.0, tf.float64)]
+    for _ in range(400):
+        [direction] = architecture_gradient(
+            gradients_of(train), gradients_of(valid), [w], [alpha], zero, order=2, rate=xi, momentum=0.0, decay=0.0
+        )
+        alpha = alpha - 0.1 * direction
+        w = w - 0.1 * gradients_of(train)([w], [alpha])[1][0]
+    assert float(alpha) == pytest.approx(fixed_point, abs=2e-3)
+    assert float(w) == pytest.approx(fixed_point, abs=2e-3)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_derive_inverts_one_hot(seed: int) -> None:
+    space = CellSpace()
+    genotype = [DARTS_V1.genotype, DARTS_V2.genotype][seed] if seed < 2 else space.sample(rng(seed, "genotype"))
+    assert derive(space, *one_hot(space, genotype)) == genotype
+
+
+def test_none_neither_wins_nor_counts() -> None:
+    space = CellSpace()
+    normal, reduction = one_hot(space, DARTS_V2.genotype)
+    drowned = [np.concatenate([np.full((14, 1), 9.0), scores[:, 1:]], axis=1) for scores in (normal, reduction)]
+    assert derive(space, *drowned) == DARTS_V2.genotype
+
+
+def tiny_task() -> SearchData:
+    generator = rng(3, "data")
+    x = generator.integers(0, 256, (24, 8, 8, 1)).astype(np.uint8)
+    y = generator.integers(0, 3, 24)
+    return SearchData("tiny", x[:16], y[:16], x[16:], y[16:], 3, (127.0,), (64.0,), flip=False, crop_padding=1, cutout=0)
+
+
+class FakeTask:
+    """What ``Bilevel`` reads of a task."""
+
+    data = tiny_task()
+    seed = 5
+    recipe = Recipe(size=Size(2, 2), steps=1)
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_a_step_moves_both_levels_and_resumes_exactly(order: int) -> None:
+    space = CellSpace("cell-2", nodes=2)
+    settings = Darts(order=order, batch=4, alpha_learning_rate=0.1)
+    whole = Bilevel(settings, space, FakeTask())  # type: ignore[arg-type]
+    before = whole.state()
+    whole.step(0.05)
+    middle = whole.state()
+    assert not np.array_equal(before["alpha0"], middle["alpha0"])
+    assert not np.array_equal(before["w0"], middle["w0"])
+    whole.step(0.04)
+    resumed = Bilevel(settings, space, FakeTask())  # type: ignore[arg-type]
+    resumed.restore(middle)
+    resumed.step(0.04)
+    assert all(np.array_equal(value, resumed.state()[name]) for name, value in whole.state().items())
+
+
+def test_gradient_rows_of_alpha_sum_to_zero() -> None:
+    space = CellSpace("cell-2", nodes=2)
+    bilevel = Bilevel(Darts(batch=4), space, FakeTask())  # type: ignore[arg-type]
+    images = tf.cast(FakeTask.data.x_train[:4], tf.float32) / 255.0
+    labels = tf.constant(FakeTask.data.y_train[:4])
+    _, _, gradients, _ = bilevel._gradients(images, labels, bilevel.w, bilevel.alpha)
+    for gradient in gradients:
+        assert float(tf.reduce_max(tf.abs(gradient))) > 1e-6
+        np.testing.assert_allclose(tf.reduce_sum(gradient, axis=1), 0.0, atol=1e-5)
+
+
+def test_order_three_is_refused() -> None:
+    with pytest.raises(InputError, match="order"):
+        Darts(order=3)

@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import os
+import random
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from harness.report import published, text
+from harness.report.groups import blocks
+from harness.report.tables import cost, performance, relative_improvement
+
+from report_records import PROVENANCE, examples, make
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def cells(table: str, start: str) -> list[str]:
+    """The cells of the first table row that starts with ``start``."""
+    [row, *_] = [line for line in table.splitlines() if line.startswith(f"| {start}")]
+    return [cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]]
+
+
+@pytest.mark.parametrize(
+    ("name", "make_text"),
+    [
+        ("performance.md", performance),
+        ("cost.md", cost),
+        ("cost_without_times.md", lambda runs: cost(runs, times=False)),
+    ],
+)
+def test_golden_reports(name, make_text):
+    made = make_text(examples())
+    if os.environ.get("UPDATE_GOLDEN"):
+        (GOLDEN / name).write_text(made, encoding="utf-8", newline="\n")
+    assert made == (GOLDEN / name).read_text(encoding="utf-8"), "set UPDATE_GOLDEN=1 if the change is meant"
+
+
+def test_order_of_the_runs_does_not_matter():
+    runs = examples()
+    for seed in range(5):
+        shuffled = random.Random(seed).sample(runs, len(runs))
+        assert performance(shuffled) == performance(runs)
+        assert cost(shuffled) == cost(runs)
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "expected"),
+    [([0.9], "90.00 (1)"), ([0.9, 0.92], "91.00 (2)"), ([0.9, 0.92, 0.94], "92.00 ± 2.00 (3)")],
+)
+def test_spread_only_from_three_seeds(accuracies, expected):
+    runs = [make("random_search", accuracy, seed) for seed, accuracy in enumerate(accuracies)]
+    assert cells(performance(runs), "fashion_mnist")[1] == expected
+
+
+def test_failed_runs_are_counted_and_explained_whatever_else_there_is():
+    runs = [make("darts", 0.9, 0), make("darts", None, 1, reason="the reason A"), make("darts", None, 2)]
+    for made in (performance(runs), cost(runs), cost(runs, times=False)):
+        assert "90.00 (1)<br>1 failed [1]<br>1 failed [2]" in made or "10.00 (1)<br>1 failed [1]<br>1 failed [2]" in made
+        assert "1. DARTS on fashion_mnist, seed 1: failed: the reason A" in made
+        assert "2. DARTS on fashion_mnist, seed 2: failed: it ran out of memory" in made
+
+
+def test_every_run_is_in_the_tables():
+    runs = examples()
+    tables = [run for block in blocks(runs) for run in block.runs]
+    assert {id(run) for run in tables} == {id(run) for run in runs}
+    made = performance(runs).partition("## Published")[0]
+    told = re.findall(r"(\d+) (?:failed|unsupported) \[\d+\]", made)
+    averaged = re.findall(r"\d\d\.\d\d(?: ± \d+\.\d\d)? \((\d+)\)", made)
+    assert sum(map(int, told)) == sum(run.record.status != "ok" for run in tables)
+    assert sum(map(int, averaged)) == sum(run.record.status == "ok" for run in tables)
+
+
+@pytest.mark.parametrize("accuracy", [None, float("nan")])
+def test_an_ok_record_without_an_accuracy_counts_as_failed(accuracy):
+    run = make("darts", 0.5)
+    broken = replace(run, record=replace(run.record, test_accuracy=accuracy))
+    assert cells(performance([broken]), "fashion_mnist")[1].startswith("1 failed [1]")
+
+
+def test_a_missing_cell_says_so():
+    runs = [make("darts", 0.9), make("random_search", 0.8, dataset="toy")]
+    assert cells(performance(runs), "toy") == ["toy", "80.00 (1)", "not run"]
+    assert "| DARTS <sub>cell</sub> | not run |" in cost(runs)
+
+
+def test_reasons_cannot_break_the_table():
+    made = performance([make("darts", None, reason="a | b\n| c <i>")])
+    assert r"failed: a \| b \| c \<i>" in made
+    assert len(cells(made, "fashion_mnist")) == 2
+
+
+def test_relative_improvement():
+    assert relative_improvement(0.99, 0.9) == pytest.approx(10)
+    assert relative_improvement(0.45, 0.9) == pytest.approx(-50)
+    runs = [make("random_sampling", 0.8), make("random_search", 0.84), make("darts", 0.8), make("nas_rl", 0.76)]
+    assert cells(performance(runs), "RI, fashion_mnist")[1:] == ["+5.00 (1, 1)", "-5.00 (1, 1)", "0.00 (1, 1)"]
+
+
+def test_relative_improvement_without_a_number_to_divide_by():
+    assert "No RI: random_sampling was not run." in performance([make("darts", 0.9)])
+    assert cells(performance([make("random_sampling", None), make("darts", 0.9)]), "RI,")[1] == "no baseline"
+    assert cells(performance([make("random_sampling", 0.0), make("darts", 0.9)]), "RI,")[1] == "undefined"
+    assert cells(performance([make("random_sampling", 0.9), make("darts", None)]), "RI,")[1] == "failed"
+
+
+def test_runs_of_other_profiles_budgets_and_spaces_are_never_averaged():
+    runs = [
+        make("darts", 0.9),
+        make("darts", 0.5, budget="40 steps"),
+        make("darts", 0.4, profile="smoke"),
+        make("darts", 0.3, space="macro", native="cell"),
+        make("darts", 0.2, space="nasbench201", native=""),
+    ]
+    found = re.findall(r"(\d\d\.00) \((\d)\)", performance(runs))
+    assert sorted(found) == [(f"{accuracy}0.00", "1") for accuracy in (2, 3, 4, 5, 9)]
+
+
+def test_common_space_holds_those_at_home_there_too_and_no_published_numbers():
+    runs = [make("darts", 0.9), make("enas_macro", 0.8, space="cell"), make("enas_macro", 0.7)]
+    native, common = blocks(runs)
+    assert [run.record.test_accuracy for run in native.runs] == [0.9, 0.7]
+    assert (common.common, [run.record.test_accuracy for run in common.runs]) == ("cell", [0.9, 0.8])
+    _, _, after = performance(runs).partition(f"## Test accuracy: {common.title}")
+    assert "<sub>published" not in after
+
+
+def test_profile_and_source_stand_on_the_table():
+    made = performance([make("darts", 0.9)])
+    assert "## Test accuracy: profile quick, search budget 60s, native spaces" in made
+    assert f"<sub>published {published.table_a().values['fashion_mnist', 'darts']:.2f}</sub>" in made
+    assert published.table_a().source in made
+    assert "not for comparison" in made
+
+
+def test_published_autokeras_is_called_another_system():
+    made = performance([make("autokeras", 0.9)])
+    assert "(AutoKeras 0.2.18)</sub>" in made
+    assert "two different systems" in made
+
+
+def test_measured_cells_do_not_depend_on_published_numbers(monkeypatch):
+    before = performance(examples())
+    table = published.table_a()
+    changed = replace(table, values={key: 0.0 for key in table.values})
+    monkeypatch.setattr("harness.report.tables.table_a", lambda: changed)
+    strip = re.compile(r"<br><sub>published [^<]*</sub>")
+    measured = before.partition("## Published")[0]
+    assert strip.sub("", performance(examples()).partition("## Published")[0]) == strip.sub("", measured)
+
+
+def test_cost_row_means_over_the_seeds_that_ended():
+    runs = [make("darts", 0.9, 0), make("darts", 0.8, 1), make("darts", None, 2, search={"seconds": 1000.0})]
+    row = cells(cost(runs), "DARTS")
+    assert row[1:] == ["CPU", "61.5", "150.2", "9 (8)", "540", "163,500", "12.35", "15.00 (2)<br>1 failed [1]"]
+
+
+def test_published_row_stands_beside_the_measured_one_on_cifar10_only():
+    made = cost([make("nas_rl", 0.6, dataset="cifar10")])
+    assert cells(made, "NAS-RL")[-4:] == ["800", "21-28", "7.1", "4.47"]
+    assert cells(made, "NAS (Zoph & Le, 2017)")[-1] == "NAS-RL"
+    assert "published: GPUs" not in cost([make("nas_rl", 0.6)])
+
+
+def test_without_times_nothing_depends_on_machine_or_moment():
+    runs = examples()
+    search = {"seconds": 1.0, "cpu_seconds": 2.0, "charged": 3.0}
+    others = [
+        replace(
+            run,
+            record=replace(
+                run.record,
+                provenance={"device": "another", "commit": "fff"},
+                search=run.record.search | search,
+                final=run.record.final | {"seconds": 9.0, "images_per_second": 1.0},
+            ),
+        )
+        for run in runs
+    ]
+    assert cost(others, times=False) == cost(runs, times=False)
+    assert performance(others) == performance(runs)
+    assert cost(others) != cost(runs)
+
+
+def test_provenance_tells_every_value_apart():
+    runs = [make("darts", 0.9), make("darts", 0.9, 1, provenance=PROVENANCE | {"dirty": True})]
+    made = cost(runs)
+    assert "- commit: 0123abc (1 runs); 0123abc (dirty: with uncommitted changes) (1 runs)" in made
+    assert "- keras: 3.15.1" in made
+    assert "- seeds of the searches: 0, 1" in made
+    assert "- device: not recorded" in cost([make("darts", 0.9, provenance={})])
+
+
+def test_numbers_and_escapes():
+    assert text.numbers([3, 1, 2, 7, 1]) == "1-3, 7"
+    assert text.numbers([0, 1]) == "0, 1"
+    assert text.signed(-0.001) == "0.00"
+    assert text.escape("a*b`c`\n~~d") == r"a\*b\`c\` \~\~d"
+
+
+def test_importing_the_tables_brings_neither_matplotlib_nor_tensorflow():
+    code = "import sys, harness.report.tables, harness.report.write; print(*sys.modules)"
+    root = Path(__file__).parents[1]
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True).stdout
+    assert not {"matplotlib", "tensorflow", "keras", "autokeras"} & set(loaded.split())
