@@ -21,8 +21,9 @@ import tensorflow as tf
 from harness.core.seeds import derive_seed
 from harness.core.space import Genotype, Space
 from harness.core.task import State, Task
-from harness.nets.augment import augment, normalise
-from harness.nets.batches import Batches
+from harness.nets import runtime
+from harness.nets.augment import normalise
+from harness.nets.batches import Batches, augmented
 from harness.nets.gated import GatedSupernet
 from methods._policy import Controller, MovingAverage
 
@@ -88,11 +89,12 @@ class EnasSearch:
         self._valid = Batches(data.x_valid, data.y_valid, schedule.batch, derive_seed(task.seed, "validation batches"))
         self._seed = derive_seed(task.seed, "augmentation")
         self._baseline = MovingAverage(schedule.baseline_decay, current=True)
-        self._augment = tf.function(lambda images, seed: augment(images, data, seed), autograph=False)
+        self._augment = tf.function(lambda images, seed: augmented(images, data, seed), autograph=False)
         self._epoch = self._child_steps = self._controller_steps = 0
 
     def run(self) -> None:
         """Epoch after epoch until the budget is spent."""
+        runtime.expect_large_graphs()
         restored = self._task.restored()
         if restored is not None:
             self._restore(restored)
@@ -141,8 +143,8 @@ class EnasSearch:
         self._task.propose(_genotype(space, candidates[best]), scores[best])
 
     def _accuracy(self, picks: np.ndarray, batch: int) -> float:
-        images, labels = self._valid[batch]
-        return float(self._net.correct(normalise(images, self._task.data), labels, tf.constant(picks)))
+        data, (images, labels) = self._task.data, self._valid[batch]
+        return float(self._net.correct(normalise(images, data.mean, data.std), labels, tf.constant(picks)))
 
     def _charge(self, passes: int) -> None:
         self._task.step(math.ceil(passes / FORWARD_PASSES_PER_STEP))

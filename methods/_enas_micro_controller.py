@@ -67,86 +67,78 @@ class EnasMicroController(Controller):
         earlier = tf.range(self._nodes + 2) < node
         return tf.where(earlier, squeeze(self._attention(keys, h), self._tanh), IMPOSSIBLE)
 
-    def op_logits(self, h: tf.Tensor, cell: str) -> tf.Tensor:
-        """``(batch, operations)`` from the LSTM's output in the cell ``normal`` or ``reduction``."""
+    def op_logits(self, h: tf.Tensor, normal: tf.Tensor | bool) -> tf.Tensor:
+        """``(batch, operations)`` from the LSTM's output in the normal or in the reduction cell."""
         logits = squeeze(tf.matmul(h, self._head) + self._bias, self._op_tanh)
-        return logits + self._fixed if cell == "normal" else logits
+        return logits + tf.cast(normal, tf.float32) * self._fixed
 
     def walk(self, uniforms: tf.Tensor, forced: tf.Tensor) -> Walk:
-        """Goes through the nodes of both cells; see :meth:`Controller.walk`."""
+        """Goes through the nodes of both cells in one loop; see :meth:`Controller.walk`."""
         batch = tf.shape(uniforms)[0]
-        state = self._lstm.start(batch)
-        log_prob = entropy = tf.zeros([batch])
-        by_cell = []
-        for cell, columns in zip(CELLS, self._columns, strict=True):
-            u, f = tf.gather(uniforms, columns, axis=1), tf.gather(forced, columns, axis=1)
-            state, log_prob, entropy, drawn = self._cell(cell, u, f, state, log_prob, entropy)
-            by_cell.append(tf.reshape(tf.transpose(drawn, [1, 0, 2]), [batch, columns.size]))
-        picks = tf.gather(tf.concat(by_cell, axis=1), np.argsort(self._columns.ravel()), axis=1)
-        return Walk(picks, log_prob, entropy, tf.zeros([batch]))
+        numbers, fixed = tf.gather(uniforms, self._columns, axis=1), tf.gather(forced, self._columns, axis=1)
+        steps = len(self._columns)
 
-    def _cell(
-        self,
-        cell: str,
-        uniforms: tf.Tensor,
-        forced: tf.Tensor,
-        state: tuple[tf.Tensor, ...],
-        log_prob: tf.Tensor,
-        entropy: tf.Tensor,
-    ) -> tuple[tuple[tf.Tensor, ...], tf.Tensor, tf.Tensor, tf.Tensor]:
-        """One cell; ``uniforms`` and ``forced`` are ``(batch, nodes, 4)``, the picks come back as (nodes, batch, 4)."""
+        def body(step, state, anchors, keys, log_prob, entropy, drawn):  # type: ignore[no-untyped-def]
+            first = tf.equal(step % self._nodes, 0)
+            begun = self._begin_cell(state)
+            state, anchors, keys = tf.nest.map_structure(
+                lambda new, old: tf.where(first, new, old), begun, (state, anchors, keys)
+            )
+            node = step % self._nodes + 2
+            normal = step < self._nodes
+            state, h, decisions = self._node(normal, node, numbers[:, step], fixed[:, step], state, anchors, keys)
+            anchors, keys = put(anchors, node, h), put(keys, node, self._attention.key(h))
+            log_prob += tf.add_n([decision.log_prob for decision in decisions])
+            entropy += tf.add_n([decision.entropy for decision in decisions])
+            drawn = drawn.write(step, tf.stack([decision.pick for decision in decisions], axis=1))
+            return step + 1, state, anchors, keys, log_prob, entropy, drawn
+
+        none, zeros = tf.zeros([batch, self._nodes + 2, self._lstm.units]), tf.zeros([batch])
+        loop = (0, self._lstm.start(batch), none, none, zeros, zeros, tf.TensorArray(tf.int32, steps))
+        *_, log_prob, entropy, drawn = tf.while_loop(
+            lambda step, *_: step < steps, body, loop, maximum_iterations=steps
+        )  # fmt: skip
+        in_order = tf.reshape(tf.transpose(drawn.stack(), [1, 0, 2]), [batch, self._columns.size])
+        return Walk(tf.gather(in_order, np.argsort(self._columns.ravel()), axis=1), log_prob, entropy, zeros)
+
+    def _begin_cell(self, state: tuple[tf.Tensor, ...]) -> tuple[tuple[tf.Tensor, ...], tf.Tensor, tf.Tensor]:
+        """The LSTM's state, the anchors and the keys after a step for each of the two cell inputs."""
         start = tf.zeros_like(state[0]) + self._begin
         anchors = keys = tf.zeros([tf.shape(start)[0], self._nodes + 2, self._lstm.units])
         for node in range(2):
             h, state = self._lstm(start, state)
             keys = put(keys, node, self._attention.key(h))
-
-        def body(number, state, anchors, keys, log_prob, entropy, drawn):  # type: ignore[no-untyped-def]
-            node = number + 2
-            x, state, decisions = self._node(
-                cell, node, uniforms[:, number], forced[:, number], start, state, anchors, keys
-            )  # fmt: skip
-            h, state = self._lstm(x, state)
-            anchors, keys = put(anchors, node, h), put(keys, node, self._attention.key(h))
-            log_prob += tf.add_n([decision.log_prob for decision in decisions])
-            entropy += tf.add_n([decision.entropy for decision in decisions])
-            drawn = drawn.write(number, tf.stack([decision.pick for decision in decisions], axis=1))
-            return number + 1, state, anchors, keys, log_prob, entropy, drawn
-
-        loop = (0, state, anchors, keys, log_prob, entropy, tf.TensorArray(tf.int32, self._nodes))
-        _, state, _, _, log_prob, entropy, drawn = tf.while_loop(
-            lambda number, *_: number < self._nodes, body, loop, maximum_iterations=self._nodes
-        )
-        return state, log_prob, entropy, drawn.stack()
+        return state, anchors, keys
 
     def _node(
         self,
-        cell: str,
+        normal: tf.Tensor,
         node: tf.Tensor,
         uniforms: tf.Tensor,
         forced: tf.Tensor,
-        x: tf.Tensor,
         state: tuple[tf.Tensor, ...],
         anchors: tf.Tensor,
         keys: tf.Tensor,
-    ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...], list[Decision]]:
-        """A node's four decisions: the next input, the LSTM's state and the decisions."""
+    ) -> tuple[tuple[tf.Tensor, ...], tf.Tensor, list[Decision]]:
+        """A node: the LSTM's state, its output at the node's anchor and the four decisions."""
+        x = tf.zeros_like(state[0]) + self._begin
         decisions = []
         for slot, name in enumerate(SLOTS):
             h, state = self._lstm(x, state)
             is_input = name.startswith("in")
-            logits = self.input_logits(keys, h, node) if is_input else self.op_logits(h, cell)
+            logits = self.input_logits(keys, h, node) if is_input else self.op_logits(h, normal)
             decisions.append(categorical(logits, uniforms[:, slot], forced[:, slot]))
             picked = tf.one_hot(decisions[-1].pick, logits.shape[1])
             if is_input:
                 x = tf.reduce_sum(tf.expand_dims(picked, 2) * anchors, axis=1)
             else:
                 x = tf.matmul(picked, self._embedding)
-        return x, state, decisions
+        h, state = self._lstm(x, state)
+        return state, h, decisions
 
 
 def _columns(space: EnasCellSpace) -> np.ndarray:
-    """``(cells, nodes, 4)``: the number of the choice that a node's decision is."""
+    """``(2 nodes, 4)``: the number of the choice that a node's decision is, the normal cell's nodes first."""
     places = {choice.name: place for place, choice in enumerate(space.choices)}
     nodes = range(2, space.nodes + 2)
-    return np.array([[[places[f"{cell}.{node}.{slot}"] for slot in SLOTS] for node in nodes] for cell in CELLS])
+    return np.array([[places[f"{cell}.{node}.{slot}"] for slot in SLOTS] for cell in CELLS for node in nodes])

@@ -179,8 +179,7 @@ class Controller(abc.ABC):
         numbers = tf.TensorSpec([None, decisions], tf.float32)
         picks = tf.TensorSpec([None, decisions], tf.int32)
         self._walk = tf.function(self.walk, input_signature=[numbers, picks], autograph=False)
-        rewards = tf.TensorSpec([None], tf.float32)
-        self._step = tf.function(self._reinforce, input_signature=[picks, rewards], autograph=False)
+        self._step = tf.function(self._reinforce, autograph=False)
 
     @abc.abstractmethod
     def walk(self, uniforms: tf.Tensor, forced: tf.Tensor) -> Walk:
@@ -200,8 +199,8 @@ class Controller(abc.ABC):
         return _numpy(self._walk(np.zeros(picks.shape, np.float32), np.asarray(picks, np.int32)))
 
     def train(self, picks: np.ndarray, advantages: np.ndarray) -> None:
-        """One step up the mean over architectures of ``advantage * grad log P``."""
-        self._step(np.asarray(picks, np.int32), np.asarray(advantages, np.float32))
+        """One step up the mean over architectures of ``advantage * grad log P``; traced once per batch size."""
+        self._step(tf.constant(picks, tf.int32), tf.constant(advantages, tf.float32))
 
     def gradient(self, picks: tf.Tensor, advantages: tf.Tensor) -> list[tf.Tensor]:
         """Gradient of the loss (see the class) with respect to the weights, in the order of their creation."""

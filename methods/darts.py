@@ -28,8 +28,8 @@ from harness.core.method import Method, space_is
 from harness.core.seeds import derive_seed, rng
 from harness.core.space import Genotype
 from harness.core.task import State, Task
-from harness.nets.augment import augment
-from harness.nets.batches import Batches
+from harness.nets import runtime
+from harness.nets.batches import Batches, augmented
 from harness.nets.mixed import MixedSupernet, cell_edges
 from harness.spaces.cell import CellSpace
 
@@ -86,6 +86,7 @@ class Darts(Method):
     def search(self, task: Task) -> None:
         """Steps in turn until the budget is spent; the current cells are proposed on the way."""
         assert isinstance(task.space, CellSpace)
+        runtime.expect_large_graphs()
         bilevel = Bilevel(self, task.space, task)
         restored = task.restored()
         if restored is not None:
@@ -164,8 +165,8 @@ class Bilevel:
         rate: tf.Tensor,
     ) -> tf.Tensor:
         settings = self._settings
-        x_train = augment(train_images, self._data, train_seed)
-        x_valid = augment(valid_images, self._data, valid_seed)
+        x_train = augmented(train_images, self._data, train_seed)
+        x_valid = augmented(valid_images, self._data, valid_seed)
         seen: list[tf.Tensor] = []
 
         def on_train(w: Tensors, alpha: Tensors) -> tuple[tf.Tensor, Tensors, Tensors]:

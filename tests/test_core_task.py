@@ -66,7 +66,8 @@ def test_incumbents_in_the_journal_rise() -> None:
     journal = MemoryJournal()
     task = make_task(VectorSpace(8), "40evals", score=share_of_ones, journal=journal)
     spend(task)
-    accuracies = [accuracy for _, accuracy, _, _ in journal.proposals]
+    accuracies = [accuracy for _, accuracy, _, _ in journal.proposals if accuracy is not None]
+    assert len(accuracies) == len(journal.proposals)
     assert accuracies == sorted(set(accuracies))
     spent = [seconds for _, _, seconds, _ in journal.proposals]
     assert spent == sorted(spent)
@@ -134,6 +135,21 @@ def test_checkpoint_brings_state_generator_meter_and_evaluations_back() -> None:
     assert resumed.evaluations == task.evaluations
     assert resumed.meter.spent == task.meter.spent == 2
     assert np.array_equal(resumed.rng.integers(1000, size=5, dtype=np.int32), expected)
+
+
+@pytest.mark.parametrize("kind", ["genotype", "keras", "nothing"])
+def test_checkpoint_brings_best_and_proposal_back(kind: str) -> None:
+    space, journal = VectorSpace(12), MemoryJournal()
+    task = make_task(space, "20evals", journal=journal)
+    if kind != "nothing":
+        task.evaluate([space.sample(task.rng) for _ in range(4)])
+    if kind == "keras":
+        task.propose(KerasConfig("net", '{"a": [1, 2]}'), 0.3)
+    task.checkpoint(dict)
+    resumed = make_task(space, "20evals", journal=journal)
+    resumed.restored()
+    assert resumed.proposal == task.proposal
+    assert resumed.best == task.best
 
 
 def test_in_a_time_budget_checkpoints_are_rare() -> None:

@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from report_records import PROVENANCE, examples, make
+
 from harness.report import published, text
 from harness.report.groups import blocks
 from harness.report.tables import cost, performance, relative_improvement
-
-from report_records import PROVENANCE, examples, make
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -59,7 +59,9 @@ def test_spread_only_from_three_seeds(accuracies, expected):
 def test_failed_runs_are_counted_and_explained_whatever_else_there_is():
     runs = [make("darts", 0.9, 0), make("darts", None, 1, reason="the reason A"), make("darts", None, 2)]
     for made in (performance(runs), cost(runs), cost(runs, times=False)):
-        assert "90.00 (1)<br>1 failed [1]<br>1 failed [2]" in made or "10.00 (1)<br>1 failed [1]<br>1 failed [2]" in made
+        assert (
+            "90.00 (1)<br>1 failed [1]<br>1 failed [2]" in made or "10.00 (1)<br>1 failed [1]<br>1 failed [2]" in made
+        )
         assert "1. DARTS on fashion_mnist, seed 1: failed: the reason A" in made
         assert "2. DARTS on fashion_mnist, seed 2: failed: it ran out of memory" in made
 
@@ -108,6 +110,12 @@ def test_relative_improvement_without_a_number_to_divide_by():
     assert cells(performance([make("random_sampling", 0.9), make("darts", None)]), "RI,")[1] == "failed"
 
 
+def test_relative_improvement_says_when_spaces_differ():
+    runs = [make("random_sampling", 0.8), make("darts", 0.8)]
+    assert "space and search together" not in performance(runs)
+    assert "Random sampling drew from cell; in another space" in performance([*runs, make("enas_macro", 0.9)])
+
+
 def test_runs_of_other_profiles_budgets_and_spaces_are_never_averaged():
     runs = [
         make("darts", 0.9),
@@ -146,7 +154,7 @@ def test_published_autokeras_is_called_another_system():
 def test_measured_cells_do_not_depend_on_published_numbers(monkeypatch):
     before = performance(examples())
     table = published.table_a()
-    changed = replace(table, values={key: 0.0 for key in table.values})
+    changed = replace(table, values=dict.fromkeys(table.values, 0.0))
     monkeypatch.setattr("harness.report.tables.table_a", lambda: changed)
     strip = re.compile(r"<br><sub>published [^<]*</sub>")
     measured = before.partition("## Published")[0]
@@ -189,7 +197,7 @@ def test_without_times_nothing_depends_on_machine_or_moment():
 def test_provenance_tells_every_value_apart():
     runs = [make("darts", 0.9), make("darts", 0.9, 1, provenance=PROVENANCE | {"dirty": True})]
     made = cost(runs)
-    assert "- commit: 0123abc (1 runs); 0123abc (dirty: with uncommitted changes) (1 runs)" in made
+    assert "- commit: 0123abc (runs: 1); 0123abc (dirty: with uncommitted changes) (runs: 1)" in made
     assert "- keras: 3.15.1" in made
     assert "- seeds of the searches: 0, 1" in made
     assert "- device: not recorded" in cost([make("darts", 0.9, provenance={})])

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from harness.core.dataset import Images, Labels
+from harness.core.dataset import Images, Labels, SearchData
 from harness.core.seeds import rng
+from harness.nets.augment import augment
 
 
 class Batches:
@@ -31,3 +32,8 @@ class Batches:
             self._epoch, self._order = epoch, rng(self._seed, f"epoch {epoch}").permutation(len(self._x))
         chosen = np.sort(self._order[place * self._size : (place + 1) * self._size])
         return tf.constant(self._x[chosen]), tf.constant(self._y[chosen])
+
+
+def augmented(images: tf.Tensor, data: SearchData, seed: tf.Tensor) -> tf.Tensor:
+    """Cropped and, where the data set allows it, mirrored: what a supernet trains on. Float32, normalised."""
+    return augment(images, seed, data.mean, data.std, padding=data.crop_padding, flip=data.flip)

@@ -273,9 +273,7 @@ def _macro_stack(net: MacroStack, image: Tensor, layers: _Layers) -> Tensor:
         terms = []
         for edge in net.graph.into(number):
             skip = edge.op == "skip"
-            terms.append(
-                outputs[edge.source] if skip else layers.apply(macro_steps_of(edge.op, channels), outputs[-1])
-            )
+            terms.append(outputs[edge.source] if skip else layers.apply(macro_steps_of(edge.op, channels), outputs[-1]))
         outputs.append(layers.apply((Norm(),), _total(terms)))
         if number in net.reductions:
             channels *= 2

@@ -11,10 +11,10 @@ from harness.report.published import table_b
 from harness.report.text import NOT_RECORDED, escape, mean, numbers, table
 
 _READING = (
-    "Means over the seeds that ended (of all seeds, where none did). A number of evaluations is followed by the number "
-    "of different architectures among them. Parameters and MACs (multiply-accumulates of one forward pass) are those "
-    "of the final network, without an auxiliary head. Test error in %: mean ± sample standard deviation (n); no ± "
-    "below n = 3."
+    "Means over the seeds with a result (over all seeds, where none has one). A number of evaluations is followed by "
+    "the number of different architectures among them. Parameters and MACs (multiply-accumulates of one forward pass) "
+    "are those of the final network, without an auxiliary head. Test error in %: mean ± sample standard deviation (n); "
+    "no ± below n = 3."
 )
 
 
@@ -60,7 +60,7 @@ def _row(block: Block, dataset: str, place: Column, notes: Notes, times: bool) -
     row = [title]
     if times:
         row += [_device(ended), _mean(ended, _search("seconds"), ".1f"), _mean(ended, _final("seconds"), ".1f")]
-    evaluations, unique = (_mean(ended, _search(name), ",.1f") for name in ("evaluations", "unique"))
+    evaluations, unique = (_mean(ended, _search(name), ",.1f").removesuffix(".0") for name in ("evaluations", "unique"))
     row += [f"{evaluations} ({unique})", _mean(ended, _search("steps"), ",.0f")]
     row.append(_mean(ended, lambda run: run.record.parameters, ",.0f"))
     row.append(_mean(ended, _macs, ",.2f"))
@@ -86,7 +86,7 @@ def _mean(runs: Sequence[Run], value: Callable[[Run], float | None], form: str) 
     values = [number for run in runs if (number := value(run)) is not None]
     if not values:
         return NOT_RECORDED
-    return f"{mean(values):{form}}".removesuffix(".0")
+    return f"{mean(values):{form}}"
 
 
 def _device(runs: Sequence[Run]) -> str:
@@ -122,11 +122,11 @@ def _fact(name: str, runs: Sequence[Run], value: Callable[[Run], str]) -> str:
         counts[value(run)] = counts.get(value(run), 0) + 1
     if len(counts) == 1:
         return f"- {name}: {next(iter(counts))}"
-    return f"- {name}: " + "; ".join(f"{text} ({count} runs)" for text, count in sorted(counts.items()))
+    return f"- {name}: " + "; ".join(f"{text} (runs: {count})" for text, count in sorted(counts.items()))
 
 
 def _provenance(name: str) -> Callable[[Run], str]:
-    return lambda run: escape(str(run.record.provenance.get(name, NOT_RECORDED)))
+    return lambda run: escape(str(run.record.provenance.get(name, ""))) or NOT_RECORDED
 
 
 def _commit(run: Run) -> str:

@@ -65,8 +65,8 @@ def describe(architecture: Architecture) -> str:
             ]
         case MacroStack():
             lines = [
-                f"{architecture.graph.nodes - 1} layers, {architecture.channels} channels in the first stage, stem with "
-                f"stride {architecture.stem_stride}"
+                f"{architecture.graph.nodes - 1} layers, {architecture.channels} channels in the first stage, stem "
+                f"with stride {architecture.stem_stride}"
             ]
             lines += _chain_lines(_macro_layers(architecture))
         case ConvChain():
@@ -112,9 +112,8 @@ def _draw_cells(cells: list[tuple[str, Cell]], path: Path) -> None:
 
 def _boxes(cell: Cell) -> tuple[dict[str, str], list[tuple[str, str]], list[str]]:
     """A cell as boxes: label by name, edges, and the names of the boxes that are operations."""
-    labels = {
-        f"node{node}": _input_label(cell, node) if node < cell.inputs else str(node) for node in range(cell.nodes)
-    }
+    labels = {f"node{node}": str(node) if cell.into(node) else f"{node}: zeros" for node in range(cell.nodes)}
+    labels |= {f"node{node}": _input_label(cell, node) for node in range(cell.inputs)}
     edges: list[tuple[str, str]] = []
     operations = [f"op{number}" for number in range(len(cell.edges))]
     for name, edge in zip(operations, cell.edges, strict=True):

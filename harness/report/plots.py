@@ -71,7 +71,7 @@ def _value(curve: Curve, moment: float) -> float:
     return next((accuracy for spent, accuracy in reversed(curve) if spent <= moment), math.nan)
 
 
-def _draw(runs: Sequence[Run], path: Path, panel: Callable[[Axes, Block, str], None], title: str) -> None:
+def _draw(runs: Sequence[Run], path: Path, panel: Callable[[Axes, Block, str], bool], title: str) -> None:
     """One panel per table and data set, at most three side by side, each with its legend below it."""
     panels = [(block, dataset) for block in blocks(runs) for dataset in block.datasets]
     wide = min(_WIDE, len(panels))
@@ -83,17 +83,18 @@ def _draw(runs: Sequence[Run], path: Path, panel: Callable[[Axes, Block, str], N
         for place, (block, dataset) in enumerate(panels, start=1):
             axes = canvas.add_subplot(high, wide, place)
             axes.set_title(f"{dataset}: {block.title}", fontsize=9)
-            panel(axes, block, dataset)
+            if not panel(axes, block, dataset):
+                axes.set(xticks=[], yticks=[])
+                axes.text(0.5, 0.5, "no run has anything to draw here", ha="center", transform=axes.transAxes)
             axes.grid(color=FAINT, linewidth=0.5)
             axes.set_axisbelow(True)
             axes.spines[["top", "right"]].set_visible(False)
             if axes.get_legend_handles_labels()[0]:
                 axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, fontsize=8, frameon=False)
-            else:
-                axes.text(0.5, 0.5, "no run has anything to draw here", ha="center", transform=axes.transAxes)
 
 
-def _anytime_panel(axes: Axes, block: Block, dataset: str) -> None:
+def _anytime_panel(axes: Axes, block: Block, dataset: str) -> bool:
+    drawn = False
     silent = []
     for place in block.columns:
         curves = {run.path: incumbent(run) for run in block.cell(dataset, place) if run.record.status == "ok"}
@@ -107,6 +108,7 @@ def _anytime_panel(axes: Axes, block: Block, dataset: str) -> None:
             continue
         curve = average([curves[run.path] for run in runs])
         shared = any(row["shared_weights"] and row["accuracy"] is not None for run in runs for row in run.proposals)
+        drawn = True
         color, marker = _look(block, place)
         axes.plot(
             [spent for spent, _ in curve],
@@ -124,13 +126,17 @@ def _anytime_panel(axes: Axes, block: Block, dataset: str) -> None:
     axes.set_ylabel("validation accuracy (%)")
     if silent:
         axes.plot([], [], " ", label="accuracy not known: " + ", ".join(silent))
+    axes.set_xlim(left=0)
+    return drawn
 
 
-def _parameters_panel(axes: Axes, block: Block, dataset: str) -> None:
+def _parameters_panel(axes: Axes, block: Block, dataset: str) -> bool:
+    drawn = False
     for place in block.columns:
         runs = [run for run in block.cell(dataset, place) if accuracies([run]) and (run.record.parameters or 0) > 0]
         if not runs:
             continue
+        drawn = True
         color, marker = _look(block, place)
         axes.scatter(
             [float(run.record.parameters or 0) for run in runs],
@@ -145,6 +151,7 @@ def _parameters_panel(axes: Axes, block: Block, dataset: str) -> None:
     axes.set_xscale("log")
     axes.set_xlabel("trainable parameters of the final network")
     axes.set_ylabel("test accuracy (%)")
+    return drawn
 
 
 def _look(block: Block, place: Column) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from harness.report.text import escape, mean, signed, table
 __all__ = ["cost", "performance"]
 
 _READING = (
-    "Test accuracy in %: mean ± sample standard deviation (n = number of seeds that ended); no ± below n = 3. "
+    "Test accuracy in %: mean ± sample standard deviation (n = number of seeds with a result); no ± below n = 3. "
     "Every run that failed is counted in its cell and explained below the table."
 )
 
@@ -92,8 +92,13 @@ def _improvement(block: Block) -> list[str]:
             row.append(_ri_text(block.cell(dataset, place), block.cell(dataset, random)))
         rows.append(row)
     how = "RI = 100·(acc − acc_random)/acc_random in %, from the mean accuracies above"
+    foreign = {place.space for place in others} - {place.space for place in base}
+    drawn = ", ".join(escape(place.space) for place in base)
+    how += " (n of the method, n of random sampling)."
+    if foreign:
+        how += f" Random sampling drew from {drawn}; in another space, RI is the effect of space and search together."
     header = ["", *(escape(block.heading(place)) for place in others)]
-    return [f"{how} (n of the method, n of random sampling).", table(header, rows)]
+    return [how, table(header, rows)]
 
 
 def relative_improvement(accuracy: float, random: float) -> float:
@@ -106,7 +111,7 @@ def _ri_text(runs: Sequence[Run], random: Sequence[Run]) -> str:
         return "not run"
     values, base = accuracies(runs), accuracies(random)
     if not values:
-        return "failed"
+        return " and ".join(sorted({"failed" if run.record.status == "ok" else run.record.status for run in runs}))
     if not base:
         return "no baseline"
     if mean(base) == 0:

@@ -107,17 +107,11 @@ def search_data(prepared: Prepared, seed: int) -> SearchData:
     return _search_data(prepared, (images[train], labels[train]), (images[valid], labels[valid]))
 
 
-def final_data(prepared: Prepared, seed: int) -> tuple[SearchData, Images]:
-    """For the final training: all training images as such, and the test images without labels.
-
-    The validation part holds the search's validation images, which are among the training images here: an accuracy on
-    them says how well the training went, not how well the network generalises.
-    """
+def final_data(prepared: Prepared) -> tuple[SearchData, Images]:
+    """For the final training: all training images and no validation images, and the test images without labels."""
     images, labels = _training_part(prepared)
-    with np.load(prepared.split_path(seed)) as stored:
-        valid = stored["valid"]
-    test = np.load(prepared.directory / TEST_IMAGES, mmap_mode="r")
-    return _search_data(prepared, (images, labels), (images[valid], labels[valid])), test
+    test: Images = np.load(prepared.directory / TEST_IMAGES, mmap_mode="r")
+    return _search_data(prepared, (images, labels), (images[:0], labels[:0])), test
 
 
 def class_names(prepared: Prepared) -> list[str]:

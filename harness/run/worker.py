@@ -178,7 +178,7 @@ def _final(job: Job) -> dict[str, Any]:
 
     space = load_space(job.space, job.space_source)
     proposal = proposal_of(read_json(job.directory.search)["proposal"], space)
-    data, test_images = final_data(job.prepared, job.seed)
+    data, test_images = final_data(job.prepared)
     progress = Progress(job.directory.progress, "final")
     model = build_model(
         proposal,
@@ -190,14 +190,17 @@ def _final(job: Job) -> dict[str, Any]:
         drop_path=recipe.drop_path > 0,
         auxiliary=recipe.auxiliary > 0,
     )
-    trained = training.train(
-        model,
-        data,
-        recipe,
-        seed=seed,
-        on_step=lambda step, steps: progress.tell(step / steps, f"step {step} of {steps}"),
-        checkpoint=job.directory.final_checkpoint,
-    )
+    try:
+        trained = training.train(
+            model,
+            data,
+            recipe,
+            seed=seed,
+            on_step=lambda step, steps: progress.tell(step / steps, f"step {step} of {steps}"),
+            checkpoint=job.directory.final_checkpoint,
+        )
+    except training.TrainingFailed as error:
+        raise Failure(f"the final training failed: {error}") from error
     times = progress.times()
     probabilities = training.predict(model, np.asarray(test_images), data.mean, data.std)
     _replace(job.directory.predictions, lambda path: np.savez_compressed(path, probabilities=probabilities))
@@ -205,7 +208,6 @@ def _final(job: Job) -> dict[str, Any]:
     counts = {"steps": trained.steps, "images_per_second": trained.images_per_second, "training_seed": seed, **times}
     stored = {
         "final": counts,
-        "curve": list(trained.curve),
         "parameters": count.parameters(model),
         "macs": count.macs(model),
         "mean": list(data.mean),
@@ -213,6 +215,7 @@ def _final(job: Job) -> dict[str, Any]:
         "classes": class_names(job.prepared),
     }
     write_json(job.directory.final, {**stored, "process": {"device": device}})
+    job.directory.final_checkpoint.unlink(missing_ok=True)
     return {"device": device}
 
 

@@ -1,0 +1,64 @@
+"""How many steps a training takes, when a number of seconds is what it was given."""
+
+from __future__ import annotations
+
+WINDOW = 0.05
+"""Share of the seconds over which the rate is measured."""
+SLACK = 0.02
+"""Share of the steps by which a prediction may be wrong before the number of steps is lowered."""
+
+
+class Pace:
+    """Fixes the number of steps from the rate of the first ones, and lowers it only if the machine becomes too slow.
+
+    Without a limit in seconds it keeps ``steps`` and measures the rate.
+
+    Args:
+        steps: the number of steps; with ``seconds``, an upper bound.
+        seconds: how long the steps may take together; 0 for no limit.
+
+    Attributes:
+        total: the number of steps as known now.
+        used: seconds of all steps so far.
+        fixed: whether ``total`` is final, but for a machine that becomes slower.
+    """
+
+    def __init__(self, steps: int, seconds: float) -> None:
+        self.total, self.seconds = steps, seconds
+        self.used, self.fixed = 0.0, seconds <= 0.0
+        self._warm_steps, self._warm_seconds = 0, 0.0
+        self._window_steps, self._window_seconds = 0, 0.0
+
+    def stepped(self, done: int, seconds: float, *, traced: bool) -> None:
+        """Takes notice of a step.
+
+        Args:
+            done: steps so far, with this one.
+            seconds: what this one took.
+            traced: whether that includes tracing; such a step counts but says nothing about the rate.
+        """
+        self.used += seconds
+        if not traced:
+            self._warm_steps, self._warm_seconds = self._warm_steps + 1, self._warm_seconds + seconds
+            self._window_steps, self._window_seconds = self._window_steps + 1, self._window_seconds + seconds
+        if self.seconds <= 0.0:
+            return
+        if self.used >= self.seconds:
+            self.total, self.fixed = min(self.total, done), True
+        elif self._window_steps and self._window_seconds >= WINDOW * self.seconds:
+            self._predict(done)
+
+    def _predict(self, done: int) -> None:
+        left = self.seconds - self.used
+        fits = done + round(left * self._window_steps / self._window_seconds)
+        if not self.fixed or fits < self.total * (1.0 - SLACK):
+            self.total, self.fixed = min(self.total, fits), True
+            self._window_steps, self._window_seconds = 0, 0.0
+
+    def rate(self) -> float:
+        """Steps per second, from the steps that were not traced; 0 if there was none."""
+        return self._warm_steps / self._warm_seconds if self._warm_seconds else 0.0
+
+    def restore(self, total: int, used: float, fixed: bool) -> None:
+        """Takes up an interrupted training."""
+        self.total, self.used, self.fixed = total, used, fixed

@@ -1,0 +1,266 @@
+"""The one training loop: every network of the project that is trained as a whole is trained here.
+
+SGD with Nesterov momentum, cosine schedule and the usual regularisers (:mod:`harness.nets.sgd` is one step of it). The
+batches, the augmentation and the schedules are functions of (seed, step), so that a resumed training is the same as an
+undisturbed one. Losses that a model's layers add themselves are left out: the recipe says how to train.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from harness.core.dataset import Images, Labels, SearchData
+from harness.core.errors import InputError
+from harness.core.recipe import Recipe
+from harness.core.seeds import rng
+from harness.nets.augment import normalise
+from harness.nets.pace import Pace
+from harness.nets.sgd import TrainingStep
+
+CHECKPOINT_SECONDS = 30.0
+"""How often an interruptible training is saved."""
+_BATCH = 256
+"""Images per call in validation and prediction."""
+
+
+class TrainingFailed(Exception):
+    """A training cannot go on; the message is one sentence that says why."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """What came out of a training.
+
+    Args:
+        accuracy: on the validation images at the end, 0..1; NaN without validation images.
+        curve: validation accuracies, evenly spaced over the training, the last one being ``accuracy``.
+        steps: gradient steps.
+        seconds: wall clock with tracing and validations; of an interrupted training, up to its last save and after.
+        images_per_second: training rate without the first step, which traces; 0 if there was no other.
+    """
+
+    accuracy: float
+    curve: tuple[float, ...]
+    steps: int
+    seconds: float
+    images_per_second: float
+
+
+def train(
+    model: keras.Model,
+    data: SearchData,
+    recipe: Recipe,
+    *,
+    seed: int,
+    on_step: Callable[[int, int], None] | None = None,
+    checkpoint: Path | None = None,
+) -> Training:
+    """Trains ``model`` in place.
+
+    With ``recipe.seconds`` the clock runs from the call, so that tracing counts; it stops during validations and
+    checkpoints. The number of steps is fixed from the rate of the first ones (until then the schedules run over
+    ``recipe.steps``), and lowered later only if the machine has become too slow for it.
+
+    Args:
+        model: takes normalised images and returns logits, or a list of two logits with an auxiliary head.
+        data: the training images are read where they lie; without validation images nothing is validated.
+        recipe: all of it applies except ``size``.
+        seed: of the order of the images and of the augmentation; the weights' seed was the builder's.
+        on_step: called with (steps done, total steps) after every step; may raise to stop the training. The total of a
+            training limited by time changes.
+        checkpoint: file for the state of an interrupted training, written every :data:`CHECKPOINT_SECONDS` and at the
+            end. If it exists the training goes on from there; a recipe that counts steps then ends with the very same
+            weights.
+
+    Raises:
+        TrainingFailed: the loss is not finite any more.
+        InputError: there is nothing to train on, or the checkpoint belongs to another training.
+    """
+    clock = _Clock()
+    images = len(data.x_train[: recipe.train_images or None])
+    if images == 0 or recipe.steps < 1:
+        raise InputError(f"a training of {recipe.steps} steps on {images} images is none; give it at least one of each")
+    pace, curve, done = Pace(recipe.steps, recipe.seconds), list[float](), 0
+    saved = _Checkpoint(checkpoint, f"{recipe} seed={seed} data={data.dataset}", model)
+    state = saved.load()
+    if state is not None:
+        done, curve = int(state["done"]), state["curve"].tolist()
+        pace.restore(int(state["total"]), float(state["used"]), bool(state["fixed"]))
+        clock.restore(float(state["seconds"]))
+    step = TrainingStep(model, data, recipe, seed, None if state is None else state["buffer"])
+    order, validate, traced = _Order(images, recipe.batch, seed), _Validation(model, data, recipe), True
+    while done < pace.total:
+        batch = order.batch(done)
+        rate, drop_path = learning_rate(recipe, done, pace.total), recipe.drop_path * done / pace.total
+        loss = step(data.x_train[batch], data.y_train[batch], done, rate, drop_path)
+        done += 1
+        # Tracing again after an interruption takes nothing off the seconds that the training was given.
+        pace.stepped(done, 0.0 if traced and state is not None else clock.lap(), traced=traced)
+        traced = False
+        if not math.isfinite(loss):
+            raise TrainingFailed(f"the loss was {loss} at step {done} of {pace.total}")
+        if done * recipe.validations >= (len(curve) + 1) * pace.total or done == pace.total:
+            curve += validate()
+        if saved.due() or done == pace.total:
+            saved.write(step.buffer(), pace, curve, done, clock.seconds())
+        if on_step is not None:
+            on_step(done, pace.total)
+        clock.lap()
+    accuracy_at_end = curve[-1] if curve else math.nan
+    return Training(accuracy_at_end, tuple(curve), done, clock.seconds(), pace.rate() * recipe.batch)
+
+
+def learning_rate(recipe: Recipe, step: int, total: int) -> float:
+    """The rate of step number ``step`` (from 0) of ``total``: a linear rise from 0, then half a cosine."""
+    warmup = round(recipe.warmup * total)
+    if step < warmup:
+        return recipe.learning_rate * (step + 1) / (warmup + 1)
+    cosine = 0.5 * (1.0 + math.cos(math.pi * (step - warmup) / (total - warmup)))
+    return recipe.final_learning_rate + (recipe.learning_rate - recipe.final_learning_rate) * cosine
+
+
+def accuracy(model: keras.Model, x: Images, y: Labels, mean: Sequence[float], std: Sequence[float]) -> float:
+    """Share of the images ``x`` that ``model`` labels as ``y``; NaN without images. Arguments as :func:`predict`."""
+    return _accuracy(_traced(model, mean, std), x, y)
+
+
+def predict(
+    model: keras.Model, images: Images, mean: Sequence[float], std: Sequence[float], batch: int = _BATCH
+) -> np.ndarray:
+    """Class probabilities, float32, shape ``(n, classes)``; of a model with two outputs, those of the first.
+
+    Args:
+        model: takes normalised images and returns logits.
+        images: uint8, ``(n, h, w, c)``.
+        mean, std: per channel, on the 0..255 scale.
+        batch: images per call.
+    """
+    logits = _logits(_traced(model, mean, std), images, batch)
+    return tf.nn.softmax(logits).numpy() if len(logits) else logits
+
+
+def _traced(model: keras.Model, mean: Sequence[float], std: Sequence[float]) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The function from uint8 images to float32 logits, traced once for any number of images."""
+
+    def logits(images: tf.Tensor) -> tf.Tensor:
+        outputs = model(normalise(images, mean, std), training=False)
+        return tf.cast(outputs[0] if isinstance(outputs, list | tuple) else outputs, tf.float32)
+
+    signature = [tf.TensorSpec([None, *model.input_shape[1:]], tf.uint8)]
+    return tf.function(logits, input_signature=signature, autograph=False)
+
+
+def _logits(network: Callable[[tf.Tensor], tf.Tensor], images: Images, batch: int = _BATCH) -> np.ndarray:
+    starts = range(0, max(1, len(images)), batch)
+    return np.concatenate([network(tf.constant(images[start : start + batch])).numpy() for start in starts])
+
+
+def _accuracy(network: Callable[[tf.Tensor], tf.Tensor], x: Images, y: Labels) -> float:
+    return float(np.mean(_logits(network, x).argmax(-1) == y)) if len(x) else math.nan
+
+
+class _Validation:
+    """Measures the accuracy on the validation images; traced at the first call."""
+
+    def __init__(self, model: keras.Model, data: SearchData, recipe: Recipe) -> None:
+        self._network = _traced(model, data.mean, data.std)
+        self._x = data.x_valid[: recipe.validation_images or None]
+        self._y = data.y_valid[: recipe.validation_images or None]
+
+    def __call__(self) -> list[float]:
+        """The accuracy, or nothing without validation images."""
+        return [_accuracy(self._network, self._x, self._y)] if len(self._x) else []
+
+
+class _Order:
+    """Which images a step sees: one endless row of permutations, cut into batches.
+
+    A batch may span two epochs, so that no image is left out and a batch may be larger than the data.
+    """
+
+    def __init__(self, images: int, batch: int, seed: int) -> None:
+        self._images, self._batch, self._seed = images, batch, seed
+        self._epoch, self._permutation = -1, np.zeros(0, np.int64)
+
+    def batch(self, step: int) -> np.ndarray:
+        epochs, places = np.divmod(np.arange(step * self._batch, (step + 1) * self._batch), self._images)
+        return np.concatenate([self._of(int(epoch))[places[epochs == epoch]] for epoch in np.unique(epochs)])
+
+    def _of(self, epoch: int) -> np.ndarray:
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._permutation = rng(self._seed, f"epoch {epoch}").permutation(self._images)
+        return self._permutation
+
+
+class _Clock:
+    """Seconds of a training, over interruptions."""
+
+    def __init__(self) -> None:
+        self._began = self._mark = time.perf_counter()
+        self._before = 0.0
+
+    def lap(self) -> float:
+        """Seconds since the last call."""
+        last, self._mark = self._mark, time.perf_counter()
+        return self._mark - last
+
+    def seconds(self) -> float:
+        """Seconds in all."""
+        return self._before + time.perf_counter() - self._began
+
+    def restore(self, seconds: float) -> None:
+        """Adds what was spent before an interruption."""
+        self._before = seconds
+
+
+class _Checkpoint:
+    """The file of an interrupted training: all variables of the model, the momentum, the progress.
+
+    Args:
+        path: None for no file.
+        label: what the training is; a file with another label is refused.
+    """
+
+    def __init__(self, path: Path | None, label: str, model: keras.Model) -> None:
+        self._path, self._label, self._model = path, label, model
+        self._last = time.perf_counter()
+
+    def due(self) -> bool:
+        return self._path is not None and time.perf_counter() - self._last >= CHECKPOINT_SECONDS
+
+    def load(self) -> dict[str, np.ndarray] | None:
+        """Sets the model's variables and returns the rest; None if there is no file."""
+        if self._path is None or not self._path.exists():
+            return None
+        with np.load(self._path) as file:
+            state = dict(file)
+        values = [state.get(f"variable {place}") for place in range(len(self._model.variables))]
+        shapes = [tuple(variable.shape) for variable in self._model.variables]
+        if str(state["label"]) != self._label or [getattr(v, "shape", None) for v in values] != shapes:
+            raise InputError(f"the checkpoint {self._path} belongs to another training; delete it to start anew")
+        for variable, value in zip(self._model.variables, values, strict=True):
+            variable.assign(value)
+        return state
+
+    def write(self, buffer: np.ndarray, pace: Pace, curve: Sequence[float], done: int, seconds: float) -> None:
+        """Replaces the file, atomically."""
+        if self._path is None:
+            return
+        state = {f"variable {place}": variable.numpy() for place, variable in enumerate(self._model.variables)}
+        state.update(buffer=buffer, curve=np.array(curve, np.float64), label=np.array(self._label))
+        progress = {"done": done, "total": pace.total, "used": pace.used, "fixed": pace.fixed, "seconds": seconds}
+        new = self._path.with_name(self._path.name + ".new")
+        with new.open("wb") as file:
+            np.savez(file, **state, **progress)
+        os.replace(new, self._path)
+        self._last = time.perf_counter()

@@ -1,0 +1,63 @@
+"""Small controllers of every kind and a macro space of eight architectures, for tests."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import keras
+import numpy as np
+
+from harness.core.space import Choice, Space
+from harness.spaces import get_space
+from harness.spaces.cell import EnasCellSpace
+from harness.spaces.chain import ConvChainSpace
+from harness.spaces.macro import MacroSpace
+from methods._enas_macro_controller import EnasMacroController
+from methods._enas_micro_controller import EnasMicroController
+from methods._layered_controller import LayeredController
+from methods._policy import Controller
+
+
+class TinyMacro(MacroSpace):
+    """Two layers, two operations, one skip bit: eight architectures."""
+
+    def __init__(self) -> None:
+        super().__init__("tiny", 2)
+        pair = ("conv_3x3", "max_pool_3x3")
+        self.choices = tuple(
+            Choice(choice.name, pair if choice.name.endswith("op") else choice.options) for choice in self.choices
+        )
+
+
+def plain(
+    space: ConvChainSpace | MacroSpace, seed: int = 0, bound: float = 0.08, rate: float = 6e-4
+) -> LayeredController:
+    """NAS-RL's controller, small where the size does not matter."""
+    adam = keras.optimizers.Adam(rate)
+    return LayeredController(space, np.random.default_rng(seed), units=12, layers=2, bound=bound, optimizer=adam)
+
+
+def macro(space: MacroSpace, seed: int = 0, bound: float = 0.1, rate: float = 1e-3, weight: float = 0.8) -> Controller:
+    rng = np.random.default_rng(seed)
+    return EnasMacroController(space, rng, units=12, bound=bound, learning_rate=rate, skip_weight=weight)
+
+
+def micro(space: EnasCellSpace, seed: int = 0, bound: float = 0.1) -> EnasMicroController:
+    return EnasMicroController(space, np.random.default_rng(seed), units=12, bound=bound)
+
+
+CASES: dict[str, tuple[Space, Callable[[], Controller]]] = {
+    "chain": (get_space("chain-4"), lambda: plain(ConvChainSpace("chain-4", 4), bound=0.5)),
+    "strides": (ConvChainSpace(layers=3, strides=True), lambda: plain(ConvChainSpace(layers=3, strides=True))),
+    "macro": (get_space("macro-5"), lambda: macro(MacroSpace("macro-5", 5), bound=0.5)),
+    "micro": (EnasCellSpace(nodes=3), lambda: micro(EnasCellSpace(nodes=3), bound=0.5)),
+}
+
+
+def uniforms(n: int, controller: Controller, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).random((n, controller.decisions), np.float32)
+
+
+def all_picks(space: Space) -> np.ndarray:
+    return np.array(list(itertools.product(*(range(len(choice)) for choice in space.choices))), np.int32)

@@ -1,0 +1,145 @@
+"""Imports go down only; TensorFlow is imported on one floor; nothing goes round in circles."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.run.plugins import ROOT
+
+ALLOWED = {
+    "harness.core": {"harness.core"},
+    "harness.spaces": {"harness.core", "harness.spaces"},
+    "harness.nets": {"harness.core", "harness.spaces", "harness.nets"},
+    "harness.report": {"harness.core", "harness.report"},
+    "harness.run": {"harness.core", "harness.spaces", "harness.nets", "harness.run"},
+    "harness.cli": {"harness.core", "harness.spaces", "harness.run", "harness.report"},
+    "harness.__main__": {"harness.cli"},
+    "harness": {"harness.core", "harness.spaces"},
+    "methods": {"harness", "harness.core", "harness.spaces", "harness.nets", "methods"},
+    "datasets": {"harness", "harness.core", "datasets"},
+}
+"""Which floors each floor may import from; a new floor has to be entered here."""
+
+HEAVY = {"tensorflow", "keras", "autokeras", "keras_tuner"}
+HEAVY_FLOORS = {"harness.nets", "methods"}
+EXTRA = {
+    "harness.core": {"numpy"},
+    "harness.spaces": {"numpy"},
+    "harness.report": {"numpy", "matplotlib", "PIL", "rich"},
+    "harness.run": {"numpy", "pebble", "rich"},
+    "harness.cli": {"typer", "rich"},
+    "harness": set(),
+    "harness.__main__": set(),
+}
+"""Third-party packages of the floors that promise to be light."""
+
+
+def files() -> list[Path]:
+    return [
+        path
+        for folder in ("harness", "methods", "datasets")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        if "__pycache__" not in path.parts
+    ]
+
+
+def module_of(path: Path) -> str:
+    parts = list(path.relative_to(ROOT).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def floor_of(module: str) -> str:
+    parts = module.split(".")
+    return parts[0] if parts[0] != "harness" else ".".join(parts[:2])
+
+
+def modules() -> dict[str, Path]:
+    return {module_of(path): path for path in files()}
+
+
+def imports(path: Path, *, lazy: bool) -> Iterator[str]:
+    """Imported modules; with ``lazy`` also those imported inside functions, never those for type checking only."""
+    known = modules()
+
+    def visit(nodes: list[ast.stmt]) -> Iterator[str]:
+        for node in nodes:
+            match node:
+                case ast.Import(names=names):
+                    yield from (alias.name for alias in names)
+                case ast.ImportFrom(module=module, names=names, level=level):
+                    assert level == 0, f"{path}: relative import"
+                    for alias in names:
+                        inner = f"{module}.{alias.name}"
+                        yield inner if inner in known else str(module)
+                case ast.If(test=ast.Name(id="TYPE_CHECKING"), orelse=orelse):
+                    yield from visit(orelse)
+                case ast.FunctionDef() | ast.AsyncFunctionDef() if not lazy:
+                    continue
+                case _:
+                    for child in ast.iter_child_nodes(node):
+                        if isinstance(child, ast.stmt):
+                            yield from visit([child])
+                        elif isinstance(child, ast.ExceptHandler | ast.match_case):
+                            yield from visit(child.body)
+
+    yield from visit(ast.parse(path.read_text(encoding="utf-8")).body)
+
+
+@pytest.mark.parametrize("path", files(), ids=module_of)
+def test_imports_go_down(path: Path) -> None:
+    floor = floor_of(module_of(path))
+    assert floor in ALLOWED, f"the floor {floor} is not in the table"
+    for name in imports(path, lazy=True):
+        if name.split(".")[0] in ("harness", "methods", "datasets"):
+            assert floor_of(name) in ALLOWED[floor], f"{module_of(path)} imports {name}"
+
+
+@pytest.mark.parametrize("path", files(), ids=module_of)
+def test_tensorflow_stays_on_its_floor(path: Path) -> None:
+    floor = floor_of(module_of(path))
+    found = {name.split(".")[0] for name in imports(path, lazy=True)}
+    if floor not in HEAVY_FLOORS | {"datasets"}:
+        assert not found & HEAVY, f"{module_of(path)} imports {found & HEAVY}"
+
+
+@pytest.mark.parametrize("path", files(), ids=module_of)
+def test_what_is_slow_to_import_waits_until_it_is_needed(path: Path) -> None:
+    found = {name.split(".")[0] for name in imports(path, lazy=False)}
+    allowed = {"tensorflow", "keras"} if floor_of(module_of(path)) in HEAVY_FLOORS else set()
+    assert not found & (HEAVY - allowed), f"{module_of(path)} imports {found & HEAVY} when it is imported"
+
+
+@pytest.mark.parametrize("path", files(), ids=module_of)
+def test_light_floors_use_what_they_say(path: Path) -> None:
+    floor = floor_of(module_of(path))
+    if floor in EXTRA:
+        own = set(sys.stdlib_module_names) | {"harness", "__future__"}
+        found = {name.split(".")[0] for name in imports(path, lazy=True)} - own
+        assert found <= EXTRA[floor], f"{module_of(path)} imports {found - EXTRA[floor]}"
+
+
+def test_nothing_imports_in_circles() -> None:
+    graph = {name: set(imports(path, lazy=False)) & set(modules()) for name, path in modules().items()}
+    done: set[str] = set()
+
+    def visit(name: str, way: tuple[str, ...]) -> None:
+        assert name not in way, " -> ".join((*way[way.index(name) :], name))
+        if name not in done:
+            for other in sorted(graph[name] - {name}):
+                visit(other, (*way, name))
+            done.add(name)
+
+    for name in graph:
+        visit(name, ())
+
+
+def test_the_table_is_looked_at() -> None:
+    """The checks above see imports at all, also lazy ones, and skip those for type checking."""
+    cli = set(imports(ROOT / "harness" / "cli.py", lazy=True))
+    assert {"harness.run.plan", "harness.core.errors", "typer"} <= cli
+    assert "harness.run.plan" not in set(imports(ROOT / "harness" / "cli.py", lazy=False))

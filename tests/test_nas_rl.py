@@ -1,0 +1,113 @@
+"""NAS-RL as a whole; its controller's mathematics is tested in ``test_policy*.py``."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from fakes import FakeEvaluator, MemoryJournal, make_task, run
+
+from harness.core.errors import InputError
+from harness.core.space import Genotype
+from harness.core.task import Evaluation, Proposal
+from harness.spaces import get_space, names
+from harness.spaces.chain import ConvChainSpace
+from methods.nas_rl import METHOD
+
+SPACE = get_space("chain-3")
+FAST = METHOD(children=2, units=12, layers=1, learning_rate=0.05)
+
+
+def wide(proposal: Proposal) -> float:
+    """Rewards many filters and skips."""
+    assert isinstance(proposal, Genotype)
+    assert isinstance(SPACE, ConvChainSpace)
+    layers = SPACE.read(proposal)
+    return 0.3 + sum((layer.filters == 64) + len(layer.inputs) for layer in layers) / 12
+
+
+def evaluation(*curve: float) -> Evaluation:
+    return Evaluation("chain:", curve[-1] if curve else 0.0, curve, 1.0, 1)
+
+
+def test_the_reward_is_the_cube_of_the_best_of_the_last_five() -> None:
+    method = METHOD()
+    assert method.reward(evaluation(0.80, 0.82, 0.81, 0.79, 0.78)) == pytest.approx(0.551368)
+    assert method.reward(evaluation(0.95, 0.80, 0.82, 0.81, 0.79, 0.78)) == pytest.approx(0.551368)
+    assert method.reward(evaluation(0.5)) == pytest.approx(0.125)
+
+
+def test_a_failed_child_is_worth_nothing_but_not_left_out() -> None:
+    assert METHOD().reward(evaluation()) == 0
+
+
+def test_the_curve_and_not_the_final_accuracy_is_rewarded() -> None:
+    """Two children of equal final accuracy: the policy moves towards the one whose curve was higher."""
+    evaluator = FakeEvaluator(lambda _: 0.1, curve=lambda proposal: (wide(proposal), 0.1))
+    task = run(FAST, make_task(SPACE, "160evals", evaluator=evaluator))
+    peaks = [max(e.curve) for e in task.evaluations]
+    assert np.mean(peaks[-40:]) > np.mean(peaks[:40]) + 0.1
+
+
+def test_learns_what_pays() -> None:
+    task = run(FAST, make_task(SPACE, "160evals", score=wide))
+    last = np.mean([e.accuracy for e in task.evaluations[-40:]])
+    uniform = 0.3 + (3 * 1 / 4 + 3 * 1 / 2) / 12
+    assert last > uniform + 0.15
+
+
+def test_without_differences_in_reward_it_does_not_learn() -> None:
+    """All advantages are zero, so the policy, and with it the stream of children, is the untrained one's."""
+    flat, frozen = (
+        run(
+            METHOD(children=2, units=12, layers=1, learning_rate=rate), make_task(SPACE, "20evals", score=lambda _: 0.5)
+        )
+        for rate in (0.05, 1e-9)
+    )
+    assert [e.genotype for e in flat.evaluations] == [e.genotype for e in frozen.evaluations]
+
+
+def test_charges_every_child_and_returns_the_best() -> None:
+    evaluator = FakeEvaluator(wide, gradient_steps=6)
+    task = run(FAST, make_task(SPACE, "9evals", evaluator=evaluator))
+    assert len(task.evaluations) == 9
+    assert task.meter.spent == 54
+    assert task.best == max(task.evaluations, key=lambda e: e.accuracy)
+    assert str(task.proposal) == task.best.genotype
+
+
+def test_an_interrupted_run_learns_again_from_its_log() -> None:
+    journal, evaluator = MemoryJournal(), FakeEvaluator(wide)
+    run(FAST, make_task(SPACE, "13evals", score=wide, journal=journal))
+    resumed = run(FAST, make_task(SPACE, "30evals", journal=journal, evaluator=evaluator))
+    whole = run(FAST, make_task(SPACE, "30evals", score=wide))
+    assert resumed.evaluations == whole.evaluations
+    assert len(evaluator.trained) <= 17
+
+
+@pytest.mark.parametrize("name", sorted(names()))
+def test_works_on_chains_only_and_says_so(name: str) -> None:
+    reason = METHOD().unsupported(make_task(get_space(name)))
+    assert (reason is None) == (name == "chain")
+    assert reason is None or name in reason
+
+
+def test_works_with_strides_and_at_a_profiles_settings() -> None:
+    space = ConvChainSpace(layers=3, strides=True)
+    task = run(METHOD(**METHOD.scaled["smoke"]), make_task(space, "5evals"))
+    assert len(task.evaluations) == 5
+    assert all(space.contains(space.parse(e.genotype)) for e in task.evaluations)
+
+
+def test_defaults_are_the_papers() -> None:
+    method = METHOD()
+    assert (method.children, method.units, method.layers, method.bound) == (8, 35, 2, 0.08)
+    assert (method.learning_rate, method.last) == (6e-4, 5)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"children": 0}, {"units": 0}, {"layers": 0}, {"last": 0}, {"learning_rate": 0.0}, {"baseline_decay": 1.0}],
+)
+def test_refuses_nonsense(wrong: dict[str, float]) -> None:
+    with pytest.raises(InputError):
+        METHOD(**wrong)  # type: ignore[arg-type]

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import random
+from pathlib import Path
+
+import pytest
+from report_records import examples, make, with_logs
+
+from harness.core.errors import InputError
+from harness.report.plots import accuracy_parameters, anytime, average, incumbent
+from harness.report.show import show
+from harness.report.style import looks
+from harness.report.write import records_csv, write_all
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def logged() -> list:
+    return [
+        with_logs(make("random_search", 0.9, 0), (10.0, 0.5), (20.0, 0.6)),
+        with_logs(make("random_search", 0.9, 1), (15.0, 0.7)),
+        with_logs(make("darts", 0.9, 0), (5.0, 0.3), (30.0, 0.2), shared=True),
+        with_logs(make("random_sampling", 0.9, 0), (0.0, None)),
+        make("random_search", None, 2),
+    ]
+
+
+def test_incumbent_ends_where_the_search_ended():
+    run = with_logs(make("random_search", 0.9), (10.0, 0.5), (20.0, 0.6))
+    assert incumbent(run) == [(10.0, 0.5), (20.0, 0.6), (60.0, 0.6)]
+
+
+def test_incumbent_takes_the_last_of_simultaneous_proposals_and_sorts_a_resumed_log():
+    run = with_logs(make("darts", 0.9, search={"charged": 3}), (3.0, 0.3), (1.0, 0.1), (3.0, 0.2))
+    assert incumbent(run) == [(1.0, 0.1), (3.0, 0.2)]
+
+
+def test_incumbent_of_unknown_accuracy_is_a_gap():
+    curve = incumbent(with_logs(make("darts", 0.9, search={}), (1.0, 0.1), (2.0, None)))
+    assert curve[0] == (1.0, 0.1)
+    assert math.isnan(curve[1][1])
+
+
+def test_average_holds_last_values_and_starts_when_all_have_begun():
+    [(first, value), *rest] = average([[(1.0, 0.2), (3.0, 0.4)], [(2.0, 0.6)]])
+    assert first == 1.0
+    assert math.isnan(value)
+    assert rest == [(2.0, pytest.approx(0.4)), (3.0, pytest.approx(0.5))]
+
+
+@pytest.mark.parametrize("draw", [anytime, accuracy_parameters])
+def test_figures_are_the_same_bytes_for_the_same_records(tmp_path: Path, draw):
+    runs = logged()
+    draw(runs, tmp_path / "a.png")
+    draw(random.Random(1).sample(runs, len(runs)), tmp_path / "b.png")
+    draw([make("darts", 0.8)], tmp_path / "c.png")
+    first, second, other = ((tmp_path / f"{name}.png").read_bytes() for name in "abc")
+    assert first.startswith(PNG)
+    assert first == second != other
+
+
+@pytest.mark.parametrize("draw", [anytime, accuracy_parameters])
+def test_figures_are_drawn_when_everything_failed(tmp_path: Path, draw):
+    draw([make("darts", None)], tmp_path / "a.png")
+    assert (tmp_path / "a.png").read_bytes().startswith(PNG)
+
+
+@pytest.mark.parametrize(("shared", "style"), [(True, "--"), (False, "-")])
+def test_shared_weights_are_dashed_and_labelled(shared: bool, style: str):
+    from matplotlib.figure import Figure
+
+    from harness.report.groups import blocks
+    from harness.report.plots import _anytime_panel
+
+    [block] = blocks([with_logs(make("darts", 0.9), (5.0, 0.3), shared=shared)])
+    axes = Figure().subplots()
+    _anytime_panel(axes, block, "fashion_mnist")
+    [line] = axes.get_lines()
+    assert line.get_linestyle() == style
+    assert ("shared weights" in str(line.get_label())) == shared
+
+
+def test_methods_are_told_apart_and_keep_their_look():
+    names = [*(f"method{number}" for number in range(10)), "darts", "random_search"]
+    assert len(set(looks(names).values())) == len(names)
+    assert looks(["darts"])["darts"] == looks(names)["darts"]
+
+
+def test_write_all_gives_the_same_files_again(tmp_path: Path):
+    first, second = (write_all(logged(), tmp_path / name) for name in ("a", "b"))
+    assert [path.name for path in first] == [
+        "performance.md",
+        "cost.md",
+        "records.csv",
+        "anytime.png",
+        "accuracy_parameters.png",
+    ]
+    assert all(path.stat().st_size for path in first)
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+
+
+def test_nothing_to_report_on_is_said(tmp_path: Path):
+    with pytest.raises(InputError, match="no runs"):
+        write_all([], tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be written"):
+        write_all(logged(), tmp_path / "file")
+
+
+def test_csv_has_a_line_per_run_and_every_number():
+    runs = examples()
+    rows = list(csv.DictReader(io.StringIO(records_csv(runs))))
+    assert len(rows) == len(runs)
+    assert sum(row["status"] != "ok" for row in rows) == 4
+    assert {row["search.seconds"] for row in rows} == {"61.5"}
+    assert json.loads(rows[0]["provenance.versions"])["python"] == "3.11.9"
+    assert records_csv(runs[::-1]) == records_csv(runs)
+
+
+def test_show_tells_the_best_different_evaluations_and_is_json():
+    steps = [(float(number), 0.1 * (number % 8)) for number in range(1, 10)] + [(20.0, None)]
+    facts = show(with_logs(make("random_search", 0.9), *steps))
+    best = facts["evaluations"]["best"]
+    assert [entry["rank"] for entry in best] == [1, 2, 3, 4, 5]
+    assert [entry["accuracy"] for entry in best] == pytest.approx([0.7, 0.6, 0.5, 0.4, 0.3])
+    assert facts["evaluations"]["failed"] == 1
+    assert facts["evaluations"]["count"] == 10
+    assert facts["incumbent"][-1] == [60.0, None]
+    assert facts["record"]["test_accuracy"] == 0.9
+    json.dumps(facts, allow_nan=False)
+
+
+def test_show_counts_a_repeated_genotype_once():
+    run = with_logs(make("random_search", 0.9), (1.0, 0.5), (2.0, 0.4))
+    repeated = [row | {"genotype": "cell:same"} for row in run.evaluations]
+    facts = show(type(run)(run.path, run.record, tuple(repeated), run.proposals))
+    assert facts["evaluations"]["unique"] == 1
+    assert [entry["number"] for entry in facts["evaluations"]["best"]] == [0]

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.core.errors import InputError
+from harness.report import published
+
+SPECS = Path(__file__).parents[2] / "shared" / "specs" / "published_tables.json"
+
+
+def test_every_data_set_has_a_value_in_every_column():
+    table = published.table_a()
+    assert len(table.values) == len(table.columns) * len(table.datasets) == 30
+    assert all(0 < value < 100 for value in table.values.values())
+    assert table.source
+    assert published.table_b().source
+
+
+def test_methods_are_found_by_their_names_here():
+    table = published.table_a()
+    assert table.values["cifar10", "enas_micro"] == 96.16
+    assert table.values["imagenet10_2", "nao_ws"] == 61.20
+    assert table.column("random_search") is None
+    [autokeras] = [column for column in table.columns if column.other_system]
+    assert (autokeras.method, autokeras.name) == ("autokeras", "AutoKeras 0.2.18")
+
+
+def test_rows_of_table_b_belong_to_cifar10():
+    row = published.table_b().row("cifar10", "nas_rl")
+    assert row is not None
+    assert row.texts() == ("800", "21-28", "7.1", "4.47")
+    assert published.table_b().row("cifar100", "nas_rl") is None
+    assert published.table_b().row("cifar10", "darts") is None
+    assert published.table_b().rows[3].texts() == ("–", "–", "–", "9.21")
+
+
+def test_numbers_equal_the_specification():
+    if not SPECS.exists():
+        pytest.skip("the specification lies beside the checkout and is not here")
+    specified = json.loads(SPECS.read_text(encoding="utf-8"))
+    table = published.table_a()
+    for name, values in specified["table_a"]["rows"].items():
+        [dataset] = [here for here, there in table.datasets.items() if there == name]
+        assert [table.values[dataset, column.method] for column in table.columns] == values
+    rows = [[r.name, r.gpus, r.days, r.params_millions, r.error] for r in published.table_b().rows]
+    assert rows == specified["table_b"]["rows"]
+
+
+def test_without_the_files_the_sentence_says_how_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setattr(published, "DIRECTORY", tmp_path)
+    with pytest.raises(InputError, match="pip install -e"):
+        published.table_a.__wrapped__()

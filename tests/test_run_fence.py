@@ -1,0 +1,110 @@
+"""The fence, each time in a process of its own because it cannot be taken down."""
+
+from __future__ import annotations
+
+import ctypes
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.run.plugins import ROOT
+
+_START = """
+import importlib, os, pathlib, subprocess, sys
+sys.path.insert(0, {root!r})
+import datasets.toy
+from harness.run.fence import Forbidden, fence
+here = pathlib.Path({here!r})
+stands = fence(Forbidden((here / "hidden", here / "one.npy", pathlib.Path({root!r}) / "datasets"), ("datasets",)))
+def refused(action):
+    try:
+        action()
+    except PermissionError:
+        return
+    raise SystemExit("not refused")
+"""
+
+
+def landlock() -> bool:
+    """Whether this kernel can help."""
+    return sys.platform.startswith("linux") and ctypes.CDLL(None).syscall(444, None, ctypes.c_size_t(0), 1) >= 2
+
+
+def inside(tmp_path: Path, code: str) -> str:
+    """Runs code behind a fence around two of the files in ``tmp_path``; what it prints."""
+    (tmp_path / "hidden").mkdir()
+    (tmp_path / "hidden" / "labels").write_text("secret")
+    (tmp_path / "one.npy").write_text("secret")
+    (tmp_path / "open.npy").write_text("open")
+    (tmp_path / "scratch").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "hidden" / "labels")
+    program = _START.format(root=str(ROOT), here=str(tmp_path)) + code
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_hidden_files_cannot_be_opened_by_any_spelling(tmp_path: Path) -> None:
+    inside(
+        tmp_path,
+        "refused(lambda: open(here / 'hidden' / 'labels'))\n"
+        "refused(lambda: (here / 'one.npy').read_bytes())\n"
+        "refused(lambda: open(here / 'link'))\n"
+        "refused(lambda: open(here / 'scratch' / '..' / 'hidden' / 'labels'))\n"
+        "refused(lambda: os.open(str(here / 'one.npy'), os.O_RDONLY))\n"
+        "refused(lambda: open(os.fsencode(here / 'one.npy')))\n"
+        "os.chdir(here / 'hidden')\n"
+        "refused(lambda: open('labels'))\n",
+    )
+
+
+def test_hidden_files_cannot_be_moved_or_linked_out(tmp_path: Path) -> None:
+    inside(
+        tmp_path,
+        "refused(lambda: os.rename(here / 'one.npy', here / 'scratch' / 'x'))\n"
+        "refused(lambda: os.link(here / 'one.npy', here / 'scratch' / 'x'))\n"
+        "refused(lambda: os.symlink(here / 'one.npy', here / 'scratch' / 'x'))\n",
+    )
+
+
+def test_loaders_cannot_be_imported_again(tmp_path: Path) -> None:
+    inside(
+        tmp_path,
+        "refused(lambda: importlib.import_module('datasets.toy'))\n"
+        "refused(lambda: __import__('datasets'))\n"
+        "assert not any(name.split('.')[0] == 'datasets' for name in sys.modules)\n",
+    )
+
+
+def test_everything_else_goes_on(tmp_path: Path) -> None:
+    printed = inside(
+        tmp_path,
+        "print((here / 'open.npy').read_text())\n"
+        "(here / 'scratch' / 'new').write_text('new')\n"
+        "os.rename(here / 'scratch' / 'new', here / 'scratch' / 'newer')\n"
+        "print((here / 'scratch' / 'newer').read_text())\n"
+        "import harness.spaces, numpy, tempfile\n"
+        "print(subprocess.run(['cat', here / 'open.npy'], capture_output=True, text=True).stdout)\n",
+    )
+    assert printed.split() == ["open", "new", "open"]
+
+
+@pytest.mark.skipif(not landlock(), reason="this kernel has no Landlock")
+def test_the_kernel_refuses_other_programs_and_native_code_too(tmp_path: Path) -> None:
+    printed = inside(
+        tmp_path,
+        "import ctypes\n"
+        "print(stands)\n"
+        "hidden = [here / 'hidden' / 'labels', here / 'one.npy', here / 'link']\n"
+        "cat = subprocess.run(['cat', *hidden], capture_output=True)\n"
+        "assert cat.returncode != 0 and cat.stdout == b'', cat\n"
+        "subprocess.run(['mv', here / 'one.npy', here / 'scratch' / 'x'])\n"
+        "read = subprocess.run(['cat', here / 'scratch' / 'x'], capture_output=True)\n"
+        "assert read.stdout == b''\n"
+        "libc = ctypes.CDLL(None)\n"
+        "assert libc.open(bytes(here / 'hidden' / 'labels'), 0) < 0\n"
+        "assert libc.open(bytes(here / 'open.npy'), 0) >= 0\n",
+    )
+    assert printed.split() == ["audit+landlock"]

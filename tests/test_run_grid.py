@@ -1,0 +1,328 @@
+"""Whole grids in real child processes: good and bad methods side by side, the fence from inside, kills and resumes."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from plugin_files import GOOD, write_method, write_squares
+
+from harness.core.budget import Budget
+from harness.core.recipe import Recipe
+from harness.core.record import Record
+from harness.core.space import Size
+from harness.report.load import load_runs
+from harness.report.tables import performance
+from harness.run.plan import make_plan
+from harness.run.plugins import ROOT
+from harness.run.profiles import Profile
+from harness.run.request import Request
+from harness.run.runner import Runner, View
+
+TINY = Profile(
+    name="tiny",
+    summary="as little as possible, for tests",
+    budget=Budget(12, "steps"),
+    proxy=Recipe(size=Size(channels=2, layers=3, stem_stride=2), steps=2, batch=8),
+    final=Recipe(size=Size(channels=4, layers=3, stem_stride=2), steps=12, batch=16, learning_rate=0.05),
+    spaces=(),
+    datasets=("squares",),
+    seeds=(0,),
+    search_seconds=45,
+    final_seconds=300,
+    memory=4,
+)
+
+BAD = {
+    "loops": ("while True: pass", "time-out: the search was stopped at its hard cap of 45 s"),
+    "hoards": ("self.kept = np.ones(100 * 2**30, np.uint8)", "needs more than its 4 GiB of memory"),
+    "leaves": ("os._exit(0)", "ended itself with exit code 0"),
+    "crashes": ("os.kill(os.getpid(), 11)", "ended by SIGSEGV"),
+    "raises": ("raise ValueError('with a message')", r"raised ValueError: with a message \(raises.py, line "),
+    "exits": ("sys.exit(7)", "raised SystemExit: 7"),
+    "silent": ("return 42", "proposed nothing"),
+    "nonsense": ("task.propose('macro-3:x')", "neither a Genotype nor a KerasConfig"),
+    "smuggles": ("task.proposal = {'a': 1}", "proposed a dict"),
+}
+
+
+class Silent:
+    """A screen that keeps the lines."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.views: list[View] = []
+
+    def show(self, view: View) -> None:
+        self.views.append(view)
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+def request_for(tmp_path: Path, methods: dict[str, Path], **changes: object) -> Request:
+    files = tmp_path / "plugins"
+    files.mkdir(exist_ok=True)
+    request = Request(
+        methods=tuple(methods),
+        datasets=("squares",),
+        profile=TINY,
+        seeds=(0,),
+        out=tmp_path / "out",
+        data_root=tmp_path / "data",
+        plugins=(write_squares(files, tmp_path / "data"), *methods.values()),
+    )
+    return dataclasses.replace(request, **changes)  # type: ignore[arg-type]
+
+
+def run(request: Request) -> dict[str, Record]:
+    records = Runner(make_plan(request), {"command": "a test", "cpu": "this one"}, Silent()).run()
+    return {record.method: record for record in records}
+
+
+def test_bad_methods_leave_rows_with_reasons_and_the_others_theirs(tmp_path: Path) -> None:
+    methods = {"good": write_method(tmp_path, "good", GOOD)}
+    methods |= {name: write_method(tmp_path, name, body) for name, (body, _) in BAD.items()}
+    methods["wrong_type"] = tmp_path / "wrong_type.py"
+    methods["wrong_type"].write_text("METHOD = 42")
+    methods["unfit"] = write_method(tmp_path, "unfit", GOOD)
+    source = methods["unfit"].read_text()
+    methods["unfit"].write_text(
+        source.replace("    def search", "    def unsupported(self, task): return 'no'\n\n    def search")
+    )
+    # The endless loop first: the others end while it runs into its cap.
+    order = {"loops": methods.pop("loops"), **methods}
+    records = run(request_for(tmp_path, order))
+    assert set(records) == set(order)
+    for name, (_, reason) in BAD.items():
+        assert records[name].status == "failed", name
+        import re
+
+        assert re.search(reason, records[name].reason), (name, records[name].reason)
+    assert (records["wrong_type"].status, records["unfit"].status) == ("failed", "unsupported")
+    assert "type int" in records["wrong_type"].reason
+    assert records["unfit"].reason == "no"
+    good = records["good"]
+    assert good.status == "ok"
+    assert good.test_accuracy is not None
+    assert 0 < good.parameters < 100_000  # type: ignore[operator]
+    assert {record.method for record in (run.record for run in load_runs(tmp_path / "out"))} == set(order)
+    assert "time-out" in performance(load_runs(tmp_path / "out"))
+
+
+HOSTILE = """
+found = []
+labels = {labels!r}
+def look(what, value):
+    try:
+        array = np.asarray(value).ravel()
+        if array.size >= 60 and array.dtype.kind in "iuf" and any(
+            np.array_equal(array[i:i + 60], labels) for i in range(min(array.size - 59, 200))
+        ):
+            found.append(what)
+    except Exception:
+        pass
+def attempt(what, action):
+    try:
+        look(what, action())
+    except BaseException as error:
+        refusals[what] = type(error).__name__
+refusals = {{}}
+seen = set()
+def walk(what, value, depth):
+    if depth > 6 or id(value) in seen:
+        return
+    seen.add(id(value))
+    look(what, value)
+    parts = dict(getattr(value, "__dict__", {{}}))
+    parts.update(value if isinstance(value, dict) else {{}})
+    parts.update(enumerate(value) if isinstance(value, (list, tuple)) else {{}})
+    for name, part in list(parts.items()):
+        walk(f"{{what}}.{{name}}", part, depth + 1)
+walk("task", task, 0)
+for thing in gc.get_objects():
+    if isinstance(thing, np.ndarray):
+        look("gc", thing)
+    if isinstance(thing, dict):
+        for value in list(thing.values()):
+            if isinstance(value, np.ndarray):
+                look("gc dict", value)
+import importlib, importlib.util, pathlib, subprocess
+root, out = pathlib.Path({root!r}), pathlib.Path({out!r})
+attempt("file", lambda: np.load(root / "squares" / "y_test.npy"))
+attempt("mmap", lambda: np.load(root / "squares" / "y_test.npy", mmap_mode="r"))
+attempt("bytes", lambda: np.frombuffer((root / "squares" / "y_test.npy").read_bytes()[-480:], np.int64))
+attempt("cat", lambda: np.frombuffer(subprocess.run(
+    ["cat", root / "squares" / "y_test.npy"], capture_output=True).stdout[-480:], np.int64))
+attempt("tensorflow", lambda: np.frombuffer(
+    importlib.import_module("tensorflow").io.read_file(str(root / "squares" / "y_test.npy")).numpy()[-480:], np.int64))
+attempt("loader", lambda: load_file({plugin!r}).DATASET.load(root).y_test)
+attempt("package", lambda: importlib.import_module("datasets.toy").DATASET.load(root).y_test)
+attempt("test images", lambda: np.load(out / "prepared" / "squares" / "x_test.npy"))
+for path in pathlib.Path({out!r}).rglob("*.np*"):
+    attempt(str(path), lambda: np.load(path))
+def load_file(path):
+    spec = importlib.util.spec_from_file_location("again", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+attempt("loader", lambda: load_file({plugin!r}).DATASET.load(root).y_test)
+import json
+pathlib.Path({report!r}).write_text(json.dumps({{"found": found, "refusals": refusals, "seen": len(seen)}}))
+task.propose(task.space.sample(task.rng))
+"""
+
+
+def test_a_hostile_method_finds_no_test_labels(tmp_path: Path) -> None:
+    labels = np.random.default_rng(7).integers(0, 2, 60)
+    request = request_for(tmp_path, {})
+    squares = write_squares(tmp_path / "plugins", tmp_path / "data", test_labels=labels)
+    report = tmp_path / "out" / "report.txt"
+    body = HOSTILE.format(
+        labels=labels.tolist(),
+        root=str(tmp_path / "data"),
+        out=str(tmp_path / "out"),
+        plugin=str(squares),
+        report=str(report),
+    )
+    hostile = write_method(tmp_path, "hostile", body)
+    request = dataclasses.replace(request, methods=("hostile",), plugins=(squares, hostile))
+    record = run(request)["hostile"]
+    assert record.status == "ok", record.reason
+    told = json.loads(report.read_text())
+    assert told["found"] == []
+    assert told["seen"] > 20
+    refused = {"file", "mmap", "bytes", "loader", "package", "test images"}
+    assert refused <= set(told["refusals"]), told["refusals"]
+    if "landlock" in record.provenance["processes"]["search"]["fence"]:
+        assert "tensorflow" in told["refusals"]
+
+
+def test_the_hostile_method_would_find_them_if_they_were_there(tmp_path: Path) -> None:
+    """The search for labels above is a real one: it finds an array with the labels in it."""
+    labels = np.random.default_rng(7).integers(0, 2, 60)
+    names = {"labels": labels.tolist(), "root": "/", "out": str(tmp_path), "plugin": "/none", "report": "/dev/null"}
+    body = HOSTILE.format(**names).split("import importlib")[0]
+    scope: dict[str, Any] = {"np": np, "gc": __import__("gc"), "task": {"deep": [{"er": labels.astype(np.int32)}]}}
+    exec(body, scope)
+    assert "task.deep.0.er" in scope["found"]
+    assert any(what.startswith("gc") for what in scope["found"])
+
+
+_PROGRAM = """
+import sys
+sys.path[:0] = [{root!r}, {tests!r}]
+import test_run_grid as grid, pathlib
+if __name__ == "__main__":
+    tmp_path = pathlib.Path({here!r})
+    methods = {{path.stem: path for path in sorted((tmp_path / "methods").iterdir())}}
+    request = grid.request_for(tmp_path, methods, out=pathlib.Path({out!r}))
+    grid.run(request)
+"""
+
+WALKER = """
+state = task.restored()
+weights, done = (state["weights"], int(state["done"])) if state else (np.zeros(len(task.space.choices)), 0)
+import time
+while True:
+    task.step()
+    weights = weights + task.rng.normal(size=len(weights))
+    done += 1
+    time.sleep(0.05)
+    picks = tuple(int(abs(w) * 10) % len(c) for w, c in zip(weights, task.space.choices))
+    task.propose(task.space.genotype(picks), float(done))
+    if done % 5 == 0:
+        task.evaluate([task.space.genotype(picks)])
+    task.checkpoint(lambda: {"weights": weights, "done": np.array(done)})
+"""
+
+
+def start(tmp_path: Path, out: Path) -> subprocess.Popen[bytes]:
+    """The grid of the plug-ins in ``methods`` in a process group of its own."""
+    program = tmp_path / f"{out.name}.py"
+    program.write_text(
+        _PROGRAM.format(root=str(ROOT), tests=str(Path(__file__).parent), here=str(tmp_path), out=str(out))
+    )
+    return subprocess.Popen([sys.executable, str(program)], start_new_session=True)
+
+
+def killed(process: subprocess.Popen[bytes]) -> bool:
+    """Kills the whole group; whether it was still running."""
+    running = process.poll() is None
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return running
+
+
+def table(out: Path) -> str:
+    return performance(load_runs(out))
+
+
+def numbers(out: Path) -> list[dict[str, Any]]:
+    """Everything in the records that does not depend on the clock."""
+    kept = []
+    for loaded in load_runs(out):
+        value = dataclasses.asdict(loaded.record)
+        del value["provenance"]
+        for phase in ("search", "final"):
+            value[phase] = {k: v for k, v in value[phase].items() if "seconds" not in k and "per_second" not in k}
+        value["proposals"] = [(row["genotype"], row["accuracy"], row["spent"]) for row in loaded.proposals]
+        value["evaluations"] = [(row["genotype"], row["accuracy"], row["spent"]) for row in loaded.evaluations]
+        kept.append(value)
+    return kept
+
+
+def write_methods(tmp_path: Path) -> None:
+    folder = tmp_path / "methods"
+    folder.mkdir()
+    write_method(folder, "walker", WALKER)
+    write_method(folder, "sampler", "while True: task.evaluate([task.space.sample(task.rng)])")
+
+
+def test_a_run_killed_while_it_searches_and_while_it_trains_ends_the_same(tmp_path: Path) -> None:
+    write_methods(tmp_path)
+    calm = start(tmp_path, tmp_path / "calm")
+    assert calm.wait(timeout=300) == 0
+    out = tmp_path / "killed"
+    run_of = {name: out / "tiny" / "squares" / "macro-3" / name / "0" for name in ("walker", "sampler")}
+    moments = [run_of["walker"] / "checkpoint.npz", run_of["sampler"] / "search.json"]
+    for moment in moments:
+        process = start(tmp_path, out)
+        deadline = time.monotonic() + 200
+        while not moment.exists() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert moment.exists()
+        assert killed(process), "it was over before it could be killed"
+    last = start(tmp_path, out)
+    assert last.wait(timeout=300) == 0
+    assert table(out) == table(tmp_path / "calm")
+    assert numbers(out) == numbers(tmp_path / "calm")
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_random_moments_ends_the_same(tmp_path: Path) -> None:
+    write_methods(tmp_path)
+    began = time.monotonic()
+    assert start(tmp_path, tmp_path / "calm").wait(timeout=600) == 0
+    whole = time.monotonic() - began
+    moments = random.Random(0)
+    for _ in range(5):
+        process = start(tmp_path, tmp_path / "killed")
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=moments.uniform(0.2, 0.8) * whole)
+        killed(process)
+    assert start(tmp_path, tmp_path / "killed").wait(timeout=600) == 0
+    assert table(tmp_path / "killed") == table(tmp_path / "calm")
+    assert numbers(tmp_path / "killed") == numbers(tmp_path / "calm")

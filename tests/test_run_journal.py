@@ -1,0 +1,171 @@
+"""The journal: a search killed between any two writes ends as if it had not been."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fakes import FakeEvaluator, VectorSpace
+
+from harness.core.budget import Budget, BudgetSpent, Meter
+from harness.core.recipe import Recipe
+from harness.core.space import Size
+from harness.core.task import Evaluation, KerasConfig, Proposal, State, Task
+from harness.run.journal import Progress, RunJournal
+from harness.run.store import RunDirectory, read_json, read_lines
+
+SPACE = VectorSpace(12)
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL."""
+
+
+class MortalJournal(RunJournal):
+    """Dies before its n-th write; half of the next line may already be in the file."""
+
+    def __init__(self, directory: RunDirectory, dies_at: int | None, torn: bool) -> None:
+        super().__init__(directory, Progress(directory.progress, "search"))
+        self._left, self._torn, self._at = dies_at, torn, directory
+
+    def _live(self, path: Path) -> None:
+        if self._left is not None:
+            self._left -= 1
+            if self._left < 0:
+                self.close()
+                if self._torn and path.suffix == ".jsonl":
+                    with path.open("ab") as file:
+                        file.write(b'{"number": 1, "geno')
+                raise Killed
+
+    def evaluated(self, number: int, evaluation: Evaluation, spent: float) -> None:
+        self._live(self._at.evaluations)
+        super().evaluated(number, evaluation, spent)
+
+    def proposed(self, proposal: Proposal, accuracy: float | None, spent: float, shared_weights: bool) -> None:
+        self._live(self._at.proposals)
+        super().proposed(proposal, accuracy, spent, shared_weights)
+
+    def save(self, state: State) -> None:
+        self._live(self._at.checkpoint)
+        super().save(state)
+
+
+def attempt(directory: RunDirectory, search: Callable[[Task], None], dies_at: int | None, torn: bool) -> Task | None:
+    """One process: the task at the end of the search, or None if it was killed."""
+    evaluator = FakeEvaluator(gradient_steps=3)
+    journal = MortalJournal(directory, dies_at, torn)
+    task = Task(
+        space=SPACE,
+        data=None,  # type: ignore[arg-type]  # these searches look at no images
+        recipe=Recipe(size=Size(4, 3), steps=3),
+        rng=np.random.default_rng(0),
+        seed=0,
+        meter=Meter(Budget(60, "steps"), 3),
+        evaluator=evaluator,
+        journal=journal,
+    )
+    try:
+        search(task)
+    except BudgetSpent:
+        journal.close()
+        return task
+    except Killed:
+        return None
+    raise AssertionError("these searches end by their budget")
+
+
+def queries(task: Task) -> None:
+    """A method without weights of its own: evaluates draws."""
+    while True:
+        task.evaluate([SPACE.sample(task.rng)])
+
+
+def shared_weights(task: Task) -> None:
+    """A method with weights: its own steps, a random walk of them, proposals by the weights, an evaluation at times."""
+    state = task.restored()
+    weights, done = (state["weights"], int(state["done"])) if state else (np.zeros(12), 0)
+    while True:
+        task.step(2)
+        weights = weights + task.rng.normal(size=12)
+        done += 1
+        if done % 3 == 0:
+            task.propose(SPACE.genotype(tuple(int(w > 0) for w in weights)), float(abs(weights).sum()))
+        if done % 4 == 0:
+            task.evaluate([SPACE.genotype(tuple(int(w < 0) for w in weights))])
+        now = {"weights": weights, "done": np.array(done)}
+        task.checkpoint(lambda now=now: now)
+
+
+def outcome(directory: RunDirectory, task: Task) -> tuple[object, ...]:
+    return (
+        str(task.proposal),
+        task.meter.steps,
+        read_lines(directory.evaluations),
+        read_lines(directory.proposals),
+        [float(x) for x in task.rng.random(3)],
+    )
+
+
+@pytest.mark.parametrize("torn", [False, True])
+@pytest.mark.parametrize("search", [queries, shared_weights])
+def test_killed_at_any_write_and_resumed_is_the_same_search(
+    tmp_path: Path, search: Callable[[Task], None], torn: bool
+) -> None:
+    calm = RunDirectory(tmp_path / "calm")
+    calm.path.mkdir()
+    task = attempt(calm, search, None, torn)
+    assert task is not None
+    expected = outcome(calm, task)
+    writes = len(expected[2]) + len(expected[3])  # type: ignore[arg-type]
+    assert writes > 8
+    for dies_at in range(writes + 5):
+        directory = RunDirectory(tmp_path / f"killed at {dies_at}")
+        directory.path.mkdir()
+        tries = 0
+        task = None
+        while task is None:
+            tries += 1
+            task = attempt(directory, search, dies_at if tries <= 2 else None, torn)
+        assert outcome(directory, task) == expected
+
+
+def test_a_replayed_evaluation_is_the_logged_one_to_the_last_bit(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path)
+    logged = Evaluation("toy:1", 0.1 + 0.2, (1 / 3, 0.1 + 0.2), 1e-7, 5, "a reason")
+    journal = RunJournal(directory, Progress(directory.progress, "search"))
+    journal.evaluated(0, logged, 5.0)
+    journal.close()
+    resumed = RunJournal(directory, Progress(directory.progress, "search"))
+    assert resumed.replay(0) == logged
+    assert resumed.replay(1) is None
+    resumed.close()
+
+
+@pytest.mark.parametrize("nonsense", [42, None, "cell:x", object()])
+def test_nonsense_cannot_be_proposed(tmp_path: Path, nonsense: object) -> None:
+    journal = RunJournal(RunDirectory(tmp_path), Progress(tmp_path / "progress.json", "search"))
+    with pytest.raises(TypeError, match="neither"):
+        journal.proposed(nonsense, 0.5, 1.0, False)  # type: ignore[arg-type]
+    journal.proposed(KerasConfig("net", "{}"), None, 1.0, False)
+    journal.close()
+    assert [row["genotype"] for row in read_lines(tmp_path / "proposals.jsonl")] == ["keras:net"]
+
+
+def test_times_add_up_over_attempts_of_a_phase_and_not_over_phases(tmp_path: Path) -> None:
+    path = tmp_path / "progress.json"
+    path.write_text('{"phase": "search", "share": 0.5, "words": "", "seconds": 100.0, "cpu_seconds": 50.0}')
+    again = Progress(path, "search").times()
+    assert 100 <= again["seconds"] < 110
+    assert 50 <= again["cpu_seconds"] < 60
+    assert Progress(path, "final").times()["seconds"] < 10
+
+
+def test_progress_is_written_at_most_twice_a_second(tmp_path: Path) -> None:
+    path = tmp_path / "progress.json"
+    progress = Progress(path, "search")
+    progress.tell(0.1, "first")
+    progress.tell(0.2, "second")
+    assert read_json(path)["words"] == "first"

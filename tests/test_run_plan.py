@@ -1,0 +1,211 @@
+"""Planning: everything is looked at before any work, and nothing made otherwise is mixed in."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from plugin_files import GOOD, write_method, write_squares
+
+from harness.core.budget import Budget
+from harness.core.errors import InputError
+from harness.core.record import Record
+from harness.run.job import Job
+from harness.run.plan import check_writable, make_plan
+from harness.run.profiles import QUICK, SMOKE
+from harness.run.provenance import cores
+from harness.run.request import Request
+from harness.run.store import write_json, write_text
+
+
+def request_for(tmp_path: Path, **changes: object) -> Request:
+    files = tmp_path / "plugins"
+    files.mkdir(exist_ok=True)
+    plugins = (
+        write_squares(files, tmp_path / "data"),
+        write_method(files, "good", GOOD),
+        write_method(files, "b", GOOD),
+    )
+    request = Request(
+        methods=("good", "b"),
+        datasets=("squares",),
+        profile=SMOKE,
+        seeds=(0, 1),
+        out=tmp_path / "out",
+        data_root=tmp_path / "data",
+        plugins=plugins,
+    )
+    return dataclasses.replace(request, **changes)  # type: ignore[arg-type]
+
+
+def pretend(job: Job, **changes: object) -> Record:
+    """Leaves in a job's directory what a finished run leaves."""
+    job.directory.path.mkdir(parents=True, exist_ok=True)
+    write_json(job.directory.inputs, job.inputs)
+    write_json(job.directory.settings, {"draws": 1})
+    record = Record("ok", "", "smoke", job.dataset, job.space, job.method.name, job.title, job.seed, "40 steps")
+    record = dataclasses.replace(record, **{"test_accuracy": 0.5, **changes})  # type: ignore[arg-type]
+    write_text(job.directory.record, record.to_json())
+    return record
+
+
+def test_the_grid_is_planned_seed_by_seed(tmp_path: Path) -> None:
+    plan = make_plan(request_for(tmp_path))
+    assert [(job.seed, job.method.name) for job in plan.jobs] == [(0, "good"), (0, "b"), (1, "good"), (1, "b")]
+    job = plan.jobs[0]
+    assert (job.space, job.native, job.title, job.threads) == ("macro-3", "macro-3", "Good", 1)
+    assert job.directory.path == tmp_path / "out" / "smoke" / "squares" / "macro-3" / "good" / "0"
+    assert not list((tmp_path / "out").rglob("inputs.json")), "planning starts no run"
+
+
+def test_native_spaces_are_scaled_by_the_profile_and_one_space_can_stand_for_all(tmp_path: Path) -> None:
+    files = tmp_path / "plugins"
+    files.mkdir()
+    layered = write_method(files, "layered", GOOD, space="macro")
+    request = request_for(tmp_path)
+    request = dataclasses.replace(request, plugins=(*request.plugins, layered), methods=("layered", "good"), seeds=(0,))
+    assert [job.space for job in make_plan(request).jobs] == ["macro-6", "macro-3"]
+    one = make_plan(dataclasses.replace(request, space="nasbench201"))
+    assert [job.space for job in one.jobs] == ["nasbench201", "nasbench201"]
+    assert [job.native for job in one.jobs] == ["macro", "macro-3"]
+
+
+def test_what_a_search_may_not_touch(tmp_path: Path) -> None:
+    job = make_plan(request_for(tmp_path)).jobs[0]
+    names = {path.name for path in job.forbidden.paths}
+    assert {"y_test.npy", "x_test.npy", "squares.py", "datasets"} <= names
+    assert "good.py" not in names
+    assert "datasets" in job.forbidden.modules
+
+
+def test_threads_share_the_cores_unless_the_budget_counts(tmp_path: Path) -> None:
+    timed = dataclasses.replace(QUICK, datasets=("squares",))
+    for workers in (1, 2, 64):
+        plan = make_plan(request_for(tmp_path, profile=timed, workers=workers))
+        assert plan.jobs[0].threads == max(1, cores() // workers)
+        assert make_plan(request_for(tmp_path, workers=workers)).jobs[0].threads == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"methods": ("god",)}, "no method 'god'; did you mean good"),
+        ({"datasets": ("sqares",)}, "no data set 'sqares'; did you mean squares"),
+        ({"datasets": ("folder",)}, "folder:PATH"),
+        ({"datasets": ("folder:/nowhere/at/all",)}, "missing"),
+        ({"space": "spaaace"}, "no space 'spaaace'"),
+        ({"space": "macro-2"}, "no space 'macro-2'"),
+        ({"data_root": Path("/nowhere")}, "make it"),
+    ],
+)
+def test_what_does_not_exist_is_bad_input(tmp_path: Path, changes: dict[str, object], reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        make_plan(request_for(tmp_path, **changes))
+    assert not (tmp_path / "out" / "prepared").exists()
+
+
+def test_a_directory_that_cannot_be_written_is_bad_input(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(InputError, match="--out"):
+        check_writable(blocked / "below")
+
+
+def test_broken_data_is_bad_input(tmp_path: Path) -> None:
+    request = request_for(tmp_path)
+    (tmp_path / "data" / "squares" / "x_test.npy").write_bytes(b"nonsense")
+    with pytest.raises(InputError, match="does not load"):
+        make_plan(request)
+
+
+def test_runs_that_are_over_are_not_planned_again(tmp_path: Path) -> None:
+    request = request_for(tmp_path)
+    first = make_plan(request).jobs[0]
+    records = [pretend(first, status=status) for status in ("failed", "unsupported", "ok")]
+    plan = make_plan(request)
+    assert [job.directory for job in plan.jobs if job.directory == first.directory] == []
+    assert list(plan.records) == records[-1:]
+    assert len(plan.jobs) == 3
+
+
+def test_failed_runs_are_thrown_away_only_when_asked(tmp_path: Path) -> None:
+    request = request_for(tmp_path)
+    first, second = make_plan(request).jobs[:2]
+    failed = pretend(first, status="failed", reason="it crashed", test_accuracy=None)
+    pretend(second)
+    assert failed in make_plan(request).records
+    plan = make_plan(dataclasses.replace(request, retry_failed=True))
+    assert first.directory in [job.directory for job in plan.jobs]
+    assert not first.directory.path.exists()
+    assert second.directory.record.exists()
+
+
+def test_longer_runs_go_first_once_durations_are_known(tmp_path: Path) -> None:
+    request = request_for(tmp_path)
+    jobs = make_plan(request).jobs
+    pretend(jobs[0], search={"seconds": 5.0}, final={"seconds": 5.0})
+    pretend(jobs[1], search={"seconds": 50.0})
+    assert [job.method.name for job in make_plan(request).jobs] == ["b", "good"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        (dataclasses.replace(SMOKE, budget=Budget(80, "steps")), "another budget .40 steps there, 80 steps here"),
+        (dataclasses.replace(SMOKE, proxy=dataclasses.replace(SMOKE.proxy, batch=16)), "another proxy recipe"),
+        (dataclasses.replace(SMOKE, final=dataclasses.replace(SMOKE.final, steps=41)), "another final recipe"),
+        (dataclasses.replace(SMOKE, validation_share=0.2), "another validation share"),
+    ],
+)
+@pytest.mark.parametrize("over", [True, False])
+def test_other_settings_in_the_same_directory_are_refused(
+    tmp_path: Path, changed: object, reason: str, over: bool
+) -> None:
+    request = request_for(tmp_path)
+    job = make_plan(request).jobs[0]
+    pretend(job)
+    if not over:
+        job.directory.record.unlink()
+    make_plan(request)
+    with pytest.raises(InputError, match=reason):
+        make_plan(dataclasses.replace(request, profile=changed))  # type: ignore[type-var]
+
+
+def test_other_data_is_refused_and_the_prepared_data_stays(tmp_path: Path) -> None:
+    request = request_for(tmp_path)
+    job = make_plan(request).jobs[0]
+    pretend(job)
+    job.directory.record.unlink()
+    before = (job.prepared.directory / "meta.json").read_text()
+    np.save(tmp_path / "data" / "squares" / "y_test.npy", np.zeros(60, np.int64))
+    with pytest.raises(InputError, match="another data"):
+        make_plan(request)
+    assert (job.prepared.directory / "meta.json").read_text() == before
+
+
+def test_other_hyperparameters_in_the_source_are_refused(tmp_path: Path) -> None:
+    request = request_for(tmp_path)
+    pretend(make_plan(request).jobs[0])
+    good = tmp_path / "plugins" / "good.py"
+    good.write_text(good.read_text().replace("draws: int = 1", "draws: int = 2"))
+    with pytest.raises(InputError, match="draws=1 of 'good', now 2"):
+        make_plan(request)
+
+
+def test_a_damaged_record_is_bad_input(tmp_path: Path) -> None:
+    request = request_for(tmp_path)
+    job = make_plan(request).jobs[0]
+    pretend(job)
+    job.directory.record.write_text('{"schema": 1}')
+    with pytest.raises(InputError, match=r"record\.json"):
+        make_plan(request)
+
+
+def test_a_method_that_hides_its_space_is_planned_as_unknown(tmp_path: Path) -> None:
+    request = request_for(tmp_path)
+    odd = tmp_path / "plugins" / "odd.py"
+    odd.write_text("METHOD = 42")
+    plan = make_plan(dataclasses.replace(request, plugins=(*request.plugins, odd), methods=("odd",), seeds=(0,)))
+    assert [(job.space, job.title) for job in plan.jobs] == [("unknown", "odd")]

@@ -1,0 +1,172 @@
+"""Finding and loading plug-ins."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.core.errors import InputError
+from harness.run.plugins import (
+    ROOT,
+    BrokenPlugin,
+    Catalogue,
+    load_dataset,
+    load_method,
+    load_space,
+    method_names,
+    named_space,
+)
+
+METHOD = '''
+"""A method of somebody else.
+
+More about it.
+"""
+from dataclasses import dataclass
+from typing import ClassVar
+from harness.core.method import Method
+
+@dataclass(frozen=True)
+class Mine(Method):
+    name = "mine"
+    title = "My method"
+    space = "cell"
+    scaled: ClassVar = {"smoke": {"population": 2}}
+    population: int = 10
+    rate: float = 0.5
+
+    def search(self, task):
+        task.propose(task.space.sample(task.rng))
+
+METHOD = Mine
+'''
+SPACE = """
+from harness.spaces.nasbench201 import NasBench201Space
+
+class Other(NasBench201Space):
+    name = "{name}"
+
+SPACE = Other()
+"""
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_projects_own_files_are_found() -> None:
+    catalogue = Catalogue()
+    assert "random_search" in catalogue.names("method")
+    assert {"toy", "fashion_mnist"} <= set(catalogue.names("dataset"))
+    assert method_names() == catalogue.names("method")
+    assert not any(name.startswith("_") for kind in ("method", "dataset") for name in catalogue.names(kind))
+
+
+def test_finding_and_describing_runs_no_plugin() -> None:
+    code = (
+        "import sys\n"
+        "from harness.run.plugins import Catalogue\n"
+        "c = Catalogue()\n"
+        "assert all(c.source('method', n).facts().title for n in c.names('method'))\n"
+        "heavy = {'tensorflow', 'keras', 'numpy', 'methods', 'datasets'}\n"
+        "loaded = heavy & {name.split('.')[0] for name in sys.modules}\n"
+        "assert not loaded, loaded\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)
+
+
+def test_a_method_file_is_described_without_running_it(tmp_path: Path) -> None:
+    path = write(tmp_path / "mine.py", METHOD + "\nraise SystemExit('it was run')\n")
+    facts = Catalogue([path]).source("method", "mine").facts()
+    assert (facts.title, facts.space, facts.summary) == ("My method", "cell", "A method of somebody else.")
+    assert facts.under("smoke") == {"population": 2, "rate": 0.5}
+    assert facts.under("published") == {"population": 10, "rate": 0.5}
+
+
+def test_a_method_file_is_loaded(tmp_path: Path) -> None:
+    source = Catalogue([write(tmp_path / "mine.py", METHOD)]).source("method", "mine")
+    cls = load_method(source)
+    assert cls.title == "My method"
+    assert load_method(source) is cls
+
+
+def test_a_space_file_is_loaded_under_its_own_name(tmp_path: Path) -> None:
+    catalogue = Catalogue([write(tmp_path / "other.py", SPACE.format(name="other"))])
+    assert catalogue.spaces()["other"] is not None
+    assert named_space("other", catalogue).name == "other"
+    assert named_space("macro-7", catalogue).name == "macro-7"
+    wrong = Catalogue([write(tmp_path / "wrong.py", SPACE.format(name="right"))])
+    with pytest.raises(BrokenPlugin, match="right"):
+        load_space("wrong", wrong.spaces()["wrong"])
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("METHOD = 42", "type int"),
+        ("class A: pass\nMETHOD = A", "the class A"),
+        ("METHOD = undefined", "NameError"),
+        ("import nowhere_to_be_found\nMETHOD = 1", "ModuleNotFoundError"),
+        ("from harness.core.method import Method\nclass A(Method):\n    title = 1\nMETHOD = A", "title"),
+    ],
+)
+def test_a_broken_method_says_why(tmp_path: Path, text: str, reason: str) -> None:
+    source = Catalogue([write(tmp_path / "broken.py", text)]).source("method", "broken")
+    with pytest.raises(BrokenPlugin, match=reason):
+        load_method(source)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"), [("x = 1", "none of METHOD"), ("def (", "not valid Python"), ("a\0b", "not valid Python")]
+)
+def test_a_file_that_is_no_plugin_is_bad_input(tmp_path: Path, text: str, reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        Catalogue([write(tmp_path / "no.py", text)])
+
+
+def test_a_missing_file_and_a_name_taken_twice_are_bad_input(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        Catalogue([tmp_path / "absent.py"])
+    with pytest.raises(InputError, match="two methods are called 'random_search'"):
+        Catalogue([write(tmp_path / "random_search.py", METHOD)])
+
+
+def test_an_unknown_name_is_bad_input() -> None:
+    with pytest.raises(InputError, match="did you mean random_search"):
+        Catalogue().source("method", "random_serch")
+    with pytest.raises(InputError, match="data set 'fashion'"):
+        Catalogue().source("dataset", "fashion")
+
+
+def test_a_data_set_with_a_path_needs_one(tmp_path: Path) -> None:
+    source = Catalogue().source("dataset", "folder")
+    assert source.needs_argument()
+    with pytest.raises(InputError, match="folder:PATH"):
+        load_dataset(source)
+    assert load_dataset(source, str(tmp_path)).missing(tmp_path) is not None
+    assert not Catalogue().source("dataset", "toy").needs_argument()
+
+
+def test_installed_packages_register_by_entry_points(tmp_path: Path) -> None:
+    package = tmp_path / "somebody"
+    package.mkdir()
+    write(package / "__init__.py", "")
+    write(package / "mine.py", METHOD)
+    metadata = tmp_path / "somebody-1.0.dist-info"
+    metadata.mkdir()
+    write(metadata / "METADATA", "Metadata-Version: 2.1\nName: somebody\nVersion: 1.0\n")
+    entries = "[harness.methods]\ntheirs = somebody.mine\ntheirs_too = somebody.mine:Mine\n"
+    write(metadata / "entry_points.txt", entries)
+    code = (
+        "from harness.run.plugins import Catalogue, load_method\n"
+        "for name in ('theirs', 'theirs_too'):\n"
+        "    source = Catalogue().source('method', name)\n"
+        "    assert source.facts().title == load_method(source).title == 'My method'\n"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60, env={"PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    )
