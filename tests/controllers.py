@@ -48,8 +48,10 @@ def micro(space: EnasCellSpace, seed: int = 0, bound: float = 0.1) -> EnasMicroC
 
 
 CASES: dict[str, tuple[Space, Callable[[], Controller]]] = {
-    "chain": (get_space("chain-4"), lambda: plain(ConvChainSpace("chain-4", 4), bound=0.5)),
-    "strides": (ConvChainSpace(layers=3, strides=True), lambda: plain(ConvChainSpace(layers=3, strides=True))),
+    "chain": (
+        ConvChainSpace(layers=3, strides=True),
+        lambda: plain(ConvChainSpace(layers=3, strides=True), bound=0.5),
+    ),
     "macro": (get_space("macro-5"), lambda: macro(MacroSpace("macro-5", 5), bound=0.5)),
     "micro": (EnasCellSpace(nodes=3), lambda: micro(EnasCellSpace(nodes=3), bound=0.5)),
 }

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from fresh_process import in_fresh_process
+
 from harness.core.dataset import SearchData
 from harness.core.errors import InputError
 from harness.core.recipe import Recipe
@@ -88,14 +90,19 @@ def test_bilevel_toy_ends_at_the_known_fixed_point(xi: float, fixed_point: float
     def valid(w: Tensors, a: Tensors) -> tf.Tensor:
         return a[0] * w[0] - 2 * a[0] + 1
 
-    w, alpha = tf.constant(-2.0, tf.float64), tf.constant(2.0, tf.float64)
     zero = [tf.constant(0.0, tf.float64)]
-    for _ in range(400):
+
+    @tf.function
+    def both(w: tf.Tensor, alpha: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         [direction] = architecture_gradient(
             gradients_of(train), gradients_of(valid), [w], [alpha], zero, order=2, rate=xi, momentum=0.0, decay=0.0
         )
         alpha = alpha - 0.1 * direction
-        w = w - 0.1 * gradients_of(train)([w], [alpha])[1][0]
+        return w - 0.1 * gradients_of(train)([w], [alpha])[1][0], alpha
+
+    w, alpha = tf.constant(-2.0, tf.float64), tf.constant(2.0, tf.float64)
+    for _ in range(400):
+        w, alpha = both(w, alpha)
     assert float(alpha) == pytest.approx(fixed_point, abs=2e-3)
     assert float(w) == pytest.approx(fixed_point, abs=2e-3)
 
@@ -126,29 +133,34 @@ class FakeTask:
 
     data = tiny_task()
     seed = 5
-    recipe = Recipe(size=Size(2, 2), steps=1)
+    recipe = Recipe(size=Size(2, 3), steps=1)
+
+
+SMALL = CellSpace("cell-2", nodes=2, operations=("skip_connect", "sep_conv_3x3", "max_pool_3x3"))
 
 
 @pytest.mark.parametrize("order", [1, 2])
 def test_a_step_moves_both_levels_and_resumes_exactly(order: int) -> None:
-    space = CellSpace("cell-2", nodes=2)
+    in_fresh_process("test_darts", f"check_step_and_resume({order})")
+
+
+def check_step_and_resume(order: int) -> None:
     settings = Darts(order=order, batch=4, alpha_learning_rate=0.1)
-    whole = Bilevel(settings, space, FakeTask())  # type: ignore[arg-type]
+    whole = Bilevel(settings, SMALL, FakeTask())  # type: ignore[arg-type]
     before = whole.state()
     whole.step(0.05)
     middle = whole.state()
     assert not np.array_equal(before["alpha0"], middle["alpha0"])
     assert not np.array_equal(before["w0"], middle["w0"])
     whole.step(0.04)
-    resumed = Bilevel(settings, space, FakeTask())  # type: ignore[arg-type]
+    resumed = Bilevel(settings, SMALL, FakeTask())  # type: ignore[arg-type]
     resumed.restore(middle)
     resumed.step(0.04)
     assert all(np.array_equal(value, resumed.state()[name]) for name, value in whole.state().items())
 
 
 def test_gradient_rows_of_alpha_sum_to_zero() -> None:
-    space = CellSpace("cell-2", nodes=2)
-    bilevel = Bilevel(Darts(batch=4), space, FakeTask())  # type: ignore[arg-type]
+    bilevel = Bilevel(Darts(batch=4), SMALL, FakeTask())  # type: ignore[arg-type]
     images = tf.cast(FakeTask.data.x_train[:4], tf.float32) / 255.0
     labels = tf.constant(FakeTask.data.y_train[:4])
     _, _, gradients, _ = bilevel._gradients(images, labels, bilevel.w, bilevel.alpha)

@@ -41,18 +41,11 @@ def test_a_failed_child_is_worth_nothing_but_not_left_out() -> None:
 
 
 def test_the_curve_and_not_the_final_accuracy_is_rewarded() -> None:
-    """Two children of equal final accuracy: the policy moves towards the one whose curve was higher."""
+    """All children end at the same accuracy; the policy learns which ones were better on the way."""
     evaluator = FakeEvaluator(lambda _: 0.1, curve=lambda proposal: (wide(proposal), 0.1))
     task = run(FAST, make_task(SPACE, "160evals", evaluator=evaluator))
     peaks = [max(e.curve) for e in task.evaluations]
     assert np.mean(peaks[-40:]) > np.mean(peaks[:40]) + 0.1
-
-
-def test_learns_what_pays() -> None:
-    task = run(FAST, make_task(SPACE, "160evals", score=wide))
-    last = np.mean([e.accuracy for e in task.evaluations[-40:]])
-    uniform = 0.3 + (3 * 1 / 4 + 3 * 1 / 2) / 12
-    assert last > uniform + 0.15
 
 
 def test_without_differences_in_reward_it_does_not_learn() -> None:

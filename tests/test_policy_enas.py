@@ -7,14 +7,13 @@ import time
 import numpy as np
 import pytest
 import tensorflow as tf
-from controllers import TinyMacro, micro, plain, uniforms
+from controllers import micro, plain, uniforms
 
 from harness.spaces.cell import EnasCellSpace
 from harness.spaces.chain import ConvChainSpace
 from harness.spaces.macro import MacroSpace
 from methods._enas_macro_controller import EnasMacroController
 from methods._enas_micro_controller import EnasMicroController
-from methods._layered_controller import LayeredController
 from methods._policy import IMPOSSIBLE
 
 # --- NAS-RL
@@ -34,28 +33,6 @@ def test_with_all_probabilities_one_half_a_layer_has_no_input_as_often_as_it_sho
     for layer in (1, 2, 3, 4):
         p = 2.0 ** -(layer - 1)
         assert (inputs[:, layer - 1] == 0).mean() == pytest.approx(p, abs=4 * np.sqrt(p * (1 - p) / 4000))
-
-
-def test_the_skip_probability_is_the_sigmoid_of_the_score() -> None:
-    space = TinyMacro()
-    controller = plain(space, bound=0.7)
-    pair = controller.read(np.array([[0, 1, 1], [0, 1, 0]], np.int32)).log_prob
-    logit = pair[0] - pair[1]
-    score = scores_of(controller)
-    assert logit == pytest.approx(float(score[0, 0]), abs=1e-5)
-
-
-def scores_of(controller: LayeredController) -> np.ndarray:
-    """The attention's score for the only skip of :class:`TinyMacro` after the picks 0, 1, recomputed step by step."""
-    lstm, attention, heads = controller._lstm, controller._attention, controller._embeddings
-    state, x = lstm.start(1), tf.identity(controller._begin)
-    keys = []
-    for pick in (0, 1):
-        _, state = lstm(x, state)
-        h, state = lstm(heads[0][pick : pick + 1], state)
-        keys.append(attention.key(h))
-        x = tf.identity(controller._begin)
-    return attention(keys[0][:, None, :], h).numpy()
 
 
 # --- ENAS macro

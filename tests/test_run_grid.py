@@ -33,7 +33,7 @@ from harness.run.runner import Runner, View
 TINY = Profile(
     name="tiny",
     summary="as little as possible, for tests",
-    budget=Budget(12, "steps"),
+    budget=Budget(8, "steps"),
     proxy=Recipe(size=Size(channels=2, layers=3, stem_stride=2), steps=2, batch=8),
     final=Recipe(size=Size(channels=4, layers=3, stem_stride=2), steps=12, batch=16, learning_rate=0.05),
     spaces=(),
@@ -43,17 +43,14 @@ TINY = Profile(
     final_seconds=300,
     memory=4,
 )
+PATIENT = dataclasses.replace(TINY, search_seconds=600)
+"""For runs that have to end, however busy the machine is."""
 
 BAD = {
     "loops": ("while True: pass", "time-out: the search was stopped at its hard cap of 45 s"),
     "hoards": ("self.kept = np.ones(100 * 2**30, np.uint8)", "needs more than its 4 GiB of memory"),
     "leaves": ("os._exit(0)", "ended itself with exit code 0"),
-    "crashes": ("os.kill(os.getpid(), 11)", "ended by SIGSEGV"),
-    "raises": ("raise ValueError('with a message')", r"raised ValueError: with a message \(raises.py, line "),
-    "exits": ("sys.exit(7)", "raised SystemExit: 7"),
-    "silent": ("return 42", "proposed nothing"),
-    "nonsense": ("task.propose('macro-3:x')", "neither a Genotype nor a KerasConfig"),
-    "smuggles": ("task.proposal = {'a': 1}", "proposed a dict"),
+    "nonsense": ("task.propose('macro-3:x'); return 42", "neither a Genotype nor a KerasConfig"),
 }
 
 
@@ -92,37 +89,26 @@ def run(request: Request) -> dict[str, Record]:
 
 
 def test_bad_methods_leave_rows_with_reasons_and_the_others_theirs(tmp_path: Path) -> None:
-    methods = {"good": write_method(tmp_path, "good", GOOD)}
-    methods |= {name: write_method(tmp_path, name, body) for name, (body, _) in BAD.items()}
-    methods["wrong_type"] = tmp_path / "wrong_type.py"
-    methods["wrong_type"].write_text("METHOD = 42")
-    methods["unfit"] = write_method(tmp_path, "unfit", GOOD)
-    source = methods["unfit"].read_text()
-    methods["unfit"].write_text(
-        source.replace("    def search", "    def unsupported(self, task): return 'no'\n\n    def search")
-    )
-    # The endless loop first: the others end while it runs into its cap.
-    order = {"loops": methods.pop("loops"), **methods}
-    records = run(request_for(tmp_path, order))
-    assert set(records) == set(order)
+    methods = {name: write_method(tmp_path, name, body) for name, (body, _) in BAD.items()}
+    methods["good"] = write_method(tmp_path, "good", GOOD)
+    records = run(request_for(tmp_path, methods))
     for name, (_, reason) in BAD.items():
         assert records[name].status == "failed", name
-        import re
-
-        assert re.search(reason, records[name].reason), (name, records[name].reason)
-    assert (records["wrong_type"].status, records["unfit"].status) == ("failed", "unsupported")
-    assert "type int" in records["wrong_type"].reason
-    assert records["unfit"].reason == "no"
+        assert reason in records[name].reason
     good = records["good"]
-    assert good.status == "ok"
+    assert good.status == "ok", good.reason
     assert good.test_accuracy is not None
-    assert 0 < good.parameters < 100_000  # type: ignore[operator]
-    assert {record.method for record in (run.record for run in load_runs(tmp_path / "out"))} == set(order)
-    assert "time-out" in performance(load_runs(tmp_path / "out"))
+    assert good.parameters is not None
+    assert 0 < good.parameters < 100_000
+    stored = load_runs(tmp_path / "out")
+    assert {run.record.method: run.record for run in stored} == records
+    assert all(reason in performance(stored) for _, reason in BAD.values())
+    again = make_plan(request_for(tmp_path, methods))
+    assert (again.jobs, len(again.records)) == ((), 5)
 
 
 HOSTILE = """
-found = []
+found, arrays = [], 0
 labels = {labels!r}
 def look(what, value):
     try:
@@ -152,12 +138,11 @@ def walk(what, value, depth):
         walk(f"{{what}}.{{name}}", part, depth + 1)
 walk("task", task, 0)
 for thing in gc.get_objects():
-    if isinstance(thing, np.ndarray):
-        look("gc", thing)
-    if isinstance(thing, dict):
-        for value in list(thing.values()):
+    for part in gc.get_referents(thing):
+        for value in (part, *gc.get_referents(part)):
             if isinstance(value, np.ndarray):
-                look("gc dict", value)
+                arrays += 1
+                look("gc", value)
 import importlib, importlib.util, pathlib, subprocess
 root, out = pathlib.Path({root!r}), pathlib.Path({out!r})
 attempt("file", lambda: np.load(root / "squares" / "y_test.npy"))
@@ -179,7 +164,7 @@ def load_file(path):
     return module
 attempt("loader", lambda: load_file({plugin!r}).DATASET.load(root).y_test)
 import json
-pathlib.Path({report!r}).write_text(json.dumps({{"found": found, "refusals": refusals, "seen": len(seen)}}))
+pathlib.Path({report!r}).write_text(json.dumps({{"found": found, "refusals": refusals, "seen": len(seen), "arrays": arrays}}))
 task.propose(task.space.sample(task.rng))
 """
 
@@ -203,6 +188,7 @@ def test_a_hostile_method_finds_no_test_labels(tmp_path: Path) -> None:
     told = json.loads(report.read_text())
     assert told["found"] == []
     assert told["seen"] > 20
+    assert told["arrays"] > 20
     refused = {"file", "mmap", "bytes", "loader", "package", "test images"}
     assert refused <= set(told["refusals"]), told["refusals"]
     if "landlock" in record.provenance["processes"]["search"]["fence"]:
@@ -227,7 +213,7 @@ import test_run_grid as grid, pathlib
 if __name__ == "__main__":
     tmp_path = pathlib.Path({here!r})
     methods = {{path.stem: path for path in sorted((tmp_path / "methods").iterdir())}}
-    request = grid.request_for(tmp_path, methods, out=pathlib.Path({out!r}))
+    request = grid.request_for(tmp_path, methods, out=pathlib.Path({out!r}), profile=grid.PATIENT)
     grid.run(request)
 """
 

@@ -146,12 +146,7 @@ class Task:
         self.meter.afford(self._evaluator.steps())
         began = time.perf_counter()
         text = str(proposal)
-        logged = self._journal.replay(number)
-        if logged is not None and logged.genotype != text:
-            raise RuntimeError(
-                f"evaluation {number} was logged for {logged.genotype} but the method now asks for {text}: "
-                "it draws randomness from somewhere else than task.rng"
-            )
+        logged = self._logged(number, text)
         evaluation = logged or self._cache.get(text) or self._evaluator.evaluate(proposal, number, self.meter)
         self._cache[text] = evaluation
         self._by_text[text] = proposal
@@ -166,19 +161,57 @@ class Task:
         self.progress(f"{len(self.evaluations)} evaluated")
         return evaluation
 
-    def propose(self, proposal: Proposal, accuracy: float | None = None) -> None:
+    def record(self, text: str, train: Callable[[], Evaluation]) -> Evaluation:
+        """Logs a training that the method does itself, in place of :meth:`evaluate`; failed ones belong there too.
+
+        ``train`` charges its gradient steps by :meth:`step`, and its time runs on the method's clock. If an interrupted
+        run has logged this training already, it is charged as it was then and not done again. Nothing is proposed.
+
+        Args:
+            text: what is trained, ``str`` of the proposal.
+            train: trains it and reports, with ``text`` as the evaluation's ``genotype``.
+
+        Raises:
+            BudgetSpent: ``train`` let it pass; the training is not logged.
+        """
+        number = len(self.evaluations)
+        logged = self._logged(number, text)
+        if logged is None:
+            evaluation = train()
+            self._journal.evaluated(number, evaluation, self.meter.spent)
+        else:
+            evaluation = logged
+            self.meter.charge(seconds=evaluation.seconds, steps=evaluation.steps)
+        self.evaluations.append(evaluation)
+        if not evaluation.failure and (self.best is None or evaluation.accuracy > self.best.accuracy):
+            self.best = evaluation
+        self.progress(f"{len(self.evaluations)} evaluated")
+        return evaluation
+
+    def _logged(self, number: int, text: str) -> Evaluation | None:
+        logged = self._journal.replay(number)
+        if logged is not None and logged.genotype != text:
+            raise RuntimeError(
+                f"evaluation {number} was logged for {logged.genotype} but the method now asks for {text}: "
+                "it draws randomness from somewhere else than task.rng"
+            )
+        return logged
+
+    def propose(self, proposal: Proposal, accuracy: float | None = None, *, shared_weights: bool = True) -> None:
         """Names what the search would return if it were stopped now.
 
         Args:
             proposal: a genotype of :attr:`space`, or a Keras model.
-            accuracy: its validation accuracy if known; under shared weights, which is said so in the log.
+            accuracy: its validation accuracy if known.
+            shared_weights: whether the accuracy was measured with weights that are not the proposal's own, which the
+                log says.
 
         Raises:
             ValueError: the genotype is not in the space.
         """
         if isinstance(proposal, Genotype) and not self.space.contains(proposal):
             raise ValueError(f"proposed '{proposal}', which is not in space '{self.space.name}'")
-        self._propose(proposal, accuracy, shared_weights=True)
+        self._propose(proposal, accuracy, shared_weights=shared_weights)
 
     def _propose(self, proposal: Proposal, accuracy: float | None, *, shared_weights: bool) -> None:
         if isinstance(proposal, Genotype) and not self.space.contains(proposal):

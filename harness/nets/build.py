@@ -149,6 +149,8 @@ class _Layers:
 
     def conv(self, x: Tensor, height: int, width: int, filters: int, strides: tuple[int, int] = (1, 1)) -> Tensor:
         initializer = self.kernel(height, width, int(x.shape[-1]), filters)
+        if (height, width) == (1, 1) and strides != (1, 1):
+            x, strides = keras.layers.MaxPooling2D(1, strides)(x), (1, 1)  # subsampling; see harness.nets.ops.Conv
         return keras.layers.Conv2D(
             filters,
             (height, width),

@@ -24,7 +24,11 @@ class Relu:
 
 @dataclass(frozen=True)
 class Conv:
-    """Convolution without bias, padding ``same``."""
+    """Convolution without bias, padding ``same``.
+
+    A strided 1x1 convolution is computed as a plain one on the subsampled image: the same function, and TensorFlow
+    2.21's oneDNN kernel for its weight gradient writes outside its buffer when there are fewer than eight channels.
+    """
 
     height: int
     width: int
@@ -194,7 +198,9 @@ def run(
         match step:
             case Relu():
                 x = rectified if place == 0 and rectified is not None else tf.nn.relu(x)
-            case Conv(_, _, _, (vertical, horizontal)):
+            case Conv(height, width, _, (vertical, horizontal)):
+                if (height, width) == (1, 1):
+                    x, vertical, horizontal = x[:, ::vertical, ::horizontal, :], 1, 1
                 x = tf.nn.conv2d(x, next(remaining), strides=[1, vertical, horizontal, 1], padding="SAME")
             case Depthwise(_, stride, dilation):
                 strides, dilations = [1, stride, stride, 1], [dilation, dilation]
@@ -210,7 +216,8 @@ def run(
             case Pool(kind, size, stride):
                 x = _pool(x, kind, size, stride)
             case Halve():
-                x = tf.concat([_subsample(x, next(remaining)), _subsample(shift(x), next(remaining))], -1)
+                halves = (x[:, ::2, ::2, :], shift(x)[:, ::2, ::2, :])
+                x = tf.concat([tf.nn.conv2d(half, next(remaining), 1, "SAME") for half in halves], -1)
     return x
 
 
@@ -225,10 +232,6 @@ def normalise(x: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor) -> tf.Tensor:
 def shift(x: tf.Tensor) -> tf.Tensor:
     """The image moved by one pixel up and left, filled with zeros, same size."""
     return tf.pad(x, [[0, 0], [0, 1], [0, 1], [0, 0]])[:, 1:, 1:, :]
-
-
-def _subsample(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    return tf.nn.conv2d(x, kernel, strides=2, padding="SAME")
 
 
 def _pool(x: tf.Tensor, kind: str, size: int, stride: int) -> tf.Tensor:

@@ -34,8 +34,9 @@ def cap(job: Job, phase: Phase) -> float:
 def execute(job: Job, phase: Phase) -> Future[Outcome]:
     """Starts a phase; cancelling the future stops its process."""
     function = worker.search if phase == "search" else worker.final
+    # A spawned process starts empty; a forked one would hold a copy of the test labels.
     context = multiprocessing.get_context("spawn")
-    start = pebble.concurrent.process(timeout=cap(job, phase), mp_context=context)(function)
+    start = pebble.concurrent.process(timeout=cap(job, phase), context=context)(function)
     with _environment(job.threads):
         future: Future[Outcome] = start(job)
     return future
@@ -81,6 +82,7 @@ def _environment(threads: int) -> Iterator[None]:
         **dict.fromkeys(_THREAD_VARIABLES, str(threads)),
         "TF_NUM_INTEROP_THREADS": "1",
         "TF_CPP_MIN_LOG_LEVEL": "2",
+        "TF_ENABLE_ONEDNN_OPTS": "1",
         "KERAS_BACKEND": "tensorflow",
         "PYTHONHASHSEED": "0",
     }

@@ -9,6 +9,7 @@ from harness.core.errors import InputError
 from harness.core.space import Space
 from harness.spaces.cell import CellSpace, EnasCellSpace
 from harness.spaces.chain import ConvChainSpace
+from harness.spaces.keras import KerasSpace
 from harness.spaces.macro import MacroSpace
 from harness.spaces.nasbench201 import NasBench201Space
 
@@ -23,7 +24,7 @@ _SIZED = re.compile(r"^(macro|chain)-(\d+)$")
 
 
 def names() -> dict[str, str]:
-    """Built-in spaces and one line about each."""
+    """Built-in spaces with genotypes, and one line about each."""
     return {name: line for name, (line, _) in _FIXED.items()}
 
 
@@ -31,13 +32,15 @@ def get_space(name: str) -> Space:
     """The space with this name; ``macro-N`` and ``chain-N`` are the same spaces with N layers.
 
     A chain of another depth than the paper's 15 has fixed 2x2 max poolings after a third and two thirds of its layers,
-    as the paper's third experiment has them.
+    as the paper's third experiment has them. ``keras`` is for methods that propose Keras models and not genotypes.
 
     Raises:
         InputError: no such space.
     """
     if name in _FIXED:
         return _FIXED[name][1]()
+    if name == KerasSpace.name:
+        return KerasSpace()
     match = _SIZED.match(name)
     if match and int(match[2]) >= 3:
         layers = int(match[2])
