@@ -174,7 +174,7 @@ def list_(
     if as_json:
         _print_json(rows)
     else:
-        _print_rows(rows)
+        _print_rows([listing.short(row) for row in rows])
 
 
 @app.command()
@@ -309,16 +309,21 @@ def _print_json(value: Any) -> None:
 
 
 def _print_rows(rows: Sequence[dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
+    """Columns as wide as needed; the last one takes the rest of the line, and more lines if it has to."""
+    import shutil
+    import textwrap
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
     names = list(rows[0]) if rows else []
-    for name in names:
-        table.add_column(name, overflow="fold", no_wrap=name == "name")
-    for row in rows:
-        table.add_row(*(_cell(row[name]) for name in names))
-    Console().print(table, markup=False, highlight=False)
+    lines = [names, *([_cell(row[name]) for name in names] for row in rows)]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(names) - 1)]
+    indent = sum(widths) + 2 * len(widths)
+    room = max(40, shutil.get_terminal_size().columns - indent)
+    for line in lines:
+        first, *rest = textwrap.wrap(line[-1], room, break_on_hyphens=False, break_long_words=False) or [""]
+        start = "".join(word.ljust(width + 2) for word, width in zip(line, widths, strict=False))
+        print((start + first).rstrip())
+        for more in rest:
+            print(" " * indent + more)
 
 
 def _cell(value: Any) -> str:

@@ -271,7 +271,7 @@ class Data:
 
         batches = tf.data.Dataset.from_tensor_slices((self._x, self._y))
         batches = batches.shuffle(self.images, seed=seed).repeat().batch(BATCH, drop_remainder=True)
-        return batches.enumerate().map(prepared).prefetch(2)
+        return _untuned(batches.enumerate().map(prepared).prefetch(2))
 
     def validation(self) -> tf.data.Dataset:
         """The first images of the validation split, as many as the recipe says."""
@@ -281,7 +281,14 @@ class Data:
             return normalise(x, data.mean, data.std), tf.one_hot(y, data.classes)
 
         batches = tf.data.Dataset.from_tensor_slices((data.x_valid[:count], data.y_valid[:count])).batch(BATCH)
-        return batches.map(prepared).prefetch(2)
+        return _untuned(batches.map(prepared).prefetch(2))
+
+
+def _untuned(batches: tf.data.Dataset) -> tf.data.Dataset:
+    """Without TensorFlow's tuning of the pipeline, whose thread can hold up the end of a dataset for ten seconds."""
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return batches.with_options(options)
 
 
 class _Charge(keras.callbacks.Callback):

@@ -10,11 +10,13 @@ import abc
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from harness.core.architecture import Architecture
 from harness.core.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Option = str | int | tuple[int, ...]
 

@@ -20,12 +20,13 @@ class Pace:
     Attributes:
         total: the number of steps as known now.
         used: seconds of all steps so far.
-        fixed: whether ``total`` is final, but for a machine that becomes slower.
+        fixed: whether ``total`` is more than an estimate; it can then become lower but not higher.
     """
 
     def __init__(self, steps: int, seconds: float) -> None:
         self.total, self.seconds = steps, seconds
         self.used, self.fixed = 0.0, seconds <= 0.0
+        self._bound = steps
         self._warm_steps, self._warm_seconds = 0, 0.0
         self._window_steps, self._window_seconds = 0, 0.0
 
@@ -45,14 +46,19 @@ class Pace:
             return
         if self.used >= self.seconds:
             self.total, self.fixed = min(self.total, done), True
-        elif self._window_steps and self._window_seconds >= WINDOW * self.seconds:
+        elif self._window_steps and self._window_seconds > 0.0:
             self._predict(done)
 
     def _predict(self, done: int) -> None:
-        left = self.seconds - self.used
-        fits = done + round(left * self._window_steps / self._window_seconds)
-        if not self.fixed or fits < self.total * (1.0 - SLACK):
-            self.total, self.fixed = min(self.total, fits), True
+        fits = done + round((self.seconds - self.used) * self._window_steps / self._window_seconds)
+        measured = self._window_seconds >= WINDOW * self.seconds
+        if not self.fixed:
+            self.total, self.fixed = min(self._bound, fits), measured
+        elif not measured or fits >= self.total * (1.0 - SLACK):
+            return
+        else:
+            self.total = fits
+        if measured:
             self._window_steps, self._window_seconds = 0, 0.0
 
     def rate(self) -> float:

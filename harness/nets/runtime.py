@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import keras
@@ -31,6 +32,9 @@ def start(*, threads: int, deterministic: bool, seed: int) -> str:
     keras.utils.set_random_seed(seed)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
+    # TensorFlow's modules are 330,000 objects that every collection would visit: 0.17 s after each proxy training.
+    gc.collect()
+    gc.freeze()
     if not cards:
         return "CPU"
     details = tf.config.experimental.get_device_details(cards[0])

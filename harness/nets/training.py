@@ -67,8 +67,8 @@ def train(
     """Trains ``model`` in place.
 
     With ``recipe.seconds`` the clock runs from the call, so that tracing counts; it stops during validations and
-    checkpoints. The number of steps is fixed from the rate of the first ones (until then the schedules run over
-    ``recipe.steps``), and lowered later only if the machine has become too slow for it.
+    checkpoints. The number of steps is fixed from the rate in the first twentieth of the time (and estimated anew after
+    every step until then), and lowered later only if the machine has become too slow for it.
 
     Args:
         model: takes normalised images and returns logits, or a list of two logits with an auxiliary head.
@@ -108,7 +108,8 @@ def train(
         traced = False
         if not math.isfinite(loss):
             raise TrainingFailed(f"the loss was {loss} at step {done} of {pace.total}")
-        if done * recipe.validations >= (len(curve) + 1) * pace.total or done == pace.total:
+        due = pace.fixed and done * recipe.validations >= (len(curve) + 1) * pace.total
+        if due or done == pace.total:
             curve += validate()
         if saved.due() or done == pace.total:
             saved.write(step.buffer(), pace, curve, done, clock.seconds())
@@ -257,10 +258,11 @@ class _Checkpoint:
         if self._path is None:
             return
         state = {f"variable {place}": variable.numpy() for place, variable in enumerate(self._model.variables)}
-        state.update(buffer=buffer, curve=np.array(curve, np.float64), label=np.array(self._label))
         progress = {"done": done, "total": pace.total, "used": pace.used, "fixed": pace.fixed, "seconds": seconds}
+        state.update({name: np.array(value) for name, value in progress.items()})
+        state.update(buffer=buffer, curve=np.array(curve, np.float64), label=np.array(self._label))
         new = self._path.with_name(self._path.name + ".new")
         with new.open("wb") as file:
-            np.savez(file, **state, **progress)
+            np.savez(file, **state)
         os.replace(new, self._path)
         self._last = time.perf_counter()

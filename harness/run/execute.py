@@ -1,5 +1,9 @@
 """Runs one phase of one job somewhere: here, in a fresh process of this machine with a hard time cap.
 
+The process is a copy of a server process that was started empty and has imported TensorFlow but used nothing of it: no
+graph, no thread, no memory of an earlier run and no test label is in it, and the import, which costs as much as a small
+training, is done once per command.
+
 This is the seam for a cluster: whoever replaces :func:`execute` by one that submits to another machine (and shares the
 output directory with it) changes nothing else.
 """
@@ -10,6 +14,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future
@@ -34,10 +39,10 @@ def cap(job: Job, phase: Phase) -> float:
 def execute(job: Job, phase: Phase) -> Future[Outcome]:
     """Starts a phase; cancelling the future stops its process."""
     function = worker.search if phase == "search" else worker.final
-    # A spawned process starts empty; a forked one would hold a copy of the test labels.
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["harness.run.server"])
     start = pebble.concurrent.process(timeout=cap(job, phase), context=context)(function)
-    with _environment(job.threads):
+    with _environment(job.threads), _deaf_to_interrupts():
         future: Future[Outcome] = start(job)
     return future
 
@@ -73,6 +78,19 @@ def _ending(code: int | None) -> str:
         hint = "; perhaps the machine's memory was used up" if -code == signal.SIGKILL else ""
         return f"was ended by {names.get(-code, f'signal {-code}')}{hint}"
     return f"ended itself with exit code {code}"
+
+
+@contextlib.contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """A process started inside ignores Ctrl-C from its first moment on; this one only for a moment."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextlib.contextmanager

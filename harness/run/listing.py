@@ -33,11 +33,11 @@ def _dataset(source: Source, root: Path) -> Row:
     try:
         summary = source.facts().summary
         if source.needs_argument():
-            return {"name": f"{source.name}:PATH", "summary": summary, "here": None, "missing": ""}
+            return {"name": f"{source.name}:PATH", "here": None, "summary": summary, "missing": ""}
         missing = load_dataset(source).missing(root) or ""
     except (InputError, BrokenPlugin) as error:
-        return {"name": source.name, "summary": "", "here": False, "missing": str(error)}
-    return {"name": source.name, "summary": summary, "here": not missing, "missing": missing}
+        return {"name": source.name, "here": False, "summary": "", "missing": str(error)}
+    return {"name": source.name, "here": not missing, "summary": summary, "missing": missing}
 
 
 def spaces(catalogue: Catalogue) -> list[Row]:
@@ -66,3 +66,11 @@ def profiles() -> list[Row]:
         }
         for profile in PROFILES.values()
     ]
+
+
+def short(row: Row) -> Row:
+    """A row for people: what is missing is told in the same column as what there would be."""
+    if not row.get("missing"):
+        return {name: value for name, value in row.items() if name != "missing"}
+    words = " - ".join(part for part in (row["summary"], row["missing"]) if part)
+    return {"name": row["name"], "here": row["here"], "summary": words}
