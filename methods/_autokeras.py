@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import random
 import tempfile
 import time
@@ -21,19 +20,15 @@ from typing import Any
 import autokeras as ak
 import keras
 import numpy as np
-import tensorflow as tf
 from autokeras.engine.tuner import AutoTuner
 from autokeras.tuners.task_specific import ImageClassifierTuner
 from keras_tuner.engine.trial import Trial
 from keras_tuner.errors import FailedTrialError
 
-from harness.core.seeds import derive_seed, rng
+from harness.core.seeds import derive_seed
 from harness.core.task import Evaluation, KerasConfig, Task
-from harness.nets.augment import normalise
-from harness.nets.batches import augmented
+from methods._autokeras_data import BATCH, Data
 
-BATCH = 32
-"""AutoKeras' default."""
 STOP_AFTER = {"patience": 10, "min_delta": 1e-4}
 """The early stopping on the validation loss that AutoKeras adds by default."""
 FAILURES = 50
@@ -238,57 +233,6 @@ class Trials:
         if accuracy > self._best:
             self._best = accuracy
             self._task.propose(config, accuracy, shared_weights=False)
-
-
-class Data:
-    """The task's images as Keras trains on them: the harness' normalisation and augmentation, one-hot labels.
-
-    Args:
-        task: of the search.
-        images: how many training images a trial sees, drawn once for all trials; 0 for all.
-    """
-
-    def __init__(self, task: Task, images: int) -> None:
-        data = task.data
-        count = min(images or len(data.x_train), len(data.x_train))
-        chosen = np.sort(rng(task.seed, "images").permutation(len(data.x_train))[:count])
-        self._data, self._augment = data, task.recipe.augment
-        self._x, self._y = data.x_train[chosen], data.y_train[chosen]
-        self._validation_images = task.recipe.validation_images or len(data.x_valid)
-        self.images, self.steps = count, math.ceil(count / BATCH)
-
-    def training(self, seed: int) -> tf.data.Dataset:
-        """Batches without end, in a new order each time round."""
-        data = self._data
-
-        def prepared(count: tf.Tensor, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-            x, y = batch
-            if self._augment:
-                x = augmented(x, data, tf.stack([tf.constant(seed, tf.int64), count]))
-            else:
-                x = normalise(x, data.mean, data.std)
-            return x, tf.one_hot(y, data.classes)
-
-        batches = tf.data.Dataset.from_tensor_slices((self._x, self._y))
-        batches = batches.shuffle(self.images, seed=seed).repeat().batch(BATCH, drop_remainder=True)
-        return _untuned(batches.enumerate().map(prepared).prefetch(2))
-
-    def validation(self) -> tf.data.Dataset:
-        """The first images of the validation split, as many as the recipe says."""
-        data, count = self._data, self._validation_images
-
-        def prepared(x: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            return normalise(x, data.mean, data.std), tf.one_hot(y, data.classes)
-
-        batches = tf.data.Dataset.from_tensor_slices((data.x_valid[:count], data.y_valid[:count])).batch(BATCH)
-        return _untuned(batches.map(prepared).prefetch(2))
-
-
-def _untuned(batches: tf.data.Dataset) -> tf.data.Dataset:
-    """Without TensorFlow's tuning of the pipeline, whose thread can hold up the end of a dataset for ten seconds."""
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    return batches.with_options(options)
 
 
 class _Charge(keras.callbacks.Callback):

@@ -45,7 +45,7 @@ class AutoKeras(Method):
     published = "AutoKeras"
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "smoke": {"epochs": 2, "images": 160, "max_model_size": 200_000},
-        "quick": {"epochs": 2, "images": 2_000, "trial_share": 0.2, "max_model_size": 2_000_000},
+        "quick": {"epochs": 1, "images": 2_000, "trial_share": 0.15, "max_model_size": 2_000_000},
         "hour": {"epochs": 5, "images": 10_000, "trial_share": 0.1, "max_model_size": 5_000_000},
     }
 

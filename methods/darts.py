@@ -5,11 +5,11 @@ and the weights ``w`` the training loss, in turn. First order: the gradient of L
 L_val(w - xi grad L_train(w, alpha), alpha), the mixed second derivative taken by a finite difference (equations 7, 8).
 
 Deviations: the split is the harness' (the paper halves the training set); the learning rate follows the share of the
-budget that is spent, step by step (the paper: epochs); padding as TensorFlow's; no choice among four searches by a short
-training, since a run is one search. Normalisations use batch statistics, as the paper's search does when it learns.
+budget that is spent, step by step (the paper: epochs); padding as TensorFlow's; no choice among four searches by a
+short training, since a run is one search. Normalisations use batch statistics, as the paper's search does when it learns.
 
-Published: CIFAR-10 error 3.00 +- 0.14 (first order), 2.76 +- 0.09 (second order) with cutout after 600 epochs, 1.5 and 4
-GPU-days of search. Cost of a step: two gradients (order 1) or five (order 2), charged as such. With long searches
+Published: CIFAR-10 error 3.00 +- 0.14 (first order), 2.76 +- 0.09 (second order) with cutout after 600 epochs, 1.5 and
+4 GPU-days of search. Cost of a step: two gradients (order 1) or five (order 2), charged as such. With long searches
 skip connections take over; the paper's stop after 50 epochs is part of the method.
 """
 
@@ -236,8 +236,8 @@ def architecture_gradient(
 ) -> Tensors:
     """The gradient that alpha descends.
 
-    Order 1 is the gradient of L_val(w, alpha). Order 2 is that of L_val(w', alpha), w' being ``w`` after one step of its
-    own optimiser with rate xi: grad_alpha L_val(w', alpha) - xi (grad_alpha L_train(w+, alpha) - grad_alpha
+    Order 1 is the gradient of L_val(w, alpha). Order 2 is that of L_val(w', alpha), w' being ``w`` after one step of
+    its own optimiser with rate xi: grad_alpha L_val(w', alpha) - xi (grad_alpha L_train(w+, alpha) - grad_alpha
     L_train(w-, alpha)) / (2 eps), w+- = w +- eps v, v = grad_w' L_val(w', alpha), eps = 0.01 / |v|. Momentum and weight
     decay enter w' but not the correction, as in the authors' code. Nothing is assigned.
     """

@@ -192,3 +192,42 @@ def test_checkpoint_brings_the_proposal_and_the_best_back() -> None:
         assert resumed.best == task.best
         resumed.evaluate([space.genotype((1, 0) * 4)])
         assert resumed.proposal == later, "a worse evaluation may not replace what was proposed"
+
+
+def test_own_trainings_are_logged_in_place_of_evaluations_and_read_from_the_log() -> None:
+    def search(task: Task, trained: list[str]) -> None:
+        for name, failure in (("a", ""), ("b", "it did not fit"), ("c", "")):
+
+            def train(name: str = name, failure: str = failure) -> Evaluation:
+                task.step(3)
+                trained.append(name)
+                accuracy = 0.0 if failure else 0.1 * len(name) * task.meter.steps
+                return Evaluation(name, accuracy, (), 0.5, 3, failure)
+
+            task.record(name, train)
+
+    journal, trained = MemoryJournal(), list[str]()
+    task = make_task(VectorSpace(3), "8steps", journal=journal)
+    with pytest.raises(BudgetSpent):
+        search(task, trained)
+    assert trained == ["a", "b"]
+    assert task.meter.spent == 6
+    assert journal.evaluations == task.evaluations
+    assert task.best == task.evaluations[0]
+    assert task.proposal is None
+    resumed = make_task(VectorSpace(3), "9steps", journal=journal)
+    search(resumed, trained)
+    assert trained == ["a", "b", "c"]
+    assert resumed.meter.spent == 9
+    assert resumed.evaluations[:2] == task.evaluations
+    assert len(journal.evaluations) == 3
+    with pytest.raises(RuntimeError, match="now asks for z"):
+        make_task(VectorSpace(3), journal=journal).record("z", lambda: task.evaluations[0])
+
+
+def test_a_replayed_training_costs_its_seconds_again() -> None:
+    journal = MemoryJournal()
+    journal.evaluations = [Evaluation("a", 0.5, (0.5,), 2.5, 7)]
+    task = make_task(VectorSpace(3), "10s", journal=journal)
+    task.record("a", lambda: pytest.fail("it was trained again"))
+    assert (task.meter.spent, task.meter.steps) == (2.5, 7)

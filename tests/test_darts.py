@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 import tensorflow as tf
-
 from fresh_process import in_fresh_process
 
 from harness.core.dataset import SearchData
@@ -125,7 +124,9 @@ def tiny_task() -> SearchData:
     generator = rng(3, "data")
     x = generator.integers(0, 256, (24, 8, 8, 1)).astype(np.uint8)
     y = generator.integers(0, 3, 24)
-    return SearchData("tiny", x[:16], y[:16], x[16:], y[16:], 3, (127.0,), (64.0,), flip=False, crop_padding=1, cutout=0)
+    return SearchData(
+        "tiny", x[:16], y[:16], x[16:], y[16:], 3, (127.0,), (64.0,), flip=False, crop_padding=1, cutout=0
+    )
 
 
 class FakeTask:

@@ -32,7 +32,9 @@ def batch(n: int = 6) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def cells(normal: str, reduction: str) -> Genotype:
-    words = [",".join(f"{pair[0]},{CELLS.operations[int(pair[1])]}" for pair in text.split()) for text in (normal, reduction)]
+    words = [
+        ",".join(f"{pair[0]},{CELLS.operations[int(pair[1])]}" for pair in text.split()) for text in (normal, reduction)
+    ]
     return CELLS.parse("enas_cell:" + ",".join(words))
 
 
@@ -87,7 +89,7 @@ def test_step_leaves_everything_off_the_path_as_it_was(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["macro", "cells"])
 def test_masks_are_the_weights_that_the_loss_depends_on(kind: str) -> None:
     net, space = supernet(kind)
-    images, labels = batch()
+    images, _ = batch()
     for seed in range(3):
         picks = tf.constant(space.sample(rng(seed, kind)).picks)
         with tf.GradientTape() as tape:

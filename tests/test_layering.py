@@ -27,6 +27,8 @@ ALLOWED = {
 
 HEAVY = {"tensorflow", "keras", "autokeras", "keras_tuner"}
 HEAVY_FLOORS = {"harness.nets", "methods"}
+WRAPPERS = {"methods._autokeras": {"autokeras", "keras_tuner"}}
+"""Modules whose classes derive from such a package's, and which are themselves imported only when they are needed."""
 EXTRA = {
     "harness.core": {"numpy"},
     "harness.spaces": {"numpy"},
@@ -111,7 +113,11 @@ def test_tensorflow_stays_on_its_floor(path: Path) -> None:
 def test_what_is_slow_to_import_waits_until_it_is_needed(path: Path) -> None:
     found = {name.split(".")[0] for name in imports(path, lazy=False)}
     allowed = {"tensorflow", "keras"} if floor_of(module_of(path)) in HEAVY_FLOORS else set()
+    allowed |= WRAPPERS.get(module_of(path), set())
     assert not found & (HEAVY - allowed), f"{module_of(path)} imports {found & HEAVY} when it is imported"
+    assert not set(imports(path, lazy=False)) & WRAPPERS.keys(), (
+        f"{module_of(path)} imports a wrapper when it is imported"
+    )
 
 
 @pytest.mark.parametrize("path", files(), ids=module_of)

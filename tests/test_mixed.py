@@ -50,7 +50,9 @@ def test_network_equals_the_definition(kind: str) -> None:
     logits = generator.normal(size=(2, net.edges, len(net.operations))).astype(np.float32)
     mixing = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
     if kind == "one-hot":
-        mixing = np.eye(len(net.operations), dtype=np.float32)[generator.integers(1, len(net.operations), (2, net.edges))]
+        mixing = np.eye(len(net.operations), dtype=np.float32)[
+            generator.integers(1, len(net.operations), (2, net.edges))
+        ]
     x = run(net._stem.steps, images(), net._stem.of(net.initial))
     before = last = x
     for number, cell in enumerate(net._cells):

@@ -82,8 +82,8 @@ def test_pools_sit_behind_their_layer_and_readers_see_the_pooled_output() -> Non
 def test_the_size_widens_the_filters() -> None:
     space = ConvChainSpace(layers=3)
     genotype = space.sample(np.random.default_rng(0))
-    assert space.decode(genotype, Size(64, 0)).widen == 1
-    assert space.decode(genotype, Size(32, 0)).widen == 0.5
+    assert space.decode(genotype, Size(64, 0)).widen == space.decode(genotype, Size(32, 0)).widen == 1
+    assert space.decode(genotype, Size(16, 0)).widen == 0.5
 
 
 def test_sized_chains_by_name() -> None:

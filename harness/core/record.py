@@ -29,7 +29,8 @@ class Record:
         test_accuracy, valid_accuracy: of the final training, 0..1.
         parameters: trainable weights of the final network, auxiliary head excluded.
         macs: multiply-accumulates of one forward pass of the final network (convolutions and dense layers).
-        search: ``charged`` (in the budget's unit), ``seconds``, ``cpu_seconds``, ``evaluations``, ``unique``, ``steps``.
+        search: ``charged`` (in the budget's unit), ``seconds``,
+            ``cpu_seconds``, ``evaluations``, ``unique``, ``steps``.
         final: ``seconds``, ``cpu_seconds``, ``steps``, ``images_per_second``, ``training_seed``.
         provenance: command, commit, dirty flag, versions, device, threads, cores, times.
         schema: version of this layout.

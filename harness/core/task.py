@@ -259,7 +259,7 @@ class Task:
 
 
 def _freeze(task: Task) -> State:
-    state: dict[str, Any] = task.rng.bit_generator.state
+    state: Any = task.rng.bit_generator.state
     words = [state["state"]["state"], state["state"]["inc"]]
     numbers = [int(w >> shift) & 0xFFFFFFFF for w in words for shift in (96, 64, 32, 0)]
     return {
@@ -300,6 +300,6 @@ def _thaw(task: Task, state: State) -> None:
         task._cache[logged.genotype] = logged
         if not logged.failure and (task.best is None or logged.accuracy > task.best.accuracy):
             task.best = logged
-    words = [str(word) for word in state["_proposal"]]
-    if words:
-        task.proposal = KerasConfig(*words) if len(words) == 2 else task.space.parse(words[0])
+    proposal = [str(word) for word in state["_proposal"]]
+    if proposal:
+        task.proposal = KerasConfig(*proposal) if len(proposal) == 2 else task.space.parse(proposal[0])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import keras
 import numpy as np
@@ -36,7 +37,7 @@ from harness.nets.ops import (
     steps_of,
 )
 
-Tensor = keras.KerasTensor
+Tensor: TypeAlias = keras.KerasTensor
 ImageShape = tuple[int, int, int]
 _CHAIN_CONV = re.compile(r"^conv_(\d+)x(\d+)_(\d+)_s(\d+)x(\d+)$")
 

@@ -1,7 +1,7 @@
 """ENAS' shared weights: one traced network, one path of it switched on per step (Pham et al., ICML 2018).
 
-An architecture is an integer vector, the picks of a genotype, given to the traced graph as a tensor: a thousand children
-share one trace. Only the chosen branch of each ``switch_case`` runs. A step updates only weights on the chosen path:
+An architecture is an integer vector, the picks of a genotype, given to the traced graph as a tensor: a thousand
+children share one trace. Only the chosen branch of each ``switch_case`` runs. A step updates only weights on the chosen path:
 momentum and weight decay of all others rest, so that a path is exactly as it was left. Normalisations always use the
 statistics of the batch, in search and in evaluation (ENAS micro does; ENAS macro's code uses moving averages, which mix
 the statistics of all architectures).
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import tensorflow as tf
@@ -291,9 +292,7 @@ class GatedCells(GatedSupernet):
         for handle in cell.ops:
             # Reading the row outside the branch keeps the gradient of the other rows out of the branch functions.
             parts = [variable[row] for variable in handle.of(self.variables)]
-            branches.append(
-                lambda handle=handle, parts=parts: run(handle.steps, x, parts) if handle.steps else tf.identity(x)
-            )
+            branches.append(partial(run, handle.steps, x, parts) if handle.steps else partial(tf.identity, x))
         y = tf.switch_case(op, branches)
         y.set_shape(x.shape)
         return y

@@ -203,8 +203,8 @@ def run(
                     x, vertical, horizontal = x[:, ::vertical, ::horizontal, :], 1, 1
                 x = tf.nn.conv2d(x, next(remaining), strides=[1, vertical, horizontal, 1], padding="SAME")
             case Depthwise(_, stride, dilation):
-                strides, dilations = [1, stride, stride, 1], [dilation, dilation]
-                x = tf.nn.depthwise_conv2d(x, next(remaining), strides, "SAME", dilations=dilations)
+                strides = [1, stride, stride, 1]
+                x = tf.nn.depthwise_conv2d(x, next(remaining), strides, "SAME", dilations=[dilation] * 2)
             case Norm(affine):
                 width = [x.shape[-1]]
                 if affine:

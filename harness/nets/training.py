@@ -145,8 +145,9 @@ def predict(
         mean, std: per channel, on the 0..255 scale.
         batch: images per call.
     """
-    logits = _logits(_traced(model, mean, std), images, batch)
-    return tf.nn.softmax(logits).numpy() if len(logits) else logits
+    if len(images) == 0:
+        return np.zeros((0, model.outputs[0].shape[-1]), np.float32)
+    return tf.nn.softmax(_logits(_traced(model, mean, std), images, batch)).numpy()
 
 
 def _traced(model: keras.Model, mean: Sequence[float], std: Sequence[float]) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -161,8 +162,8 @@ def _traced(model: keras.Model, mean: Sequence[float], std: Sequence[float]) -> 
 
 
 def _logits(network: Callable[[tf.Tensor], tf.Tensor], images: Images, batch: int = _BATCH) -> np.ndarray:
-    starts = range(0, max(1, len(images)), batch)
-    return np.concatenate([network(tf.constant(images[start : start + batch])).numpy() for start in starts])
+    batches = (images[start : start + batch] for start in range(0, len(images), batch))
+    return np.concatenate([network(tf.constant(part)).numpy() for part in batches])
 
 
 def _accuracy(network: Callable[[tf.Tensor], tf.Tensor], x: Images, y: Labels) -> float:

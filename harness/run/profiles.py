@@ -71,14 +71,15 @@ class Profile:
 
 
 _SMALL_SPACES = (("macro", "macro-6"), ("chain", "chain-6"))
+_TINY_SPACES = (("cell", "cell-2"), ("enas_cell", "enas_cell-2"), ("macro", "macro-4"), ("chain", "chain-4"))
 
 SMOKE = Profile(
     name="smoke",
-    summary="counted and exactly repeatable, seconds per method on tiny images: does everything work?",
+    summary="counted and exactly repeatable, seconds per method on tiny images and spaces: does everything work?",
     budget=Budget(40, "steps"),
-    proxy=Recipe(size=Size(channels=4, layers=3, stem_stride=2), steps=8, batch=32, learning_rate=0.05),
-    final=Recipe(size=Size(channels=8, layers=3, stem_stride=2), steps=40, batch=32, learning_rate=0.05),
-    spaces=_SMALL_SPACES,
+    proxy=Recipe(size=Size(channels=8, layers=3, stem_stride=2), steps=8, batch=32, learning_rate=0.05),
+    final=Recipe(size=Size(channels=8, layers=3, stem_stride=2), steps=60, batch=32, learning_rate=0.1),
+    spaces=_TINY_SPACES,
     datasets=("toy",),
     seeds=(0,),
     search_seconds=600,
@@ -90,16 +91,23 @@ QUICK = Profile(
     name="quick",
     summary="a minute of search and two to three of final training per method on two CPU cores: a first impression",
     budget=Budget(60, "s"),
+    # Images are hardly seen twice in these minutes, so there is nothing for augmentation to do.
     proxy=Recipe(
-        size=Size(channels=8, layers=3, stem_stride=2), steps=60, batch=64, learning_rate=0.05, validation_images=1000
+        size=Size(channels=8, layers=3, stem_stride=2),
+        steps=50,
+        batch=64,
+        learning_rate=0.15,
+        augment=False,
+        validation_images=1000,
     ),
     final=Recipe(
-        size=Size(channels=20, layers=3, stem_stride=2),
+        size=Size(channels=16, layers=3, stem_stride=2),
         steps=1_000_000,
-        seconds=150,
+        seconds=170,
         batch=64,
-        learning_rate=0.05,
+        learning_rate=0.15,
         warmup=0.05,
+        augment=False,
     ),
     spaces=_SMALL_SPACES,
     datasets=("fashion_mnist",),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from harness.core.errors import InputError
@@ -20,7 +19,13 @@ _FIXED: dict[str, tuple[str, Callable[[], Space]]] = {
     "chain": ("Zoph & Le: fifteen convolutions, skip connections by anchor points", ConvChainSpace),
     "nasbench201": ("NAS-Bench-201: one cell of six edges, five operations, 15,625 in all", NasBench201Space),
 }
-_SIZED = re.compile(r"^(macro|chain)-(\d+)$")
+_SIZED: dict[str, tuple[int, Callable[[str, int], Space]]] = {
+    "cell": (1, CellSpace),
+    "enas_cell": (1, EnasCellSpace),
+    "macro": (3, MacroSpace),
+    "chain": (3, lambda name, n: ConvChainSpace(name, n, pools=(n // 3, 2 * n // 3))),
+}
+"""Spaces that also come in other sizes: the smallest one, and how to make one of ``n`` nodes per cell or layers."""
 
 
 def names() -> dict[str, str]:
@@ -29,10 +34,11 @@ def names() -> dict[str, str]:
 
 
 def get_space(name: str) -> Space:
-    """The space with this name; ``macro-N`` and ``chain-N`` are the same spaces with N layers.
+    """The space with this name.
 
-    A chain of another depth than the paper's 15 has fixed 2x2 max poolings after a third and two thirds of its layers,
-    as the paper's third experiment has them. ``keras`` is for methods that propose Keras models and not genotypes.
+    ``macro-N`` and ``chain-N`` are the same spaces with N layers, ``cell-N`` and ``enas_cell-N`` with N nodes a cell. A
+    chain of another depth than the paper's 15 has fixed 2x2 max poolings after a third and two thirds of its layers, as
+    the paper's third experiment has them. ``keras`` is for methods that propose Keras models and not genotypes.
 
     Raises:
         InputError: no such space.
@@ -41,10 +47,8 @@ def get_space(name: str) -> Space:
         return _FIXED[name][1]()
     if name == KerasSpace.name:
         return KerasSpace()
-    match = _SIZED.match(name)
-    if match and int(match[2]) >= 3:
-        layers = int(match[2])
-        if match[1] == "macro":
-            return MacroSpace(name, layers)
-        return ConvChainSpace(name, layers, pools=(layers // 3, 2 * layers // 3))
-    raise InputError(f"there is no space '{name}'; there are {', '.join(_FIXED)}, and macro-N and chain-N of N layers")
+    kind, _, number = name.rpartition("-")
+    if kind in _SIZED and number.isdecimal() and int(number) >= _SIZED[kind][0]:
+        return _SIZED[kind][1](name, int(number))
+    sized = ", ".join(f"{kind}-N" for kind in _SIZED)
+    raise InputError(f"there is no space '{name}'; there are {', '.join(_FIXED)}, and {sized} of N layers or nodes")

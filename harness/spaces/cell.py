@@ -47,9 +47,7 @@ class CellSpace(Space):
 
     inputs = 2
 
-    def __init__(
-        self, name: str = "cell", nodes: int = 4, operations: tuple[str, ...] = DARTS_OPERATIONS[1:]
-    ) -> None:
+    def __init__(self, name: str = "cell", nodes: int = 4, operations: tuple[str, ...] = DARTS_OPERATIONS[1:]) -> None:
         self.name, self.nodes, self.operations = name, nodes, operations
         choices: list[Choice] = []
         for cell in CELLS:
@@ -100,9 +98,7 @@ class EnasCellSpace(Space):
 
     inputs = 2
 
-    def __init__(
-        self, name: str = "enas_cell", nodes: int = 5, operations: tuple[str, ...] = ENAS_OPERATIONS
-    ) -> None:
+    def __init__(self, name: str = "enas_cell", nodes: int = 5, operations: tuple[str, ...] = ENAS_OPERATIONS) -> None:
         self.name, self.nodes, self.operations = name, nodes, operations
         choices: list[Choice] = []
         for cell in CELLS:

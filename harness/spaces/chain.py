@@ -15,6 +15,8 @@ from harness.core.space import Choice, Genotype, Size, Space
 SIZES = (1, 3, 5, 7)
 FILTERS = (24, 36, 48, 64)
 STRIDES = (1, 2, 3)
+FULL_CHANNELS = 32
+"""Size at which a chain has its full filter numbers: half of the largest, as cells concatenate what they add."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class ConvChainSpace(Space):
         return layers
 
     def decode(self, genotype: Genotype, size: Size) -> ConvChain:
-        """``size.channels`` scales the filter numbers: the space's own are meant at 64 channels."""
+        """Below 32 channels the filter numbers shrink in proportion; otherwise they are the paper's."""
         edges: list[Edge] = []
         output_of = {0: 0}
         unread: set[int] = set()
@@ -85,4 +87,4 @@ class ConvChainSpace(Space):
             output_of[number] = node
             unread.add(number)
         graph = Cell(1, node + 1, tuple(edges), tuple(output_of[number] for number in sorted(unread)))
-        return ConvChain(graph, widen=size.channels / FILTERS[-1])
+        return ConvChain(graph, widen=min(1.0, size.channels / FULL_CHANNELS))

@@ -1,0 +1,1 @@
+"""Search methods, one per file; files that begin with an underscore are shared pieces. Loaded by name."""
