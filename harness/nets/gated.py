@@ -1,10 +1,10 @@
 """ENAS' shared weights: one traced network, one path of it switched on per step (Pham et al., ICML 2018).
 
 An architecture is an integer vector, the picks of a genotype, given to the traced graph as a tensor: a thousand
-children share one trace. Only the chosen branch of each ``switch_case`` runs. A step updates only weights on the chosen path:
-momentum and weight decay of all others rest, so that a path is exactly as it was left. Normalisations always use the
-statistics of the batch, in search and in evaluation (ENAS micro does; ENAS macro's code uses moving averages, which mix
-the statistics of all architectures).
+children share one trace. Only the chosen branch of each ``switch_case`` runs. A step updates only weights on the chosen
+path: momentum and weight decay of all others rest, so that a path is exactly as it was left. Normalisations always use
+the statistics of the batch, in search and in evaluation (ENAS micro does; ENAS macro's code uses moving averages, which
+mix the statistics of all architectures).
 """
 
 from __future__ import annotations

@@ -206,12 +206,12 @@ def run(
                 strides = [1, stride, stride, 1]
                 x = tf.nn.depthwise_conv2d(x, next(remaining), strides, "SAME", dilations=[dilation] * 2)
             case Norm(affine):
-                width = [x.shape[-1]]
+                shape = [x.shape[-1]]
                 if affine:
                     scale, offset = next(remaining), next(remaining)
                 else:
-                    scale = tf.ones(width) if gain is None or place < final else tf.fill(width, gain)
-                    offset = tf.zeros(width)
+                    scale = tf.ones(shape) if gain is None or place < final else tf.fill(shape, gain)
+                    offset = tf.zeros(shape)
                 x = normalise(x, scale, offset)
             case Pool(kind, size, stride):
                 x = _pool(x, kind, size, stride)
