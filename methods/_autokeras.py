@@ -2,7 +2,7 @@
 
 AutoKeras owns the graph of blocks, the fixed starts, the greedy oracle, the compiled optimiser and the loop over
 trials. What a trial does is replaced: it trains on the task's batches, charges every step, is logged as an evaluation
-and proposes its model. See :mod:`methods.autokeras` for why.
+and proposes its model if it is the best. See :mod:`methods.autokeras` for why.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from autokeras.tuners.task_specific import ImageClassifierTuner
 from keras_tuner.engine.trial import Trial
 from keras_tuner.errors import FailedTrialError
 
+from harness.core.budget import BudgetSpent
 from harness.core.seeds import derive_seed
 from harness.core.task import Evaluation, KerasConfig, Task
 from methods._autokeras_data import BATCH, Data
@@ -162,6 +163,7 @@ class Trials:
         self._task, self._limits = task, limits
         self.data = Data(task, limits.images)
         self._best = -1.0
+        self._json = ""  # of the running trial's model, once it is built
 
     def seed(self, role: str) -> None:
         """Sets the global generators, which the oracle (NumPy) and Keras' layers (``random``) draw from."""
@@ -186,36 +188,39 @@ class Trials:
             build: makes the compiled model.
 
         Raises:
-            BudgetSpent: the budget ended on the way. What had been proposed after whole epochs stands.
+            BudgetSpent: the budget ended on the way. A model that had trained whole epochs is proposed first.
         """
         name = f"{_network(values)}-{len(self._task.evaluations) + 1}"
         label = str(KerasConfig(name, ""))
-        evaluation = self._task.record(label, lambda: self._trained(name, label, values, build))
-        if not evaluation.failure and evaluation.accuracy > self._best:
-            self._propose(KerasConfig(name, _to_json(build())), evaluation.accuracy)
+        charge, self._json = _Charge(self._task, self._limits.trial_share), ""
+        try:
+            evaluation = self._task.record(label, lambda: self._trained(label, values, build, charge))
+        except BudgetSpent:
+            self._offer(name, max(charge.curve, default=-1.0), build)
+            raise
+        if not evaluation.failure:
+            self._offer(name, evaluation.accuracy, build)
         return evaluation
 
     def _trained(
-        self, name: str, label: str, values: Mapping[str, Any], build: Callable[[], keras.Model]
+        self, label: str, values: Mapping[str, Any], build: Callable[[], keras.Model], charge: _Charge
     ) -> Evaluation:
-        began, steps, meter = time.perf_counter(), self._task.meter.steps, self._task.meter
-        curve: tuple[float, ...] = ()
-        failure = ""
+        """Runs a trial; the curve ends at the best epoch, whose weights AutoKeras would keep."""
+        began, meter = time.perf_counter(), self._task.meter
+        steps, failure = meter.steps, ""
         try:
-            curve = self._fit(name, values, build)
+            self._fit(values, build, charge)
         except Exception as error:
             failure = _sentence(error)
-        return Evaluation(
-            label, max(curve, default=0.0), curve, time.perf_counter() - began, meter.steps - steps, failure
-        )
+        curve = () if failure else tuple(charge.curve[: 1 + int(np.argmax(charge.curve))])
+        accuracy = max(curve, default=0.0)
+        return Evaluation(label, accuracy, curve, time.perf_counter() - began, meter.steps - steps, failure)
 
-    def _fit(self, name: str, values: Mapping[str, Any], build: Callable[[], keras.Model]) -> tuple[float, ...]:
-        """Validation accuracies up to the best epoch, whose weights AutoKeras would keep."""
+    def _fit(self, values: Mapping[str, Any], build: Callable[[], keras.Model], charge: _Charge) -> None:
         if values.get(f"{_IMAGE}/{_NETWORKS.get(values[f'{_IMAGE}/block_type'])}/pretrained"):
             raise FailedTrialError("it starts from weights pretrained on ImageNet, which no method here may use")
         model = build()
-        config = KerasConfig(name, _to_json(model))
-        charge = _Charge(self._task, self._limits.trial_share, lambda accuracy: self._propose(config, accuracy))
+        self._json = _to_json(model)
         seed = derive_seed(self._task.seed, f"images of trial {len(self._task.evaluations)}")
         model.fit(
             self.data.training(seed),
@@ -226,12 +231,12 @@ class Trials:
             shuffle=False,
             verbose=0,
         )
-        return tuple(charge.curve[: 1 + int(np.argmax(charge.curve))])
 
-    def _propose(self, config: KerasConfig, accuracy: float) -> None:
-        """Proposes the model if it is the best so far."""
+    def _offer(self, name: str, accuracy: float, build: Callable[[], keras.Model]) -> None:
+        """Proposes the running trial's model if it is the best so far; one read from the log is built for it."""
         if accuracy > self._best:
             self._best = accuracy
+            config = KerasConfig(name, self._json or _to_json(build()))
             self._task.propose(config, accuracy, shared_weights=False)
 
 
@@ -241,12 +246,11 @@ class _Charge(keras.callbacks.Callback):
     Args:
         task: of the search.
         share: of the budget; a trial that has used it stops training and is validated as it is.
-        offer: called with the validation accuracy after every epoch.
     """
 
-    def __init__(self, task: Task, share: float, offer: Callable[[float], None]) -> None:
+    def __init__(self, task: Task, share: float) -> None:
         super().__init__()
-        self._task, self._offer = task, offer
+        self._task = task
         self._until = min(task.meter.spent + share * task.meter.limit, task.meter.limit)
         self.curve: list[float] = []
 
@@ -268,7 +272,6 @@ class _Charge(keras.callbacks.Callback):
         """Notes the accuracy of a whole epoch."""
         assert logs is not None
         self.curve.append(float(logs["val_accuracy"]))
-        self._offer(self.curve[-1])
 
 
 def _network(values: Mapping[str, Any]) -> str:

@@ -98,6 +98,9 @@ class EnasSearch:
         restored = self._task.restored()
         if restored is not None:
             self._restore(restored)
+        else:
+            # Tracing the shared network can take longer than a short budget.
+            self._task.propose(_genotype(self._task.space, self._sample(1)[0]))
         while True:
             self._train_children()
             self._train_controller()

@@ -65,7 +65,7 @@ class AutoKeras(Method):
         return space_is(task, KerasSpace)
 
     def search(self, task: Task) -> None:
-        """Runs trials until the budget is spent; the best model so far is proposed after each of its epochs."""
+        """Runs trials until the budget is spent; the model of each better trial is proposed."""
         from methods._autokeras import Limits, search
 
         search(task, Limits(self.epochs, self.images, self.trial_share, self.max_model_size))

@@ -17,7 +17,8 @@ sys.path.insert(0, {root!r})
 import datasets.toy
 from harness.run.fence import Forbidden, fence
 here = pathlib.Path({here!r})
-stands = fence(Forbidden((here / "hidden", here / "one.npy", pathlib.Path({root!r}) / "datasets"), ("datasets",)))
+paths = (here / "hidden", here / "one.npy", pathlib.Path({root!r}) / "datasets")
+stands = fence(Forbidden(paths, ("datasets",), closed=(here / "runs",), opened=(here / "runs" / "mine",)))
 def refused(action):
     try:
         action()
@@ -67,6 +68,23 @@ def test_hidden_files_cannot_be_moved_or_linked_out(tmp_path: Path) -> None:
         "refused(lambda: os.link(here / 'one.npy', here / 'scratch' / 'x'))\n"
         "refused(lambda: os.symlink(here / 'one.npy', here / 'scratch' / 'x'))\n",
     )
+
+
+def test_of_a_closed_directory_only_what_is_opened_can_be_read(tmp_path: Path) -> None:
+    for name in ("mine", "other"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / "record.json").write_text(name)
+    printed = inside(
+        tmp_path,
+        "refused(lambda: (here / 'runs' / 'other' / 'record.json').read_text())\n"
+        "print((here / 'runs' / 'mine' / 'record.json').read_text())\n"
+        "(here / 'runs' / 'mine' / 'new').write_text('new')\n"
+        "print((here / 'runs' / 'mine' / 'new').read_text())\n"
+        "cat = ['cat', here / 'runs' / 'other' / 'record.json', here / 'runs' / 'mine' / 'record.json']\n"
+        "found = subprocess.run(cat, capture_output=True, text=True).stdout\n"
+        "assert found == 'mine' or stands == 'audit'\n",
+    )
+    assert printed.split() == ["mine", "new"]
 
 
 def test_loaders_cannot_be_imported_again(tmp_path: Path) -> None:

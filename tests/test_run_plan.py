@@ -66,7 +66,8 @@ def test_native_spaces_are_scaled_by_the_profile_and_one_space_can_stand_for_all
     layered = write_method(files, "layered", GOOD, space="macro")
     request = request_for(tmp_path)
     request = dataclasses.replace(request, plugins=(*request.plugins, layered), methods=("layered", "good"), seeds=(0,))
-    assert [job.space for job in make_plan(request).jobs] == ["macro-6", "macro-3"]
+    assert [job.space for job in make_plan(request).jobs] == [SMOKE.space_for("macro"), "macro-3"]
+    assert SMOKE.space_for("macro") != "macro"
     one = make_plan(dataclasses.replace(request, space="nasbench201"))
     assert [job.space for job in one.jobs] == ["nasbench201", "nasbench201"]
     assert [job.native for job in one.jobs] == ["macro", "macro-3"]
@@ -78,6 +79,8 @@ def test_what_a_search_may_not_touch(tmp_path: Path) -> None:
     assert {"y_test.npy", "x_test.npy", "squares.py", "datasets"} <= names
     assert "good.py" not in names
     assert "datasets" in job.forbidden.modules
+    assert tmp_path / "out" / "smoke" in job.forbidden.closed
+    assert job.forbidden.opened == (job.directory.path,)
 
 
 def test_threads_share_the_cores_unless_the_budget_counts(tmp_path: Path) -> None:

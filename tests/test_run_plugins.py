@@ -87,6 +87,20 @@ def test_a_method_file_is_described_without_running_it(tmp_path: Path) -> None:
     assert facts.under("published") == {"population": 10, "rate": 0.5}
 
 
+@pytest.mark.parametrize(
+    ("scaled", "known"),
+    [
+        ('{**{"smoke": {**{"rate": 0.1}, "population": 3}}}', {"population": 3, "rate": 0.1}),
+        ("dict(smoke=dict(rate=0.1))", {}),
+        ("{name: {} for name in 'ab'}", {}),
+    ],
+)
+def test_settings_are_known_only_if_they_are_plain(tmp_path: Path, scaled: str, known: dict[str, float]) -> None:
+    text = METHOD.replace('{"smoke": {"population": 2}}', scaled)
+    assert text != METHOD
+    assert Catalogue([write(tmp_path / "mine.py", text)]).source("method", "mine").facts().under("smoke") == known
+
+
 def test_a_method_file_is_loaded(tmp_path: Path) -> None:
     source = Catalogue([write(tmp_path / "mine.py", METHOD)]).source("method", "mine")
     cls = load_method(source)

@@ -286,7 +286,8 @@ def _macro_stack(net: MacroStack, image: Tensor, layers: _Layers) -> Tensor:
 
 def _conv_chain(net: ConvChain, image: Tensor, layers: _Layers) -> Tensor:
     graph = net.graph
-    states: list[Tensor] = [image]
+    stem: tuple[Step, ...] = (Pool("avg", net.stem_stride, net.stem_stride),) if net.stem_stride > 1 else ()
+    states: list[Tensor] = [layers.apply(stem, image)]
     for node in range(1, graph.nodes):
         edges = graph.into(node)
         if all(edge.op == "concat" for edge in edges):

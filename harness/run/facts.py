@@ -18,7 +18,8 @@ class Facts:
     Args:
         summary: the ``summary="..."`` of a data set, else the first line of the docstring.
         title, space: of a method's class; "" where the class body does not state it as a plain string.
-        settings: hyper-parameters with literal defaults.
+        settings: hyper-parameters with literal defaults; None where a profile may change them in a way that only
+            running the file can tell.
         scaled: what profiles change of them.
     """
 
@@ -85,7 +86,7 @@ def read(path: Path, attribute: str) -> Facts:
                 summary,
                 title if isinstance(title, str) else "",
                 space if isinstance(space, str) else "",
-                fields,
+                fields if isinstance(scaled, dict) or not _states(node, "scaled") else None,
                 scaled if isinstance(scaled, dict) else None,
             )
     return Facts(summary)
@@ -102,6 +103,17 @@ def _summary(tree: ast.Module) -> str:
                 if keyword.arg == "summary" and isinstance(value := _literal(keyword.value), str):
                     return value
     return ""
+
+
+def _states(node: ast.ClassDef, name: str) -> bool:
+    """Whether a class body assigns ``name``."""
+    for statement in node.body:
+        match statement:
+            case ast.Assign(targets=targets) if any(_is_name(target, name) for target in targets):
+                return True
+            case ast.AnnAssign(target=target) if _is_name(target, name):
+                return True
+    return False
 
 
 def _class_values(node: ast.ClassDef) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -122,6 +134,15 @@ def _class_values(node: ast.ClassDef) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _literal(node: ast.expr) -> Any:
+    """The value of a literal, or None; in a dictionary ``**{...}`` may stand for more of its entries."""
+    if isinstance(node, ast.Dict):
+        entries: dict[Any, Any] = {}
+        for key, inner in zip(node.keys, node.values, strict=True):
+            value = _literal(inner)
+            if value is None:
+                return None
+            entries.update(value if key is None else {_literal(key): value})
+        return entries
     try:
         return ast.literal_eval(node)
     except ValueError:

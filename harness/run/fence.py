@@ -19,6 +19,7 @@ from typing import Any
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _READ_FILE, _REFER = 1 << 2, 1 << 13
 _NO_NEW_PRIVILEGES = 38
+Strings = tuple[str, ...]
 _PATH_EVENTS = frozenset({"open", "os.rename", "os.link", "os.symlink"})
 
 
@@ -29,10 +30,14 @@ class Forbidden:
     Args:
         paths: files and directories, with all that is in them.
         modules: module names, with their submodules.
+        closed: directories of which only what is in ``opened`` may be read: the results of other runs.
+        opened: directories.
     """
 
     paths: tuple[Path, ...]
     modules: tuple[str, ...]
+    closed: tuple[Path, ...] = ()
+    opened: tuple[Path, ...] = ()
 
 
 class Refused(PermissionError):
@@ -45,21 +50,26 @@ def fence(forbidden: Forbidden) -> str:
     Returns:
         What stands: ``"audit"`` or ``"audit+landlock"``.
     """
-    paths = tuple(os.path.realpath(path) for path in forbidden.paths)
+    paths, closed, opened = (
+        tuple(os.path.realpath(path) for path in some) for some in (forbidden.paths, forbidden.closed, forbidden.opened)
+    )
     for name in list(sys.modules):
         if _inside(name, forbidden.modules, "."):
             del sys.modules[name]
-    kernel = _landlock(paths)
-    sys.addaudithook(_hook(paths, forbidden.modules))
+    kernel = _landlock(paths, closed, opened)
+    sys.addaudithook(_hook(paths, closed, opened, forbidden.modules))
     return "audit+landlock" if kernel else "audit"
 
 
-def _inside(name: str, roots: tuple[str, ...], separator: str) -> bool:
+def _inside(name: str, roots: Strings, separator: str) -> bool:
     return any(name == root or name.startswith(root + separator) for root in roots)
 
 
-def _hook(paths: tuple[str, ...], modules: tuple[str, ...]) -> Any:
+def _hook(paths: Strings, closed: Strings, opened: Strings, modules: Strings) -> Any:
     realpath, fsdecode, path_types = os.path.realpath, os.fsdecode, (str, bytes, os.PathLike)
+
+    def hidden(path: str) -> bool:
+        return _inside(path, paths, os.sep) or (_inside(path, closed, os.sep) and not _inside(path, opened, os.sep))
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "import":
@@ -67,15 +77,15 @@ def _hook(paths: tuple[str, ...], modules: tuple[str, ...]) -> Any:
                 raise Refused(f"a search may not import {arguments[0]}")
         elif event in _PATH_EVENTS:
             target = arguments[0]
-            if isinstance(target, path_types) and _inside(realpath(fsdecode(target)), paths, os.sep):
-                raise Refused(f"a search may not open {fsdecode(target)}: there is test data in it")
+            if isinstance(target, path_types) and hidden(realpath(fsdecode(target))):
+                raise Refused(f"a search may not open {fsdecode(target)}, which tells about the test set")
 
     return hook
 
 
-def _landlock(paths: tuple[str, ...]) -> bool:
-    """Lets the kernel refuse to read ``paths``; False where it cannot. Landlock lists what is allowed: all the rest."""
-    if not sys.platform.startswith("linux") or not paths:
+def _landlock(paths: Strings, closed: Strings, opened: Strings) -> bool:
+    """Lets the kernel refuse to read what is hidden, by allowing all the rest; False where it cannot."""
+    if not sys.platform.startswith("linux"):
         return False
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), 1) < 2:  # version 1 cannot allow renames
@@ -86,7 +96,7 @@ def _landlock(paths: tuple[str, ...]) -> bool:
         return False
     try:
         _allow(libc, ruleset, "/", _REFER)
-        for path in _all_but(paths, "/"):
+        for path in (*_all_but((*paths, *closed), "/"), *(path for top in opened for path in _all_but(paths, top))):
             _allow(libc, ruleset, path, _READ_FILE)
         libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
         return bool(libc.syscall(_RESTRICT_SELF, ruleset, 0) == 0)
@@ -94,13 +104,13 @@ def _landlock(paths: tuple[str, ...]) -> bool:
         os.close(ruleset)
 
 
-def _all_but(paths: tuple[str, ...], top: str) -> Iterator[str]:
-    """The largest files and directories below ``top`` that hold none of ``paths``; links are skipped."""
+def _all_but(paths: Strings, top: str) -> Iterator[str]:
+    """The largest files and directories in ``top``, itself included, that hold none of ``paths``; links are skipped."""
+    if not any(path.startswith(top.rstrip(os.sep) + os.sep) for path in paths):
+        yield top
+        return
     for entry in os.scandir(top):
         if entry.is_symlink() or entry.path in paths:
-            continue
-        if not any(path.startswith(entry.path + os.sep) for path in paths):
-            yield entry.path
             continue
         try:
             yield from _all_but(paths, entry.path)

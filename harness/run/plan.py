@@ -17,13 +17,14 @@ from harness.run.facts import Facts
 from harness.run.fence import Forbidden
 from harness.run.final import HiddenLabels
 from harness.run.job import Job
-from harness.run.names import sentence
+from harness.run.names import directory_name, sentence
 from harness.run.plugins import FOLDERS, ROOT, BrokenPlugin, Catalogue, Source, load_dataset, load_space
-from harness.run.profiles import Profile
+from harness.run.profiles import PROFILES, Profile
 from harness.run.provenance import cores
 from harness.run.request import Request
 from harness.run.store import RunDirectory, plain, read_json
 
+_TABLES = ("performance.md", "cost.md", "records.csv")
 UNKNOWN_SPACE = "unknown"
 
 
@@ -93,8 +94,9 @@ def make_plan(request: Request) -> Plan:
             _check_same(run, {"data": prepared.checksum})
         prepare.write(data, prepared, sorted({run.seed for run in mine}))
         labels.keep(name, data.y_test)
-        hidden = (*sources[name].hidden(request.data_root), prepared.directory / prepare.TEST_IMAGES)
-        jobs += [_job(run, request, catalogue, prepared, _forbidden(hidden, named[name], run.method)) for run in mine]
+        tables = (request.out / table for table in _TABLES)
+        hidden = (*sources[name].hidden(request.data_root), prepared.directory / prepare.TEST_IMAGES, *tables)
+        jobs += [_job(run, request, catalogue, prepared, _forbidden(hidden, named[name], run, request)) for run in mine]
     known = {(record.dataset, record.method): _seconds(record) for record in over}
     order = sorted(jobs, key=lambda job: -known.get((job.dataset, job.method.name), float("inf")))
     return Plan(tuple(order), tuple(over), labels, request.workers)
@@ -245,14 +247,22 @@ def _job(run: _Run, request: Request, catalogue: Catalogue, prepared: prepare.Pr
     )
 
 
-def _forbidden(hidden: tuple[Path, ...], dataset: Source, method: Source) -> Forbidden:
-    """Test data and the loaders that could bring it; a plug-in file with both a method and its data keeps its own."""
+def _forbidden(hidden: tuple[Path, ...], dataset: Source, run: _Run, request: Request) -> Forbidden:
+    """Test data, the loaders that could bring it, and other runs' results, which are measured on it.
+
+    A plug-in file with both a method and its data keeps its own loader.
+    """
     modules, paths = [FOLDERS["dataset"]], [*hidden, ROOT / FOLDERS["dataset"]]
-    if dataset.module != method.module:
+    if dataset.module != run.method.module:
         modules.append(dataset.module)
         if dataset.single:
             paths.append(Path(dataset.file))
-    return Forbidden(tuple(path.absolute() for path in paths), tuple(modules))
+    return Forbidden(
+        tuple(path.absolute() for path in paths),
+        tuple(modules),
+        closed=tuple(request.out / directory_name(name) for name in (*PROFILES, request.profile.name)),
+        opened=(run.directory.path,),
+    )
 
 
 def _seconds(record: Record) -> float:

@@ -70,7 +70,7 @@ class Profile:
         return budget.amount * {"steps": 1.0, "evals": float(self.proxy.steps), "s": 0.5}[budget.unit]
 
 
-_SMALL_SPACES = (("macro", "macro-6"), ("chain", "chain-6"))
+_SMALL_SPACES = (("enas_cell", "enas_cell-4"), ("macro", "macro-6"), ("chain", "chain-6"))
 _TINY_SPACES = (("cell", "cell-2"), ("enas_cell", "enas_cell-2"), ("macro", "macro-4"), ("chain", "chain-4"))
 
 SMOKE = Profile(
@@ -96,16 +96,16 @@ QUICK = Profile(
         size=Size(channels=8, layers=3, stem_stride=2),
         steps=50,
         batch=64,
-        learning_rate=0.15,
+        learning_rate=0.08,
         augment=False,
         validation_images=1000,
     ),
     final=Recipe(
         size=Size(channels=16, layers=3, stem_stride=2),
         steps=1_000_000,
-        seconds=170,
+        seconds=180,
         batch=64,
-        learning_rate=0.15,
+        learning_rate=0.08,
         warmup=0.05,
         augment=False,
     ),

@@ -87,4 +87,4 @@ class ConvChainSpace(Space):
             output_of[number] = node
             unread.add(number)
         graph = Cell(1, node + 1, tuple(edges), tuple(output_of[number] for number in sorted(unread)))
-        return ConvChain(graph, widen=min(1.0, size.channels / FULL_CHANNELS))
+        return ConvChain(graph, widen=min(1.0, size.channels / FULL_CHANNELS), stem_stride=size.stem_stride)

@@ -73,7 +73,7 @@ def make_method(name: str) -> Method:
 
 def search(method: Method, directory: RunDirectory, dies_at: int | None) -> tuple[Task, MortalJournal]:
     """One attempt: a fresh task on the same data, seed and directory."""
-    space = get_space({"macro": "macro-4", "chain": "chain-4"}.get(method.space, method.space))
+    space = get_space(SMOKE.space_for(method.space))
     journal = MortalJournal(directory, dies_at)
     task = Task(
         space=space,

@@ -11,7 +11,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,32 +28,56 @@ from harness.spaces import get_space, names
 
 DRIVER = Path(__file__).with_name("driver.py")
 KILLED_AT = 4
-Outcomes = dict[str, dict[str, Any]]
+SUPERNETS = ("darts", "enas_micro")
+"""Methods that need half a minute before their first step; twice that when they are resumed."""
 
 
-@pytest.fixture(scope="module", params=method_names())
-def outcomes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Outcomes:
-    """What the driver says about a method: ``calm`` and ``killed``."""
-    folder = tmp_path_factory.mktemp(request.param)
-    words = {"calm": [], "killed": [str(KILLED_AT)]}
-    processes = {
-        name: subprocess.Popen(
-            [sys.executable, str(DRIVER), request.param, str(folder / name), *more],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])},
-            text=True,
-        )
-        for name, more in words.items()
-    }
-    printed = {name: process.communicate(timeout=500)[0] for name, process in processes.items()}
-    for name, process in processes.items():
-        assert process.returncode == 0, f"{request.param}, {name}:\n{printed[name][-3000:]}"
-    return {name: json.loads((folder / name / "outcome.json").read_text()) for name in words}
+class Runs:
+    """What the driver says about a method, undisturbed and killed; each is run once, when it is first asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._running: dict[tuple[str, bool], subprocess.Popen[str]] = {}
+
+    def start(self, name: str, killed: bool) -> Path:
+        """Starts the driver unless it was; the directory it writes into."""
+        folder = self._folder / f"{name} {'killed' if killed else 'calm'}"
+        if (name, killed) not in self._running:
+            words = [sys.executable, str(DRIVER), name, str(folder), *([str(KILLED_AT)] if killed else [])]
+            path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+            with folder.with_suffix(".log").open("w") as log:
+                self._running[name, killed] = subprocess.Popen(
+                    words, stdout=log, stderr=subprocess.STDOUT, env={**os.environ, "PYTHONPATH": path}, text=True
+                )
+        return folder
+
+    def outcome(self, name: str, *, killed: bool) -> dict[str, Any]:
+        """Waits for the driver."""
+        folder = self.start(name, killed)
+        code = self._running[name, killed].wait(timeout=500)
+        assert code == 0, folder.with_suffix(".log").read_text()[-3000:]
+        told: dict[str, Any] = json.loads((folder / "outcome.json").read_text())
+        return told
+
+    def stop(self) -> None:
+        """Ends what nobody waited for."""
+        for process in self._running.values():
+            process.kill()
+            process.wait()
 
 
-def test_a_method_keeps_its_promises(outcomes: Outcomes) -> None:
-    calm = outcomes["calm"]
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
+    runs = Runs(tmp_path_factory.mktemp("methods"))
+    yield runs
+    runs.stop()
+
+
+@pytest.mark.parametrize("name", method_names())
+def test_a_method_keeps_its_promises(name: str, runs: Runs) -> None:
+    if name not in SUPERNETS:
+        runs.start(name, killed=True)  # side by side with the other one, for the next test
+    calm = runs.outcome(name, killed=False)
     assert calm["proposal"] is not None, "it has to propose something within a small budget"
     assert calm["inside"] or not calm["genotype"], "its proposal is not in its space"
     assert calm["parsed"], "one of its proposals is not in its space"
@@ -66,11 +90,15 @@ def test_a_method_keeps_its_promises(outcomes: Outcomes) -> None:
     assert calm["generators"], "it has used a global random generator"
 
 
-def test_a_method_that_was_killed_ends_as_if_it_had_not_been(outcomes: Outcomes) -> None:
-    calm, killed = outcomes["calm"], outcomes["killed"]
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in SUPERNETS else ()) for name in method_names()]
+)
+def test_a_method_that_was_killed_ends_as_if_it_had_not_been(name: str, runs: Runs) -> None:
+    runs.start(name, killed=True)
+    calm, killed = runs.outcome(name, killed=False), runs.outcome(name, killed=True)
     assert killed["died"] == (calm["writes"] > KILLED_AT)
-    for name in ("proposal", "spent", "evaluations", "proposals", "generators"):
-        assert killed[name] == calm[name], name
+    for fact in ("proposal", "spent", "evaluations", "proposals", "generators"):
+        assert killed[fact] == calm[fact], fact
 
 
 def loaded(name: str) -> type[Method]:
