@@ -64,6 +64,7 @@ DEFAULT_DATA = Path.home() / ".cache" / "nas-harness"
 
 def main() -> None:
     """Runs the command line; bad input is one sentence on standard error and exit code 2."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
         app(prog_name="python -m harness")
     except InputError as error:

@@ -88,10 +88,21 @@ def run(request: Request) -> dict[str, Record]:
     return {record.method: record for record in records}
 
 
-def test_bad_methods_leave_rows_with_reasons_and_the_others_theirs(tmp_path: Path) -> None:
-    methods = {name: write_method(tmp_path, name, body) for name, (body, _) in BAD.items()}
-    methods["good"] = write_method(tmp_path, "good", GOOD)
-    records = run(request_for(tmp_path, methods))
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Record]]:
+    """One good and four bad methods side by side."""
+    folder = tmp_path_factory.mktemp("grid")
+    methods = {name: write_method(folder, name, body) for name, (body, _) in BAD.items()}
+    methods["good"] = write_method(folder, "good", GOOD)
+    request = request_for(folder, methods)
+    records = run(request)
+    again = make_plan(request)
+    assert (again.jobs, len(again.records)) == ((), 5), "everything is over"
+    return folder, records
+
+
+def test_bad_methods_leave_rows_with_reasons_and_the_others_theirs(grid: tuple[Path, dict[str, Record]]) -> None:
+    folder, records = grid
     for name, (_, reason) in BAD.items():
         assert records[name].status == "failed", name
         assert reason in records[name].reason
@@ -100,11 +111,31 @@ def test_bad_methods_leave_rows_with_reasons_and_the_others_theirs(tmp_path: Pat
     assert good.test_accuracy is not None
     assert good.parameters is not None
     assert 0 < good.parameters < 100_000
-    stored = load_runs(tmp_path / "out")
+    stored = load_runs(folder / "out")
     assert {run.record.method: run.record for run in stored} == records
     assert all(reason in performance(stored) for _, reason in BAD.values())
-    again = make_plan(request_for(tmp_path, methods))
-    assert (again.jobs, len(again.records)) == ((), 5)
+
+
+def test_an_exported_network_says_of_raw_images_what_the_run_predicted(
+    grid: tuple[Path, dict[str, Record]], tmp_path: Path
+) -> None:
+    folder, records = grid
+    run_directory = folder / "out" / "tiny" / "squares" / "macro-3" / "good" / "0"
+    export = [sys.executable, "-m", "harness", "export", str(run_directory), str(tmp_path / "net.keras")]
+    subprocess.run(export, cwd=ROOT, check=True, timeout=200)
+    images, labels = (np.load(folder / "data" / "squares" / f"{part}_test.npy") for part in "xy")
+    np.save(tmp_path / "images.npy", images)
+    code = (
+        "import sys, numpy as np, keras\n"
+        "model = keras.models.load_model(sys.argv[1] + '/net.keras')\n"
+        "np.save(sys.argv[1] + '/out.npy', model.predict(np.load(sys.argv[1] + '/images.npy'), verbose=0))\n"
+        "assert not any(name.startswith('harness') for name in sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=tmp_path, check=True, timeout=200)
+    probabilities = np.load(tmp_path / "out.npy")
+    with np.load(run_directory / "predictions.npz") as stored:
+        assert np.allclose(probabilities, stored["probabilities"], atol=1e-4)
+    assert np.mean(probabilities.argmax(1) == labels) == pytest.approx(records["good"].test_accuracy)
 
 
 HOSTILE = """
@@ -137,6 +168,7 @@ def walk(what, value, depth):
     for name, part in list(parts.items()):
         walk(f"{{what}}.{{name}}", part, depth + 1)
 walk("task", task, 0)
+gc.unfreeze()
 for thing in gc.get_objects():
     for part in gc.get_referents(thing):
         for value in (part, *gc.get_referents(part)):

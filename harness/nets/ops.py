@@ -199,19 +199,20 @@ def run(
             case Relu():
                 x = rectified if place == 0 and rectified is not None else tf.nn.relu(x)
             case Conv(height, width, _, (vertical, horizontal)):
-                if (height, width) == (1, 1):
+                if (height, width) == (1, 1) and (vertical, horizontal) != (1, 1):
                     x, vertical, horizontal = x[:, ::vertical, ::horizontal, :], 1, 1
                 x = tf.nn.conv2d(x, next(remaining), strides=[1, vertical, horizontal, 1], padding="SAME")
             case Depthwise(_, stride, dilation):
                 strides = [1, stride, stride, 1]
                 x = tf.nn.depthwise_conv2d(x, next(remaining), strides, "SAME", dilations=[dilation] * 2)
             case Norm(affine):
-                shape = [x.shape[-1]]
+                channels = int(x.shape[-1])
                 if affine:
                     scale, offset = next(remaining), next(remaining)
                 else:
-                    scale = tf.ones(shape) if gain is None or place < final else tf.fill(shape, gain)
-                    offset = tf.zeros(shape)
+                    plain = gain is None or place < final
+                    scale = tf.constant(1.0, shape=[channels]) if plain else tf.fill([channels], gain)
+                    offset = tf.constant(0.0, shape=[channels])
                 x = normalise(x, scale, offset)
             case Pool(kind, size, stride):
                 x = _pool(x, kind, size, stride)

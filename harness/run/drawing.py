@@ -59,11 +59,13 @@ def describe(facts: Mapping[str, Any]) -> list[str]:
             value = f"{100 * record[name]:.2f} %" if name == "test_accuracy" else f"{record[name]:,}"
             lines.append(f"  {words:<17} {value}")
     for phase in ("search", "final"):
-        counts = ", ".join(f"{name} {value:,g}" for name, value in record[phase].items() if value is not None)
+        counts = ", ".join(f"{name} {_number(value)}" for name, value in record[phase].items() if value is not None)
         if counts:
             lines.append(f"  {phase:<17} {counts}")
-    for name, value in record["settings"].items():
-        lines.append(f"  {name:<17} {value}")
+    if record["settings"]:
+        lines.append(
+            f"  settings          {', '.join(f'{name} {value}' for name, value in record['settings'].items())}"
+        )
     if record["proposal"]:
         lines += ["", "found", *draw(record["proposal"])]
     incumbent = [value for _, value in facts["incumbent"] if value is not None]
@@ -73,6 +75,10 @@ def describe(facts: Mapping[str, Any]) -> list[str]:
     for row in facts["evaluations"]["best"]:
         lines.append(f"  {row['rank']}. {100 * row['accuracy']:.2f} % {sparkline(row['curve'])} {row['genotype']}")
     return lines
+
+
+def _number(value: float) -> str:
+    return f"{value:,.1f}" if isinstance(value, float) else str(value)
 
 
 def _cell(cell: Cell, inputs: tuple[str, ...]) -> list[str]:

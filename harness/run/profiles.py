@@ -70,7 +70,7 @@ class Profile:
         return budget.amount * {"steps": 1.0, "evals": float(self.proxy.steps), "s": 0.5}[budget.unit]
 
 
-_SMALL_SPACES = (("enas_cell", "enas_cell-4"), ("macro", "macro-6"), ("chain", "chain-6"))
+_SMALL_SPACES = (("cell", "cell-3"), ("enas_cell", "enas_cell-3"), ("macro", "macro-6"), ("chain", "chain-6"))
 _TINY_SPACES = (("cell", "cell-2"), ("enas_cell", "enas_cell-2"), ("macro", "macro-4"), ("chain", "chain-4"))
 
 SMOKE = Profile(
