@@ -56,7 +56,6 @@ class Phases:
         self.started: list[tuple[str, int, Phase]] = []
         self.futures: list[Future[Outcome]] = []
         self.instead: dict[str, Callable[[], Outcome]] = {}
-        self.at_once = 0
         monkeypatch.setattr(runner, "execute", self.execute)
 
     def execute(self, job: Job, phase: Phase) -> Future[Outcome]:

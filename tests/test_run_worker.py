@@ -106,10 +106,13 @@ def test_whatever_a_phase_raises_becomes_a_sentence(
 
 def test_a_phase_runs_in_a_scratch_directory_that_goes_away(tmp_path: Path) -> None:
     job = job_of(tmp_path)
+    torn = job.directory.path / ".123-checkpoint.npz"
+    torn.write_bytes(b"half of it")
     outcome = end(job, fine)
     assert outcome.status == "ok"
     assert outcome.details["cwd"] == outcome.details["scratch"]
     assert not job.directory.scratch.exists()
+    assert not torn.exists()
 
 
 def test_what_a_phase_prints_is_in_its_log(tmp_path: Path) -> None:

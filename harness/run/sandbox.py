@@ -34,6 +34,8 @@ def move_in(directory: RunDirectory, memory: float) -> None:
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     _lock(directory.path / ".lock")
     _log_to(directory.log)
+    for torn in directory.path.glob(".[0-9]*-*"):  # a killed process was writing them
+        torn.unlink(missing_ok=True)
     shutil.rmtree(directory.scratch, ignore_errors=True)
     directory.scratch.mkdir()
     os.chdir(directory.scratch)
