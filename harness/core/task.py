@@ -133,8 +133,8 @@ class Task:
         """Trains each proposal on the proxy task and returns its validation accuracy.
 
         Every call is charged, also for a repeated genotype, which costs what it cost the first time but is not
-        trained again: a policy that has converged pays for its repeats, as in NAS-Bench-201's protocol. The best
-        evaluation so far becomes the proposal unless the method has proposed something itself.
+        trained again: a policy that has converged pays for its repeats, as in NAS-Bench-201's protocol. Whenever
+        an evaluation is the best so far, it becomes the proposal.
 
         Raises:
             BudgetSpent: an evaluation does not fit into the budget any more. Let it pass.
