@@ -96,9 +96,9 @@ def test_masks_are_the_weights_that_the_loss_depends_on(kind: str) -> None:
             logits = net.logits(images, picks)
             loss = tf.reduce_sum(logits * tf.constant(rng(4, "direction").normal(size=(6, 3)), tf.float32))
         gradients = tape.gradient(loss, net.variables)
-        for gradient, mask in zip(gradients, net.masks(picks), strict=True):
+        for variable, gradient, mask in zip(net.variables, gradients, net.masks(picks), strict=True):
             used = np.asarray(mask)
-            values = np.zeros(1) if gradient is None else np.asarray(tf.convert_to_tensor(gradient))
+            values = np.zeros(variable.shape) if gradient is None else np.asarray(tf.convert_to_tensor(gradient))
             if used.ndim:
                 assert not values[~used].any()
             elif not used:
