@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from harness.core.budget import BudgetSpent, Meter
+from harness.core.budget import Meter
 from harness.core.dataset import SearchData
 from harness.core.recipe import Recipe
 from harness.core.space import Genotype, Space
@@ -252,10 +252,6 @@ class Task:
     def progress(self, words: str) -> None:
         """Tells the person who waits how far the search is; cheap enough to call every step."""
         self._journal.progress(min(1.0, self.meter.spent / self.meter.limit), words)
-
-    def stop(self) -> None:
-        """Ends the search as if the budget were spent: for tests and for methods that know they are done."""
-        raise BudgetSpent
 
 
 def _freeze(task: Task) -> State:
