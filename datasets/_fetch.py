@@ -79,7 +79,7 @@ def bring(
         InputError: no source worked: the reasons, and where to put the files by hand.
     """
     reasons = []
-    with _staging(target.parent) as staging:
+    with staging_directory(target.parent) as staging:
         if not _problem(target, md5, digest):
             say(f"{target} is complete, its checksums are the published ones")
             return
@@ -118,7 +118,7 @@ def _problem(directory: Path, md5: Mapping[str, str], digest: Callable[[Path], s
 
 
 @contextlib.contextmanager
-def _staging(root: Path) -> Iterator[Path]:
+def staging_directory(root: Path) -> Iterator[Path]:
     """A temporary directory on the file system of ``root``; only one process stages at a time.
 
     The lock goes with its process, so whatever an earlier, killed process left behind may be deleted here.

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from harness.core.errors import InputError
-from harness.core.method import Method, space_is
+from harness.core.method import Method, needs_images, space_is
 from harness.core.task import Task
 from harness.spaces.keras import KerasSpace
 
@@ -62,7 +62,7 @@ class AutoKeras(Method):
 
     def unsupported(self, task: Task) -> str | None:
         """It brings its own space."""
-        return space_is(task, KerasSpace)
+        return needs_images(task) or space_is(task, KerasSpace)
 
     def search(self, task: Task) -> None:
         """Runs trials until the budget is spent; the model of each better trial is proposed."""

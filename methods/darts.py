@@ -25,7 +25,7 @@ import numpy as np
 import tensorflow as tf
 
 from harness.core.errors import InputError
-from harness.core.method import Method, space_is
+from harness.core.method import Method, needs_images, space_is
 from harness.core.seeds import derive_seed, rng
 from harness.core.space import Genotype
 from harness.core.task import State, Task
@@ -82,7 +82,7 @@ class Darts(Method):
 
     def unsupported(self, task: Task) -> str | None:
         """The relaxation is written for cells whose nodes read different inputs."""
-        return space_is(task, CellSpace)
+        return needs_images(task) or space_is(task, CellSpace)
 
     def search(self, task: Task) -> None:
         """Steps in turn until the budget is spent; the current cells are proposed on the way."""

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from harness.core.method import Method, space_is
+from harness.core.method import Method, needs_images, space_is
 from harness.core.seeds import rng
 from harness.core.task import Task
 from harness.spaces.macro import MacroSpace
@@ -72,7 +72,7 @@ class EnasMacro(Method):
 
     def unsupported(self, task: Task) -> str | None:
         """The shared network is that of the macro space."""
-        return space_is(task, MacroSpace)
+        return needs_images(task) or space_is(task, MacroSpace)
 
     def search(self, task: Task) -> None:
         """Trains shared weights and controller in turn until the budget is spent."""

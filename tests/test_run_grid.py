@@ -24,11 +24,12 @@ from harness.core.record import Record
 from harness.core.space import Size
 from harness.report.load import load_runs
 from harness.report.tables import performance
+from harness.run.grid import View
 from harness.run.plan import make_plan
 from harness.run.plugins import ROOT
 from harness.run.profiles import Profile
 from harness.run.request import Request
-from harness.run.runner import Runner, View
+from harness.run.runner import Runner
 
 TINY = Profile(
     name="tiny",

@@ -14,9 +14,10 @@ from test_run_plan import request_for
 
 from harness.core.record import Record
 from harness.run import runner
+from harness.run.grid import Bar, View
 from harness.run.job import Job, Outcome, Phase
 from harness.run.plan import Plan, make_plan
-from harness.run.runner import Bar, Runner, View
+from harness.run.runner import Runner
 from harness.run.screen import PlainScreen, duration, screen_for
 from harness.run.store import write_json
 
@@ -157,9 +158,9 @@ def test_progress_of_a_running_phase_is_shown(tmp_path: Path) -> None:
     assert runner._progress(running) == (0.5, "half")
     assert runner._progress(runner._Running(job, "final")) == (0.0, "starting")
     whole = Runner(plan, COMMAND, Lines())
-    whole._running[Future()] = running
+    whole.running[Future()] = running
     view = whole.view()
-    assert view.bars == (Bar("squares good #0", "search", 0.5, "half"),)
+    assert view.bars == (Bar("squares good #0 search", 0.5, "half"),)
     assert view.share == pytest.approx(0.125)
 
 
@@ -172,7 +173,7 @@ def test_without_a_terminal_there_are_lines_now_and_then(monkeypatch: pytest.Mon
     out = io.StringIO()
     now = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
-    view = View((Bar("toy darts #0", "search", 0.25, "10 steps"),), 1, 4, 0.3, 65.0)
+    view = View((Bar("toy darts #0 search", 0.25, "10 steps"),), 1, 4, 0.3, 65.0)
     with screen_for(Console(file=out)) as screen:
         assert isinstance(screen, PlainScreen)
         for now[0] in (1.0, 31.0, 32.0):
@@ -187,8 +188,8 @@ def test_without_a_terminal_there_are_lines_now_and_then(monkeypatch: pytest.Mon
 def test_on_a_terminal_bars_come_and_go() -> None:
     out = io.StringIO()
     with screen_for(Console(file=out, force_terminal=True, width=120)) as screen:
-        screen.show(View((Bar("toy darts #0", "search", 0.25, "10 steps"),), 0, 2, 0.1, None))
-        screen.show(View((Bar("toy enas #0", "final", 0.5, "step 3"),), 1, 2, 0.7, 9.0))
+        screen.show(View((Bar("toy darts #0 search", 0.25, "10 steps"),), 0, 2, 0.1, None))
+        screen.show(View((Bar("toy enas #0 final training", 0.5, "step 3"),), 1, 2, 0.7, 9.0))
         screen.say("toy darts #0: 50 %")
     text = out.getvalue()
     assert "toy enas #0 final training" in text

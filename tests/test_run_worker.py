@@ -22,12 +22,12 @@ from test_run_plan import request_for
 
 from harness.core.space import Genotype
 from harness.core.task import KerasConfig
-from harness.run import execute, worker
+from harness.run import execute, searching, worker
 from harness.run.job import Job, Outcome
 from harness.run.plan import make_plan
 from harness.run.plugins import BrokenPlugin
+from harness.run.searching import Failure, Unsupported
 from harness.run.store import read_json
-from harness.run.worker import Failure, Unsupported
 
 
 def fine(job: Job) -> dict[str, Any]:
@@ -169,26 +169,26 @@ def test_only_proposals_of_the_space_are_taken() -> None:
     space = VectorSpace(3)
     task = make_task(space)
     with pytest.raises(Failure, match="proposed nothing"):
-        worker._checked(task, space)
+        searching.checked(task, space)
     for nonsense in (42, "toy:0,0,0", Genotype("toy", (0, 0, 7), "toy:0,0,7"), VectorSpace(4).genotype((0,) * 4)):
         task.proposal = nonsense  # type: ignore[assignment]
         with pytest.raises(Failure, match="not in space 'toy'"):
-            worker._checked(task, space)
+            searching.checked(task, space)
     for fit in (space.genotype((0, 1, 0)), KerasConfig("net", "{}")):
         task.proposal = fit
-        assert worker._checked(task, space) == fit
-        assert worker.proposal_of(worker._to_json(fit), space) == fit
+        assert searching.checked(task, space) == fit
+        assert searching.proposal_of(searching.to_json(fit), space) == fit
 
 
 def test_a_method_gets_its_settings_and_keeps_them(tmp_path: Path) -> None:
     job = job_of(tmp_path)
-    method, settings = worker._method(job)
+    method, settings = searching.make_method(job)
     assert settings == {"draws": 1} == read_json(job.directory.settings)
     assert method.title == "Good"
     changed = write_method(tmp_path, "good", GOOD)
     changed.write_text(changed.read_text().replace("draws: int = 1", "draws: int = 2"))
     source = dataclasses.replace(job.method, file=str(changed), module="changed_plugin")
     with pytest.raises(Failure, match="settings of 'good' changed"):
-        worker._method(dataclasses.replace(job, method=source))
+        searching.make_method(dataclasses.replace(job, method=source))
     with pytest.raises(Failure, match="space"):
-        worker._method(dataclasses.replace(job, native=""))
+        searching.make_method(dataclasses.replace(job, native=""))

@@ -90,6 +90,10 @@ class Meter:
         """Itself: Keras Tuner deep-copies callbacks, and a copied meter would count into the void."""
         return self
 
+    def now(self) -> float:
+        """Seconds on the meter's clock, for measuring what is to be excluded."""
+        return self._clock()
+
     @property
     def spent(self) -> float:
         """Units of the limit used so far: seconds, or gradient steps."""

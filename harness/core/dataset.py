@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.errors import InputError
+from harness.core.table import Table
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -61,28 +62,30 @@ class DatasetSource:
     Args:
         name: as given on the command line.
         summary: one line: what it is, sizes, classes.
-        load: ``load(root) -> Dataset``; ``root`` is the directory that holds all data sets. Raises
-            :class:`InputError` with one sentence that names the missing or broken file.
+        load: ``load(root) -> Dataset``, or a :class:`Table` if ``tabular``; ``root`` is the directory that holds all
+            data sets. Raises :class:`InputError` with one sentence that names the missing or broken file.
         missing: ``missing(root)``: None if the files are there, else one sentence with the command that brings them.
             Cheap: looks at names and sizes only.
         fetch: ``fetch(root, say)`` brings the files, telling progress through ``say``; None if it cannot be automated.
         hidden: ``hidden(root)``: the paths (files or directories) with the test labels in them; a search process is
             refused to open them.
+        tabular: whether it is a table of trained architectures instead of images.
     """
 
     name: str
     summary: str
-    load: Callable[[Path], Dataset]
+    load: Callable[[Path], Dataset | Table]
     missing: Callable[[Path], str | None]
     fetch: Callable[[Path, Callable[[str], None]], None] | None
     hidden: Callable[[Path], tuple[Path, ...]]
+    tabular: bool = False
 
 
 @dataclass(frozen=True)
 class SearchData:
     """The part of a data set that a search may see: train and validation images, no test.
 
-    Shapes and types as in :class:`Dataset`. The arrays are read-only.
+    Shapes and types as in :class:`Dataset`. The arrays are read-only. A table has no images: all arrays are empty.
     """
 
     dataset: str
@@ -102,3 +105,11 @@ class SearchData:
         """``(height, width, channels)``."""
         height, width, channels = self.x_train.shape[1:]
         return int(height), int(width), int(channels)
+
+    @staticmethod
+    def of_table(name: str) -> SearchData:
+        """What stands for the images in a search on a table: none, of one black pixel."""
+        images, labels = np.zeros((0, 1, 1, 1), np.uint8), np.zeros(0, np.int64)
+        for array in (images, labels):
+            array.flags.writeable = False
+        return SearchData(name, images, labels, images, labels, 0, (0.0,), (1.0,), False, 0, 0)

@@ -64,3 +64,10 @@ def space_is(task: Task, *kinds: type[Space]) -> str | None:
     if isinstance(task.space, kinds):
         return None
     return f"it searches {' or '.join(kind.__name__ for kind in kinds)}, not the space '{task.space.name}'"
+
+
+def needs_images(task: Task) -> str | None:
+    """None if there are images to train on, else the sentence for :meth:`Method.unsupported`."""
+    if len(task.data.x_train):
+        return None
+    return f"it trains weights itself, and the table '{task.data.dataset}' has no images to train them on"

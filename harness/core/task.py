@@ -5,14 +5,13 @@ The method owns its loop; the task owns clock, evaluation, logging and stopping.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
-from harness.core.budget import Meter
+from harness.core.budget import BudgetSpent, Meter
 from harness.core.dataset import SearchData
 from harness.core.recipe import Recipe
 from harness.core.space import Genotype, Space
@@ -144,14 +143,14 @@ class Task:
     def _evaluate(self, proposal: Proposal) -> Evaluation:
         number = len(self.evaluations)
         self.meter.afford(self._evaluator.steps())
-        began = time.perf_counter()
+        began = self.meter.now()
         text = str(proposal)
         logged = self._logged(number, text)
-        evaluation = logged or self._cache.get(text) or self._evaluator.evaluate(proposal, number, self.meter)
+        evaluation = logged or self._known(text) or self._evaluator.evaluate(proposal, number, self.meter)
         self._cache[text] = evaluation
         self._by_text[text] = proposal
         self.evaluations.append(evaluation)
-        self.meter.exclude(time.perf_counter() - began)
+        self.meter.exclude(self.meter.now() - began)
         self.meter.charge(seconds=evaluation.seconds, steps=evaluation.steps)
         if logged is None:
             self._journal.evaluated(number, evaluation, self.meter.spent)
@@ -160,6 +159,13 @@ class Task:
             self._propose(proposal, evaluation.accuracy, shared_weights=False)
         self.progress(f"{len(self.evaluations)} evaluated")
         return evaluation
+
+    def _known(self, text: str) -> Evaluation | None:
+        """The evaluation of a proposal that was evaluated before; ends the search if there is no room for its cost."""
+        known = self._cache.get(text)
+        if known is not None and not self.meter.budget.counted and known.seconds > self.meter.left:
+            raise BudgetSpent
+        return known
 
     def record(self, text: str, train: Callable[[], Evaluation]) -> Evaluation:
         """Logs a training that the method does itself, in place of :meth:`evaluate`; failed ones belong there too.
@@ -237,9 +243,9 @@ class Task:
         """
         if not self.meter.budget.counted and self.meter.spent - self._last_checkpoint < self._checkpoint_every:
             return
-        began = time.perf_counter()
+        began = self.meter.now()
         self._journal.save({**state(), **_freeze(self)})
-        self.meter.exclude(time.perf_counter() - began)
+        self.meter.exclude(self.meter.now() - began)
         self._last_checkpoint = self.meter.spent
 
     def restored(self) -> State | None:

@@ -1,11 +1,11 @@
-"""Runs one phase of one job somewhere: here, in a fresh process of this machine with a hard time cap.
+"""Runs one phase of one job, or many searches on tables, somewhere: here, in a process of its own on this machine.
 
 The process is a copy of a server process that was started empty and has imported TensorFlow but used nothing of it: no
 graph, no thread, no memory of an earlier run and no test label is in it, and the import, which costs as much as a small
 training, is done once per command.
 
-This is the seam for a cluster: whoever replaces :func:`execute` by one that submits to another machine (and shares the
-output directory with it) changes nothing else.
+This is the seam for a cluster: whoever replaces :func:`execute` and :func:`execute_lookups` by functions that submit to
+another machine (and share the output directory with it) changes nothing else.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from pathlib import Path
+from typing import Any
 
 import pebble.concurrent
 from pebble import ProcessExpired
 
-from harness.run import worker
+from harness.run import lookup, worker
 from harness.run.job import Job, Outcome, Phase
 from harness.run.names import sentence
 
@@ -47,22 +49,48 @@ def execute(job: Job, phase: Phase) -> Future[Outcome]:
     return future
 
 
+def execute_lookups(jobs: tuple[Job, ...], started: Path) -> Future[tuple[Outcome, ...]]:
+    """Starts the searches of one method on tables, see :func:`harness.run.lookup.search_all`.
+
+    The process is a new one without TensorFlow: its searches take less time together than that import.
+    """
+    start = pebble.concurrent.process(context=multiprocessing.get_context("spawn"))(lookup.search_all)
+    with _environment(1), _deaf_to_interrupts():
+        future: Future[tuple[Outcome, ...]] = start(jobs, started)
+    return future
+
+
 def outcome_of(future: Future[Outcome], job: Job, phase: Phase) -> Outcome:
     """How a phase ended, also if its process was stopped, crashed or returned nonsense."""
-    what = WORDS[phase]
+    outcome = result_of(future, WORDS[phase], cap(job, phase))
+    if not isinstance(outcome, Outcome):
+        return Outcome("failed", f"the {WORDS[phase]}'s process returned a {type(outcome).__name__}, not its outcome")
+    return outcome
+
+
+def result_of(future: Future[Any], what: str, seconds: float) -> Any:
+    """What a process returned, or the outcome "failed" if it was stopped or crashed.
+
+    Args:
+        future: which is done.
+        what: the process was doing.
+        seconds: its hard cap.
+    """
     try:
-        outcome = future.result()
+        return future.result()
     except FutureTimeoutError:
-        return Outcome("failed", f"time-out: the {what} was stopped at its hard cap of {cap(job, phase):.0f} s")
+        return timed_out(what, seconds)
     except CancelledError:
         return Outcome("failed", f"the {what} was cancelled")
     except ProcessExpired as error:
         return Outcome("failed", f"the {what}'s process {_ending(error.exitcode)}")
     except Exception as error:
         return Outcome("failed", f"the {what} did not report back: {sentence(error)}")
-    if not isinstance(outcome, Outcome):
-        return Outcome("failed", f"the {what}'s process returned a {type(outcome).__name__} instead of its outcome")
-    return outcome
+
+
+def timed_out(what: str, seconds: float) -> Outcome:
+    """The outcome of a process that was stopped after ``seconds``."""
+    return Outcome("failed", f"time-out: the {what} was stopped at its hard cap of {seconds:.0f} s")
 
 
 def wait_for_children(seconds: float = 10.0) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 from harness.core.errors import InputError
 
+_SOURCES = ("DatasetSource", "source")  # what makes a data set, by name
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -98,7 +100,7 @@ def _is_name(node: ast.expr, name: str) -> bool:
 
 def _summary(tree: ast.Module) -> str:
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and _is_name(node.func, "DatasetSource"):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _SOURCES:
             for keyword in node.keywords:
                 if keyword.arg == "summary" and isinstance(value := _literal(keyword.value), str):
                     return value

@@ -1,13 +1,13 @@
-"""The only reader of test labels: scores stored predictions and writes the record.
+"""Writes the record of a run; the only reader of test labels, with which it scores stored predictions.
 
-Runs in the parent process, after the final training has ended. Test labels never leave it.
+Runs in the parent process, after the last phase has ended. Test labels never leave it.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -16,6 +16,16 @@ from harness.core.errors import InputError
 from harness.core.record import Record
 from harness.run.job import Job, Outcome
 from harness.run.store import read_json, write_text
+
+
+class Scorer(Protocol):
+    """Knows what a search never sees, and says what its result is worth."""
+
+    def score(self, job: Job, record: Record) -> Record:
+        """The record of a run that went well, with its test accuracy; failed if there can be none."""
+
+    def recipes(self, job: Job) -> dict[str, Any]:
+        """How networks were trained, as the record has it: ``proxy`` and ``final``."""
 
 
 class HiddenLabels:
@@ -39,14 +49,31 @@ class HiddenLabels:
             self._known[dataset] = self._load(dataset)
         return self._known[dataset]
 
+    def score(self, job: Job, record: Record) -> Record:
+        """The record with the accuracy of the stored predictions."""
+        trained = read_json(job.directory.final)
+        with np.load(job.directory.predictions) as stored:
+            probabilities = stored["probabilities"]
+        record = dataclasses.replace(
+            record, final=trained["final"], parameters=trained["parameters"], macs=trained["macs"]
+        )
+        try:
+            return dataclasses.replace(record, test_accuracy=accuracy(probabilities, self.of(job.dataset)))
+        except (ValueError, InputError) as error:
+            return dataclasses.replace(record, status="failed", reason=str(error))
 
-def finish(job: Job, outcome: Outcome, labels: HiddenLabels, provenance: dict[str, Any]) -> Record:
+    def recipes(self, job: Job) -> dict[str, Any]:
+        """The profile's two recipes."""
+        return {"proxy": dataclasses.asdict(job.profile.proxy), "final": dataclasses.asdict(job.profile.final)}
+
+
+def finish(job: Job, outcome: Outcome, scorer: Scorer, provenance: dict[str, Any]) -> Record:
     """Turns what a job left in its directory into its record, and stores that unless another process has the run.
 
     Args:
         job: whose last phase has ended.
         outcome: of that phase.
-        labels: test labels.
+        scorer: knows the test set.
         provenance: of this command.
     """
     record = Record(
@@ -59,7 +86,7 @@ def finish(job: Job, outcome: Outcome, labels: HiddenLabels, provenance: dict[st
         title=job.title,
         seed=job.seed,
         budget=str(job.profile.budget),
-        recipes={"proxy": dataclasses.asdict(job.profile.proxy), "final": dataclasses.asdict(job.profile.final)},
+        recipes=scorer.recipes(job),
         native=job.native,
     )
     if job.directory.settings.exists():
@@ -72,8 +99,9 @@ def finish(job: Job, outcome: Outcome, labels: HiddenLabels, provenance: dict[st
             record, proposal=found["proposal"]["text"], search=found["search"], title=found["title"]
         )
     if outcome.status == "ok":
-        processes["final"] = read_json(job.directory.final)["process"]
-        record = _scored(job, record, labels)
+        if job.directory.final.exists():
+            processes["final"] = read_json(job.directory.final)["process"]
+        record = scorer.score(job, record)
     record = dataclasses.replace(record, provenance=_provenance(job, provenance, processes))
     if outcome.status != "busy":
         write_text(job.directory.record, record.to_json())
@@ -103,14 +131,3 @@ def accuracy(probabilities: np.ndarray, labels: Labels) -> float:
     if not np.isfinite(probabilities).all():
         raise ValueError("the final training diverged: the network's predictions are not finite")
     return float(np.mean(np.argmax(probabilities, axis=1) == labels))
-
-
-def _scored(job: Job, record: Record, labels: HiddenLabels) -> Record:
-    trained = read_json(job.directory.final)
-    with np.load(job.directory.predictions) as stored:
-        probabilities = stored["probabilities"]
-    record = dataclasses.replace(record, final=trained["final"], parameters=trained["parameters"], macs=trained["macs"])
-    try:
-        return dataclasses.replace(record, test_accuracy=accuracy(probabilities, labels.of(job.dataset)))
-    except (ValueError, InputError) as error:
-        return dataclasses.replace(record, status="failed", reason=str(error))

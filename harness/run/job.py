@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from harness.run.fence import Forbidden
+from harness.run.lookup_data import PreparedTable
 from harness.run.plugins import Source
 from harness.run.prepare import Prepared
 from harness.run.profiles import Profile
@@ -25,7 +26,7 @@ class Job:
         space, space_source: to search in, and the plug-in it comes from, if any.
         seed: names every random stream of the run.
         directory: of the run.
-        prepared: the data.
+        prepared: the data: images to train on, or a table to look up in.
         forbidden: what the search may not touch.
         threads: of TensorFlow in this job.
         inputs: everything that the result depends on, besides code and machine; stored in the directory.
@@ -40,7 +41,7 @@ class Job:
     space_source: Source | None
     seed: int
     directory: RunDirectory
-    prepared: Prepared
+    prepared: Prepared | PreparedTable
     forbidden: Forbidden
     threads: int
     inputs: dict[str, Any]

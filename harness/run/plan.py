@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,13 @@ from typing import Any
 from harness.core.dataset import Dataset, DatasetSource
 from harness.core.errors import InputError
 from harness.core.record import Record
-from harness.run import prepare
+from harness.core.table import Table
+from harness.run import lookup_data, prepare
 from harness.run.facts import Facts
 from harness.run.fence import Forbidden
-from harness.run.final import HiddenLabels
+from harness.run.final import HiddenLabels, Scorer
 from harness.run.job import Job
+from harness.run.lookup_data import PreparedTable
 from harness.run.names import directory_name, sentence
 from harness.run.plugins import FOLDERS, ROOT, BrokenPlugin, Catalogue, Source, load_dataset, load_space
 from harness.run.profiles import PROFILES, Profile
@@ -35,14 +38,16 @@ class Plan:
     Args:
         jobs: to do, the longest first as far as is known.
         records: of the runs that are over.
-        labels: test labels for scoring.
+        scorer: knows the test set.
         workers: processes at the same time.
+        tabular: whether the jobs look tables up instead of training.
     """
 
     jobs: tuple[Job, ...]
     records: tuple[Record, ...]
-    labels: HiddenLabels
+    scorer: Scorer
     workers: int
+    tabular: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,7 @@ class _Run:
             "space": self.space,
             "method": self.method.name,
             "seed": self.seed,
+            **({"signal": profile.signal} if profile.signal else {}),
         }
 
 
@@ -78,28 +84,66 @@ def make_plan(request: Request) -> Plan:
     catalogue = Catalogue(request.plugins)
     named = {name: _source(name, catalogue) for name in request.datasets}
     sources = {name: _loaded(source, name) for name, source in named.items()}
-    for source in sources.values():
+    for name, source in sources.items():
+        _check_kind(name, source, request.profile)
         if absent := source.missing(request.data_root):
             raise InputError(absent)
-    runs = _runs(request, catalogue)
+    if request.profile.signal:
+        return _table_plan(request, catalogue, named, sources)
+    return _image_plan(request, catalogue, named, sources)
+
+
+def _check_kind(name: str, source: DatasetSource, profile: Profile) -> None:
+    """Tables are looked up and images are trained on; no profile does both."""
+    if source.tabular and not profile.signal:
+        raise InputError(f"'{name}' is a table and profile '{profile.name}' trains; use --profile nb201")
+    if profile.signal and not source.tabular:
+        raise InputError(
+            f"profile '{profile.name}' looks tables up, and '{name}' is a set of images; use --profile quick"
+        )
+
+
+def _image_plan(
+    request: Request, catalogue: Catalogue, named: dict[str, Source], sources: dict[str, DatasetSource]
+) -> Plan:
+    runs = _runs(request, catalogue, {})
     check_writable(request.out)
     over, pending = _sorted_out(runs, request)
-    labels = HiddenLabels(lambda name: _read(sources[name], name, request.data_root).y_test)
+    labels = HiddenLabels(lambda name: _images(sources[name], name, request.data_root).y_test)
     jobs: list[Job] = []
     for name in dict.fromkeys(run.dataset for run in pending):
-        data = _read(sources[name], name, request.data_root)
+        data = _images(sources[name], name, request.data_root)
         prepared = prepare.locate(data, request.profile.validation_share, request.out)
         mine = [run for run in pending if run.dataset == name]
         for run in mine:
             _check_same(run, {"data": prepared.checksum})
         prepare.write(data, prepared, sorted({run.seed for run in mine}))
         labels.keep(name, data.y_test)
-        tables = (request.out / table for table in _TABLES)
-        hidden = (*sources[name].hidden(request.data_root), prepared.directory / prepare.TEST_IMAGES, *tables)
+        hidden = (*sources[name].hidden(request.data_root), prepared.directory / prepare.TEST_IMAGES)
         jobs += [_job(run, request, catalogue, prepared, _forbidden(hidden, named[name], run, request)) for run in mine]
     known = {(record.dataset, record.method): _seconds(record) for record in over}
     order = sorted(jobs, key=lambda job: -known.get((job.dataset, job.method.name), float("inf")))
     return Plan(tuple(order), tuple(over), labels, request.workers)
+
+
+def _table_plan(
+    request: Request, catalogue: Catalogue, named: dict[str, Source], sources: dict[str, DatasetSource]
+) -> Plan:
+    tables = {name: _table(source, name, request.data_root) for name, source in sources.items()}
+    prepared = {name: lookup_data.locate(table, request.profile.signal, request.out) for name, table in tables.items()}
+    runs = _runs(request, catalogue, {name: table.space.name for name, table in tables.items()})
+    check_writable(request.out)
+    over, pending = _sorted_out(runs, request)
+    for name in dict.fromkeys(run.dataset for run in pending):
+        lookup_data.write(tables[name], prepared[name])
+    jobs = []
+    for run in pending:
+        data = prepared[run.dataset]
+        _check_same(run, {"data": data.checksum})
+        hidden = sources[run.dataset].hidden(request.data_root)
+        forbidden = _forbidden(hidden, named[run.dataset], run, request)
+        jobs.append(_job(run, request, catalogue, data, forbidden))
+    return Plan(tuple(jobs), tuple(over), lookup_data.HiddenScores(tables), request.workers, tabular=True)
 
 
 def check_writable(out: Path) -> None:
@@ -127,41 +171,53 @@ def _loaded(source: Source, name: str) -> DatasetSource:
         raise InputError(str(error)) from error
 
 
-def _read(source: DatasetSource, name: str, root: Path) -> Dataset:
+def _images(source: DatasetSource, name: str, root: Path) -> Dataset:
     """Loads a data set under the name it has on the command line."""
-    try:
-        data = source.load(root)
-    except InputError:
-        raise
-    except Exception as error:
-        raise InputError(f"the data set '{name}' does not load: {sentence(error)}") from error
+    data = _read(source, name, root)
     if not isinstance(data, Dataset):
         raise InputError(f"the data set '{name}' loads a {type(data).__name__} instead of a Dataset")
     return dataclasses.replace(data, name=name)
 
 
-def _runs(request: Request, catalogue: Catalogue) -> list[_Run]:
-    """The grid, seed by seed, so that the first whole table is there early."""
+def _table(source: DatasetSource, name: str, root: Path) -> Table:
+    """Loads a table; it goes by its own name, which is the one on the command line."""
+    data = _read(source, name, root)
+    if not isinstance(data, Table):
+        raise InputError(f"the table '{name}' loads a {type(data).__name__} instead of a Table")
+    return data
+
+
+def _read(source: DatasetSource, name: str, root: Path) -> object:
+    try:
+        return source.load(root)
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"the data set '{name}' does not load: {sentence(error)}") from error
+
+
+def _runs(request: Request, catalogue: Catalogue, spaces: Mapping[str, str]) -> list[_Run]:
+    """The grid, seed by seed, so that the first whole table is there early; ``spaces``: of tables, by data set."""
     every = request.methods == ("all",)
     methods = [catalogue.source("method", name) for name in (catalogue.names("method") if every else request.methods)]
     if not methods:
         raise InputError("there are no methods; is this the project's checkout?")
     facts = {method.name: method.facts() for method in methods}
-    spaces = {method.name: _space_name(facts[method.name], request, catalogue) for method in methods}
-    profile = request.profile.name
+    native = {method.name: _space_name(facts[method.name], request, catalogue) for method in methods}
+    for dataset, space in spaces.items():
+        if request.space not in ("native", space):
+            raise InputError(f"the table '{dataset}' is one of space '{space}', not of '{request.space}'")
     return [
-        _Run(
-            method,
-            facts[method.name],
-            dataset,
-            spaces[method.name],
-            seed,
-            RunDirectory.of(request.out, profile, dataset, spaces[method.name], method.name, seed),
-        )
+        _run(request, method, facts[method.name], dataset, spaces.get(dataset, native[method.name]), seed)
         for seed in request.seeds
         for dataset in request.datasets
         for method in methods
     ]
+
+
+def _run(request: Request, method: Source, facts: Facts, dataset: str, space: str, seed: int) -> _Run:
+    directory = RunDirectory.of(request.out, request.profile.name, dataset, space, method.name, seed)
+    return _Run(method, facts, dataset, space, seed, directory)
 
 
 def _space_name(facts: Facts, request: Request, catalogue: Catalogue) -> str:
@@ -228,7 +284,9 @@ def _check_settings(run: _Run, profile: Profile) -> None:
             )
 
 
-def _job(run: _Run, request: Request, catalogue: Catalogue, prepared: prepare.Prepared, forbidden: Forbidden) -> Job:
+def _job(
+    run: _Run, request: Request, catalogue: Catalogue, prepared: prepare.Prepared | PreparedTable, forbidden: Forbidden
+) -> Job:
     profile = request.profile
     return Job(
         profile=profile,
@@ -252,7 +310,8 @@ def _forbidden(hidden: tuple[Path, ...], dataset: Source, run: _Run, request: Re
 
     A plug-in file with both a method and its data keeps its own loader.
     """
-    modules, paths = [FOLDERS["dataset"]], [*hidden, ROOT / FOLDERS["dataset"]]
+    tables = (request.out / table for table in _TABLES)
+    modules, paths = [FOLDERS["dataset"]], [*hidden, *tables, ROOT / FOLDERS["dataset"]]
     if dataset.module != run.method.module:
         modules.append(dataset.module)
         if dataset.single:

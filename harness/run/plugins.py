@@ -1,8 +1,9 @@
 """Finds and loads methods, data sets and spaces by name; nothing else imports from ``methods`` and ``datasets``.
 
-Three origins: files of the project's own ``methods/`` and ``datasets/``, entry points of installed packages (groups
-``harness.methods``, ``harness.datasets``, ``harness.spaces``), and single files given with ``--plugin``, which go by
-the file's name. Finding reads names and source text only; a method's file runs in a child process, never in the parent.
+Three origins: files of the project's own ``methods/`` and ``datasets/`` (``a/b.py`` goes by ``a/b``), entry points of
+installed packages (groups ``harness.methods``, ``harness.datasets``, ``harness.spaces``), and single files given with
+``--plugin``, which go by the file's name. Finding reads names and source text only; a method's file runs in a child
+process, never in the parent.
 """
 
 from __future__ import annotations
@@ -90,9 +91,10 @@ class Catalogue:
 
         self._sources: dict[Kind, dict[str, Source]] = {kind: {} for kind in EXPORTS}
         for kind, folder in FOLDERS.items():
-            for path in sorted((ROOT / folder).glob("*.py")):
-                if not path.stem.startswith("_"):
-                    self._add(Source(kind, path.stem, f"{folder}.{path.stem}", str(path), EXPORTS[kind]))
+            for path in sorted((ROOT / folder).rglob("*.py")):
+                parts = path.relative_to(ROOT / folder).with_suffix("").parts
+                if not parts[-1].startswith("_"):
+                    self._add(Source(kind, "/".join(parts), ".".join((folder, *parts)), str(path), EXPORTS[kind]))
         for kind, export in EXPORTS.items():
             for entry in entry_points(group=f"harness.{kind}s"):
                 module, _, attribute = entry.value.partition(":")

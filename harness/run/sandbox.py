@@ -32,7 +32,7 @@ def move_in(directory: RunDirectory, memory: float) -> None:
         Busy: another process holds the directory.
     """
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-    _lock(directory.path / ".lock")
+    lock(directory)
     _log_to(directory.log)
     for torn in directory.path.glob(".[0-9]*-*"):  # a killed process was writing them
         torn.unlink(missing_ok=True)
@@ -59,9 +59,13 @@ def _end_with(parent: int) -> None:
     os._exit(1)
 
 
-def _lock(path: Path) -> None:
-    """Takes the run's lock, which the system lets go when this process ends, however it ends."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+def lock(directory: RunDirectory) -> None:
+    """Takes a run's lock, which the system lets go when this process ends, however it ends.
+
+    Raises:
+        Busy: another process holds it.
+    """
+    descriptor = os.open(directory.path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
     deadline = time.monotonic() + LOCK_PATIENCE
     while True:
         try:

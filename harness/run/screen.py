@@ -8,8 +8,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from harness.run.execute import WORDS
-from harness.run.runner import View
+from harness.run.grid import View
 
 _PAUSE = 30.0  # seconds between two lines where there is no terminal
 
@@ -55,9 +54,7 @@ class LiveScreen:
         for label, bar in shown.items():
             if label not in self._bars:
                 self._bars[label] = self._progress.add_task(label, total=1.0, words="")
-            self._progress.update(
-                self._bars[label], completed=bar.share, description=f"{label} {WORDS[bar.phase]}", words=bar.words
-            )
+            self._progress.update(self._bars[label], completed=bar.share, words=bar.words)
 
     def say(self, line: str) -> None:
         """Prints a line above the bars."""
@@ -82,9 +79,7 @@ class PlainScreen:
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + _PAUSE
-        running = "; ".join(
-            f"{bar.label} {WORDS[bar.phase]} {100 * bar.share:.0f} % ({bar.words})" for bar in view.bars
-        )
+        running = "; ".join(f"{bar.label} {100 * bar.share:.0f} % ({bar.words})" for bar in view.bars)
         self.say(f"{view.done} of {view.total} runs, {duration(view.left)} left; {running}")
 
     def say(self, line: str) -> None:

@@ -6,37 +6,24 @@ are set.
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import os
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from harness.core.budget import BudgetSpent, Meter
-from harness.core.method import Method
+from harness.core.budget import Meter
 from harness.core.seeds import derive_seed, rng
-from harness.core.space import Genotype, Space
-from harness.core.task import Evaluator, KerasConfig, Proposal, Task
+from harness.core.task import Evaluator, Task
 from harness.run import sandbox
 from harness.run.fence import fence
 from harness.run.job import Job, Outcome
 from harness.run.journal import Progress, RunJournal
-from harness.run.names import sentence
-from harness.run.plugins import BrokenPlugin, load_method, load_space
-from harness.run.prepare import class_names, final_data, search_data
-from harness.run.store import plain, read_json, write_json
-
-
-class Failure(Exception):
-    """A phase cannot go on; the message is the reason in the record."""
-
-
-class Unsupported(Exception):
-    """The method says that it cannot work on this task."""
+from harness.run.plugins import load_space
+from harness.run.prepare import Prepared, class_names, final_data, search_data
+from harness.run.searching import Failure, checked, let_search, make_method, proposal_of, to_json, what_happened
+from harness.run.store import read_json, write_json
 
 
 def search(job: Job) -> Outcome:
@@ -56,37 +43,22 @@ def _guarded(job: Job, phase: str, body: Callable[[Job], dict[str, Any]]) -> Out
         details = body(job)
         sandbox.move_out(job.directory)
         return Outcome("ok", details=details)
-    except sandbox.Busy:
-        return Outcome("busy", "another process is working on the same run")
-    except Unsupported as reason:
-        return Outcome("unsupported", str(reason))
-    except (Failure, BrokenPlugin) as reason:
-        traceback.print_exc()
-        return Outcome("failed", str(reason))
-    except MemoryError:
-        traceback.print_exc()
-        return Outcome("failed", f"the {phase} needs more than its {job.profile.memory:g} GiB of memory")
     except BaseException as error:
-        traceback.print_exc()
-        return Outcome("failed", f"the {phase} raised {sentence(error)}{_place(error)}")
-
-
-def _place(error: BaseException) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+        return what_happened(error, phase, job.profile.memory)
 
 
 def _search(job: Job) -> dict[str, Any]:
     details = {"fence": fence(job.forbidden)}
     from harness.nets import runtime
 
+    assert isinstance(job.prepared, Prepared)
     profile = job.profile
     details["device"] = runtime.start(
         threads=job.threads, deterministic=profile.budget.counted, seed=derive_seed(job.seed, "global generators")
     )
     from harness.nets.evaluator import ProxyEvaluator
 
-    method, settings = _method(job)
+    method, settings = make_method(job)
     space = load_space(job.space, job.space_source)
     data = search_data(job.prepared, job.seed)
     evaluator: Evaluator = ProxyEvaluator(space, data, profile.proxy, derive_seed(job.seed, "proxy training"))
@@ -102,12 +74,8 @@ def _search(job: Job) -> dict[str, Any]:
         evaluator=evaluator,
         journal=journal,
     )
-    reason = method.unsupported(task)
-    if reason is not None:
-        raise Unsupported(str(reason))
-    with contextlib.suppress(BudgetSpent):
-        method.search(task)
-    proposal = _checked(task, space)
+    let_search(method, task)
+    proposal = checked(task, space)
     rate = evaluator.steps() if profile.budget.unit == "evals" else 1
     times = progress.times()
     journal.close()
@@ -118,59 +86,15 @@ def _search(job: Job) -> dict[str, Any]:
         "steps": task.meter.steps,
         **times,
     }
-    stored = {"proposal": _to_json(proposal), "search": counts, "settings": settings, "title": type(method).title}
+    stored = {"proposal": to_json(proposal), "search": counts, "settings": settings, "title": type(method).title}
     write_json(job.directory.search, {**stored, "process": details})
     return details
-
-
-def _method(job: Job) -> tuple[Method, dict[str, Any]]:
-    """The method with its hyper-parameters under this profile; refuses others than the run was started with."""
-    cls = load_method(job.method)
-    if not job.native:
-        raise Failure(f"the class of '{job.method.name}' has to state its space as a plain string: space = \"...\"")
-    method = cls(**cls.scaled.get(job.profile.name, {}))
-    settings: dict[str, Any] = {}
-    if dataclasses.is_dataclass(method):
-        settings = plain(dataclasses.asdict(method))
-    if job.directory.settings.exists():
-        if read_json(job.directory.settings) != settings:
-            raise Failure(
-                f"the settings of '{job.method.name}' changed while its run was interrupted; use another --out"
-            )
-    else:
-        write_json(job.directory.settings, settings)
-    return method, settings
-
-
-def _checked(task: Task, space: Space) -> Proposal:
-    """The search's result, looked at with suspicion: a method may have put anything there."""
-    match task.proposal:
-        case None:
-            raise Failure("the search proposed nothing; a method has to evaluate or to call task.propose")
-        case KerasConfig() as config:
-            return config
-        case Genotype() as genotype if space.contains(genotype):
-            return genotype
-        case other:
-            raise Failure(f"the search proposed a {type(other).__name__} that is not in space '{space.name}'")
-
-
-def _to_json(proposal: Proposal) -> dict[str, str]:
-    if isinstance(proposal, KerasConfig):
-        return {"name": proposal.name, "json": proposal.json, "text": str(proposal)}
-    return {"text": proposal.text}
-
-
-def proposal_of(stored: dict[str, str], space: Space) -> Proposal:
-    """The proposal that a search has stored."""
-    if "json" in stored:
-        return KerasConfig(stored["name"], stored["json"])
-    return space.parse(stored["text"])
 
 
 def _final(job: Job) -> dict[str, Any]:
     from harness.nets import runtime
 
+    assert isinstance(job.prepared, Prepared)
     profile, recipe, seed = job.profile, job.profile.final, derive_seed(job.seed, "final training")
     device = runtime.start(threads=job.threads, deterministic=profile.counted, seed=seed)
     from harness.nets import count, training

@@ -178,4 +178,4 @@ def test_a_budget_in_seconds_ends_a_search_too(name: str) -> None:
     rng = np.random.default_rng(1)
     costs = FakeEvaluator(seconds=lambda _: float(rng.uniform(1, 3)))
     task = run(method, make_task(space, "20s", evaluator=costs))
-    assert not task.evaluations or 20 <= task.meter.spent < 23
+    assert not task.evaluations or 17 < task.meter.spent < 23, "up to a repeat that no longer fits"

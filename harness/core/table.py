@@ -1,0 +1,102 @@
+"""A tabular benchmark: a space whose architectures somebody has trained already, as numbers to look up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.core.errors import InputError
+from harness.core.space import Space
+
+Numbers = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Signal:
+    """What a search is told, and what it pays for it.
+
+    Args:
+        accuracy: validation accuracy 0..1 of each row, shape ``(n,)``.
+        seconds: device seconds that each row's training costs, shape ``(n,)``.
+    """
+
+    accuracy: Numbers
+    seconds: Numbers
+
+
+@dataclass(frozen=True)
+class Table:
+    """A complete or partial table of a space.
+
+    Args:
+        name: as given on the command line.
+        space: the space; every row is one of its genotypes.
+        genotypes: text of each row's genotype.
+        signals: by name, the first one being the usual one.
+        score: what the architecture is worth in the end, 0..1, shape ``(n,)``; a search never sees it.
+        measure: what ``score`` is: ``test accuracy`` or ``validation accuracy``.
+        parameters: trainable weights of each row's network, shape ``(n,)``, if known.
+
+    Raises:
+        InputError: the columns do not fit together, a value is not finite or out of range, or a genotype stands twice
+            or is not in the space.
+    """
+
+    name: str
+    space: Space
+    genotypes: tuple[str, ...]
+    signals: Mapping[str, Signal]
+    score: Numbers
+    measure: str = "test accuracy"
+    parameters: Integers | None = None
+
+    def __post_init__(self) -> None:
+        if not self.genotypes or not self.signals:
+            raise InputError(f"the table '{self.name}' is empty")
+        for what, values in self._accuracies():
+            self._check(what, values)
+            if values.min() < 0 or values.max() > 1:
+                raise InputError(f"the table '{self.name}' has a {what} outside 0..1 (after its scale)")
+        for signal, column in self.signals.items():
+            self._check(f"cost '{signal}'", column.seconds)
+            if column.seconds.min() <= 0:
+                raise InputError(
+                    f"the table '{self.name}' has a cost of {column.seconds.min():g} s; it must be positive"
+                )
+        if self.parameters is not None and len(self.parameters) != len(self.genotypes):
+            raise InputError(f"the table '{self.name}' has {len(self.parameters)} parameter counts for its rows")
+        if len(set(self.genotypes)) != len(self.genotypes):
+            raise InputError(f"the table '{self.name}' has the same genotype in two rows")
+        for text in self.genotypes:
+            self.space.parse(text)
+
+    def _accuracies(self) -> list[tuple[str, Numbers]]:
+        return [(self.measure, self.score), *((f"signal '{name}'", s.accuracy) for name, s in self.signals.items())]
+
+    def _check(self, what: str, values: Numbers) -> None:
+        if values.shape != (len(self.genotypes),):
+            raise InputError(f"the table '{self.name}' has {len(values)} values of its {what} for its rows")
+        if not np.isfinite(values).all():
+            raise InputError(f"the table '{self.name}' has a {what} that is no number")
+
+    @cached_property
+    def rows(self) -> dict[str, int]:
+        """Row by genotype text."""
+        return {text: row for row, text in enumerate(self.genotypes)}
+
+    def signal(self, name: str) -> str:
+        """The signal to search with: ``name``, or the only one of a table that has but one.
+
+        Raises:
+            InputError: there is no such signal, and several others.
+        """
+        if name in self.signals:
+            return name
+        if len(self.signals) == 1:
+            return next(iter(self.signals))
+        raise InputError(f"the table '{self.name}' has no signal '{name}'; it has {', '.join(self.signals)}")

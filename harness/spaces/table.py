@@ -1,0 +1,26 @@
+"""The space of a user's own table: its columns are the choices; it names no networks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NoReturn
+
+from harness.core.errors import InputError
+from harness.core.space import Choice, Genotype, Size, Space
+
+
+class TableSpace(Space):
+    """Independent choices between words.
+
+    Args:
+        choices: names and options; an option is a word without comma.
+    """
+
+    name = "table"
+
+    def __init__(self, choices: Sequence[Choice]) -> None:
+        self.choices = tuple(choices)
+
+    def decode(self, genotype: Genotype, size: Size) -> NoReturn:
+        """Raises :class:`InputError`: nobody has said what the words mean."""
+        raise InputError(f"'{genotype}' belongs to a table and names no network that could be built")
