@@ -77,7 +77,9 @@ def main() -> None:
 
 @app.command()
 def run(
-    methods: Annotated[str, typer.Option(help="Names separated by commas, or [bold]all[/bold].")] = "all",
+    methods: Annotated[
+        str, typer.Option(help="Names separated by commas, or [bold]all[/bold]; with settings: darts:order=2.")
+    ] = "all",
     datasets: Annotated[str, typer.Option(help="Names separated by commas.", show_default="the profile's")] = "",
     profile: Annotated[str, typer.Option(help="Budget and training; see [bold]list profiles[/bold].")] = "quick",
     seeds: Annotated[str, typer.Option(help="Like 0,1,2 or 0-9.", show_default="the profile's")] = "",
@@ -131,13 +133,15 @@ def run(
     from harness.run.provenance import provenance
     from harness.run.runner import Runner
     from harness.run.screen import screen_for
+    from harness.run.table_runner import TableRunner
 
     plan = make_plan(request)
+    runner = TableRunner if plan.tabular else Runner
 
     try:
         with screen_for(Console(stderr=True)) as screen:
             command = f"python -m harness {shlex.join(sys.argv[1:])}"
-            records = Runner(plan, provenance(command), screen).run()
+            records = runner(plan, provenance(command), screen).run()
     except KeyboardInterrupt:
         print("stopped; the same command continues where this one was", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
@@ -183,7 +187,9 @@ def report(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="The --out of a run.")],
     as_json: AsJson = False,
 ) -> None:
-    """Prints the tables again from the records, and writes them and the plots into DIR.
+    """Prints the tables again from the records, and writes the report into DIR.
+
+    Tables as markdown, CSV and LaTeX, statistics, plots, and all of it on one page, report.html. See docs/reports.md.
 
     python -m harness report runs
     """
@@ -191,36 +197,95 @@ def report(
 
 
 def _tables(directory: Path, as_json: bool) -> None:
-    """Prints tables (or records) at once; files that are up to date are not written again."""
-    from harness.report.cost import cost
-    from harness.report.load import load_runs
-    from harness.report.tables import performance
+    """Prints tables (or records) at once; files that are up to date are neither made nor written again."""
+    from harness.run.fresh import is_fresh, mark, state_of
 
-    runs = load_runs(directory)
+    state = state_of(directory)
+    fresh = is_fresh(directory, state)
+    if as_json or not fresh:
+        from harness.report.load import load_runs
+
+        runs = load_runs(directory)
     if as_json:
         _print_json([json.loads(run.record.to_json()) for run in runs])
+    elif fresh:
+        print(*((directory / name).read_text(encoding="utf-8") for name in ("performance.md", "cost.md")), sep="\n")
     else:
-        print(performance(runs))
-        print(cost(runs))
-    from harness.run.fresh import is_fresh, mark
+        from harness.report.tables import cost, performance
 
-    if not is_fresh(directory, runs):
+        print(performance(runs), cost(runs), sep="\n")
+    if not fresh:
         from harness.report.write import write_all
+        from harness.run.inspection import proposed
 
-        mark(directory, runs, write_all(runs, directory))
-    print(f"tables and plots are in {directory}", file=sys.stderr)
+        mark(directory, state, write_all(runs, directory, proposed))
+    print(f"tables, plots and report.html are in {directory}", file=sys.stderr)
+
+
+@app.command()
+def baseline(
+    directory: Annotated[Path, typer.Argument(metavar="RUNS", help="The --out of a run.")],
+    name: Annotated[str, typer.Option(help="Name of the baseline.")],
+    out: Annotated[Path, typer.Option(help="Directory of the baselines.")] = Path("results/baseline"),
+) -> None:
+    """Stores the results of runs, for [bold]check[/bold] to compare later ones with.
+
+    python -m harness baseline runs --name smoke
+    """
+    from harness.report.baseline import write_baseline
+    from harness.report.load import load_runs
+
+    path, left_out = write_baseline(load_runs(directory), name, out)
+    for sentence in left_out:
+        print(sentence, file=sys.stderr)
+    print(f"wrote {path}")
+
+
+@app.command()
+def check(
+    directory: Annotated[Path, typer.Argument(metavar="RUNS", help="The --out of a run.")],
+    against: Annotated[Path, typer.Option(metavar="FILE", help="A baseline: results/baseline/NAME.json.")],
+    as_json: AsJson = False,
+) -> None:
+    """Says of every row of a baseline whether it got worse.
+
+    Exit code: 0 if none did, 1 if one did or failed, 2 if one was not run or the baseline cannot be read.
+
+      python -m harness check runs --against results/baseline/smoke.json
+    """
+    from harness.report.baseline import read_baseline
+    from harness.report.check import LEVEL, exit_code, summary
+    from harness.report.check import check as compare
+    from harness.report.load import load_runs
+
+    stored = read_baseline(against)
+    findings = compare(load_runs(directory), stored)
+    if as_json:
+        facts = {"baseline": stored.name, "commits": stored.commits, "level": LEVEL, "exit_code": exit_code(findings)}
+        _print_json({**facts, "rows": [finding.plain() for finding in findings]})
+    else:
+        _print_rows([finding.short() for finding in findings])
+        print(f"\n{summary(findings)}")
+    raise typer.Exit(exit_code(findings))
 
 
 @app.command()
 def inspect(
     genotype: Annotated[Path | None, typer.Option(help="A file: cells as JSON, or a genotype's text.")] = None,
-    published: Annotated[str, typer.Option(help="A published architecture by name, like darts_v2.")] = "",
+    published: Annotated[
+        str, typer.Option(help="A published architecture by name, like darts_v2, or [bold]all[/bold].")
+    ] = "",
     space: Annotated[str, typer.Option(help="The genotype's space.")] = "cell",
-    channels: Annotated[int | None, typer.Option(min=1, help="Filters of the first stage.", show_default="36")] = None,
-    layers: Annotated[int | None, typer.Option(min=1, help="Cells or layers.", show_default="20")] = None,
+    channels: Annotated[
+        int | None, typer.Option(min=1, help="Filters of the first stage.", show_default="36, or the published")
+    ] = None,
+    layers: Annotated[
+        int | None, typer.Option(min=1, help="Cells or layers.", show_default="20, or the published")
+    ] = None,
     classes: Annotated[int, typer.Option(min=2, help="Classes.")] = 10,
     image: Annotated[str, typer.Option(help="Height, width and channels of an image.")] = "32x32x3",
     plugin: Plugins = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="With --published all: the page of them all.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Counts parameters and multiply-accumulates of an architecture without training it.
@@ -231,8 +296,12 @@ def inspect(
 
       python -m harness inspect --published darts_v2
 
+      python -m harness inspect --published all
+
       python -m harness inspect --genotype cell.json --space cell --channels 36 --layers 20 --classes 10
     """
+    from harness.core.lowering import lower
+    from harness.core.measure import measure
     from harness.core.space import Size
     from harness.run import inspection
     from harness.run.plugins import Catalogue, named_space
@@ -241,17 +310,52 @@ def inspect(
     if (genotype is None) == (not published):
         raise InputError("give either --genotype FILE or --published NAME")
     if genotype is None:
-        architecture, size = inspection.published(published, channels, layers)
-    else:
-        size = Size(channels or 36, layers or 20)
-        architecture = inspection.from_file(genotype, named_space(space, Catalogue(tuple(plugin or ()))), size)
-    found = inspection.measure(architecture, shape, classes)
+        _inspect_published(published, channels, layers, shape, classes, markdown, as_json)
+        return
+    size = Size(channels or 36, layers or 20)
+    architecture = inspection.from_file(genotype, named_space(space, Catalogue(tuple(plugin or ()))), size)
+    found = measure(lower(architecture), shape, classes)
     if as_json:
         facts = {"channels": size.channels, "layers": size.layers, "classes": classes, "image": list(shape)}
         _print_json({"parameters": found.parameters, "macs": found.macs, **facts})
     else:
-        print(f"parameters            {found.parameters:>15,}")
-        print(f"multiply-accumulates  {found.macs:>15,}")
+        _print_sizes(found.parameters, found.macs)
+
+
+def _inspect_published(
+    name: str,
+    channels: int | None,
+    layers: int | None,
+    image: tuple[int, int, int],
+    classes: int,
+    markdown: bool,
+    as_json: bool,
+) -> None:
+    from harness.run import published
+
+    if name == published.ALL:
+        if (channels, layers, image, classes) != (None, None, published.IMAGE, published.CLASSES):
+            raise InputError("all published architectures are counted as published; name one to change its size")
+        if markdown:
+            print(published.markdown(), end="")
+        elif as_json:
+            _print_json(published.rows())
+        else:
+            _print_rows([published.short(row) for row in published.rows()])
+        return
+    if markdown:
+        raise InputError("--markdown is for --published all")
+    found = published.counted(name, channels, layers, image, classes)
+    if as_json:
+        _print_json({**published.row(found), "classes": classes, "image": list(image)})
+    else:
+        _print_sizes(found.parameters, found.sizes.macs)
+        print(f"published parameters  {published.printed(found.entry):>15}")
+
+
+def _print_sizes(parameters: int, macs: int) -> None:
+    print(f"parameters            {parameters:>15,}")
+    print(f"multiply-accumulates  {macs:>15,}")
 
 
 @app.command()
@@ -288,21 +392,38 @@ def export(
 @app.command()
 def show(
     run_directory: Annotated[Path, typer.Argument(metavar="RUN", help="Directory of one run, down to its seed.")],
+    svg: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also draw the found architecture into an SVG file.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Shows one run: its record, the found architecture node by node, its curves.
 
-    python -m harness show runs/quick/fashion_mnist/cell/darts/0
+    The architecture is told in words; a picture of it is in the report's report.html, or goes into a file.
+
+      python -m harness show runs/quick/fashion_mnist/cell/darts/0
+
+      python -m harness show runs/quick/fashion_mnist/cell/darts/0 --svg darts.svg
     """
     from harness.report.load import load_run
+    from harness.report.show import lines
     from harness.report.show import show as facts_of
-    from harness.run.drawing import describe
+    from harness.run.inspection import proposed
 
-    facts = facts_of(load_run(run_directory))
+    run = load_run(run_directory)
+    architecture = proposed(run.record)
+    if svg is not None:
+        from harness.report.draw import write_svg
+
+        if architecture is None:
+            raise InputError(f"there is nothing to draw: {run_directory} found no architecture of a built-in space")
+        write_svg(architecture, svg)
+        print(f"wrote {svg}", file=sys.stderr)
+    facts = facts_of(run)
     if as_json:
         _print_json(facts)
     else:
-        print("\n".join(describe(facts)))
+        print("\n".join(lines(facts, architecture)))
 
 
 def _print_json(value: Any) -> None:

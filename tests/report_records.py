@@ -58,6 +58,33 @@ def make(method: str, accuracy: float | None, seed: int = 0, **changes: Any) -> 
     return Run(Path(record.profile, record.dataset, record.space, method, str(record.seed)), record, (), ())
 
 
+OPTIMUM = 0.9437
+
+
+def tabular(method: str, accuracy: float | None, seed: int = 0, **changes: Any) -> Run:
+    """A run on a table of NAS-Bench-201, without images and training."""
+    fields: dict[str, Any] = {
+        "profile": "nb201",
+        "budget": "12000s",
+        "dataset": "nasbench201/cifar10",
+        "space": "nasbench201",
+        "native": "nasbench201",
+        "proposal": f"nasbench201:{seed}",
+        "macs": None,
+        "search": {"charged": 11900.0, "seconds": 0.1, "cpu_seconds": 0.1, "evaluations": 60, "unique": 60, "steps": 0},
+        "final": {"optimum": OPTIMUM},
+        "recipes": {"final": {"table": "nasbench201/cifar10", "score": "test accuracy"}},
+    }
+    return make(method, accuracy, seed, **(fields | changes))
+
+
+def counted(method: str, accuracy: float | None, seed: int = 0, **changes: Any) -> Run:
+    """A run whose budget and trainings are counted in steps, so that it repeats exactly."""
+    recipes = {"proxy": {"steps": 8, "seconds": 0.0}, "final": {"steps": 60, "seconds": 0.0}}
+    fields: dict[str, Any] = {"profile": "smoke", "budget": "40 steps", "dataset": "toy", "recipes": recipes}
+    return make(method, accuracy, seed, **(fields | changes))
+
+
 def with_logs(run: Run, *steps: tuple[float, float | None], shared: bool = False) -> Run:
     """The run with one evaluation and one proposal per ``(spent, accuracy)``."""
     evaluations = tuple(

@@ -13,10 +13,12 @@ from pathlib import Path
 
 import pytest
 from plugin_files import GOOD, write_method, write_squares
+from report_records import make, save
 from test_run_plan import pretend, request_for
 
 from harness.run.plan import make_plan
 from harness.run.plugins import ROOT
+from harness.spaces.published import PUBLISHED
 
 SLOW_MODULES = ("tensorflow", "keras", "autokeras", "matplotlib")
 
@@ -54,7 +56,7 @@ def finished(tmp_path: Path) -> Path:
 
 def test_help_teaches() -> None:
     assert "python -m harness run" in call("--help").stdout
-    for command in ("run", "list", "report", "inspect", "fetch", "export", "show"):
+    for command in ("run", "list", "report", "baseline", "check", "inspect", "fetch", "export", "show"):
         text = call(command, "--help").stdout
         assert "python -m harness" in text
         assert "Usage" in text
@@ -94,7 +96,7 @@ def test_lists_say_what_there_is() -> None:
     assert "folder:PATH" in datasets
     assert "nasbench201" in call("list", "spaces").stdout
     profiles = json.loads(call("list", "profiles", "--json").stdout)
-    assert [row["name"] for row in profiles] == ["smoke", "quick", "hour", "published"]
+    assert [row["name"] for row in profiles] == ["smoke", "quick", "hour", "published", "nb201", "nb201-own", "nb201-full"]
 
 
 def test_a_broken_file_does_not_break_the_list(tmp_path: Path) -> None:
@@ -150,7 +152,7 @@ def test_other_settings_in_a_directory_are_bad_input(tmp_path: Path, finished: P
 def test_report_prints_and_writes_and_is_the_same_again(finished: Path) -> None:
     first = call("report", str(finished))
     files = {path.name: path.read_bytes() for path in finished.iterdir() if path.is_file()}
-    assert {"performance.md", "cost.md", "anytime.png"} <= set(files)
+    assert {"performance.md", "cost.tex", "performance.csv", "anytime.png", "report.html"} <= set(files)
     assert files["performance.md"].decode().strip() in first.stdout
     assert call("report", str(finished)).stdout == first.stdout
     assert {path.name: path.read_bytes() for path in finished.iterdir() if path.is_file()} == files
@@ -188,6 +190,15 @@ def test_show_tells_about_a_run(finished: Path) -> None:
     assert json.loads(call("show", str(run), "--json").stdout)["record"]["parameters"] == 1000
 
 
+def test_show_draws_what_was_found_into_a_file(tmp_path: Path, finished: Path) -> None:
+    run = save(make("darts", 0.9, proposal=str(PUBLISHED["darts_v2"].genotype)), tmp_path)
+    picture = tmp_path / "darts.svg"
+    assert "node 2 = sep_conv_3x3(input 0)" in call("show", str(run), "--svg", str(picture)).stdout
+    assert picture.read_text(encoding="utf-8").startswith("<svg")
+    other = next(finished.rglob("record.json")).parent
+    assert "nothing to draw" in call("show", str(other), "--svg", str(picture), code=2).stderr
+
+
 def test_fetch_knows_what_is_there_and_what_it_cannot_bring(tmp_path: Path) -> None:
     assert "toy is here" in call("fetch", "toy", "--data", str(tmp_path)).stdout
     assert "adience" in call("fetch", "toy", "adience_age", "--data", str(tmp_path), code=2).stderr
@@ -214,7 +225,7 @@ def test_inspect_counts_a_published_network_and_the_same_cell_from_a_file(tmp_pa
     file = tmp_path / "cell.json"
     file.write_text(json.dumps(cell))
     read = json.loads(call("inspect", "--genotype", str(file), "--space", "cell", *tiny).stdout)
-    assert read == named
+    assert read == {name: named[name] for name in read}
     assert read["parameters"] > 1000
     assert read["macs"] > read["parameters"]
 

@@ -1,19 +1,24 @@
 from __future__ import annotations
 
 import re
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 from harness.core.architecture import Cell, CellStack, Edge, ResidualStages
+from harness.core.errors import InputError
+from harness.core.layers import Layer, LayerGraph
 from harness.core.seeds import rng
 from harness.core.space import Size
-from harness.report.draw import _boxes, _chain_layers, _macro_layers, describe, draw_cell
+from harness.core.steps import Conv, Depthwise, Dropout, Flatten, Norm, Pool, Relu
+from harness.report.describe import boxes, describe, parts
+from harness.report.draw import STYLE, document, drawings, write_svg
 from harness.report.layout import layered
-from harness.spaces import get_space
+from harness.spaces import get_space, names
 
-SPACES = ("cell", "enas_cell", "macro", "macro-6", "chain", "chain-6", "nasbench201")
+SPACES = (*names(), "cell-2", "macro-6", "chain-6")
 
 
 def sample(space: str, seed: int):
@@ -21,15 +26,81 @@ def sample(space: str, seed: int):
     return found.decode(found.sample(rng(seed, "test")), Size(16, 8))
 
 
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def numbers(element: ElementTree.Element, *names: str) -> list[float]:
+    return [float(element.attrib[name]) for name in names]
+
+
 @pytest.mark.parametrize("space", SPACES)
-def test_every_space_can_be_drawn_and_the_same_picture_is_the_same_file(space: str, tmp_path: Path):
+def test_every_space_is_drawn_as_the_same_file_and_says_what_describe_says(space: str, tmp_path: Path):
     architecture = sample(space, 0)
-    for name in ("a", "b"):
-        draw_cell(architecture, tmp_path / f"{name}.png")
-    draw_cell(sample(space, 1), tmp_path / "c.png")
-    first, second, other = ((tmp_path / f"{name}.png").read_bytes() for name in "abc")
-    assert first.startswith(b"\x89PNG")
-    assert first == second != other
+    write_svg(architecture, tmp_path / "a.svg")
+    text = (tmp_path / "a.svg").read_text(encoding="utf-8")
+    assert text == document(sample(space, 0)) != document(sample(space, 1))
+    assert ElementTree.fromstring(text).findtext(f"{SVG}desc") == describe(architecture)
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_every_box_and_label_lies_inside_the_drawing_and_no_two_boxes_overlap(space: str):
+    for seed in range(5):
+        for part in drawings(sample(space, seed)):
+            root = ElementTree.fromstring(part.svg())
+            rects = [numbers(rect, "x", "y", "width", "height") for rect in root.iter("rect")]
+            for x, y, width, height in rects:
+                assert 0 <= x <= x + width <= part.width
+                assert 0 <= y <= y + height <= part.height
+            for (x, y, width, _), (x2, y2, width2, _) in combinations(rects, 2):
+                assert y != y2 or x + width < x2 or x2 + width2 < x
+
+
+def test_drawings_show_every_operation():
+    for seed in range(10):
+        network = sample("cell", seed)
+        for (_, cell), part in zip(parts(network), drawings(network), strict=True):
+            texts = [text.text for text in ElementTree.fromstring(part.svg()).iter("text")]
+            assert sorted(set(texts) & {edge.op for edge in cell.edges}) == sorted({edge.op for edge in cell.edges})
+            assert sum("_" in text for text in texts) == len(cell.edges)
+
+
+def test_every_fill_that_is_used_is_in_the_style():
+    used = {
+        name
+        for space in SPACES
+        for part in drawings(sample(space, 1))
+        for name in re.findall(r"var\((--\w+)\)", part.body)
+    }
+    assert used
+    light, dark = STYLE.split("@media")
+    assert all(f"{name}:" in light and f"{name}:" in dark for name in used)
+
+
+def test_a_file_that_cannot_be_written_is_said(tmp_path: Path):
+    with pytest.raises(InputError, match="cannot be written"):
+        write_svg(sample("cell", 0), tmp_path / "none" / "a.svg")
+
+
+def test_a_network_without_a_skeleton_is_told_layer_by_layer():
+    graph = LayerGraph(
+        (
+            Layer((0,), (Conv(3, 3, 16), Norm(), Relu())),
+            Layer((0,), (Pool("max", 2, 2),)),
+            Layer((1,), (Depthwise(5), Dropout(0.5))),
+            Layer((1, 3), (), merge="sum"),
+            Layer((1, 4), (Flatten(),), merge="mean"),
+        ),
+        5,
+    )
+    text = describe(graph)
+    assert "layer 1 = conv_3x3_16(image)" in text
+    assert "layer 2 = depthwise_5x5, dropout_0.5(layer 1)" in text
+    assert "layer 3 = layer 1 + layer 2" in text
+    assert "layer 4 = flatten(mean(layer 1, layer 3))" in text
+    assert "max_pool" not in text, "the output does not depend on it"
+    assert "classifier = layer 4" in text
+    [part] = drawings(graph)
+    assert part.body.count("<rect") == 6
 
 
 @pytest.mark.parametrize("space", ["cell", "enas_cell", "nasbench201"])
@@ -49,7 +120,7 @@ def test_words_and_rows_of_the_macro_space_name_every_skip_once():
     for seed in range(20):
         macro = sample("macro", seed)
         skips = [(edge.source, edge.target) for edge in macro.graph.edges if edge.op == "skip"]
-        layers = _macro_layers(macro)
+        [(_, layers)] = parts(macro)
         assert sorted((s, row) for row, layer in enumerate(layers) for s in layer.added) == sorted(skips)
         assert [row for row, layer in enumerate(layers) if layer.halved] == list(macro.reductions)
         assert describe(macro).count(" + layer") == len(skips)
@@ -59,7 +130,7 @@ def test_rows_of_a_chain_read_what_the_genotype_says():
     space = get_space("chain")
     for seed in range(20):
         genotype = space.sample(rng(seed, "test"))
-        layers = _chain_layers(space.decode(genotype, Size(64, 1)))
+        [(_, layers)] = parts(space.decode(genotype, Size(64, 1)))
         expected = [layer.inputs or (0,) for layer in space.read(genotype)]
         assert [layer.reads for layer in layers[1:-1]] == expected
 
@@ -74,15 +145,15 @@ def test_chain_counts_its_convolutions_and_not_its_poolings():
 
 def test_a_node_that_nothing_enters_is_zero():
     cell = Cell(1, 4, (Edge(0, 3, "skip_connect"),), (3,))
-    labels, _, _ = _boxes(cell)
+    labels, _, _ = boxes(cell)
     assert labels["node1"] == "1: zeros"
-    assert "node 1 = 0" in describe(ResidualStages(cell, 16, 5))
+    assert "node 1 = zeros" in describe(ResidualStages(cell, 16, 5))
 
 
 @pytest.mark.parametrize("space", ["cell", "enas_cell"])
 def test_layout_runs_downwards_and_keeps_boxes_apart(space: str):
     for seed in range(30):
-        labels, edges, late = _boxes(sample(space, seed).normal)
+        labels, edges, late = boxes(sample(space, seed).normal)
         layout = layered(edges, late, list(labels))
         assert set(layout.places) == set(labels)
         for (source, target), line in zip(edges, layout.lines, strict=True):

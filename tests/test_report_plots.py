@@ -1,20 +1,22 @@
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 import random
 from pathlib import Path
 
 import pytest
-from report_records import examples, make, with_logs
+from report_records import make, with_logs
 
 from harness.core.errors import InputError
-from harness.report.plots import accuracy_parameters, anytime, average, incumbent
-from harness.report.show import show
+from harness.core.seeds import rng
+from harness.core.space import Size
+from harness.report.curves import incumbent
+from harness.report.plots import accuracy_parameters, anytime
+from harness.report.show import lines, show, sparkline
 from harness.report.style import looks
-from harness.report.write import records_csv, write_all
+from harness.report.write import write_all
+from harness.spaces import get_space
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -43,13 +45,6 @@ def test_incumbent_of_unknown_accuracy_is_a_gap():
     curve = incumbent(with_logs(make("darts", 0.9, search={}), (1.0, 0.1), (2.0, None)))
     assert curve[0] == (1.0, 0.1)
     assert math.isnan(curve[1][1])
-
-
-def test_average_holds_last_values_and_starts_when_all_have_begun():
-    [(first, value), *rest] = average([[(1.0, 0.2), (3.0, 0.4)], [(2.0, 0.6)]])
-    assert first == 1.0
-    assert math.isnan(value)
-    assert rest == [(2.0, pytest.approx(0.4)), (3.0, pytest.approx(0.5))]
 
 
 @pytest.mark.parametrize("draw", [anytime, accuracy_parameters])
@@ -84,6 +79,21 @@ def test_shared_weights_are_dashed_and_labelled(shared: bool, style: str):
     assert ("shared weights" in str(line.get_label())) == shared
 
 
+@pytest.mark.parametrize("seeds", [1, 2, 3, 5])
+def test_a_band_is_drawn_from_three_seeds(seeds: int):
+    from matplotlib.figure import Figure
+
+    from harness.report.groups import blocks
+    from harness.report.plots import _anytime_panel
+
+    [block] = blocks([with_logs(make("darts", 0.9, s), (5.0, 0.3 + 0.1 * s), (9.0, 0.9)) for s in range(seeds)])
+    axes = Figure().subplots()
+    _anytime_panel(axes, block, "fashion_mnist")
+    assert len(axes.collections) == (seeds >= 3)
+    [line] = axes.get_lines()
+    assert list(line.get_ydata()) == pytest.approx([30 + 5 * (seeds - 1), 90, 90])
+
+
 def test_methods_are_told_apart_and_keep_their_look():
     names = [*(f"method{number}" for number in range(10)), "darts", "random_search"]
     assert len(set(looks(names).values())) == len(names)
@@ -94,10 +104,16 @@ def test_write_all_gives_the_same_files_again(tmp_path: Path):
     first, second = (write_all(logged(), tmp_path / name) for name in ("a", "b"))
     assert [path.name for path in first] == [
         "performance.md",
+        "performance.csv",
+        "performance.tex",
         "cost.md",
+        "cost.csv",
+        "cost.tex",
+        "statistics.md",
         "records.csv",
         "anytime.png",
         "accuracy_parameters.png",
+        "report.html",
     ]
     assert all(path.stat().st_size for path in first)
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
@@ -109,16 +125,6 @@ def test_nothing_to_report_on_is_said(tmp_path: Path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be written"):
         write_all(logged(), tmp_path / "file")
-
-
-def test_csv_has_a_line_per_run_and_every_number():
-    runs = examples()
-    rows = list(csv.DictReader(io.StringIO(records_csv(runs))))
-    assert len(rows) == len(runs)
-    assert sum(row["status"] != "ok" for row in rows) == 4
-    assert {row["search.seconds"] for row in rows} == {"61.5"}
-    assert json.loads(rows[0]["provenance.versions"])["python"] == "3.11.9"
-    assert records_csv(runs[::-1]) == records_csv(runs)
 
 
 def test_show_tells_the_best_different_evaluations_and_is_json():
@@ -140,3 +146,20 @@ def test_show_counts_a_repeated_genotype_once():
     facts = show(type(run)(run.path, run.record, tuple(repeated), run.proposals))
     assert facts["evaluations"]["unique"] == 1
     assert [entry["number"] for entry in facts["evaluations"]["best"]] == [0]
+
+
+def test_show_says_in_words_what_was_found_and_the_text_of_what_it_cannot_read():
+    run = with_logs(make("darts", 0.9, proposal="cell:text"), (1.0, 0.5), (2.0, 0.75), shared=True)
+    found = get_space("nasbench201").decode(get_space("nasbench201").sample(rng(0, "test")), Size(16, 15))
+    told = "\n".join(lines(show(run), found))
+    assert "5 cells" in told
+    assert "node 3 = " in told
+    assert "under shared weights" in told
+    assert "75.00 %" in told
+    assert "cell:text" in "\n".join(lines(show(run), None))
+
+
+def test_a_sparkline_goes_from_low_to_high():
+    assert sparkline([0.0, 0.5, 1.0]) == "▁▅█"
+    assert sparkline([3.0, 3.0]) == "▁▁"
+    assert sparkline([]) == ""

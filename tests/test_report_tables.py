@@ -12,8 +12,9 @@ import pytest
 from report_records import PROVENANCE, examples, make
 
 from harness.report import published, text
+from harness.report.cells import relative_improvement
 from harness.report.groups import blocks
-from harness.report.tables import cost, performance, relative_improvement
+from harness.report.tables import cost, performance
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -215,3 +216,18 @@ def test_importing_the_tables_brings_neither_matplotlib_nor_tensorflow():
     root = Path(__file__).parents[1]
     loaded = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True).stdout
     assert not {"matplotlib", "tensorflow", "keras", "autokeras"} & set(loaded.split())
+
+
+@pytest.mark.parametrize("write", [performance, cost])
+def test_a_table_without_test_accuracies_is_told(write):
+    recipes = {"final": {"table": "t", "score": "validation accuracy"}}
+    assert "On t, accuracy is validation accuracy" in write([make("darts", 0.9, dataset="t", recipes=recipes)])
+    assert "validation accuracy" not in write([make("darts", 0.9, dataset="t")])
+
+
+def test_published_numbers_of_a_table_stand_beside_those_of_its_profile_only():
+    looked = {"dataset": "nasbench201/cifar10", "space": "nasbench201", "recipes": {"final": {"table": "t"}}}
+    here = performance([make("random_search", 0.93, profile="nb201", **looked)])
+    assert "<sub>published 93.70 ± 0.36</sub>" in here
+    assert "NAS-Bench-201: Extending the Scope" in here
+    assert "<sub>published" not in performance([make("random_search", 0.93, profile="nb201-full", **looked)])

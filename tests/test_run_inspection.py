@@ -1,20 +1,20 @@
-"""Architectures from files, and drawings."""
+"""Architectures from files and records."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
+from report_records import make
 
-from harness.core.architecture import CellStack, Edge
+from harness.core.architecture import Edge, ResidualStages
 from harness.core.errors import InputError
 from harness.core.space import Size
-from harness.run.drawing import draw, sparkline
-from harness.run.inspection import cell_stack, from_file, parse_image, published
+from harness.run.inspection import cell_stack, from_file, parse_image, proposed
 from harness.spaces import get_space
-from harness.spaces.published import PUBLISHED
 
 CELL = [["sep_conv_3x3", 0], ["none", 0], ["skip_connect", 2], ["max_pool_3x3", 1]]
 WHOLE = {"normal": CELL, "normal_concat": [2, 3], "reduce": CELL[:2], "reduce_concat": [2]}
@@ -70,13 +70,6 @@ def test_a_benchmarks_own_string_is_read(tmp_path: Path) -> None:
     assert from_file(file, space, SIZE) == space.decode(genotype, SIZE)
 
 
-def test_published_networks_come_at_their_own_size_or_another() -> None:
-    net, size = published("darts_v2", None, None)
-    assert size == Size(PUBLISHED["darts_v2"].channels, PUBLISHED["darts_v2"].layers)
-    assert isinstance(net, CellStack)
-    assert published("darts_v2", 4, 8)[1] == Size(4, 8)
-
-
 @pytest.mark.parametrize(("text", "shape"), [("32x32", (32, 32, 3)), ("28x30x1", (28, 30, 1))])
 def test_image_sizes_are_read(text: str, shape: tuple[int, int, int]) -> None:
     assert parse_image(text) == shape
@@ -88,19 +81,24 @@ def test_nonsense_is_no_image_size(text: str) -> None:
         parse_image(text)
 
 
-def test_a_drawing_names_every_node_and_operation() -> None:
-    genotype = PUBLISHED["darts_v2"].genotype
-    lines = draw(str(genotype))
-    assert lines[0] == "normal cell"
-    assert "    2 = sep_conv_3x3(previous but one) + sep_conv_3x3(previous cell)" in lines
-    assert "  out = concat(2, 3, 4, 5)" in lines
-    for name in ("macro-4", "chain-4", "nasbench201", "enas_cell"):
-        space = get_space(name)
-        assert len(draw(str(space.sample(np.random.default_rng(0))))) > 3
-    assert draw("keras:a net") == ["keras:a net"]
+@pytest.mark.parametrize("name", ["cell", "enas_cell-3", "macro-4", "chain-3", "nasbench201"])
+def test_a_proposal_is_decoded_at_the_size_of_the_final_training(name: str) -> None:
+    space = get_space(name)
+    genotype = space.sample(np.random.default_rng(0))
+    size = Size(24, 9, 2)
+    record = make("darts", 0.9, proposal=str(genotype), recipes={"final": {"size": asdict(size)}}).record
+    assert proposed(record) == space.decode(genotype, size)
 
 
-def test_a_sparkline_goes_from_low_to_high() -> None:
-    assert sparkline([0.0, 0.5, 1.0]) == "▁▅█"
-    assert sparkline([3.0, 3.0]) == "▁▁"
-    assert sparkline([]) == ""
+@pytest.mark.parametrize("proposal", ["", "keras:a net", "table:a,b", "elsewhere:1", "cell:0+1"])
+def test_what_names_no_architecture_is_none(proposal: str) -> None:
+    assert proposed(make("darts", 0.9, proposal=proposal).record) is None
+
+
+def test_what_a_search_on_a_table_found_has_the_size_of_the_benchmarks_networks() -> None:
+    text = str(get_space("nasbench201").sample(np.random.default_rng(0)))
+    found = proposed(
+        make("darts", 0.9, proposal=text, recipes={"final": {"table": "t", "score": "test accuracy"}}).record
+    )
+    assert isinstance(found, ResidualStages)
+    assert (found.channels, found.repeats) == (16, 5)

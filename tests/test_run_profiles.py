@@ -13,8 +13,8 @@ from harness.run.profiles import PROFILES, PUBLISHED, QUICK, SMOKE, get_profile
 from harness.spaces import get_space
 
 
-def test_there_are_four_and_an_unknown_one_is_bad_input() -> None:
-    assert list(PROFILES) == ["smoke", "quick", "hour", "published"]
+def test_there_are_seven_and_an_unknown_one_is_bad_input() -> None:
+    assert list(PROFILES) == ["smoke", "quick", "hour", "published", "nb201", "nb201-own", "nb201-full"]
     assert get_profile("quick") is QUICK
     with pytest.raises(InputError, match="did you mean smoke"):
         get_profile("smok")
@@ -25,14 +25,15 @@ def test_a_profile_makes_sense(profile: object) -> None:
     assert isinstance(profile, type(SMOKE))
     assert pickle.loads(pickle.dumps(profile)) == profile
     assert profile.budget.amount >= 3 * profile.proxy.steps or not profile.budget.counted
-    assert profile.search_cap() > profile.budget.amount or profile.budget.counted
+    assert profile.search_cap() > profile.budget.amount or profile.counted
     assert profile.final_seconds > profile.final.seconds
     for native in ("cell", "enas_cell", "macro", "chain", "nasbench201"):
         get_space(profile.space_for(native))
 
 
-def test_only_smoke_is_exactly_repeatable() -> None:
-    assert [profile.name for profile in PROFILES.values() if profile.counted] == ["smoke"]
+def test_smoke_and_tables_are_exactly_repeatable() -> None:
+    counted = [profile.name for profile in PROFILES.values() if profile.counted]
+    assert counted == ["smoke", "nb201", "nb201-own", "nb201-full"]
     assert not dataclasses.replace(SMOKE, final=QUICK.final).counted
     assert not SMOKE.with_budget(Budget(10, "s")).counted
 

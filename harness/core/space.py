@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from harness.core.architecture import Architecture
 from harness.core.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from harness.core.architecture import Architecture
 
 Option = str | int | tuple[int, ...]
 
@@ -99,6 +100,11 @@ class Space(abc.ABC):
     def _option_index(self) -> tuple[dict[str, int], ...]:
         return tuple({option_text(o): i for i, o in enumerate(c.options)} for c in self.choices)
 
+    @cached_property
+    def _neighbours(self) -> tuple[tuple[tuple[int, ...], ...], ...]:
+        """By choice and pick, computed once: evolution asks for them at every child."""
+        return tuple(tuple(choice.neighbours(pick) for pick in range(len(choice))) for choice in self.choices)
+
     def genotype(self, picks: tuple[int, ...]) -> Genotype:
         """The genotype with these picks.
 
@@ -151,9 +157,9 @@ class Space(abc.ABC):
 
         ``among`` says which choices may be changed.
         """
-        movable = [i for i, c in enumerate(self.choices) if among(c) and c.neighbours(genotype.picks[i])]
+        movable = [i for i, c in enumerate(self.choices) if among(c) and self._neighbours[i][genotype.picks[i]]]
         place = movable[int(rng.integers(len(movable)))]
-        options = self.choices[place].neighbours(genotype.picks[place])
+        options = self._neighbours[place][genotype.picks[place]]
         picks = list(genotype.picks)
         picks[place] = options[int(rng.integers(len(options)))]
         return self.genotype(tuple(picks))

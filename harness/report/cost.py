@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from harness.core.record import Run
-from harness.report.groups import Block, Column, Notes, accuracies, blocks, cell_text
+from harness.report.cells import Cell, cell, measures
+from harness.report.groups import Block, Column, Notes, blocks, cell_text
 from harness.report.published import table_b
-from harness.report.text import NOT_RECORDED, escape, mean, numbers, table
+from harness.report.text import NOT_RECORDED, escape, numbers, table
 
 _READING = (
     "Means over the seeds with a result (over all seeds, where none has one). A number of evaluations is followed by "
@@ -30,7 +32,7 @@ def cost(runs: Sequence[Run], *, times: bool = True) -> str:
     for block in blocks(runs):
         for dataset in block.datasets:
             parts += _table(block, dataset, times)
-    parts += _published(runs)
+    parts += published_table(runs)
     if times:
         parts += ["## Provenance", "\n".join(provenance(runs))]
     return "\n\n".join(parts) + "\n"
@@ -48,52 +50,36 @@ def _table(block: Block, dataset: str, times: bool) -> list[str]:
             published = table_b().row(dataset, place.method)
             row += published.texts() if published else ("–",) * 4
     parts = [f"## Cost on {escape(dataset)}: {escape(block.title)}", table(header, rows, left=2 if times else 1)]
+    parts += map(escape, measures(block, dataset))
     return [*parts, "\n".join(notes.lines())] if notes.lines() else parts
 
 
 def _row(block: Block, dataset: str, place: Column, notes: Notes, times: bool) -> list[str]:
-    runs = block.cell(dataset, place)
+    found = cell(block, dataset, place)
     title = f"{escape(block.heading(place))} <sub>{escape(place.space)}</sub>"
-    if not runs:
+    if not found.runs:
         return [title, *["not run"] * (8 if times else 5)]
-    ended = [run for run in runs if accuracies([run])] or list(runs)
     row = [title]
     if times:
-        row += [_device(ended), _mean(ended, _search("seconds"), ".1f"), _mean(ended, _final("seconds"), ".1f")]
-    evaluations, unique = (_mean(ended, _search(name), ",.1f").removesuffix(".0") for name in ("evaluations", "unique"))
-    row += [f"{evaluations} ({unique})", _mean(ended, _search("steps"), ",.0f")]
-    row.append(_mean(ended, lambda run: run.record.parameters, ",.0f"))
-    row.append(_mean(ended, _macs, ",.2f"))
-    errors = [100 - accuracy for accuracy in accuracies(runs)]
-    row.append(cell_text(runs, errors, f"{escape(block.heading(place))} on {escape(dataset)}", notes))
+        row += [_device(found.ended), _number(found, "search_seconds", ".1f"), _number(found, "final_seconds", ".1f")]
+    evaluations, unique = (_number(found, name, ",.1f").removesuffix(".0") for name in ("evaluations", "unique"))
+    row += [f"{evaluations} ({unique})", _number(found, "steps", ",.0f")]
+    row += [_number(found, "parameters", ",.0f"), _number(found, "macs", ",.2f", 1e6)]
+    errors = [100 - accuracy for accuracy in found.accuracies]
+    row.append(cell_text(found.runs, errors, f"{escape(block.heading(place))} on {escape(dataset)}", notes))
     return row
 
 
-def _search(name: str) -> Callable[[Run], float | None]:
-    return lambda run: run.record.search.get(name)
-
-
-def _final(name: str) -> Callable[[Run], float | None]:
-    return lambda run: run.record.final.get(name)
-
-
-def _macs(run: Run) -> float | None:
-    return None if run.record.macs is None else run.record.macs / 1e6
-
-
-def _mean(runs: Sequence[Run], value: Callable[[Run], float | None], form: str) -> str:
-    """The mean of the values there are."""
-    values = [number for run in runs if (number := value(run)) is not None]
-    if not values:
-        return NOT_RECORDED
-    return f"{mean(values):{form}}"
+def _number(found: Cell, name: str, form: str, unit: float = 1) -> str:
+    value = found.cost(name)
+    return NOT_RECORDED if value is None else f"{value / unit:{form}}"
 
 
 def _device(runs: Sequence[Run]) -> str:
     return ", ".join(sorted({escape(str(run.record.provenance.get("device", NOT_RECORDED))) for run in runs}))
 
 
-def _published(runs: Sequence[Run]) -> list[str]:
+def published_table(runs: Sequence[Run]) -> list[str]:
     """Table B as published, with the methods that were measured here pointed out."""
     titles = {run.record.method: run.record.title for run in sorted(runs, key=lambda run: run.record.title)}
     header = ["method", "GPUs", "days", "parameters (M)", "error %", "measured here as"]
@@ -117,9 +103,7 @@ def provenance(runs: Sequence[Run]) -> list[str]:
 
 
 def _fact(name: str, runs: Sequence[Run], value: Callable[[Run], str]) -> str:
-    counts: dict[str, int] = {}
-    for run in runs:
-        counts[value(run)] = counts.get(value(run), 0) + 1
+    counts = Counter(map(value, runs))
     if len(counts) == 1:
         return f"- {name}: {next(iter(counts))}"
     return f"- {name}: " + "; ".join(f"{text} (runs: {count})" for text, count in sorted(counts.items()))

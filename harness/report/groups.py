@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from harness.core.record import Record, Run
 from harness.report.load import run_key
@@ -17,7 +18,13 @@ METHODS = (
     "random_search",
     "local_search",
     "regularized_evolution",
+    "gp",
+    "reinforce",
     "nas_rl",
+    "metaqnn",
+    "blockqnn",
+    "nasnet",
+    "pnas",
     "enas_macro",
     "enas_micro",
     "darts",
@@ -61,12 +68,20 @@ class Block:
         spaces = f"common space {self.common}" if self.common else "native spaces"
         return f"profile {self.profile}, search budget {self.budget}, {spaces}"
 
-    @property
+    @cached_property
     def columns(self) -> tuple[Column, ...]:
         """The methods that were run, baselines first."""
-        return tuple(sorted({column(run) for run in self.runs}))
+        return tuple(sorted({place for _, place in self._cells}))
 
-    @property
+    @cached_property
+    def _cells(self) -> dict[tuple[str, Column], list[Run]]:
+        """Sorted into cells once: a table of thousands of runs is asked for its cells again and again."""
+        cells: dict[tuple[str, Column], list[Run]] = {}
+        for run in self.runs:
+            cells.setdefault((run.record.dataset, column(run)), []).append(run)
+        return cells
+
+    @cached_property
     def datasets(self) -> tuple[str, ...]:
         """The data sets that were used: those of Table A in its order, then the others by name."""
         known = list(table_a().datasets)
@@ -75,18 +90,19 @@ class Block:
 
     def cell(self, dataset: str, place: Column) -> tuple[Run, ...]:
         """The runs of one method on one data set, by seed."""
-        return tuple(run for run in self.runs if run.record.dataset == dataset and column(run) == place)
+        return tuple(self._cells.get((dataset, place), ()))
 
     def heading(self, place: Column) -> str:
         """The method's title as the records have it, with the space where the method was run in several."""
-        title = next(run.record.title for run in self.runs if column(run) == place)
+        title = next(runs[0].record.title for (_, own), runs in self._cells.items() if own == place)
         return title if sum(c.method == place.method for c in self.columns) == 1 else f"{title}, {place.space}"
 
 
 def column(run: Run) -> Column:
     """The column that a run belongs to."""
     method = run.record.method
-    return Column(METHODS.index(method) if method in METHODS else len(METHODS), method, run.record.space)
+    usual = method.partition(":")[0]  # behind it, hyper-parameters
+    return Column(METHODS.index(usual) if usual in METHODS else len(METHODS), method, run.record.space)
 
 
 def blocks(runs: Iterable[Run]) -> list[Block]:
@@ -107,8 +123,18 @@ def blocks(runs: Iterable[Run]) -> list[Block]:
 
 
 def at_home(record: Record) -> bool:
-    """Whether the run searched its method's own space; ``macro-6`` is a profile's smaller ``macro``."""
+    """Whether the run searched its method's own space; ``macro-6`` is a profile's smaller ``macro``.
+
+    A table is nobody's home: all methods search the space that it tabulates, and stand in one table.
+    """
+    if is_tabular(record):
+        return False
     return record.native in ("", record.space) or record.native.split("-")[0] == record.space.split("-")[0]
+
+
+def is_tabular(record: Record) -> bool:
+    """Whether nothing was trained: accuracies were looked up in a table."""
+    return "table" in record.recipes.get("final", {})
 
 
 def accuracies(runs: Sequence[Run]) -> list[float]:

@@ -8,30 +8,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.core.record import Run
+from harness.report.curves import BAND, anytime_curves, unit
 from harness.report.groups import Block, Column, accuracies, blocks
 from harness.report.style import FAINT, INK, figure, looks
-from harness.report.text import mean
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Step = tuple[float, float]
-Curve = list[Step]
-
 _WIDE = 3
+_MANY = 30
+"""With more marks than this they are drawn small."""
 
 
 def anytime(runs: Sequence[Run], path: Path) -> None:
     """Validation accuracy of the incumbent over the charged budget, as a PNG: what stopping earlier would have given.
 
-    A panel per table and data set, a line per method, averaged over its seeds. Lines of methods that know their
-    proposals only under shared weights are dashed: such an accuracy is not that of a separately trained network.
+    A panel per table and data set, a line per method: the median over its seeds, from three on with the quartiles as a
+    band. Lines of methods that know their proposals only under shared weights are dashed: such an accuracy is not that
+    of a separately trained network.
     """
     _draw(
         runs,
         path,
         _anytime_panel,
-        "Validation accuracy of the incumbent over the search budget, mean over seeds\n"
+        "Validation accuracy of the incumbent over the search budget: median over seeds, quartiles as a band\n"
         "dashed: measured under shared weights, not comparable with the solid lines",
     )
 
@@ -39,36 +39,6 @@ def anytime(runs: Sequence[Run], path: Path) -> None:
 def accuracy_parameters(runs: Sequence[Run], path: Path) -> None:
     """Test accuracy of every final network over its trainable weights, as a PNG; a panel per table and data set."""
     _draw(runs, path, _parameters_panel, "Test accuracy and size of the final networks, one mark per seed")
-
-
-def incumbent(run: Run) -> Curve:
-    """``(spent, accuracy)`` whenever the search changed its mind, accuracy 0..1, or NaN where it was not known.
-
-    Several proposals at one moment count as the last of them. The last entry is the end of the search.
-    """
-    curve: Curve = []
-    for row in sorted(run.proposals, key=lambda row: row["spent"]):
-        accuracy = math.nan if row["accuracy"] is None else float(row["accuracy"])
-        if curve and curve[-1][0] == row["spent"]:
-            curve.pop()
-        curve.append((float(row["spent"]), accuracy))
-    if curve:
-        spent = [float(row["spent"]) for row in (*run.proposals, *run.evaluations)]
-        end = max(*spent, float(run.record.search.get("charged") or 0))
-        if end > curve[-1][0]:
-            curve.append((end, curve[-1][1]))
-    return curve
-
-
-def average(curves: Sequence[Curve]) -> Curve:
-    """The mean of step functions, defined where all of them are; each keeps its last value after its end."""
-    moments = sorted({moment for curve in curves for moment, _ in curve})
-    return [(moment, mean([_value(curve, moment) for curve in curves])) for moment in moments]
-
-
-def _value(curve: Curve, moment: float) -> float:
-    """The step function's value at a moment, NaN before its first step."""
-    return next((accuracy for spent, accuracy in reversed(curve) if spent <= moment), math.nan)
 
 
 def _draw(runs: Sequence[Run], path: Path, panel: Callable[[Axes, Block, str], bool], title: str) -> None:
@@ -94,40 +64,31 @@ def _draw(runs: Sequence[Run], path: Path, panel: Callable[[Axes, Block, str], b
 
 
 def _anytime_panel(axes: Axes, block: Block, dataset: str) -> bool:
-    drawn = False
-    silent = []
-    for place in block.columns:
-        curves = {run.path: incumbent(run) for run in block.cell(dataset, place) if run.record.status == "ok"}
-        runs = [
-            run
-            for run in block.cell(dataset, place)
-            if any(not math.isnan(accuracy) for _, accuracy in curves.get(run.path, ()))
-        ]
-        if not runs:
-            silent += [block.heading(place)] if block.cell(dataset, place) else []
-            continue
-        curve = average([curves[run.path] for run in runs])
-        shared = any(row["shared_weights"] and row["accuracy"] is not None for run in runs for row in run.proposals)
-        drawn = True
-        color, marker = _look(block, place)
+    found, silent = anytime_curves(block, dataset)
+    for curve in found:
+        band = curve.band
+        color, marker = _look(block, curve.place)
         axes.plot(
-            [spent for spent, _ in curve],
-            [100 * accuracy for _, accuracy in curve],
+            band.moments,
+            [100 * accuracy for accuracy in band.middle],
             drawstyle="steps-post",
             color=color,
             marker=marker,
             markersize=4,
-            markevery=max(1, len(curve) // 8),
+            markevery=max(1, len(band.moments) // 8),
             linewidth=1.8,
-            linestyle="--" if shared else "-",
-            label=_label(block, place, dataset, runs) + (", shared weights" if shared else ""),
+            linestyle="--" if curve.shared else "-",
+            label=f"{block.heading(curve.place)} ({curve.count})" + (", shared weights" if curve.shared else ""),
         )
-    axes.set_xlabel("charged gradient steps" if block.budget.endswith(("evals", "steps")) else "charged seconds")
+        if band.n >= BAND:
+            low, high = ([100 * accuracy for accuracy in edge] for edge in (band.low, band.high))
+            axes.fill_between(band.moments, low, high, step="post", color=color, alpha=0.18, linewidth=0)
+    axes.set_xlabel(unit(block.budget))
     axes.set_ylabel("validation accuracy (%)")
     if silent:
         axes.plot([], [], " ", label="accuracy not known: " + ", ".join(silent))
     axes.set_xlim(left=0)
-    return drawn
+    return bool(found)
 
 
 def _parameters_panel(axes: Axes, block: Block, dataset: str) -> bool:
@@ -141,7 +102,7 @@ def _parameters_panel(axes: Axes, block: Block, dataset: str) -> bool:
         axes.scatter(
             [float(run.record.parameters or 0) for run in runs],
             accuracies(runs),
-            s=46,
+            s=46 if len(runs) <= _MANY else 14,
             color=color,
             marker=marker,
             edgecolors=INK,

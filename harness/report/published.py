@@ -125,6 +125,59 @@ def table_b() -> TableB:
     return TableB(title=raw["title"], what=raw["what"], source=raw["source"], dataset=raw["dataset"], rows=rows)
 
 
+@dataclass(frozen=True)
+class Looked:
+    """A published accuracy on a table: mean and standard deviation in %, and whether it could be read in a source."""
+
+    mean: float
+    deviation: float
+    verified: bool
+
+    def __str__(self) -> str:
+        text = f"{self.mean:.2f} ± {self.deviation:.2f}"
+        return text if self.verified else f"({text})"
+
+
+@dataclass(frozen=True)
+class TabularTable:
+    """Published comparison on a tabular benchmark.
+
+    Args:
+        title, what, source, remarks: as in :class:`TableA`.
+        profile: that follows its protocol; beside others it means nothing.
+        datasets: names here.
+        rows: published name, name here (or None), and one value per data set.
+    """
+
+    title: str
+    what: str
+    source: str
+    remarks: tuple[str, ...]
+    profile: str
+    datasets: tuple[str, ...]
+    rows: tuple[tuple[str, str | None, tuple[Looked, ...]], ...]
+
+    def value(self, profile: str, dataset: str, method: str) -> Looked | None:
+        """The published value of a method of this project under a profile, if there is one."""
+        if profile != self.profile or dataset not in self.datasets:
+            return None
+        place = self.datasets.index(dataset)
+        return next((values[place] for _, own, values in self.rows if own == method), None)
+
+
+@cache
+def nasbench201() -> TabularTable:
+    """NAS-Bench-201's comparison.
+
+    Raises:
+        InputError: the file is not there, which means that this is not a checkout.
+    """
+    raw = _read("nasbench201.json")
+    rows = tuple((row["name"], row["method"], tuple(Looked(*value) for value in row["values"])) for row in raw["rows"])
+    facts = {name: raw[name] for name in ("title", "what", "source", "profile")}
+    return TabularTable(remarks=tuple(raw["remarks"]), datasets=tuple(raw["datasets"]), rows=rows, **facts)
+
+
 def _read(name: str) -> dict[str, Any]:
     path = DIRECTORY / name
     try:

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.core.record import Run
+from harness.report.cells import Cell, baseline, cell, measures
 from harness.report.cost import cost
 from harness.report.groups import BASELINE, Block, Column, Notes, accuracies, blocks, cell_text
-from harness.report.published import table_a
-from harness.report.text import escape, mean, signed, table
+from harness.report.published import nasbench201, table_a
+from harness.report.text import escape, signed, table
 
 __all__ = ["cost", "performance"]
 
@@ -30,7 +31,7 @@ def performance(runs: Sequence[Run]) -> str:
     parts = ["# Test accuracy", _READING]
     for block in blocks(runs):
         parts += _block(block)
-    return "\n\n".join([*parts, *_published()]) + "\n"
+    return "\n\n".join([*parts, *published_table(runs)]) + "\n"
 
 
 def _block(block: Block) -> list[str]:
@@ -41,24 +42,24 @@ def _block(block: Block) -> list[str]:
         [escape(dataset), *(_cell(block, dataset, place, notes) for place in columns)] for dataset in block.datasets
     ]
     parts = [f"## Test accuracy: {escape(block.title)}", table(header, rows)]
-    parts += [_small_print(block)] if not block.common else []
+    parts += [*map(escape, measures(block, *block.datasets)), *_small_print(block)]
     parts += ["\n".join(notes.lines())] if notes.lines() else []
     return [*parts, f"### RI: relative improvement over random sampling, {escape(block.title)}", *_improvement(block)]
 
 
 def _cell(block: Block, dataset: str, place: Column, notes: Notes) -> str:
-    runs = block.cell(dataset, place)
-    text = cell_text(runs, accuracies(runs), f"{escape(block.heading(place))} on {escape(dataset)}", notes)
-    published = table_a().column(place.method)
-    value = table_a().values.get((dataset, place.method))
-    if block.common or published is None or value is None:
-        return text
-    system = f" ({published.name})" if published.other_system else ""
-    return f"{text}<br><sub>published {value:.2f}{system}</sub>"
+    found = cell(block, dataset, place)
+    text = cell_text(found.runs, found.accuracies, f"{escape(block.heading(place))} on {escape(dataset)}", notes)
+    return f"{text}<br><sub>published {found.published}</sub>" if found.published else text
 
 
-def _small_print(block: Block) -> str:
+def _small_print(block: Block) -> list[str]:
     """What the small numbers in the cells are."""
+    looked = nasbench201()
+    if any(looked.value(block.profile, d, place.method) for d in block.datasets for place in block.columns):
+        return [f"Small print in a cell: the published value, from {looked.source}: {looked.what}."]
+    if block.common:
+        return []
     shown = [
         column
         for place in block.columns
@@ -66,13 +67,13 @@ def _small_print(block: Block) -> str:
         and any((dataset, place.method) in table_a().values for dataset in block.datasets)
     ]
     if not shown:
-        return "No published value belongs to a cell of this table."
+        return ["No published value belongs to a cell of this table."]
     lines = [
         f"Small print in a cell: the published value, from the {table_a().source}: {table_a().what}. Its budgets and "
         f"its training are not those of profile {escape(block.profile)}: it is for orientation, not for comparison."
     ]
     lines += [f"{column.name}: {column.other_system}." for column in shown if column.other_system]
-    return " ".join(lines)
+    return [" ".join(lines)]
 
 
 def _improvement(block: Block) -> list[str]:
@@ -83,14 +84,10 @@ def _improvement(block: Block) -> list[str]:
         return [f"No RI: {BASELINE} was not run."]
     if not others:
         return [f"No RI: nothing but {BASELINE} was run."]
-    # Where the baseline was drawn from several spaces, a method is compared with the draw from its own.
-    rows = []
-    for dataset in block.datasets:
-        row = [f"RI, {escape(dataset)}"]
-        for place in others:
-            random = next((b for b in base if b.space == place.space), base[0])
-            row.append(_ri_text(block.cell(dataset, place), block.cell(dataset, random)))
-        rows.append(row)
+    rows = [
+        [f"RI, {escape(dataset)}", *(_ri_text(cell(block, dataset, place)) for place in others)]
+        for dataset in block.datasets
+    ]
     how = "RI = 100·(acc − acc_random)/acc_random in %, from the mean accuracies above"
     foreign = {place.space for place in others} - {place.space for place in base}
     drawn = ", ".join(escape(place.space) for place in base)
@@ -101,26 +98,22 @@ def _improvement(block: Block) -> list[str]:
     return [how, table(header, rows)]
 
 
-def relative_improvement(accuracy: float, random: float) -> float:
-    """100·(accuracy − random)/random, in %; ``random`` is not 0."""
-    return 100 * (accuracy - random) / random
-
-
-def _ri_text(runs: Sequence[Run], random: Sequence[Run]) -> str:
-    if not runs:
+def _ri_text(found: Cell) -> str:
+    if not found.runs:
         return "not run"
-    values, base = accuracies(runs), accuracies(random)
-    if not values:
-        return " and ".join(sorted({"failed" if run.record.status == "ok" else run.record.status for run in runs}))
+    if not found.accuracies:
+        return " and ".join(status for status in ("failed", "unsupported") if found.count(status))
+    random = baseline(found.block, found.place)
+    base = accuracies(found.block.cell(found.dataset, random)) if random else []
     if not base:
         return "no baseline"
-    if mean(base) == 0:
+    if found.improvement is None:
         return "undefined"
-    return f"{signed(relative_improvement(mean(values), mean(base)))} ({len(values)}, {len(base)})"
+    return f"{signed(found.improvement)} ({len(found.accuracies)}, {len(base)})"
 
 
-def _published() -> list[str]:
-    """Table A as published, complete."""
+def published_table(runs: Sequence[Run]) -> list[str]:
+    """Table A as published, complete; behind it NAS-Bench-201's if a run was made on its data sets."""
     published = table_a()
     header = ["data set", *(column.name for column in published.columns)]
     rows = [
@@ -128,4 +121,11 @@ def _published() -> list[str]:
         for dataset, name in published.datasets.items()
     ]
     about = f"Source: {published.source}. How: {published.what}. Published numbers, not measured here; other budgets."
-    return [f"## Published: {published.title}", table(header, rows), " ".join([about, *published.remarks])]
+    parts = [f"## Published: {published.title}", table(header, rows), " ".join([about, *published.remarks])]
+    looked = nasbench201()
+    if any(run.record.dataset in looked.datasets for run in runs):
+        rows = [[name, *map(str, values)] for name, _, values in looked.rows]
+        about = f"Source: {looked.source}. How: {looked.what}. Published numbers, not measured here."
+        parts += [f"## Published: {looked.title}", table(["method", *looked.datasets], rows)]
+        parts.append(" ".join([about, *looked.remarks]))
+    return parts

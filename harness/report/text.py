@@ -20,6 +20,16 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -
     return "\n".join("| " + " | ".join(row) + " |" for row in (header, rule, *rows))
 
 
+def to_html(markdown: str) -> str:
+    """The report's own markdown as HTML: headings one level down, every table in a box that may scroll."""
+    from markdown_it import MarkdownIt
+
+    made = MarkdownIt("commonmark", {"html": True}).enable("table").render(markdown)
+    for level in (4, 3, 2):
+        made = made.replace(f"<h{level}>", f"<h{level + 1}>").replace(f"</h{level}>", f"</h{level + 1}>")
+    return made.replace("<table>", '<div class="scroll"><table>').replace("</table>", "</table></div>")
+
+
 def mean(values: Sequence[float]) -> float:
     """Arithmetic mean, summed exactly, so that it does not depend on the order."""
     return math.fsum(values) / len(values)

@@ -1,44 +1,35 @@
-"""An architecture from a file, and its size without training it."""
+"""An architecture from a file or a record, and its size without training it."""
 
 from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.core.architecture import Architecture, Cell, CellStack, Edge
 from harness.core.errors import InputError
+from harness.core.record import Record
 from harness.core.space import Size, Space
-from harness.run.names import one_of
+from harness.spaces import get_space
 from harness.spaces.cell import DARTS_OPERATIONS, reductions
 from harness.spaces.nasbench201 import NasBench201Space
-from harness.spaces.published import PUBLISHED
 
 _IMAGE = re.compile(r"^(\d+)x(\d+)(?:x(\d+))?$")
 _KEYS = ("normal", "normal_concat", "reduce", "reduce_concat")
 
 
-@dataclass(frozen=True)
-class Sizes:
-    """Trainable weights, and multiply-accumulates of one forward pass; no auxiliary head."""
+def proposed(record: Record) -> Architecture | None:
+    """What a run has found, at the size of its final training; None where its text names no built-in space's genotype.
 
-    parameters: int
-    macs: int
-
-
-def published(name: str, channels: int | None, layers: int | None) -> tuple[Architecture, Size]:
-    """A published architecture at the size that its paper counts, or at another.
-
-    Raises:
-        InputError: there is no published architecture of this name.
+    A run on a table has no final training: its network has the size of NAS-Bench-201's.
     """
-    entry = PUBLISHED[one_of("published architecture", name, PUBLISHED)]
-    from harness.spaces import get_space
-
-    size = Size(channels or entry.channels, layers or entry.layers)
-    return get_space(entry.genotype.space).decode(entry.genotype, size), size
+    size = record.recipes.get("final", {}).get("size", {"channels": 16, "layers": 15})
+    try:
+        space = get_space(record.proposal.partition(":")[0])
+        return space.decode(space.parse(record.proposal), Size(**size))
+    except InputError:
+        return None
 
 
 def from_file(path: Path, space: Space, size: Size) -> Architecture:
@@ -121,12 +112,3 @@ def parse_image(text: str) -> tuple[int, int, int]:
     if min(height, width, channels) < 1:
         raise InputError(f"'{text}' is no image size; write one like 32x32 or 28x28x1 (height, width, channels)")
     return height, width, channels
-
-
-def measure(architecture: Architecture, image: tuple[int, int, int], classes: int) -> Sizes:
-    """Builds the network and counts; loads TensorFlow."""
-    from harness.nets import count
-    from harness.nets.build import build_architecture
-
-    model = build_architecture(architecture, image, classes, seed=0)
-    return Sizes(count.parameters(model), count.macs(model))

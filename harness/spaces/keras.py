@@ -6,12 +6,13 @@ space only says so, and keeps every genotype out.
 
 from __future__ import annotations
 
-from typing import NoReturn
-
-import numpy as np
+from typing import TYPE_CHECKING, NoReturn
 
 from harness.core.errors import InputError
 from harness.core.space import Genotype, Size, Space
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class KerasSpace(Space):

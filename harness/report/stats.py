@@ -1,0 +1,276 @@
+"""The statistics of the report, on SciPy: numbers in, numbers out, nothing about runs or tables.
+
+Everything is deterministic: the bootstrap draws from a generator of its own with a fixed seed. SciPy is imported inside
+the functions, because the import alone takes longer than printing a table.
+
+Accuracies and their differences are in % here, so that rounding differences away (see :func:`compare`) means the same
+everywhere.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
+
+import numpy as np
+
+LEVEL = 0.05
+"""Probability of at least one false finding in a family of comparisons."""
+
+CONFIDENCE = 0.95
+MIN_BOOTSTRAP = 10
+"""Fewest values for a bootstrap interval: below, it covers the mean far less often than it says."""
+
+_RESAMPLES = 4000
+_POINTS = 400
+_EXACT = 50
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One method against another on the same seeds.
+
+    Args:
+        wins, ties, losses: pairs in which the first was better, equal, worse.
+        difference: mean of first minus second, in points.
+        interval: bootstrap interval of that mean, or None below :data:`MIN_BOOTSTRAP` pairs.
+        effect: matched-pairs rank-biserial correlation, -1 (always worse) to 1 (always better); 0 if all are ties.
+        p: two-sided Wilcoxon signed-rank test over the pairs that differ; 1 if none does.
+        smallest: the smallest p that this number of differing pairs can give.
+    """
+
+    wins: int
+    ties: int
+    losses: int
+    difference: float
+    interval: tuple[float, float] | None
+    effect: float
+    p: float
+    smallest: float
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Average ranks of ``k`` methods over ``n`` data sets.
+
+    Args:
+        average: one per method; 1 is best.
+        n: number of data sets.
+        p: Friedman's test that all methods are alike (chi-squared approximation).
+        critical: Nemenyi's critical difference: average ranks that are further apart differ significantly.
+        enough: whether ``n`` data sets can show a difference at all, see :func:`datasets_needed`.
+    """
+
+    average: tuple[float, ...]
+    n: int
+    p: float
+    critical: float
+    enough: bool
+
+    def groups(self) -> list[tuple[int, ...]]:
+        """Methods, as positions in ``average`` by rank, that cannot be told apart; the largest such groups only.
+
+        Where Friedman's test finds no difference, nothing is compared pair by pair: all are one group.
+        """
+        order = sorted(range(len(self.average)), key=lambda place: (self.average[place], place))
+        if self.p > LEVEL:
+            return [tuple(order)]
+        found: list[tuple[int, ...]] = []
+        for start, first in enumerate(order):
+            group = tuple(m for m in order[start:] if self.average[m] - self.average[first] <= self.critical)
+            if len(group) > 1 and not (found and set(group) <= set(found[-1])):
+                found.append(group)
+        return found
+
+
+@dataclass(frozen=True)
+class Band:
+    """Pointwise quartiles of step functions, all of the same length.
+
+    Args:
+        moments: where the value changes; each holds until the next.
+        low, middle, high: first quartile, median, third quartile; NaN where a function is not defined.
+        n: number of functions.
+    """
+
+    moments: tuple[float, ...]
+    low: tuple[float, ...]
+    middle: tuple[float, ...]
+    high: tuple[float, ...]
+    n: int
+
+
+def bootstrap_interval(values: Sequence[float]) -> tuple[float, float] | None:
+    """95 % bootstrap interval of the mean: BCa, or percentile where BCa is not defined.
+
+    Returns:
+        None below :data:`MIN_BOOTSTRAP` values; the value twice, if all are equal. Does not depend on the order.
+    """
+    sample = np.sort(np.asarray(values, float))
+    if len(sample) < MIN_BOOTSTRAP:
+        return None
+    if sample[0] == sample[-1]:
+        return float(sample[0]), float(sample[0])
+    return _bootstrap(sample, "BCa") or _bootstrap(sample, "percentile")
+
+
+def _bootstrap(sample: np.ndarray, method: str) -> tuple[float, float] | None:
+    """The interval, or None where SciPy warns that it is degenerate."""
+    from scipy import stats
+
+    with warnings.catch_warnings():
+        for degenerate in (stats.DegenerateDataWarning, RuntimeWarning):
+            warnings.simplefilter("error", degenerate)
+        try:
+            found = stats.bootstrap(
+                (sample,),
+                np.mean,
+                n_resamples=_RESAMPLES,
+                batch=500,
+                confidence_level=CONFIDENCE,
+                method=method,
+                rng=np.random.default_rng(0),
+            ).confidence_interval
+        except (stats.DegenerateDataWarning, RuntimeWarning):
+            return None
+    return (float(found.low), float(found.high)) if math.isfinite(found.low + found.high) else None
+
+
+def smallest_p(pairs: int) -> float:
+    """The smallest p of a two-sided Wilcoxon signed-rank test on ``pairs`` pairs that differ: all signs alike."""
+    return min(1.0, 2.0 ** (1 - pairs))
+
+
+def pairs_needed(comparisons: int) -> int:
+    """How many pairs that differ each of ``comparisons`` needs before Holm's correction can find anything."""
+    return 1 + math.ceil(math.log2(comparisons / LEVEL))
+
+
+def compare(first: Sequence[float], second: Sequence[float]) -> Comparison:
+    """Compares paired values, at least one pair.
+
+    The test is exact up to 50 pairs that differ, else SciPy's normal approximation with corrections for ties and
+    continuity. Pairs that do not differ are left out of it (Wilcoxon's rule) and counted as ties. Differences are
+    rounded to 1e-9 points first: two equal ones differ by less after a subtraction.
+    """
+    from scipy import stats
+
+    differences = np.round(np.asarray(first, float) - np.asarray(second, float), 9)
+    moved = differences[differences != 0]
+    wins, losses = int(np.sum(moved > 0)), int(np.sum(moved < 0))
+    effect, p = 0.0, 1.0
+    if len(moved):
+        ranks = stats.rankdata(np.abs(moved))
+        effect = float(np.sum(np.sign(moved) * ranks) / np.sum(ranks))
+        exact = len(moved) <= _EXACT
+        p = (
+            _exact_p(ranks, moved)
+            if exact
+            else float(stats.wilcoxon(moved, method="asymptotic", correction=True).pvalue)
+        )
+    return Comparison(
+        wins=wins,
+        ties=len(differences) - len(moved),
+        losses=losses,
+        difference=math.fsum(differences) / len(differences),
+        interval=bootstrap_interval(differences.tolist()),
+        effect=effect,
+        p=p,
+        smallest=smallest_p(len(moved)),
+    )
+
+
+def _exact_p(ranks: np.ndarray, differences: np.ndarray) -> float:
+    """Share of the 2^n ways to sign the ranks whose sum is as far from 0 as the observed one.
+
+    SciPy's own exact test knows no equal ranks, and its permutation test takes a second for a dozen pairs. Ranks are
+    whole or half numbers, so the sums of all assignments are counted by one convolution per rank.
+    """
+    doubled = np.rint(2 * ranks).astype(int)
+    ways = np.ones(1)
+    for rank in doubled:
+        ways = np.pad(ways, (0, rank)) + np.pad(ways, (rank, 0))
+    sums = 2 * np.arange(len(ways)) - doubled.sum()
+    observed = abs(int(np.sum(np.sign(differences) * doubled)))
+    return float(ways[np.abs(sums) >= observed].sum() / ways.sum())
+
+
+def holm(values: Sequence[float]) -> list[float]:
+    """Holm's step-down correction: p values such that comparing each with a level bounds the family's error by it."""
+    corrected = [0.0] * len(values)
+    highest = 0.0
+    for step, place in enumerate(sorted(range(len(values)), key=lambda place: values[place])):
+        highest = max(highest, min(1.0, (len(values) - step) * values[place]))
+        corrected[place] = highest
+    return corrected
+
+
+def ranks(scores: Sequence[Sequence[float]]) -> Ranks:
+    """Average ranks, Friedman's test and Nemenyi's critical difference.
+
+    Args:
+        scores: one row per data set with one score per method, higher is better; at least one row and three methods.
+    """
+    from scipy import stats
+
+    table = np.round(np.asarray(scores, float), 9)
+    n, k = table.shape
+    by_data_set = stats.rankdata(-table, axis=1)
+    # Friedman's statistic is 0/0 if every data set ties all methods: then nothing speaks against "all alike".
+    tied = bool(np.all(by_data_set == by_data_set[:, :1]))
+    p = 1.0 if tied else float(stats.friedmanchisquare(*table.T).pvalue)
+    average = tuple(map(float, by_data_set.mean(axis=0)))
+    return Ranks(average, n, p, critical_difference(k, n), n >= datasets_needed(k))
+
+
+def datasets_needed(methods: int) -> int:
+    """How many data sets can show a difference between ``methods`` (three or more) by their ranks at all.
+
+    With fewer, even the same order on every data set leaves Friedman's p above the level, or the first and the last
+    method closer than the critical difference.
+    """
+    from scipy import stats
+
+    def enough(n: int) -> bool:
+        clearest = float(stats.chi2.sf(n * (methods - 1), methods - 1))
+        return clearest <= LEVEL and critical_difference(methods, n) < methods - 1
+
+    return next(n for n in count(2) if enough(n))
+
+
+def critical_difference(methods: int, datasets: int) -> float:
+    """Nemenyi: the distance between two of ``methods`` average ranks over ``datasets`` that chance rarely exceeds."""
+    from scipy import stats
+
+    spread = math.sqrt(methods * (methods + 1) / (6 * datasets))
+    return float(stats.studentized_range.ppf(1 - LEVEL, methods, np.inf)) / math.sqrt(2) * spread
+
+
+def band(curves: Sequence[Sequence[tuple[float, float]]]) -> Band:
+    """Pointwise median and quartiles of step functions ``(moment, value)``, each keeping its last value after its end.
+
+    Args:
+        curves: at least one, none empty, moments ascending; a value may be NaN where it is not known.
+
+    Returns:
+        The exact band while there are at most 400 different moments, else its values at 400 evenly spaced ones.
+    """
+    moments = np.unique([moment for curve in curves for moment, _ in curve])
+    if len(moments) > _POINTS:
+        moments = np.linspace(moments[0], moments[-1], _POINTS)
+    values = np.stack([_at(curve, moments) for curve in curves])
+    known = np.isfinite(values).all(axis=0)
+    quartiles = np.full((3, len(moments)), np.nan)
+    if known.any():
+        quartiles[:, known] = np.quantile(values[:, known], (0.25, 0.5, 0.75), axis=0)
+    low, middle, high = (tuple(row.tolist()) for row in quartiles)
+    return Band(tuple(moments.tolist()), low, middle, high, len(curves))
+
+
+def _at(curve: Sequence[tuple[float, float]], moments: np.ndarray) -> np.ndarray:
+    """The step function's values, NaN before its first step."""
+    spent, values = np.asarray(curve, float).T
+    return np.concatenate([[np.nan], values])[np.searchsorted(spent, moments, side="right")]

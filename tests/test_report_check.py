@@ -1,0 +1,432 @@
+"""The regression gate: exact rows exactly, the others with a known rate of false alarms; red when one got worse."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from report_records import PROVENANCE, counted, make, save, tabular
+from test_cli import call
+
+from harness.core.errors import InputError
+from harness.core.record import Run
+from harness.report import check as gate
+from harness.report.baseline import Baseline, read_baseline, rows_of, write_baseline
+from harness.report.check import Finding, check, exit_code, tolerance
+
+KINDS: list[Callable[..., Run]] = [tabular, counted, make]
+"""Factories of tabular, counted and timed runs."""
+
+
+def stored(runs: Sequence[Run], directory: Path) -> Baseline:
+    """The baseline of ``runs``, written and read again."""
+    path, _ = write_baseline(runs, "test", directory)
+    return read_baseline(path)
+
+
+def verdicts(runs: Sequence[Run], baseline: Baseline) -> list[str]:
+    return [finding.verdict for finding in check(runs, baseline)]
+
+
+def elsewhere(run: Run, **changes: object) -> Run:
+    """The run as if made on another machine."""
+    return replace(run, record=replace(run.record, provenance=run.record.provenance | {"cpu": "another"} | changes))
+
+
+def results(make_run: Callable[..., Run], accuracies: Sequence[float], method: str = "darts", **changes: object):
+    return [make_run(method, float(accuracy), seed, **changes) for seed, accuracy in enumerate(accuracies)]
+
+
+# The file
+
+
+def test_a_baseline_reads_back_and_is_the_same_bytes_again(tmp_path: Path):
+    runs = [run for kind in KINDS for run in results(kind, [0.9, 0.91, 0.92])]
+    first, _ = write_baseline(runs, "one", tmp_path / "a" / "b")
+    second, _ = write_baseline(runs[::-1], "one", tmp_path)
+    assert first.read_bytes() == second.read_bytes()
+    assert read_baseline(first).rows == tuple(rows_of(runs))
+    assert sorted(row.kind for row in read_baseline(first).rows) == ["counted", "tabular", "timed"]
+    assert read_baseline(first).commits == ("0123abc",)
+
+
+@pytest.mark.parametrize(
+    ("budget", "seconds", "kind"),
+    [("40 steps", 0.0, "counted"), ("5 evals", 0.0, "counted"), ("60s", 0.0, "timed"), ("40 steps", 9.0, "timed")],
+)
+def test_a_row_is_counted_if_neither_search_nor_training_looks_at_the_clock(budget: str, seconds: float, kind: str):
+    [row] = rows_of([counted("darts", 0.9, budget=budget, recipes={"final": {"seconds": seconds}})])
+    assert row.kind == kind
+
+
+def test_uncommitted_changes_are_told(tmp_path: Path):
+    runs = [make("darts", 0.9), make("darts", 0.9, 1, provenance=PROVENANCE | {"dirty": True})]
+    assert stored(runs, tmp_path).commits == ("0123abc", "0123abc-dirty")
+
+
+@pytest.mark.parametrize(
+    ("runs", "sentence"),
+    [
+        (
+            [make("darts", 0.9), make("darts", None, 1)],
+            r"darts on fashion_mnist, seed 1, .*out of memory.*retry-failed",
+        ),
+        ([make("darts", None, status="unsupported", reason="no images")], "nothing to compare with"),
+        ([make("darts", 0.9, recipes={"final": {"steps": n}}, seed=n) for n in (1, 2)], "different recipes"),
+    ],
+)
+def test_what_is_no_baseline_is_refused(tmp_path: Path, runs: list[Run], sentence: str):
+    with pytest.raises(InputError, match=sentence):
+        write_baseline(runs, "test", tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["", "../up", "a b", ".hidden"])
+def test_a_name_is_no_path(tmp_path: Path, name: str):
+    with pytest.raises(InputError, match="no name for a baseline"):
+        write_baseline([make("darts", 0.9)], name, tmp_path)
+
+
+def test_unsupported_rows_are_left_out_and_named(tmp_path: Path):
+    runs = [tabular("random_search", 0.9), tabular("darts", None, status="unsupported", reason="it trains weights")]
+    path, left_out = write_baseline(runs, "test", tmp_path)
+    assert [row.key.method for row in read_baseline(path).rows] == ["random_search"]
+    assert left_out == ["darts on nasbench201/cifar10 is left out: unsupported: it trains weights"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda raw: raw.clear(),
+        lambda raw: raw.update(schema=99),
+        lambda raw: raw.update(rows=[]),
+        lambda raw: raw.update(rows=raw["rows"] * 2),
+        lambda raw: raw.update(rows=7),
+        lambda raw: raw.pop("commits"),
+        lambda raw: raw["rows"][0].pop("method"),
+        lambda raw: raw["rows"][0].update(kind="fast"),
+        lambda raw: raw["rows"][0].update(accuracies={}),
+        lambda raw: raw["rows"][0].update(accuracies={"0": 90.0}),
+        lambda raw: raw["rows"][0].update(accuracies={"0": math.nan}),
+        lambda raw: raw["rows"][0].update(accuracies={"zero": 0.5}),
+        lambda raw: raw["rows"][0].update(proposals={}),
+        lambda raw: raw["rows"][0].update(origins=3),
+    ],
+)
+def test_a_damaged_baseline_is_one_sentence(tmp_path: Path, damage: Callable[[dict], object]):
+    path, _ = write_baseline([make("darts", 0.9)], "test", tmp_path)
+    raw = json.loads(path.read_text())
+    damage(raw)
+    path.write_text(json.dumps(raw))
+    with pytest.raises(InputError, match=r"test\.json.*make one with"):
+        read_baseline(path)
+
+
+# Exact rows
+
+
+@pytest.mark.parametrize("kind", [tabular, counted])
+def test_an_exact_row_may_not_fall_by_anything(tmp_path: Path, kind: Callable[..., Run]):
+    baseline = stored(results(kind, [0.9, 0.91, 0.92]), tmp_path)
+    assert verdicts(results(kind, [0.9, 0.91, 0.92]), baseline) == ["same"]
+    assert verdicts(results(kind, [0.9, 0.91, 0.9199]), baseline) == ["regression"]
+    assert verdicts(results(kind, [0.9, 0.91, 0.9201]), baseline) == ["changed"]
+    assert verdicts(results(kind, [0.92, 0.91, 0.9]), baseline) == ["changed"], "other seeds, the same mean"
+    assert verdicts(results(kind, [0.9, 0.91, 0.92], proposal="another"), baseline) == ["changed"]
+    [finding] = check(results(kind, [0.95, 0.9, 0.92]), baseline)
+    assert "2 of 3 seeds differ (1 worse, 1 better, 0 in the architecture only)" in finding.why
+    assert "renew the baseline" in finding.why
+
+
+@pytest.mark.parametrize("kind", [tabular, counted])
+def test_an_exact_row_needs_all_its_seeds_and_ignores_others(tmp_path: Path, kind: Callable[..., Run]):
+    runs = results(kind, [0.9, 0.91, 0.92])
+    baseline = stored(runs, tmp_path)
+    [finding] = check(runs[:1], baseline)
+    assert (finding.verdict, exit_code([finding])) == ("not run", 2)
+    assert "1, 2" in finding.why
+    assert verdicts([*runs, kind("darts", 0.1, 3)], baseline) == ["same"]
+
+
+def test_tabular_rows_are_exact_on_any_machine(tmp_path: Path):
+    runs = results(tabular, [0.9, 0.91, 0.92])
+    baseline = stored(runs, tmp_path)
+    assert verdicts([elsewhere(run) for run in runs], baseline) == ["same"]
+    [finding] = check([elsewhere(run) for run in results(tabular, [0.9, 0.91, 0.9199])], baseline)
+    assert finding.verdict == "regression"
+    assert "cpu not recorded, now another" in finding.why
+
+
+def test_another_table_is_not_compared(tmp_path: Path):
+    baseline = stored(results(tabular, [0.9, 0.91, 0.92]), tmp_path)
+    other = results(tabular, [0.9, 0.91, 0.92], provenance=PROVENANCE | {"data": "sha256:beef"})
+    [finding] = check(other, baseline)
+    assert (finding.verdict, exit_code([finding])) == ("not run", 2)
+    assert "other contents" in finding.why
+
+
+@pytest.mark.parametrize("change", [{"cpu": "another"}, {"threads": 2}, {"versions": {"keras": "9"}}])
+def test_counted_rows_of_another_machine_are_compared_statistically_and_say_so(tmp_path: Path, change: dict):
+    baseline = stored(results(counted, [0.9, 0.91, 0.92, 0.9, 0.91]), tmp_path)
+    moved = [elsewhere(run, **change) for run in results(counted, [0.9, 0.91, 0.919, 0.9, 0.91])]
+    [finding] = check(moved, baseline)
+    assert (finding.how, finding.verdict) == ("statistical", "within spread")
+    assert "because the machine or the versions differ" in finding.why
+    fallen = [elsewhere(run, **change) for run in results(counted, [0.5] * 5)]
+    assert verdicts(fallen, baseline) == ["regression"]
+
+
+def test_a_new_version_of_this_program_is_no_other_machine(tmp_path: Path):
+    def made_by(version: str) -> list[Run]:
+        versions = PROVENANCE["versions"] | {"nas-comparison-harness": version}
+        return results(counted, [0.9 - 0.01 * (version == "2")], provenance=PROVENANCE | {"versions": versions})
+
+    [finding] = check(made_by("2"), stored(made_by("1"), tmp_path))
+    assert (finding.how, finding.verdict) == ("exact", "regression")
+
+
+# What is not there
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("status", ["failed", "unsupported"])
+def test_a_failed_run_is_a_regression(tmp_path: Path, kind: Callable[..., Run], status: str):
+    runs = results(kind, [0.9, 0.91, 0.92])
+    baseline = stored(runs, tmp_path)
+    [finding] = check([*runs[:2], kind("darts", None, 2, status=status)], baseline)
+    assert finding.verdict == "regression"
+    assert finding.why == f"seed 2 {status}: it ran out of memory"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_row_that_is_not_there_or_not_repeated_is_not_run(tmp_path: Path, kind: Callable[..., Run]):
+    runs = results(kind, [0.9, 0.91, 0.92])
+    baseline = stored([*runs, *results(kind, [0.8], "random_search")], tmp_path)
+    findings = check(runs, baseline)
+    assert sorted(finding.verdict for finding in findings if finding.key.method == "random_search") == ["not run"]
+    assert exit_code(findings) == 2
+    other = {"final": {"steps": 61}} | {name: {"steps": 9} for name in runs[0].record.recipes}
+    changed = check(results(kind, [0.9, 0.91, 0.92], recipes=other), stored(runs, tmp_path))
+    assert [finding.verdict for finding in changed] == ["not run"]
+    assert "other recipes" in changed[0].why
+
+
+def test_new_rows_are_shown_and_do_not_matter(tmp_path: Path):
+    runs = results(make, [0.9, 0.91, 0.92])
+    findings = check([*runs, make("random_search", 0.1), make("nas_rl", None)], stored(runs, tmp_path))
+    assert sorted(finding.verdict for finding in findings) == ["new", "new", "same"]
+    assert exit_code(findings) == 0
+
+
+def test_a_regression_outranks_what_is_missing():
+    def finding(verdict) -> Finding:
+        [row] = rows_of([make("darts", 0.9)])
+        return Finding(row.key, "", (), (), verdict, "")
+
+    assert exit_code([finding("not run"), finding("regression"), finding("same")]) == 1
+    assert exit_code([finding("not run"), finding("better")]) == 2
+    assert exit_code([finding(v) for v in ("same", "changed", "better", "within spread", "new")]) == 0
+
+
+# Statistical rows
+
+
+def test_tolerance_follows_spread_and_numbers():
+    values = [90.0, 91.0, 92.0, 90.5, 91.5]
+    allowed = tolerance(values, values, 0.001)
+    assert tolerance([2 * value for value in values], [2 * value for value in values], 0.001) == pytest.approx(
+        2 * allowed
+    )
+    assert tolerance(values, [value - 20 for value in values], 0.001) == pytest.approx(allowed), "a drop is no spread"
+    assert tolerance(values, values * 9, 0.001) < allowed < tolerance(values, values[:1], 0.001)
+    assert tolerance(values, values, 0.01) < allowed
+    assert tolerance([90.0] * 9, [90.0] * 9, 0.001) > 0, "no spread at all is luck"
+    for before in ([90.0], [90.0, 95.0]):
+        expected = 3.09 * gate.ASSUMED_SPREAD * math.sqrt(1 / len(before) + 1)
+        assert tolerance(before, [80.0], 0.001) == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize(("old", "new"), [(3, 1), (5, 5), (10, 3)])
+@pytest.mark.parametrize("level", [0.05, 0.001])
+def test_the_false_alarm_rate_is_the_level(old: int, new: int, level: float):
+    """Old and new from one distribution: the bound is crossed as often as the level says, no more and no less."""
+    rng = np.random.default_rng(old)
+    pairs = [(rng.normal(90, 1, old).tolist(), rng.normal(90, 1, new).tolist()) for _ in range(3000)]
+    rate = np.mean([np.mean(after) < np.mean(before) - tolerance(before, after, level) for before, after in pairs])
+    assert abs(rate - level) <= 4 * math.sqrt(level * (1 - level) / 3000) + 1 / 3000
+
+
+def noise(kind: str, rng: np.random.Generator, size: int) -> np.ndarray:
+    """Test accuracies around 90 %, spread 0.4 points, on 2,000 images; ``skewed`` ones have a tail of bad luck.
+
+    Their skewness is -1; ``exponential`` ones, whose skewness is -2, are the worst case.
+    """
+    shape = {"skewed": 4.0, "exponential": 1.0}.get(kind)
+    unit = rng.normal(0, 1, size) if shape is None else (shape - rng.gamma(shape, 1, size)) / math.sqrt(shape)
+    return np.round(2000 * (90 + 0.4 * unit) / 100) / 2000
+
+
+METHODS = ("random_search", "regularized_evolution", "darts", "nas_rl")
+
+
+def check_of_trainings(rng: np.random.Generator, kind: str, old: int, new: int, drop: float = 0.0) -> tuple[int, int]:
+    """Exit codes of a check of four methods, unchanged, and with one of them worse by ``drop`` points."""
+    runs = [run for method in METHODS for run in results(make, noise(kind, rng, old), method)]
+    baseline = Baseline("simulated", (), tuple(rows_of(runs)))
+    again = [run for method in METHODS for run in results(make, noise(kind, rng, new), method)]
+    worse = [run for run in again if run.record.method != "darts"]
+    worse += results(make, noise(kind, rng, new) - drop / 100)
+    return exit_code(check(again, baseline)), exit_code(check(worse, baseline))
+
+
+@pytest.mark.parametrize(
+    ("kind", "old", "percent"), [("normal", 5, 0.1), ("normal", 10, 0.1), ("skewed", 10, 0.2), ("exponential", 10, 0.3)]
+)
+def test_unchanged_trainings_stay_green(kind: str, old: int, percent: float):
+    """300 checks of four rows raise no more false alarms than docs/statistics.md says."""
+    rng = np.random.default_rng(11)
+    codes = [check_of_trainings(rng, kind, old, 5)[0] for _ in range(300)]
+    expected = 300 * percent / 100
+    assert set(codes) <= {0, 1}
+    assert sum(codes) <= expected + 3 * math.sqrt(expected)
+    assert sum(codes[:20]) == 0
+
+
+@pytest.mark.parametrize("kind", ["normal", "skewed"])
+def test_a_real_drop_goes_red(kind: str):
+    """Five stored and five new seeds of spread 0.4: a drop of two points is seen nine times in ten."""
+    rng = np.random.default_rng(8)
+    codes = [check_of_trainings(rng, kind, 5, 5, drop=2.0)[1] for _ in range(100)]
+    assert np.mean(codes) >= 0.85
+
+
+def test_one_stored_seed_still_sees_a_collapse(tmp_path: Path):
+    baseline = stored(results(make, [0.9]), tmp_path)
+    assert verdicts(results(make, [0.895]), baseline) == ["within spread"]
+    [finding] = check(results(make, [0.8]), baseline)
+    assert finding.verdict == "regression"
+    assert "spread 1.00, assumed below 3 stored seeds" in finding.why
+
+
+def test_a_gain_is_better_and_green(tmp_path: Path):
+    findings = check(results(make, [0.95] * 5), stored(results(make, [0.9, 0.901, 0.902, 0.9, 0.901]), tmp_path))
+    assert [finding.verdict for finding in findings] == ["better"]
+    assert exit_code(findings) == 0
+
+
+def test_a_method_that_falls_apart_cannot_hide_behind_its_new_spread(tmp_path: Path):
+    baseline = stored(results(make, [0.9, 0.901, 0.902, 0.9, 0.901]), tmp_path)
+    [finding] = check(results(make, [0.9, 0.1, 0.9, 0.1, 0.9]), baseline)
+    assert finding.verdict == "regression"
+    assert finding.why.endswith("far below anything stored: seeds 1, 3")
+    assert verdicts(results(make, [0.9, 0.82, 0.9, 0.9, 0.9]), baseline) == ["within spread"]
+    wide = stored(results(make, [0.9, 0.8, 0.7]), tmp_path)
+    assert verdicts(results(make, [0.9, 0.8, 0.45]), wide) == ["within spread"], (
+        "no collapse where seeds differ so much"
+    )
+
+
+def test_more_rows_make_the_gate_more_patient(tmp_path: Path):
+    """The level is that of the whole check."""
+    rows = [run for n in range(12) for run in results(make, [0.9, 0.901, 0.902, 0.9, 0.901], f"method{n}")]
+    again = [replace(run, record=replace(run.record, test_accuracy=0.9)) for run in rows]
+    [alone] = check(again[:5], stored(rows[:5], tmp_path))
+    together = check(again, stored(rows, tmp_path))
+    allowed = [float(finding.why.split()[2]) for finding in (alone, together[0])]
+    assert allowed[0] < allowed[1]
+
+
+# A search that is weakened on purpose
+
+
+EDGES, OPERATIONS, TRIALS, RATE, SEEDS = 6, 5, 150, 10.0, 20
+
+
+def search(table: np.ndarray, seed: int, listens: bool = True) -> tuple[float, str]:
+    """REINFORCE with one softmax per edge on a table with noisy signals; returns the best seen, as a search does.
+
+    Args:
+        table: true accuracy of every architecture.
+        listens: False is the weakened controller: it ignores its reward.
+    """
+    rng = np.random.default_rng(seed)
+    logits, baseline = np.zeros((EDGES, OPERATIONS)), 0.0
+    best: tuple[float, tuple[int, ...]] = (-math.inf, ())
+    for trial in range(TRIALS):
+        policy = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        picks = tuple((policy.cumsum(axis=1) > rng.random((EDGES, 1))).argmax(axis=1).tolist())
+        signal = float(table[picks] + rng.normal(0, 0.002))
+        best = max(best, (signal, picks))
+        baseline = signal if trial == 0 else 0.9 * baseline + 0.1 * signal
+        if listens:
+            logits += RATE * (signal - baseline) * (np.eye(OPERATIONS)[list(picks)] - policy)
+    return float(table[best[1]]), str(best[1])
+
+
+@pytest.fixture(scope="module")
+def table() -> np.ndarray:
+    """Accuracies of 15,625 architectures: a sum of the operations' effects and a little interaction."""
+    rng = np.random.default_rng(0)
+    effects = rng.normal(0, 0.01, (EDGES, OPERATIONS))
+    shapes = [[OPERATIONS if axis == edge else 1 for axis in range(EDGES)] for edge in range(EDGES)]
+    total = sum(row.reshape(shape) for row, shape in zip(effects, shapes, strict=True))
+    return 0.9 + total + rng.normal(0, 0.003, (OPERATIONS,) * EDGES)
+
+
+@pytest.mark.parametrize("kind", [tabular, make])
+def test_a_controller_that_ignores_its_reward_goes_red_and_twenty_repetitions_stay_green(kind, table, tmp_path: Path):
+    """Exact rows repeat their seeds. Timed ones do not repeat, so each repetition is given seeds of its own."""
+
+    def runs(first: int, listens: bool = True) -> list[Run]:
+        found = [search(table, first + seed, listens) for seed in range(SEEDS)]
+        return [kind("reinforce", accuracy, seed, proposal=text) for seed, (accuracy, text) in enumerate(found)]
+
+    baseline = stored(runs(0), tmp_path)
+    starts = [1000 * (n + 1) if kind is make else 0 for n in range(20)]
+    assert [exit_code(check(runs(start), baseline)) for start in starts] == [0] * 20
+    weakened = [check(runs(start, listens=False), baseline)[0] for start in starts[:5]]
+    assert [finding.verdict for finding in weakened] == ["regression"] * 5, weakened[0]
+
+
+# The command line
+
+
+def test_the_commands(tmp_path: Path):
+    for run in [*results(make, [0.9, 0.91, 0.92]), tabular("random_search", 0.94)]:
+        save(run, tmp_path / "out")
+    made = call("baseline", str(tmp_path / "out"), "--name", "mine", "--out", str(tmp_path / "baseline"))
+    file = tmp_path / "baseline" / "mine.json"
+    assert made.stdout.strip() == f"wrote {file}"
+    same = call("check", str(tmp_path / "out"), "--against", str(file))
+    assert "2 rows: 2 same" in same.stdout
+    record = next((tmp_path / "out").rglob("random_search/0/record.json"))
+    record.write_text(record.read_text().replace("0.94,", "0.93,"))
+    worse = call("check", str(tmp_path / "out"), "--against", str(file), code=1)
+    assert "94.00 (1)" in worse.stdout
+    assert "93.00 (1)" in worse.stdout
+    assert "-1.00" in worse.stdout
+    facts = json.loads(call("check", str(tmp_path / "out"), "--against", str(file), "--json", code=1).stdout)
+    assert [row["verdict"] for row in facts["rows"] if row["method"] == "random_search"] == ["regression"]
+    assert (facts["exit_code"], facts["baseline"]) == (1, "mine")
+    record.unlink()
+    assert "not run" in call("check", str(tmp_path / "out"), "--against", str(file), code=2).stdout
+
+
+def test_bad_input_is_one_sentence_and_code_2(tmp_path: Path):
+    save(make("darts", 0.9), tmp_path / "out")
+    (tmp_path / "broken.json").write_text("{")
+    for words in (
+        ("check", str(tmp_path / "out"), "--against", str(tmp_path / "absent.json")),
+        ("check", str(tmp_path / "out"), "--against", str(tmp_path / "broken.json")),
+        ("check", str(tmp_path / "nowhere"), "--against", str(tmp_path / "broken.json")),
+        ("baseline", str(tmp_path / "nowhere"), "--name", "x"),
+        ("baseline", str(tmp_path / "out"), "--name", "a/b"),
+    ):
+        done = call(*words, code=2)
+        assert done.stderr.startswith("error: ")
+        assert len(done.stderr.strip().splitlines()) == 1

@@ -1,0 +1,411 @@
+"""The statistics of the report: against enumeration, against simulation, and what they may not claim."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+import re
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from report_records import OPTIMUM, examples, make, tabular, with_logs
+
+from harness.report import stats
+from harness.report.diagram import critical_difference, rankings
+from harness.report.groups import blocks
+from harness.report.statistics import REFERENCE, TOO_SMALL, ranking, regrets, statistics
+from harness.report.write import write_all
+
+RNG = np.random.default_rng
+
+
+def row(text: str, start: str) -> list[str]:
+    """The cells of the only table row of ``text`` that starts so."""
+    [found] = [line for line in text.splitlines() if line.startswith(f"| {start}")]
+    return [cell.strip() for cell in found.split("|")[1:-1]]
+
+
+def comparison(text: str) -> str:
+    """The part of the first table's comparisons."""
+    return text.partition("### Comparison")[2].partition("###")[0]
+
+
+# Intervals
+
+
+def test_the_interval_covers_the_mean_about_as_often_as_it_says():
+    rng = RNG(1)
+    inside = 0
+    for _ in range(200):
+        low, high = stats.bootstrap_interval((94 - rng.gamma(2.0, 0.3, 40)).tolist())
+        inside += low <= 94 - 0.6 <= high
+    assert 0.88 <= inside / 200 <= 0.99
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[1.0] * 20, [1.0] * 19 + [2.0], [0.1 + 1e-13 * n for n in range(12)], [5.0] * 9 + [5.0 + 1e-15], [0.0, 1.0] * 30],
+)
+def test_intervals_of_odd_samples_exist_and_do_not_warn(values: list[float]):
+    low, high = stats.bootstrap_interval(values)
+    assert min(values) - 1e-9 <= low <= high <= max(values) + 1e-9
+
+
+def test_an_interval_does_not_depend_on_the_order_and_moves_with_its_values():
+    values = RNG(0).normal(90, 1, 25).tolist()
+    low, high = stats.bootstrap_interval(values)
+    assert stats.bootstrap_interval(values[::-1]) == (low, high)
+    moved = stats.bootstrap_interval([value + 5 for value in values])
+    assert moved == pytest.approx((low + 5, high + 5), abs=1e-6)
+    assert low < np.mean(values) < high
+
+
+def test_no_interval_from_few_values():
+    assert stats.bootstrap_interval([1.0] * (stats.MIN_BOOTSTRAP - 1)) is None
+    assert stats.bootstrap_interval([1.0] * stats.MIN_BOOTSTRAP) == (1.0, 1.0)
+
+
+# Paired comparisons
+
+
+@pytest.mark.parametrize("pairs", [1, 2, 5, 6, 13, 50])
+@pytest.mark.parametrize("ties", [False, True])
+def test_the_smallest_p_is_the_p_of_a_clean_sweep(pairs: int, ties: bool):
+    distances = [1.0] * pairs if ties else [1.0 + n for n in range(pairs)]
+    found = stats.compare(distances, [0.0] * pairs)
+    assert found.p == pytest.approx(stats.smallest_p(pairs)) == pytest.approx(found.smallest)
+    assert (found.wins, found.ties, found.losses, found.effect) == (pairs, 0, 0, 1)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_wilcoxon_against_all_signs(seed: int):
+    """The p is the share of the 2^n sign assignments that are at least as lopsided, zeros left out."""
+    differences = RNG(seed).integers(-3, 5, size=10).astype(float)
+    found = stats.compare((90 + differences).tolist(), [90.0] * 10)
+    moved = differences[differences != 0]
+    order = sorted(map(abs, moved))
+    ranks = [np.mean([n + 1 for n, other in enumerate(order) if other == abs(value)]) for value in moved]
+    centre = sum(ranks) / 2
+    observed = abs(sum(r for r, value in zip(ranks, moved, strict=True) if value > 0) - centre)
+    sums = [sum(itertools.compress(ranks, signs)) for signs in itertools.product((0, 1), repeat=len(moved))]
+    expected = np.mean([abs(total - centre) >= observed - 1e-9 for total in sums])
+    assert found.p == pytest.approx(expected)
+    assert found.ties == 10 - len(moved)
+
+
+@pytest.mark.parametrize("pairs", [3, 20, 50, 51, 400])
+def test_wilcoxon_without_ties_against_scipys_exact_test(pairs: int):
+    from scipy.stats import wilcoxon
+
+    differences = RNG(pairs).normal(0.3, 1, pairs)
+    found = stats.compare((90 + differences).tolist(), [90.0] * pairs)
+    assert found.p == pytest.approx(wilcoxon(differences, method="exact").pvalue, rel=1e-9 if pairs <= 50 else 0.15)
+
+
+def test_the_effect_changes_sign_with_the_sides_and_p_does_not():
+    rng = RNG(3)
+    first, second = rng.normal(91, 1, 30).tolist(), rng.normal(90, 1, 30).tolist()
+    here, there = stats.compare(first, second), stats.compare(second, first)
+    assert here.effect == pytest.approx(-there.effect)
+    assert 0 < here.effect < 1
+    assert here.p == pytest.approx(there.p)
+    assert here.difference == pytest.approx(-there.difference)
+
+
+def test_nothing_differs():
+    found = stats.compare([90.0] * 8, [90.0] * 8)
+    assert (found.wins, found.ties, found.losses, found.effect, found.p, found.smallest) == (0, 8, 0, 0, 1, 1)
+
+
+def test_equal_distances_stay_equal_after_subtraction():
+    """0.3 - 0.2 is not 0.2 - 0.1 in binary; as ranks they must be tied."""
+    found = stats.compare([0.3, 0.1, 0.6], [0.2, 0.2, 0.6])
+    assert (found.effect, found.ties) == (0, 1)
+
+
+@pytest.mark.parametrize("pairs", [6, 12, 30, 100])
+def test_false_findings_are_as_rare_as_promised(pairs: int):
+    rng = RNG(pairs)
+    found = [stats.compare(*(np.round(rng.normal(90, 1, (2, pairs)), 1))).p <= stats.LEVEL for _ in range(400)]
+    assert np.mean(found) <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 400)
+
+
+# Several comparisons
+
+
+def test_holm_is_the_step_down_rule():
+    rng = RNG(0)
+    for _ in range(200):
+        values = (rng.random(rng.integers(1, 8)) ** 3).tolist()
+        corrected = stats.holm(values)
+        for level in (0.01, 0.05, 0.2):
+            rejected = set()
+            for step, place in enumerate(sorted(range(len(values)), key=values.__getitem__)):
+                if values[place] > level / (len(values) - step):
+                    break
+                rejected.add(place)
+            assert {place for place, value in enumerate(corrected) if value <= level} == rejected
+    assert stats.holm([]) == []
+
+
+def test_holm_never_falls_when_a_value_rises():
+    """So correcting the smallest p values that n allows bounds every corrected one from below."""
+    rng = RNG(1)
+    for _ in range(200):
+        lower = rng.random(6)
+        higher = np.minimum(1, lower + rng.random(6) * (rng.random(6) < 0.5))
+        assert all(a <= b + 1e-12 for a, b in zip(stats.holm(lower), stats.holm(higher), strict=True))
+
+
+@pytest.mark.parametrize("comparisons", range(1, 30))
+def test_pairs_needed_is_the_smallest_number_that_suffices(comparisons: int):
+    needed = stats.pairs_needed(comparisons)
+    assert comparisons * stats.smallest_p(needed) <= stats.LEVEL < comparisons * stats.smallest_p(needed - 1)
+
+
+# Ranks
+
+
+@pytest.mark.parametrize(("methods", "q"), [(2, 1.960), (3, 2.343), (4, 2.569), (5, 2.728), (6, 2.850), (10, 3.164)])
+def test_critical_difference_has_the_tabled_constants(methods: int, q: float):
+    """The two-tailed Nemenyi constants at 0.05 of Demsar (JMLR 2006)."""
+    expected = q * math.sqrt(methods * (methods + 1) / (6 * 14))
+    assert stats.critical_difference(methods, 14) == pytest.approx(expected, rel=5e-4)
+
+
+@pytest.mark.parametrize("methods", range(3, 12))
+def test_with_enough_data_sets_the_same_order_everywhere_is_a_difference_and_with_one_less_it_is_not(methods: int):
+    needed = stats.datasets_needed(methods)
+    order = [float(-method) for method in range(methods)]
+    for count in (needed - 1, needed):
+        found = stats.ranks([order] * count)
+        differs = found.p <= stats.LEVEL and methods - 1 > found.critical
+        assert differs == found.enough == (count == needed)
+
+
+@pytest.mark.parametrize(("methods", "datasets"), [(3, 3), (3, 5), (4, 4), (6, 6), (10, 5)])
+def test_ranks_of_noise_rarely_differ(methods: int, datasets: int):
+    rng = RNG(methods)
+    critical = stats.critical_difference(methods, datasets)
+    ranks = np.argsort(np.argsort(rng.random((4000, datasets, methods)), axis=2), axis=2).mean(axis=1)
+    assert np.mean(np.ptp(ranks, axis=1) > critical) <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 4000)
+
+
+def test_ranks_share_places_and_all_tied_is_no_difference():
+    found = stats.ranks([[0.9, 0.9, 0.5], [0.8, 0.7, 0.6]])
+    assert found.average == (1.25, 1.75, 3.0)
+    tied = stats.ranks([[0.5, 0.5, 0.5]] * 4)
+    assert (tied.p, tied.groups()) == (1.0, [(0, 1, 2)])
+
+
+def test_groups_are_the_largest_runs_within_the_critical_difference():
+    found = stats.Ranks((4.0, 1.0, 2.0, 3.1, 6.0), 20, 0.001, 1.5, True)
+    assert found.groups() == [(1, 2), (2, 3), (3, 0)]
+    assert stats.Ranks(found.average, 20, 0.2, 1.5, True).groups() == [(1, 2, 3, 0, 4)]
+    assert stats.Ranks((1.0, 2.0, 3.0), 200, 0.001, 0.5, True).groups() == []
+
+
+# Anytime curves
+
+
+def pointwise(curves, moment: float) -> list[float]:
+    return [next((v for s, v in reversed(curve) if s <= moment), math.nan) for curve in curves]
+
+
+def random_curves(rng, count: int, steps: int) -> list[list[tuple[float, float]]]:
+    return [
+        list(zip(np.sort(rng.random(steps)).tolist(), np.sort(rng.random(steps)).tolist(), strict=True))
+        for _ in range(count)
+    ]
+
+
+@pytest.mark.parametrize(("count", "steps"), [(1, 3), (5, 7), (30, 40)])
+def test_the_band_is_the_pointwise_quartiles(count: int, steps: int):
+    curves = random_curves(RNG(count), count, steps)
+    band = stats.band(curves)
+    begun = max(curve[0][0] for curve in curves)
+    assert band.n == count
+    assert len(band.moments) == min(count * steps, 400)
+    for place in range(0, len(band.moments), max(1, len(band.moments) // 20)):
+        moment = band.moments[place]
+        found = (band.low[place], band.middle[place], band.high[place])
+        if moment < begun:
+            assert all(map(math.isnan, found))
+        else:
+            assert found == pytest.approx(np.quantile(pointwise(curves, moment), (0.25, 0.5, 0.75)))
+
+
+def test_a_band_holds_last_values_and_has_gaps_where_one_is_not_known():
+    band = stats.band([[(1.0, 0.2), (3.0, 0.4)], [(2.0, 0.6), (4.0, math.nan)]])
+    assert band.moments == (1.0, 2.0, 3.0, 4.0)
+    assert band.middle == pytest.approx((math.nan, 0.4, 0.5, math.nan), nan_ok=True)
+
+
+# statistics.md
+
+
+def races(wins: int, methods: int = 1, **changes):
+    """Random search and methods that beat it on each of ``wins`` seeds, always by another distance."""
+    runs = [make(REFERENCE, 0.8, seed, **changes) for seed in range(wins)]
+    return runs + [
+        make(f"method{n}", 0.81 + 0.001 * seed, seed, **changes) for n in range(methods) for seed in range(wins)
+    ]
+
+
+@pytest.mark.parametrize("methods", [1, 2, 5])
+def test_a_clean_sweep_counts_from_the_number_of_seeds_that_can_support_it(methods: int):
+    needed = stats.pairs_needed(methods)
+    for seeds in range(1, needed + 3):
+        made = comparison(statistics(races(seeds, methods)))
+        assert f"at least {needed} pairs that differ" in made
+        assert (row(made, "fashion_mnist | method0")[-1] == "better") == (seeds >= needed)
+        assert (TOO_SMALL in row(made, "fashion_mnist | method0")[-1]) == (seeds < needed)
+
+
+def test_the_smallest_p_that_n_allows_stands_beside_each_p():
+    cells = row(comparison(statistics(races(4))), "fashion_mnist | method0")
+    assert cells[-3:-1] == ["0.125 [0.125]", "0.125 [0.125]"]
+    assert cells[2:4] == ["4 / 0 / 0", "+1.15"]
+
+
+def test_no_verdict_where_n_cannot_support_it_whatever_the_numbers():
+    rng = random.Random(0)
+    for _ in range(30):
+        seeds, methods = rng.randint(1, 9), rng.randint(1, 4)
+        names = [REFERENCE, *(f"method{n}" for n in range(methods))]
+        runs = [
+            make(name, rng.choice((0.8, 0.85, 0.9)) + 0.02 * n, s) for n, name in enumerate(names) for s in range(seeds)
+        ]
+        for line in comparison(statistics(runs)).splitlines():
+            if line.endswith(("| better |", "| worse |")):
+                wins, _, losses = map(int, re.search(r"(\d+) / (\d+) / (\d+)", line).groups())
+                assert stats.smallest_p(wins + losses) <= stats.LEVEL
+
+
+def test_a_method_is_compared_seed_by_seed():
+    accuracies = [0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97]
+    runs = [make(REFERENCE, accuracy, seed) for seed, accuracy in enumerate(accuracies)]
+    runs += [make("darts", accuracy + 0.001, seed) for seed, accuracy in enumerate(accuracies)]
+    cells = row(comparison(statistics(runs)), "fashion_mnist | DARTS")
+    assert (cells[2], cells[-1]) == ("7 / 0 / 0", "better")
+    strangers = [run for run in runs if run.record.method == REFERENCE] + [make("darts", 0.9, 77)]
+    assert "no seed with both results" in comparison(statistics(strangers))
+
+
+def test_random_search_in_the_same_space_is_the_reference():
+    runs = [make(REFERENCE, 0.9, s, space="macro-6", native="") for s in range(6)]
+    runs += [make(REFERENCE, 0.7, s) for s in range(6)] + [make("darts", 0.8, s) for s in range(6)]
+    made = comparison(statistics(runs))
+    assert row(made, "fashion_mnist | DARTS")[2] == "6 / 0 / 0"
+    assert "space and search together" not in made
+    assert "did not search macro-6" in comparison(statistics([*runs[6:], make("enas_macro", 0.9, 0)]))
+
+
+def test_what_is_missing_is_said():
+    assert "No comparison: random_search was not run." in statistics([make("darts", 0.9)])
+    assert "No comparison: nothing but random_search" in statistics([make(REFERENCE, 0.9)])
+    assert "No ranks: they need at least two data sets." in statistics([make("darts", 0.9)])
+    assert row(statistics([make("darts", None)]), "DARTS")[1] == "no result"
+
+
+def test_regret_is_the_distance_to_the_best_of_the_table():
+    runs = [tabular(REFERENCE, OPTIMUM - 0.001 * seed, seed) for seed in range(4)] + [tabular("darts", None, 0)]
+    assert regrets(runs) == pytest.approx([0, 0.1, 0.2, 0.3])
+    made = statistics(runs)
+    assert row(made, "Random search")[-1] == "0.15 ± 0.13 (4)"
+    assert row(made, "DARTS")[-1] == "–"
+    assert "regret" not in statistics([make("darts", 0.9)]).partition("## Spread")[2]
+
+
+def test_scores_that_are_no_test_accuracy_are_called_by_their_name():
+    recipes = {"final": {"table": "simple", "score": "validation accuracy"}}
+    assert "table simple has no test accuracy: these numbers are its validation" in statistics(
+        [tabular(REFERENCE, 0.9, recipes=recipes)]
+    )
+    assert "has no test accuracy" not in statistics([tabular(REFERENCE, 0.9)])
+
+
+def test_the_report_does_not_depend_on_the_order_of_the_runs():
+    runs = examples() + races(12, 2, dataset="toy")
+    for seed in range(3):
+        assert statistics(random.Random(seed).sample(runs, len(runs))) == statistics(runs)
+
+
+# Ranks in the report
+
+
+def league(methods: int, datasets: int, noise: float = 0.0):
+    rng = random.Random(0)
+    return [
+        make(f"method{m}", 0.9 - 0.02 * m + noise * rng.random(), 0, dataset=f"set{d}", native="")
+        for m in range(methods)
+        for d in range(datasets)
+    ]
+
+
+def test_ranks_without_enough_data_sets_claim_nothing():
+    needed = stats.datasets_needed(4)
+    few, many = (statistics(league(4, datasets)) for datasets in (needed - 1, needed))
+    assert f"fewer than {needed} data sets" in few
+    assert "critical difference" not in few
+    assert row(few.partition("### Average ranks")[2], "method3")[1] == "4.00"
+    assert "critical difference at level 0.05" in many
+
+
+def test_a_method_without_a_result_somewhere_is_not_ranked_and_named():
+    runs = [
+        *league(4, 6),
+        make("darts", 0.99, 0, dataset="set0", native=""),
+        make("darts", None, 0, dataset="set1", native=""),
+    ]
+    [block] = blocks(runs)
+    found = ranking(block)
+    assert found.left_out == ("DARTS",)
+    assert "not ranked: DARTS." in statistics(runs)
+    assert found.ranks.average == (1.0, 2.0, 3.0, 4.0)
+
+
+def test_the_diagram_is_drawn_when_there_is_enough_for_it(tmp_path: Path):
+    enough = league(3, 3)
+    assert "critical_difference.png" not in [path.name for path in write_all(league(3, 2), tmp_path / "few")]
+    paths = {path.name: path for path in write_all(enough, tmp_path / "enough")}
+    drawn = paths["critical_difference.png"].read_bytes()
+    assert drawn.startswith(b"\x89PNG\r\n\x1a\n")
+    critical_difference(enough[::-1], tmp_path / "again.png")
+    assert (tmp_path / "again.png").read_bytes() == drawn
+
+
+def test_the_diagram_has_every_method_at_its_rank_and_a_bar_per_group():
+    from matplotlib.figure import Figure
+
+    from harness.report.diagram import _panel
+
+    [(block, found)] = rankings(league(5, 12, noise=0.05))
+    axes = Figure().subplots()
+    _panel(axes, block, found)
+    shown = " ".join(text.get_text() for text in axes.texts)
+    for name, average in zip(found.names, found.ranks.average, strict=True):
+        assert name in shown
+        assert f"{average:.2f}" in shown
+    bars = [line for line in axes.lines if line.get_linewidth() == 3.5]
+    assert len(bars) == len(found.ranks.groups()) > 0
+
+
+def test_thousands_of_runs_take_seconds():
+    """500 seeds x 3 methods x 3 data sets, as the NAS-Bench-201 comparison leaves behind."""
+    rng = RNG(0)
+    runs = [
+        with_logs(
+            tabular(method, float(0.94 - 0.004 * rng.random()), seed, dataset=dataset),
+            *((200.0 * n + float(rng.random()), 0.5 + 0.01 * n) for n in range(1, 12)),
+        )
+        for method in (REFERENCE, "regularized_evolution", "reinforce")
+        for dataset in ("nasbench201/cifar10", "nasbench201/cifar100", "nasbench201/imagenet16-120")
+        for seed in range(500)
+    ]
+    began = time.process_time()
+    statistics(runs)
+    assert time.process_time() - began < 15
