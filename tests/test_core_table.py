@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import numpy as np
@@ -52,8 +51,3 @@ def test_a_table_knows_its_rows_and_signals() -> None:
 def test_a_broken_table_is_refused(changes: dict[str, Any], sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
         table(**changes)
-
-
-def test_a_table_is_frozen() -> None:
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        table().name = "other"  # type: ignore[misc]

@@ -184,3 +184,21 @@ def test_installed_packages_register_by_entry_points(tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60, env={"PYTHONPATH": f"{tmp_path}:{ROOT}"}
     )
+
+
+def test_hyper_parameters_can_be_given_behind_a_method(tmp_path: Path) -> None:
+    catalogue = Catalogue()
+    source = catalogue.source("method", "darts:order=2:clip=1")
+    assert (source.name, source.settings) == ("darts:order=2:clip=1", (("order", 2), ("clip", 1)))
+    facts = source.facts()
+    assert facts.title == "DARTS (order=2, clip=1)"
+    assert (facts.under("quick")["order"], facts.under("quick")["clip"]) == (2, 1)
+    assert catalogue.source("method", "darts").facts().under("quick")["order"] == 1
+    for words, sentence in (
+        ("ordr=2", "did you mean order"),
+        ("order=two", "takes order=1 and the like"),
+        ("order", "sets no hyper-parameter"),
+        ("order=", "takes order=1"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            catalogue.source("method", f"darts:{words}")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from harness.core.errors import InputError
+from harness.run.names import one_of
 
 _SOURCES = ("DatasetSource", "source")  # what makes a data set, by name
 
@@ -30,6 +31,41 @@ class Facts:
     space: str = ""
     settings: Mapping[str, Any] | None = None
     scaled: Mapping[str, Mapping[str, Any]] | None = None
+
+    def parse_settings(self, method: str, words: str) -> tuple[tuple[str, Any], ...]:
+        """Reads ``order=2:epochs=30``.
+
+        Args:
+            method: for the messages.
+            words: the text.
+
+        Raises:
+            InputError: no such hyper-parameter, or a value of another kind than its default.
+        """
+        found: dict[str, Any] = {}
+        for word in words.split(":"):
+            name, equals, text = word.partition("=")
+            if not equals:
+                raise InputError(f"'{word}' sets no hyper-parameter; write {method}:NAME=VALUE")
+            usual = (self.settings or {}).get(one_of(f"hyper-parameter of {method}", name, self.settings or ()))
+            try:
+                value = ast.literal_eval(text)
+            except (ValueError, SyntaxError):
+                value = text
+            if type(value) is not type(usual) and not (isinstance(usual, float) and type(value) is int):
+                raise InputError(f"{method} takes {name}={usual!r} and the like, not {text!r}")
+            found[name] = value
+        return tuple(found.items())
+
+    def with_settings(self, changes: Mapping[str, Any]) -> Facts:
+        """The facts of the same method with hyper-parameters that hold in every profile."""
+        words = ", ".join(f"{name}={value}" for name, value in changes.items())
+        scaled = {
+            profile: {name: value for name, value in some.items() if name not in changes}
+            for profile, some in (self.scaled or {}).items()
+        }
+        settings = {**(self.settings or {}), **changes}
+        return replace(self, title=f"{self.title} ({words})", settings=settings, scaled=scaled)
 
     def under(self, profile: str) -> dict[str, Any]:
         """The hyper-parameters that are known for a profile."""

@@ -15,6 +15,7 @@ from harness.core.dataset import Labels
 from harness.core.errors import InputError
 from harness.core.record import Record
 from harness.run.job import Job, Outcome
+from harness.run.published import scaling
 from harness.run.store import read_json, write_text
 
 
@@ -63,8 +64,10 @@ class HiddenLabels:
             return dataclasses.replace(record, status="failed", reason=str(error))
 
     def recipes(self, job: Job) -> dict[str, Any]:
-        """The profile's two recipes."""
-        return {"proxy": dataclasses.asdict(job.profile.proxy), "final": dataclasses.asdict(job.profile.final)}
+        """The profile's two recipes; of a published network also the size that it has under the second one."""
+        final = job.profile.final
+        recipes = {"proxy": dataclasses.asdict(job.profile.proxy), "final": dataclasses.asdict(final)}
+        return {**recipes, "network": scaling(job.method.member, final.size)} if job.method.member else recipes
 
 
 def finish(job: Job, outcome: Outcome, scorer: Scorer, provenance: dict[str, Any]) -> Record:

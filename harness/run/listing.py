@@ -21,6 +21,8 @@ def methods(catalogue: Catalogue) -> list[Row]:
         except InputError as error:
             row = {"name": name, "title": name, "space": "", "summary": str(error)}
         rows.append(row)
+    family = catalogue.published().facts()
+    rows.append({"name": "published/NAME", "title": family.title, "space": family.space, "summary": family.summary})
     return rows
 
 

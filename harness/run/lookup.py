@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,7 @@ from harness.run.fence import Forbidden, fence
 from harness.run.job import Job, Outcome
 from harness.run.lookup_data import PreparedTable
 from harness.run.plugins import load_space
-from harness.run.searching import checked, let_search, make_method, to_json, what_happened
+from harness.run.searching import checked, let_search, make_method, title_of, to_json, what_happened
 from harness.run.store import write_json, write_lines
 
 
@@ -67,7 +68,7 @@ class Incumbents:
     """A journal in memory that keeps the proposals only."""
 
     def __init__(self) -> None:
-        self.rows: list[dict[str, object]] = []
+        self.rows: list[dict[str, Any]] = []
 
     def replay(self, number: int) -> None:
         """Nothing is ever resumed."""
@@ -161,5 +162,5 @@ def _search(job: Job, fences: str) -> None:
         "cpu_seconds": round(time.process_time() - cpu_began, 3),
     }
     write_lines(job.directory.proposals, journal.rows)
-    stored = {"proposal": to_json(proposal), "search": counts, "settings": settings, "title": type(method).title}
+    stored = {"proposal": to_json(proposal), "search": counts, "settings": settings, "title": title_of(job, method)}
     write_json(job.directory.search, {**stored, "process": {"fence": fences, "device": "CPU"}})

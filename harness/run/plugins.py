@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from harness.core.errors import InputError
 from harness.run import facts
 from harness.run.names import one_of, sentence
+from harness.run.published import find as published_network
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -34,6 +35,8 @@ ROOT = Path(__file__).resolve().parents[2]
 EXPORTS: dict[Kind, str] = {"method": "METHOD", "dataset": "DATASET", "space": "SPACE"}
 FOLDERS: dict[Kind, str] = {"method": "methods", "dataset": "datasets"}
 _FACTORY = "source"
+_FAMILY: tuple[Kind, str] = ("method", "published")
+"""The file of methods that are named with a published network behind a slash."""
 WORDS: dict[Kind, str] = {"method": "method", "dataset": "data set", "space": "space"}
 
 
@@ -51,6 +54,8 @@ class Source:
         file: its source; "" for an entry point, whose package is not looked at before it is needed.
         attribute: what to take out of the module.
         single: whether it is a ``--plugin`` file, to be loaded by path.
+        member: of a family of methods, which one it is: the network of ``published/NAME``.
+        settings: hyper-parameters given on the command line, ``darts:order=2``.
     """
 
     kind: Kind
@@ -59,6 +64,8 @@ class Source:
     file: str
     attribute: str
     single: bool = False
+    member: str = ""
+    settings: tuple[tuple[str, Any], ...] = ()
 
     def facts(self) -> facts.Facts:
         """What the source text tells (of an entry point: after importing its parent packages).
@@ -67,7 +74,10 @@ class Source:
             InputError: the file is unreadable, or not Python.
         """
         path = self.file or _located(self.module)
-        return facts.read(Path(path), self.attribute) if path else facts.Facts(f"from the package {self.module}")
+        found = facts.read(Path(path), self.attribute) if path else facts.Facts(f"from the package {self.module}")
+        if self.member:
+            found = replace(found, title=published_network(self.member).title)
+        return found.with_settings(dict(self.settings)) if self.settings else found
 
     def needs_argument(self) -> bool:
         """Whether this is a data set that is named with a path, like ``folder:PATH``."""
@@ -121,16 +131,28 @@ class Catalogue:
             self._add(Source(kind, path.stem, module, absolute, EXPORTS[kind], single=True))
 
     def names(self, kind: Kind) -> tuple[str, ...]:
-        """Names of one kind; the project's own first, in alphabetical order."""
-        return tuple(self._sources[kind])
+        """Names of one kind; the project's own first, in alphabetical order. Published networks are not among them."""
+        return tuple(name for name in self._sources[kind] if (kind, name) != _FAMILY)
 
     def source(self, kind: Kind, name: str) -> Source:
-        """The origin of a name.
+        """The origin of a name; that of a method may have hyper-parameters behind it, ``darts:order=2:epochs=30``.
 
         Raises:
-            InputError: there is no such name.
+            InputError: there is no such name, or hyper-parameter.
         """
-        return self._sources[kind][one_of(WORDS[kind], name, self._sources[kind])]
+        if kind == "method" and ":" in name:
+            base, _, words = name.partition(":")
+            source = self.source(kind, base)
+            return replace(source, name=name, settings=source.facts().parse_settings(base, words))
+        family, _, member = name.partition("/")
+        if (kind, family) == _FAMILY:
+            return replace(self.published(), name=name, member=published_network(member).name)
+        return self._sources[kind][one_of(WORDS[kind], name, self.names(kind))]
+
+    def published(self) -> Source:
+        """The family of methods that train a published network."""
+        kind, name = _FAMILY
+        return self._sources[kind][name]
 
     def spaces(self) -> dict[str, Source | None]:
         """All spaces; None stands for a built-in one."""
@@ -153,6 +175,8 @@ def load_method(source: Source) -> type[Method]:
     from harness.core.method import Method
 
     exported = _load(source)
+    if source.member:
+        exported = exported.of(source.member)
     if not (isinstance(exported, type) and issubclass(exported, Method)):
         raise BrokenPlugin(f"{source.attribute} of '{source.name}' is {_described(exported)}, not a subclass of Method")
     missing = [word for word in ("name", "title", "space") if not isinstance(getattr(exported, word, None), str)]

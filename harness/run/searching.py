@@ -74,7 +74,7 @@ def make_method(job: Job) -> tuple[Method, dict[str, Any]]:
     cls = load_method(job.method)
     if not job.native:
         raise Failure(f"the class of '{job.method.name}' has to state its space as a plain string: space = \"...\"")
-    method = cls(**cls.scaled.get(job.profile.name, {}))
+    method = cls(**{**cls.scaled.get(job.profile.name, {}), **dict(job.method.settings)})
     settings: dict[str, Any] = {}
     if dataclasses.is_dataclass(method):
         settings = plain(dataclasses.asdict(method))
@@ -86,6 +86,11 @@ def make_method(job: Job) -> tuple[Method, dict[str, Any]]:
     else:
         write_json(job.directory.settings, settings)
     return method, settings
+
+
+def title_of(job: Job, method: Method) -> str:
+    """The title for tables: the class's own, or the one that names the hyper-parameters given on the command line."""
+    return job.title if job.method.settings else type(method).title
 
 
 def checked(task: Task, space: Space) -> Proposal:

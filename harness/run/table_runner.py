@@ -36,7 +36,7 @@ class _Batch:
     @property
     def cap(self) -> float:
         """Seconds that one search may take."""
-        return self.jobs[0].profile.search_seconds
+        return self.jobs[0].profile.search_cap()
 
     def look(self) -> None:
         """Reads which job the process is at."""

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.core.dataset import DatasetSource
+from harness.core.dataset import Dataset, DatasetSource
 from harness.core.errors import InputError
+from harness.core.table import Table
 from harness.run.plugins import ROOT, Catalogue, load_dataset
 from harness.run.prepare import split
 
@@ -68,6 +69,13 @@ def test_a_data_set_that_is_here_is_whole(name: str, tmp_path: Path) -> None:
         pytest.skip(reason)
     data = source.load(DATA)
     again = source.load(DATA)
+    if source.tabular:
+        assert isinstance(data, Table)
+        assert isinstance(again, Table)
+        assert (data.name, data.genotypes, list(data.signals)) == (name, again.genotypes, list(again.signals))
+        assert np.array_equal(data.score, again.score)
+        return
+    assert isinstance(data, Dataset)
     for field in dataclasses.fields(data):
         assert np.array_equal(getattr(data, field.name), getattr(again, field.name))
     assert data.name == name
