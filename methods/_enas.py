@@ -11,24 +11,17 @@ Importing this module imports TensorFlow; methods do so inside ``search``.
 from __future__ import annotations
 
 import dataclasses
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
-from harness.core.seeds import derive_seed
 from harness.core.space import Genotype, Space
 from harness.core.task import State, Task
 from harness.nets import runtime
-from harness.nets.augment import normalise
-from harness.nets.batches import Batches, augmented
 from harness.nets.gated import GatedSupernet
 from methods._policy import Controller, MovingAverage
-
-FORWARD_PASSES_PER_STEP = 3
-"""A forward pass is charged as a third of a gradient step."""
+from methods._shared_weights import Restarts, SharedWeights
 
 
 @dataclass(frozen=True)
@@ -63,15 +56,6 @@ class Schedule:
         """The fields of a method that are a schedule's."""
         return cls(**{field.name: getattr(method, field.name) for field in dataclasses.fields(cls)})
 
-    def rate(self, epoch: int) -> float:
-        """Learning rate of an epoch (cosine annealing with warm restarts, Loshchilov & Hutter 2017)."""
-        length, place = self.restart, epoch
-        while place >= length:
-            place -= length
-            length *= self.restart_factor
-        low, high = self.final_learning_rate, self.learning_rate
-        return low + 0.5 * (high - low) * (1.0 + math.cos(math.pi * place / length))
-
 
 class EnasSearch:
     """Shared weights and controller of one search.
@@ -83,14 +67,13 @@ class EnasSearch:
     """
 
     def __init__(self, task: Task, net: GatedSupernet, controller: Controller, schedule: Schedule) -> None:
-        self._task, self._net, self._controller, self._schedule = task, net, controller, schedule
-        data = task.data
-        self._train = Batches(data.x_train, data.y_train, schedule.batch, derive_seed(task.seed, "training batches"))
-        self._valid = Batches(data.x_valid, data.y_valid, schedule.batch, derive_seed(task.seed, "validation batches"))
-        self._seed = derive_seed(task.seed, "augmentation")
+        self._task, self._controller, self._schedule = task, controller, schedule
+        self._shared = SharedWeights(task, net, schedule.batch, schedule.batch)
+        self._restarts = Restarts(
+            schedule.learning_rate, schedule.final_learning_rate, schedule.restart, schedule.restart_factor
+        )
         self._baseline = MovingAverage(schedule.baseline_decay, current=True)
-        self._augment = tf.function(lambda images, seed: augmented(images, data, seed), autograph=False)
-        self._epoch = self._child_steps = self._controller_steps = 0
+        self._epoch = self._controller_steps = 0
 
     def run(self) -> None:
         """Epoch after epoch until the budget is spent."""
@@ -113,22 +96,17 @@ class EnasSearch:
         return self._controller.sample(uniforms).picks
 
     def _train_children(self) -> None:
-        steps = self._schedule.child_steps or self._train.per_epoch
-        rate = tf.constant(self._schedule.rate(self._epoch), tf.float32)
-        for picks in self._sample(steps):
-            self._task.step()
-            images, labels = self._train[self._child_steps]
-            seed = tf.constant([self._seed, self._child_steps], tf.int64)
-            self._net.train_step(self._augment(images, seed), labels, tf.constant(picks), rate)
-            self._child_steps += 1
+        steps = self._schedule.child_steps or self._shared.per_epoch
+        self._shared.train(self._sample(steps), self._restarts.rate(self._epoch))
 
     def _train_controller(self) -> None:
         schedule = self._schedule
         for _ in range(schedule.controller_steps):
-            self._charge(schedule.samples)
             uniforms = self._task.rng.random((schedule.samples, self._controller.decisions), np.float32)
             walk = self._controller.sample(uniforms)
-            accuracies = [self._accuracy(picks, self._controller_steps + i) for i, picks in enumerate(walk.picks)]
+            accuracies = self._shared.accuracies(
+                walk.picks, [[self._controller_steps + i] for i in range(schedule.samples)]
+            )
             self._controller_steps += schedule.samples
             rewards = np.array(accuracies) + schedule.entropy_weight * walk.entropy
             self._controller.train(walk.picks, self._baseline.advantages(rewards))
@@ -136,36 +114,24 @@ class EnasSearch:
     def _propose(self) -> None:
         """The best of fresh samples, all measured on the same batches, so that luck with a batch cannot decide."""
         schedule, space = self._schedule, self._task.space
-        self._charge(schedule.candidates * schedule.candidate_batches)
         candidates = self._sample(schedule.candidates)
-        scores = [
-            float(np.mean([self._accuracy(picks, batch) for batch in range(schedule.candidate_batches)]))
-            for picks in candidates
-        ]
+        scores = self._shared.accuracies(candidates, [range(schedule.candidate_batches)] * schedule.candidates)
         best = int(np.argmax(scores))
         self._task.propose(_genotype(space, candidates[best]), scores[best])
 
-    def _accuracy(self, picks: np.ndarray, batch: int) -> float:
-        data, (images, labels) = self._task.data, self._valid[batch]
-        return float(self._net.correct(normalise(images, data.mean, data.std), labels, tf.constant(picks)))
-
-    def _charge(self, passes: int) -> None:
-        self._task.step(math.ceil(passes / FORWARD_PASSES_PER_STEP))
-
     def _state(self) -> State:
-        counters = [self._epoch, self._child_steps, self._controller_steps]
         return {
-            **{f"net.{name}": value for name, value in self._net.state().items()},
+            **self._shared.state(),
             **{f"controller.{name}": value for name, value in self._controller.state().items()},
             "baseline": np.array(self._baseline.value),
-            "counters": np.array(counters),
+            "counters": np.array([self._epoch, self._controller_steps]),
         }
 
     def _restore(self, state: State) -> None:
-        self._net.restore({name.removeprefix("net."): value for name, value in state.items()})
+        self._shared.restore(state)
         self._controller.restore({name.removeprefix("controller."): value for name, value in state.items()})
         self._baseline.value = float(state["baseline"])
-        self._epoch, self._child_steps, self._controller_steps = (int(n) for n in state["counters"])
+        self._epoch, self._controller_steps = (int(n) for n in state["counters"])
 
 
 def _genotype(space: Space, picks: np.ndarray) -> Genotype:

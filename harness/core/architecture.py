@@ -1,13 +1,16 @@
 """Frozen graphs: what a genotype decodes to and all that the builder knows.
 
 A cell is a set of ``(source, target, op)`` edges; a skeleton says how cells are stacked into a network. Four skeletons
-cover every space of the project; the builder in :mod:`harness.nets.build` matches on them.
+cover every space of the project; a network that fits none of them is a layer graph. :mod:`harness.core.lowering` writes
+any of them out as layers, which is what the builder and the counter read.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
+
+from harness.core.layers import LayerGraph
 
 
 @dataclass(frozen=True, order=True)
@@ -45,6 +48,17 @@ class Cell:
         return tuple(edge for edge in self.edges if edge.target == node)
 
 
+Style = Literal["darts", "nasnet", "enas", "nao"]
+"""Rules of the released code of DARTS, of NASNet (and PNASNet), of ENAS micro for a fixed cell, and of NAO in PyTorch.
+
+``darts``: ReLU, 1x1 convolution and BN in front of both inputs of a cell, or a factorised reduction in front of input 0
+behind a reduction cell. ``nasnet``: input 0 is left alone if it fits, and always in the first cell; a pooling whose
+input has another width ends with a 1x1 convolution, and an identity that is strided or has another width is one.
+``enas``: both inputs are left alone if they fit, then input 1 gets a 1x1 convolution all the same. ``nao``: both are
+left alone if they fit. ``nasnet`` and ``enas`` rectify in front of the classifier, which has no bias in ``enas``.
+"""
+
+
 @dataclass(frozen=True)
 class CellStack:
     """Cells with two inputs each, the outputs of the two previous cells (NASNet, DARTS, ENAS micro).
@@ -60,6 +74,7 @@ class CellStack:
             factorised reduction and the cell runs with stride 1 (ENAS micro).
         project: whether the concatenated output is projected back to the cell's width by ReLU, 1x1, BN (ENAS micro's
             search network).
+        style: whose rules hold where widths or resolutions differ, see :data:`Style`.
     """
 
     normal: Cell
@@ -71,6 +86,7 @@ class CellStack:
     stem_stride: int = 1
     reduce: Literal["edges", "inputs"] = "edges"
     project: bool = False
+    style: Style = "darts"
 
 
 @dataclass(frozen=True)
@@ -116,4 +132,4 @@ class ConvChain:
     stem_stride: int = 1
 
 
-Architecture = CellStack | ResidualStages | MacroStack | ConvChain
+Architecture = CellStack | ResidualStages | MacroStack | ConvChain | LayerGraph

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from harness.nets.layers import DropPath
+from harness.nets.layers import DropPath, Shake
 from harness.nets.norm import FusedBatchNormalization
 
 
@@ -27,6 +27,8 @@ def plain(model: keras.Model, mean: Sequence[float], std: Sequence[float]) -> ke
             return layer.to_plain()
         if isinstance(layer, DropPath):
             return keras.layers.Activation("linear", name=layer.name)
+        if isinstance(layer, Shake):
+            return keras.layers.Average(name=layer.name)
         return layer.__class__.from_config(layer.get_config())
 
     main = keras.Model(model.inputs[0], model.outputs[0]) if len(model.outputs) > 1 else model

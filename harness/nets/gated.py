@@ -17,7 +17,8 @@ import numpy as np
 import tensorflow as tf
 
 from harness.core.space import Size
-from harness.nets.ops import Conv, Halve, Norm, Step, halve, macro_steps_of, normalise, relu_conv_norm, run, steps_of
+from harness.core.steps import Conv, Halve, Norm, Step, halve, macro_steps_of, relu_conv_norm, steps_of
+from harness.nets.ops import normalise, run
 from harness.nets.weights import Handle, Weights, by_layer
 from harness.spaces.cell import CELLS, EnasCellSpace, reductions
 from harness.spaces.macro import MACRO_OPERATIONS, MacroSpace

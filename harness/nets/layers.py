@@ -37,3 +37,34 @@ class DropPath(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "seed": self.seed}
+
+
+@keras.saving.register_keras_serializable(package="harness")
+class Shake(keras.layers.Layer):
+    """Shake-Shake's mix of two branches: ``a * first + (1 - a) * second`` with ``a`` uniform in 0..1 per image.
+
+    The backward pass has shares of its own, drawn independently (Gastaldi 2017, "Shake-Shake-Image"); at inference both
+    count one half. Takes a list of two images ``(n, h, w, c)`` of one shape, which is kept.
+    """
+
+    def __init__(self, seed: int = 0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def call(self, inputs: list[tf.Tensor], training: bool = False) -> tf.Tensor:
+        first, second = inputs
+        if not training:
+            return 0.5 * (first + second)
+        shape, difference = (tf.shape(first)[0], 1, 1, 1), first - second
+        forwards, backwards = (
+            keras.random.uniform(shape, dtype=first.dtype, seed=self.seed_generator) for _ in range(2)
+        )
+        # The value has the forward share, and what depends on it is hidden from the gradient.
+        return second + backwards * difference + tf.stop_gradient((forwards - backwards) * difference)
+
+    def compute_output_shape(self, input_shape: list[tuple[int | None, ...]]) -> tuple[int | None, ...]:
+        return input_shape[0]
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "seed": self.seed}

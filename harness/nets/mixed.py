@@ -15,7 +15,8 @@ import numpy as np
 import tensorflow as tf
 
 from harness.core.space import Size
-from harness.nets.ops import Conv, Norm, Step, halve, relu_conv_norm, run, steps_of
+from harness.core.steps import Conv, Norm, Step, halve, relu_conv_norm, steps_of
+from harness.nets.ops import run
 from harness.nets.weights import Handle, Weights
 from harness.spaces.cell import reductions
 

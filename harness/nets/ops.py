@@ -1,161 +1,20 @@
-"""Candidate operations as short lists of primitive steps.
+"""Raw kernels for steps: what the supernets are made of.
 
-One description serves two interpreters: :mod:`harness.nets.build` makes Keras layers of it (the standalone network that
-is trained, counted and exported) and :func:`run` below applies raw TensorFlow kernels to given weights (the supernets,
-where Keras layers by the hundred would take minutes to trace). Both take their weights in the same order, which is what
-lets a child be cut out of a supernet.
+:mod:`harness.core.steps` describes the operations; :mod:`harness.nets.make` makes Keras layers of the same description.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import tensorflow as tf
 
-
-@dataclass(frozen=True)
-class Relu:
-    """Rectifier."""
-
-
-@dataclass(frozen=True)
-class Conv:
-    """Convolution without bias, padding ``same``.
-
-    A strided 1x1 convolution is computed as a plain one on the subsampled image: the same function, and TensorFlow
-    2.21's oneDNN kernel for its weight gradient writes outside its buffer when there are fewer than eight channels.
-    """
-
-    height: int
-    width: int
-    filters: int
-    strides: tuple[int, int] = (1, 1)
-
-
-@dataclass(frozen=True)
-class Depthwise:
-    """Depthwise convolution without bias, padding ``same``."""
-
-    size: int
-    stride: int = 1
-    dilation: int = 1
-
-
-@dataclass(frozen=True)
-class Norm:
-    """Batch normalisation; without ``affine`` it has no weights (DARTS' search network)."""
-
-    affine: bool = True
-
-
-@dataclass(frozen=True)
-class Pool:
-    """Pooling with padding ``same``; the average leaves the padding out, as DARTS and NAS-Bench-201 do."""
-
-    kind: Literal["max", "avg"]
-    size: int
-    stride: int
-
-
-@dataclass(frozen=True)
-class Halve:
-    """Factorised reduction: two 1x1 convolutions of stride 2, the second on the image shifted by one pixel."""
-
-    filters: int
-
-
-Step = Relu | Conv | Depthwise | Norm | Pool | Halve
-
-_CONV = re.compile(r"^(nor_conv|conv|sep_conv|dil_conv)_(\d)x\2$")
-_POOL = re.compile(r"^(max|avg)_pool_(\d)x\2$")
-
-
-def relu_conv_norm(filters: int, size: int = 1, stride: int = 1, affine: bool = True) -> tuple[Step, ...]:
-    """ReLU, convolution, normalisation: the usual adapter between two widths."""
-    return (Relu(), Conv(size, size, filters, (stride, stride)), Norm(affine))
-
-
-def halve(filters: int, affine: bool = True) -> tuple[Step, ...]:
-    """ReLU, factorised reduction, normalisation: the usual adapter between two resolutions."""
-    return (Relu(), Halve(filters), Norm(affine))
-
-
-def steps_of(
-    op: str, filters: int, stride: int = 1, *, affine: bool = True, search: bool = False
-) -> tuple[Step, ...] | None:
-    """The primitive steps of a cell operation, or None for ``none``.
-
-    Args:
-        op: DARTS', ENAS micro's or NAS-Bench-201's name of it.
-        filters: channels of the cell; input and output have as many.
-        stride: 1, or 2 on an edge that halves the image.
-        affine: whether normalisations have a scale and an offset.
-        search: in DARTS' search network a pooling is followed by a normalisation.
-
-    Raises:
-        ValueError: unknown operation.
-    """
-    if op == "none":
-        return None
-    if op == "skip_connect":
-        return () if stride == 1 else halve(filters, affine)
-    pool, conv = _POOL.match(op), _CONV.match(op)
-    if pool:
-        steps: tuple[Step, ...] = (Pool("max" if pool[1] == "max" else "avg", int(pool[2]), stride),)
-        return (*steps, Norm(affine=False)) if search else steps
-    if conv is None:
-        raise ValueError(f"unknown operation '{op}'")
-    kind, size = conv[1], int(conv[2])
-    if kind in ("nor_conv", "conv"):
-        return relu_conv_norm(filters, size, stride, affine)
-    pointwise = Conv(1, 1, filters)
-    if kind == "dil_conv":
-        if stride == 1:
-            return (Relu(), Depthwise(size, dilation=2), pointwise, Norm(affine))
-        # With dilation 2 and stride 2 only every second pixel is read: the same function as a plain convolution on the
-        # subsampled image, which TensorFlow has a kernel for.
-        return (Relu(), Pool("max", 1, 2), Depthwise(size), pointwise, Norm(affine))
-    return (
-        *(Relu(), Depthwise(size, stride), pointwise, Norm(affine)),
-        *(Relu(), Depthwise(size), pointwise, Norm(affine)),
-    )
-
-
-def macro_steps_of(op: str, filters: int) -> tuple[Step, ...]:
-    """ENAS macro's operations: a 1x1 convolution first, then the operation; normalised and rectified after each."""
-    first: tuple[Step, ...] = (Conv(1, 1, filters), Norm(), Relu())
-    if op.endswith("pool_3x3"):
-        return (*first, Pool("max" if op.startswith("max") else "avg", 3, 1))
-    size = int(op[-1])
-    if op.startswith("sep"):
-        return (*first, Depthwise(size), Conv(1, 1, filters), Norm(), Relu())
-    return (*first, Conv(size, size, filters), Norm(), Relu())
-
-
-def weight_shapes(steps: Sequence[Step], channels: int) -> list[tuple[int, ...]]:
-    """Shapes of the trainable weights of ``steps`` on an input of ``channels`` channels, in order."""
-    shapes: list[tuple[int, ...]] = []
-    for step in steps:
-        match step:
-            case Conv(height, width, filters):
-                shapes.append((height, width, channels, filters))
-                channels = filters
-            case Depthwise(size):
-                shapes.append((size, size, channels, 1))
-            case Norm(affine) if affine:
-                shapes += [(channels,), (channels,)]
-            case Halve(filters):
-                shapes += [(1, 1, channels, filters // 2), (1, 1, channels, filters - filters // 2)]
-                channels = filters
-    return shapes
+from harness.core.steps import Conv, Depthwise, Halve, Norm, Pool, Relu, Step, weight_shapes
 
 
 def initial_values(steps: Sequence[Step], channels: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """He-normal kernels, unit scales and zero offsets, in the order of :func:`weight_shapes`."""
+    """He-normal kernels, unit scales and zero offsets, in the order of :func:`~harness.core.steps.weight_shapes`."""
     values: list[np.ndarray] = []
     scale_next = True
     for shape in weight_shapes(steps, channels):
@@ -187,7 +46,7 @@ def run(
     """Applies ``steps`` to ``x`` (n, h, w, c) with raw kernels; normalisations use the batch's own statistics.
 
     Args:
-        weights: variables or tensors in the order of :func:`weight_shapes`.
+        weights: variables or tensors in the order of :func:`~harness.core.steps.weight_shapes`.
         rectified: ``relu(x)`` if the caller has it already: edges that leave one node share it.
         gain: a scalar factor on the result; ``steps`` must then end in a normalisation without weights, whose scale it
             becomes.

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from harness.nets.ops import Conv, Depthwise, Halve, Norm, Step, initial_values, weight_shapes
+from harness.core.steps import Conv, Depthwise, Halve, Norm, Step, weight_shapes
+from harness.nets.ops import initial_values
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from harness.core.errors import InputError
 from harness.run import facts
 from harness.run.names import one_of, sentence
-from harness.run.published import find as published_network
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -76,7 +75,9 @@ class Source:
         path = self.file or _located(self.module)
         found = facts.read(Path(path), self.attribute) if path else facts.Facts(f"from the package {self.module}")
         if self.member:
-            found = replace(found, title=published_network(self.member).title)
+            from harness.run.published import find
+
+            found = replace(found, title=find(self.member).title)
         return found.with_settings(dict(self.settings)) if self.settings else found
 
     def needs_argument(self) -> bool:
@@ -146,7 +147,9 @@ class Catalogue:
             return replace(source, name=name, settings=source.facts().parse_settings(base, words))
         family, _, member = name.partition("/")
         if (kind, family) == _FAMILY:
-            return replace(self.published(), name=name, member=published_network(member).name)
+            from harness.run.published import find
+
+            return replace(self.published(), name=name, member=find(member).name)
         return self._sources[kind][one_of(WORDS[kind], name, self.names(kind))]
 
     def published(self) -> Source:

@@ -6,26 +6,40 @@ from collections.abc import Callable
 
 from harness.core.errors import InputError
 from harness.core.space import Space
-from harness.spaces.cell import CellSpace, EnasCellSpace
+from harness.spaces.block import BlockSpace
+from harness.spaces.cell import CellSpace, EnasCellSpace, NaoCellSpace
 from harness.spaces.chain import ConvChainSpace
 from harness.spaces.keras import KerasSpace
+from harness.spaces.layers import LayerChainSpace
 from harness.spaces.macro import MacroSpace
 from harness.spaces.nasbench201 import NasBench201Space
+from harness.spaces.nasnet import NasNetSpace, PnasSpace
+from harness.spaces.published.space import PublishedSpace
 
 _FIXED: dict[str, tuple[str, Callable[[], Space]]] = {
     "cell": ("DARTS' cells: four nodes, two different inputs each, seven operations", CellSpace),
     "enas_cell": ("ENAS micro's cells: five nodes, two inputs each, five operations", EnasCellSpace),
+    "nao_cell": ("NAO: cells as ENAS micro's with eleven operations", NaoCellSpace),
     "macro": ("ENAS macro: twelve layers, six operations, skip connections", MacroSpace),
     "chain": ("Zoph & Le: fifteen convolutions, skip connections by anchor points", ConvChainSpace),
+    "nasnet": ("NASNet: two cells of five blocks, thirteen operations, added or concatenated", NasNetSpace),
+    "pnas": ("PNAS: one cell of one to five blocks, eight operations", PnasSpace),
+    "qchain": ("MetaQNN: a chain of up to eighteen convolutions, poolings and dense layers", LayerChainSpace),
+    "block": ("BlockQNN: a block of up to 23 layers, each reading any earlier ones", BlockSpace),
     "nasbench201": ("NAS-Bench-201: one cell of six edges, five operations, 15,625 in all", NasBench201Space),
 }
 _SIZED: dict[str, tuple[int, Callable[[str, int], Space]]] = {
     "cell": (1, CellSpace),
     "enas_cell": (1, EnasCellSpace),
+    "nao_cell": (1, NaoCellSpace),
+    "nasnet": (1, NasNetSpace),
+    "pnas": (1, PnasSpace),
+    "qchain": (3, LayerChainSpace),
+    "block": (3, BlockSpace),
     "macro": (3, MacroSpace),
     "chain": (3, lambda name, n: ConvChainSpace(name, n, pools=(n // 3, 2 * n // 3))),
 }
-"""Spaces that also come in other sizes: the smallest one, and how to make one of ``n`` nodes per cell or layers."""
+"""Spaces that also come in other sizes: the smallest one, and how to make one of ``n`` nodes, blocks or layers."""
 
 
 def names() -> dict[str, str]:
@@ -36,9 +50,11 @@ def names() -> dict[str, str]:
 def get_space(name: str) -> Space:
     """The space with this name.
 
-    ``macro-N`` and ``chain-N`` are the same spaces with N layers, ``cell-N`` and ``enas_cell-N`` with N nodes a cell. A
-    chain of another depth than the paper's 15 has fixed 2x2 max poolings after a third and two thirds of its layers, as
-    the paper's third experiment has them. ``keras`` is for methods that propose Keras models and not genotypes.
+    ``macro-N`` and ``chain-N`` are the same spaces with N layers, ``cell-N``, ``enas_cell-N`` and ``nao_cell-N`` with N
+    nodes a cell, ``nasnet-N`` with N blocks a cell and ``pnas-N`` with at most N; ``qchain-N`` and ``block-N`` have N
+    layers at most. A chain of another depth than the paper's 15 has fixed 2x2 max poolings after a third and two thirds
+    of its layers, as the paper's third experiment has them. ``keras`` is for methods that propose Keras models and not
+    genotypes, ``published`` names published networks.
 
     Raises:
         InputError: no such space.
@@ -47,6 +63,8 @@ def get_space(name: str) -> Space:
         return _FIXED[name][1]()
     if name == KerasSpace.name:
         return KerasSpace()
+    if name == PublishedSpace.name:
+        return PublishedSpace()
     kind, _, number = name.rpartition("-")
     if kind in _SIZED and number.isdecimal() and int(number) >= _SIZED[kind][0]:
         return _SIZED[kind][1](name, int(number))

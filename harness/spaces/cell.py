@@ -3,7 +3,8 @@
 ``CellSpace`` is DARTS' discrete space (Liu, Simonyan, Yang, ICLR 2019): four nodes, each reading two *different*
 earlier nodes through one of seven operations; 1,037,664,180 cells, squared for the pair. ``EnasCellSpace`` is ENAS
 micro's (Pham et al., ICML 2018): five nodes, two inputs that may coincide, five operations; what nobody reads is
-concatenated.
+concatenated. ``NaoCellSpace`` is NAO's (Luo et al., NeurIPS 2018): the same cells with eleven operations, in the
+network that the paper trains.
 """
 
 from __future__ import annotations
@@ -27,6 +28,21 @@ DARTS_OPERATIONS = (
 
 ENAS_OPERATIONS = ("sep_conv_3x3", "sep_conv_5x5", "avg_pool_3x3", "max_pool_3x3", "skip_connect")
 """ENAS micro's five operations, in the order of its codes 0 to 4."""
+
+NAO_OPERATIONS = (
+    "skip_connect",
+    "conv_1x1",
+    "conv_3x3",
+    "conv_1x3_3x1",
+    "conv_1x7_7x1",
+    "max_pool_2x2",
+    "max_pool_3x3",
+    "max_pool_5x5",
+    "avg_pool_2x2",
+    "avg_pool_3x3",
+    "avg_pool_5x5",
+)
+"""NAO's eleven operations, in the order of its codes 5 to 15."""
 
 CELLS = ("normal", "reduction")
 
@@ -93,12 +109,18 @@ class CellSpace(Space):
         return self.genotype(tuple(picks))
 
 
-class EnasCellSpace(Space):
-    """ENAS micro's cells: per node ``in0, op0, in1, op1``; 20 integers per cell, 40 in all."""
+class PairCellSpace(Space):
+    """Cells whose nodes add two operations on any two earlier nodes: per node ``in0, op0, in1, op1``.
+
+    Args:
+        nodes: computed nodes per cell.
+        operations: candidates.
+        name: the space's name in genotypes.
+    """
 
     inputs = 2
 
-    def __init__(self, name: str = "enas_cell", nodes: int = 5, operations: tuple[str, ...] = ENAS_OPERATIONS) -> None:
+    def __init__(self, name: str, nodes: int, operations: tuple[str, ...]) -> None:
         self.name, self.nodes, self.operations = name, nodes, operations
         choices: list[Choice] = []
         for cell in CELLS:
@@ -108,10 +130,29 @@ class EnasCellSpace(Space):
                     choices.append(Choice(f"{cell}.{node}.op{slot}", operations))
         self.choices = tuple(choices)
 
+    def cells(self, genotype: Genotype) -> tuple[Cell, Cell]:
+        """The normal and the reduction cell; what nobody reads is concatenated."""
+        options = [self.option(genotype, place) for place in range(len(self.choices))]
+        half = 4 * self.nodes
+        return self._cell(options[:half]), self._cell(options[half:])
+
+    def _cell(self, options: list[Option]) -> Cell:
+        edges = []
+        for i in range(self.nodes):
+            in0, op0, in1, op1 = options[4 * i : 4 * i + 4]
+            edges += [Edge(int(str(in0)), i + 2, str(op0)), Edge(int(str(in1)), i + 2, str(op1))]
+        return Cell(2, self.nodes + 2, tuple(edges), unread(self.nodes + 2, edges))
+
+
+class EnasCellSpace(PairCellSpace):
+    """ENAS micro's cells: 20 integers per cell, 40 in all."""
+
+    def __init__(self, name: str = "enas_cell", nodes: int = 5, operations: tuple[str, ...] = ENAS_OPERATIONS) -> None:
+        super().__init__(name, nodes, operations)
+
     def decode(self, genotype: Genotype, size: Size) -> CellStack:
         """Reductions halve the inputs of the cell, which then runs with stride 1; the output is projected."""
-        options = [self.option(genotype, place) for place in range(len(self.choices))]
-        normal, reduction = (self._cell(options[i * 4 * self.nodes :]) for i in range(2))
+        normal, reduction = self.cells(genotype)
         return CellStack(
             normal=normal,
             reduction=reduction,
@@ -123,12 +164,25 @@ class EnasCellSpace(Space):
             project=True,
         )
 
-    def _cell(self, options: list[Option]) -> Cell:
-        edges = []
-        for i in range(self.nodes):
-            in0, op0, in1, op1 = options[4 * i : 4 * i + 4]
-            edges += [Edge(int(str(in0)), i + 2, str(op0)), Edge(int(str(in1)), i + 2, str(op1))]
-        return Cell(2, self.nodes + 2, tuple(edges), unread(self.nodes + 2, edges))
+
+class NaoCellSpace(PairCellSpace):
+    """NAO's cells, 40 integers: the kernel's size is part of the operation."""
+
+    def __init__(self, name: str = "nao_cell", nodes: int = 5) -> None:
+        super().__init__(name, nodes, NAO_OPERATIONS)
+
+    def decode(self, genotype: Genotype, size: Size) -> CellStack:
+        """Twenty cells and 36 channels give the smaller NAONet."""
+        normal, reduction = self.cells(genotype)
+        return CellStack(
+            normal=normal,
+            reduction=reduction,
+            channels=size.channels,
+            layers=size.layers,
+            reductions=reductions(size.layers),
+            stem_stride=size.stem_stride,
+            style="nao",
+        )
 
 
 def unread(nodes: int, edges: list[Edge]) -> tuple[int, ...]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.core.architecture import CellStack, ConvChain, MacroStack, ResidualStages
+from harness.core.architecture import Architecture
 from harness.core.errors import InputError
 from harness.core.space import Genotype, Size, Space
 from harness.run.plugins import Catalogue, named_space
 
-SPACES = [*Catalogue().spaces(), "macro-3", "macro-6", "chain-3", "chain-6"]
+SPACES = [*Catalogue().spaces(), "macro-3", "macro-6", "chain-3", "chain-6", "qchain-4", "block-3"]
 
 
 @pytest.fixture(params=SPACES)
@@ -51,7 +51,7 @@ def test_every_genotype_decodes_to_a_graph_of_known_kind(space: Space, genotypes
     for genotype in genotypes:
         for size in (Size(4, 3), Size(16, 8, 2)):
             graph = space.decode(genotype, size)
-            assert isinstance(graph, CellStack | ResidualStages | MacroStack | ConvChain)
+            assert isinstance(graph, Architecture)
             assert graph == space.decode(genotype, size)
             hash(graph)
 

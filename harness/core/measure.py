@@ -1,0 +1,104 @@
+"""Parameters and multiply-accumulates of a layer graph, counted without building it.
+
+The same numbers as those of the built Keras model (:mod:`harness.nets.count`), in milliseconds.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from harness.core.layers import Layer, LayerGraph
+from harness.core.steps import (
+    BiasedConv,
+    Conv,
+    Depthwise,
+    Flatten,
+    FloorPool,
+    Halve,
+    LayerStep,
+    Norm,
+    Pool,
+    ShakeShortcut,
+    Unpool,
+    weight_shapes,
+)
+
+Shape = tuple[int, int, int]
+"""Height, width, channels."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How large a network is; auxiliary head excluded.
+
+    Args:
+        parameters: trainable weights that the output depends on.
+        idle: trainable weights of layers that nothing reads; a built model does not have them.
+        statistics: moving averages of the normalisations.
+        macs: multiply-accumulates of one image's forward pass, convolutions and classifier only.
+    """
+
+    parameters: int
+    idle: int
+    statistics: int
+    macs: int
+
+
+def measure(graph: LayerGraph, image: Shape, classes: int) -> Sizes:
+    """Counts the layers of ``graph`` on an image of shape ``image``, and its classifier."""
+    shapes, live = [image], graph.live()
+    parameters = idle = statistics = macs = 0
+    for node, layer in enumerate(graph.layers, start=1):
+        shape = _merged(layer, shapes)
+        for step in layer.steps:
+            before, shape = shape, shape_after(step, shape)
+            weights = weight_shapes((step,), before[2])
+            size = sum(math.prod(weight) for weight in weights)
+            if live[node]:
+                parameters += size
+                macs += shape[0] * shape[1] * sum(math.prod(weight) for weight in weights if len(weight) == 4)
+                statistics += 2 * shape[2] if isinstance(step, Norm) else 0
+            else:
+                idle += size
+        shapes.append(shape)
+    width = shapes[graph.output][2]
+    return Sizes(parameters + (width + graph.bias) * classes, idle, statistics, macs + width * classes)
+
+
+def shape_after(step: LayerStep, shape: Shape) -> Shape:
+    """The shape of a step's output."""
+    height, width, channels = shape
+    match step:
+        case Conv(_, _, filters, (vertical, horizontal)):
+            return _share(height, vertical), _share(width, horizontal), filters
+        case Depthwise(_, stride) | Pool(_, _, stride):
+            return _share(height, stride), _share(width, stride), channels
+        case BiasedConv(_, filters, stride) | ShakeShortcut(filters, stride):
+            return _share(height, stride), _share(width, stride), filters
+        case Halve(filters):
+            return _share(height, 2), _share(width, 2), filters
+        case Unpool():
+            return 2 * height, 2 * width, channels
+        case FloorPool(size, stride):
+            return floor_pooled(height, size, stride), floor_pooled(width, size, stride), channels
+        case Flatten():
+            return 1, 1, height * width * channels
+        case _:
+            return shape
+
+
+def floor_pooled(length: int, size: int, stride: int) -> int:
+    """Rows or columns behind a :class:`~harness.core.steps.FloorPool`."""
+    return max(1, (length - size + 1) // stride)
+
+
+def _share(length: int, stride: int) -> int:
+    return -(-length // stride)
+
+
+def _merged(layer: Layer, shapes: list[Shape]) -> Shape:
+    heights, widths, channels = zip(*(shapes[source] for source in layer.inputs), strict=True)
+    if layer.merge == "concat":
+        return max(heights), max(widths), sum(channels)
+    return min(heights), min(widths), channels[0]

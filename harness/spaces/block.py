@@ -1,0 +1,152 @@
+"""The space of BlockQNN (Zhong et al., CVPR 2018): a block of layers in Network Structure Code, repeated all over.
+
+A layer's code is five numbers (index, type, kernel, predecessor, second predecessor): convolution 1 with kernel 1, 3,
+5; max pooling 2 and average pooling 3 with kernel 1, 3; identity 4; addition 5 and concatenation 6 of two different
+layers; terminal 7, which is not the first. A predecessor is an earlier layer's index or 0, the block's input.
+Convolutions are rectified before and normalised after. The outputs of layers that no layer reads are concatenated.
+
+Deviation: the longest block, 23 layers, is from memory of the paper. A concatenation inside a block is brought back to
+its width at once, by a 1x1 convolution of each part whose results are added: a 1x1 convolution of the whole is such a
+sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from harness.core.architecture import Cell, CellStack, Edge
+from harness.core.errors import InputError
+from harness.core.space import Choice, Genotype, Size, Space
+
+TYPES = {
+    "conv_1x1": (1, 1),
+    "conv_3x3": (1, 3),
+    "conv_5x5": (1, 5),
+    "max_pool_1x1": (2, 1),
+    "max_pool_3x3": (2, 3),
+    "avg_pool_1x1": (3, 1),
+    "avg_pool_3x3": (3, 3),
+    "skip_connect": (4, 0),
+    "add": (5, 0),
+    "concat": (6, 0),
+}
+"""Type and kernel in a code, by the operation's name; the last two read two layers, the others one."""
+TERMINAL = "terminal"
+_TERMINAL_TYPE = 7
+_PAIRS = ("add", "concat")
+
+Code = tuple[int, int, int, int, int]
+
+
+@dataclass(frozen=True)
+class BlockLayer:
+    """One layer of a block: its operation and the layers that it reads, 0 being the block's input."""
+
+    op: str
+    reads: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return f"{self.op}@{'+'.join(map(str, self.reads))}"
+
+
+def layers_at(index: int) -> list[BlockLayer]:
+    """What layer number ``index`` can be, besides the end."""
+    single = [BlockLayer(op, (read,)) for op in TYPES if op not in _PAIRS for read in range(index)]
+    return single + [BlockLayer(op, pair) for op in _PAIRS for pair in combinations(range(index), 2)]
+
+
+class BlockSpace(Space):
+    """Blocks, and the walk that writes one down layer by layer; one choice per layer.
+
+    Args:
+        layers: the most that a block can have.
+    """
+
+    start = (0, 0)
+    """Number of layers so far, and the last one's option: what BlockQNN's learner knows."""
+
+    def __init__(self, name: str = "block", layers: int = 23) -> None:
+        self.name = name
+        self._layers = [layers_at(index) for index in range(1, layers + 1)]
+        self.choices = tuple(
+            Choice(str(index), (*map(str, known), *([TERMINAL] if index > 1 else [])))
+            for index, known in enumerate(self._layers, start=1)
+        )
+
+    def actions(self, state: tuple[int, int]) -> Sequence[int]:
+        """All options of the next layer."""
+        return range(len(self.choices[state[0]]))
+
+    def after(self, state: tuple[int, int], action: int) -> tuple[int, int] | None:
+        """The state behind an option, or None where the block is over."""
+        index = state[0] + 1
+        over = index == len(self.choices) or action == len(self._layers[state[0]])
+        return None if over else (index, action)
+
+    def complete(self, actions: Sequence[int]) -> Genotype:
+        """The genotype of a block that is over."""
+        return self.genotype((*actions, *(len(known) for known in self._layers[len(actions) :])))
+
+    def read(self, genotype: Genotype) -> list[BlockLayer]:
+        """The layers of a block: those before the first terminal, at least one."""
+        layers = []
+        for pick, known in zip(genotype.picks, self._layers, strict=True):
+            if pick == len(known):
+                break
+            layers.append(known[pick])
+        return layers
+
+    def codes(self, genotype: Genotype) -> list[Code]:
+        """The Network Structure Codes of a block, with the terminal one if there is room for it."""
+        codes = []
+        for index, layer in enumerate(self.read(genotype), start=1):
+            kind, kernel = TYPES[layer.op]
+            first, second = (*layer.reads, 0)[:2]
+            codes.append((index, kind, kernel, first, second))
+        if len(codes) < len(self.choices):
+            codes.append((len(codes) + 1, _TERMINAL_TYPE, 0, 0, 0))
+        return codes
+
+    def from_codes(self, codes: Iterable[Code]) -> Genotype:
+        """The genotype of a block in the paper's notation.
+
+        Raises:
+            InputError: a code that is none, or a predecessor that does not come before.
+        """
+        names = {numbers: op for op, numbers in TYPES.items()}
+        actions: list[int] = []
+        for code in codes:
+            index, kind, kernel, first, second = code
+            if kind == _TERMINAL_TYPE and actions:
+                break
+            op = names.get((kind, kernel), "")
+            layer = BlockLayer(op, tuple(sorted((first, second))) if op in _PAIRS else (first,))
+            if index != len(actions) + 1 or index > len(self._layers) or layer not in self._layers[index - 1]:
+                raise InputError(f"{code} is no code of layer {len(actions) + 1} in the space '{self.name}'")
+            actions.append(self._layers[index - 1].index(layer))
+        return self.complete(actions)
+
+    def decode(self, genotype: Genotype, size: Size) -> CellStack:
+        """Three stages of ``size.layers // 3`` blocks (at least one) with a 2x2 max pooling between two stages.
+
+        A block is a cell that reads the last one only, through a 1x1 convolution to the width of its stage. After a
+        concatenation another one does the same, so that all layers have that width: for two layers it is the sum of one
+        1x1 convolution each.
+        """
+        edges = []
+        for node, layer in enumerate(self.read(genotype), start=2):
+            op = {"add": "skip_connect", "concat": "conv_1x1"}.get(layer.op, layer.op)
+            edges += [Edge(read + 1, node, op) for read in layer.reads]
+        nodes = edges[-1].target + 1
+        unread = set(range(2, nodes)) - {edge.source for edge in edges}
+        repeats = max(1, size.layers // 3)
+        return CellStack(
+            normal=Cell(2, nodes, tuple(edges), tuple(sorted(unread))),
+            reduction=Cell(2, 3, (Edge(1, 2, "max_pool_2x2"),), (2,)),
+            channels=size.channels,
+            layers=3 * repeats + 2,
+            reductions=(repeats, 2 * repeats + 1),
+            stem_stride=size.stem_stride,
+        )

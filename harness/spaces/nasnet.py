@@ -1,0 +1,141 @@
+"""NASNet's and PNAS' spaces: cells of blocks, each of which combines two operations on two earlier states.
+
+``NasNetSpace`` (Zoph et al., CVPR 2018): a normal and a reduction cell of five blocks; per block two inputs, two of
+thirteen operations and how to combine the results, 50 decisions in all. ``PnasSpace`` (Liu et al., ECCV 2018): one cell
+of up to five blocks, also where the image shrinks, eight operations, always added. States 0 and 1 are the
+outputs of the cell before the previous and of the previous one, as in the other cell spaces; blocks follow in order. The
+outputs of blocks that no block reads are concatenated; a cell input that nobody reads is left out.
+
+Deviation: a concatenation is brought back to the cell's width at once, by 1x1 convolutions (ReLU, convolution, BN) of
+its two halves whose results are added, because a 1x1 convolution of a concatenation is a sum of two; the papers' widths
+grow and are adapted where the state is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.core.architecture import Cell, CellStack, Edge
+from harness.core.space import Choice, Genotype, Option, Size, Space
+from harness.spaces.cell import CELLS, reductions
+
+NASNET_OPERATIONS = (
+    "skip_connect",
+    "conv_1x3_3x1",
+    "conv_1x7_7x1",
+    "dil_conv_3x3",
+    "avg_pool_3x3",
+    "max_pool_3x3",
+    "max_pool_5x5",
+    "max_pool_7x7",
+    "conv_1x1",
+    "conv_3x3",
+    "sep_conv_3x3",
+    "sep_conv_5x5",
+    "sep_conv_7x7",
+)
+"""NASNet's thirteen operations, in the order of the paper's list."""
+
+PNAS_OPERATIONS = (
+    "sep_conv_3x3",
+    "sep_conv_5x5",
+    "sep_conv_7x7",
+    "conv_1x7_7x1",
+    "skip_connect",
+    "avg_pool_3x3",
+    "max_pool_3x3",
+    "dil_conv_3x3",
+)
+"""PNAS' eight operations, a subset of NASNet's."""
+
+COMBINATIONS = ("add", "concat")
+INPUTS = 2
+
+
+class NasNetSpace(Space):
+    """Per block ``in0, in1, op0, op1, combine``, the normal cell's blocks first.
+
+    Args:
+        blocks: per cell.
+    """
+
+    def __init__(self, name: str = "nasnet", blocks: int = 5) -> None:
+        self.name, self.blocks = name, blocks
+        self.choices = tuple(
+            choice
+            for cell in CELLS
+            for block in range(INPUTS, INPUTS + blocks)
+            for choice in (
+                *(Choice(f"{cell}.{block}.in{slot}", tuple(range(block))) for slot in range(2)),
+                *(Choice(f"{cell}.{block}.op{slot}", NASNET_OPERATIONS) for slot in range(2)),
+                Choice(f"{cell}.{block}.combine", COMBINATIONS),
+            )
+        )
+
+    def decode(self, genotype: Genotype, size: Size) -> CellStack:
+        """Three stages of N normal cells with a reduction cell between two are ``3 N + 2`` layers."""
+        options = [self.option(genotype, place) for place in range(len(self.choices))]
+        half = 5 * self.blocks
+        return _stack(_cell(options[:half]), _cell(options[half:]), size)
+
+
+class PnasSpace(Space):
+    """The number of blocks, then ``in0, in1, op0, op1`` of each; what stands behind the last block means nothing.
+
+    Args:
+        blocks: the most that a cell may have.
+    """
+
+    def __init__(self, name: str = "pnas", blocks: int = 5) -> None:
+        self.name, self.blocks = name, blocks
+        self.choices = (
+            Choice("blocks", tuple(range(1, blocks + 1))),
+            *(
+                choice
+                for block in range(INPUTS, INPUTS + blocks)
+                for choice in (
+                    *(Choice(f"cell.{block}.in{slot}", tuple(range(block))) for slot in range(2)),
+                    *(Choice(f"cell.{block}.op{slot}", PNAS_OPERATIONS) for slot in range(2)),
+                )
+            ),
+        )
+
+    def decode(self, genotype: Genotype, size: Size) -> CellStack:
+        """As NASNet's, with the same cell everywhere."""
+        options: list[Option] = []
+        for place in range(1, 1 + 4 * (genotype.picks[0] + 1), 4):
+            options += [*(self.option(genotype, place + slot) for slot in range(4)), "add"]
+        cell = _cell(options)
+        return _stack(cell, cell, size)
+
+
+def _cell(options: Sequence[Option]) -> Cell:
+    """The graph of blocks that are written as five options each."""
+    state_nodes = list(range(INPUTS))  # the node that holds a state: a concatenation has two nodes of its own
+    edges: list[Edge] = []
+    nodes, read = INPUTS, set()
+    for place in range(0, len(options), 5):
+        in0, in1, op0, op1, combine = options[place : place + 5]
+        sources = [state_nodes[int(str(state))] for state in (in0, in1)]
+        read |= set(sources)
+        targets = [nodes, nodes] if combine == "add" else [nodes, nodes + 1]
+        ops = (str(op0), str(op1))
+        edges += [Edge(source, target, op) for source, target, op in zip(sources, targets, ops, strict=True)]
+        if combine == "concat":
+            nodes += 2
+            edges += [Edge(half, nodes, "conv_1x1") for half in targets]
+        state_nodes.append(nodes)
+        nodes += 1
+    return Cell(INPUTS, nodes, tuple(edges), tuple(node for node in state_nodes[INPUTS:] if node not in read))
+
+
+def _stack(normal: Cell, reduction: Cell, size: Size) -> CellStack:
+    return CellStack(
+        normal=normal,
+        reduction=reduction,
+        channels=size.channels,
+        layers=size.layers,
+        reductions=reductions(size.layers),
+        stem_stride=size.stem_stride,
+        style="nasnet",
+    )

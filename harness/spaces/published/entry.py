@@ -1,0 +1,104 @@
+"""What is known about a published network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.core.architecture import Architecture
+from harness.core.measure import Sizes
+from harness.core.space import Genotype, Size
+
+FULL = Size(channels=36, layers=20)
+"""The size that stands for the published one: a profile of half as many channels has every network at half its own."""
+_MULTIPLE = 8
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published network, the numbers its paper prints, and how to build it at any size.
+
+    Args:
+        name: as given on the command line.
+        title: as printed in tables.
+        row: its row of the published CIFAR-10 table; empty if it has none.
+        paper: where it was published.
+        build: the network of a size; of ``size`` it is the published one.
+        size: ``channels`` and ``layers`` of the published network.
+        parameters: weights of the definition followed here, on CIFAR-10 without auxiliary head, from the authors' code
+            or by arithmetic over every layer.
+        sources: what the definition was read from.
+        channels_are, layers_are: what the two count in this network.
+        least: the fewest layers that make sense; as many as ``size`` has where the depth is part of the definition.
+        millions: parameters as the paper prints them; None if it prints none.
+        error: published CIFAR-10 test error in percent.
+        open: what the sources leave open or contradict, and which reading is followed; empty if nothing is open.
+        also_counted: what ``parameters`` has in it besides the trainable weights that the output depends on: moving
+            averages of the normalisations, or weights of layers that nothing reads.
+        genotype: the same as a point of a search space, where it is one.
+    """
+
+    name: str
+    title: str
+    row: str
+    paper: str
+    build: Callable[[Size], Architecture]
+    size: Size
+    parameters: int
+    sources: tuple[str, ...]
+    channels_are: str = "filters of the first stage"
+    layers_are: str = "cells"
+    least: int = 3
+    millions: float | None = None
+    error: float | None = None
+    open: str = ""
+    also_counted: tuple[Literal["statistics", "idle"], ...] = ()
+    genotype: Genotype | None = None
+
+    @property
+    def channels(self) -> int:
+        """Channels of the published network."""
+        return self.size.channels
+
+    @property
+    def layers(self) -> int:
+        """Layers of the published network."""
+        return self.size.layers
+
+    def count(self, sizes: Sizes) -> int:
+        """Weights of a network of this definition, counted as :attr:`parameters` were."""
+        return sizes.parameters + sum(getattr(sizes, part) for part in self.also_counted)
+
+    def scaled(self, size: Size) -> Size:
+        """This network's own size under a profile that trains networks of ``size``.
+
+        Channels and layers shrink by the factors by which ``size`` is smaller than :data:`FULL`; channels to multiples
+        of eight.
+        """
+        width, depth = (min(1.0, part) for part in (size.channels / FULL.channels, size.layers / FULL.layers))
+        channels = self.channels if width == 1.0 else multiple(width * self.channels)
+        return Size(channels, max(self.least, round(depth * self.layers)), size.stem_stride)
+
+
+@dataclass(frozen=True)
+class NeverPublished:
+    """A row of the published table whose network nobody outside can build.
+
+    Args:
+        name, title, row, paper, millions, error: as of :class:`Published`.
+        why: what is known and what is missing.
+    """
+
+    name: str
+    title: str
+    row: str
+    paper: str
+    why: str
+    millions: float | None = None
+    error: float | None = None
+
+
+def multiple(width: float) -> int:
+    """The nearest multiple of eight, at least eight: TensorFlow's kernels want that."""
+    return max(_MULTIPLE, _MULTIPLE * round(width / _MULTIPLE))

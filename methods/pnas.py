@@ -1,0 +1,172 @@
+"""PNAS: cells grow block by block, and a predictor picks the ones that are worth training.
+
+Paper: Liu, Zoph, Neumann, Shlens, Hua, Li, Fei-Fei, Yuille, Huang & Murphy, *Progressive neural architecture search*,
+ECCV 2018. All cells of one block are trained. Then, size by size, every cell of the beam is extended by every possible
+block, a predictor ranks the extensions, the best K are trained and become the next beam, and the predictor learns from
+them. The predictor is an ensemble of five perceptrons on the mean of the blocks' embeddings (the paper's MLP variant),
+each trained on four fifths of the data to the least absolute error; it takes cells of any size. Cells that differ by
+swapped halves or by the order of independent blocks count as one. The result is the best trained cell of the largest
+size that has been reached. 136 + 4 * 256 = 1,160 trainings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+
+from harness.core.errors import InputError
+from harness.core.method import Method
+from harness.core.task import Task
+from methods._growth import Growth, Integers, Numbers, Picks, growth_of
+from methods._predictor import Ensemble
+
+
+class Predictor(Protocol):
+    """Ranks prefixes."""
+
+    def fit(self, prefixes: Sequence[Picks], accuracies: Sequence[float]) -> None:
+        """Learns from all that has been trained."""
+
+    def predict(self, prefixes: Integers) -> Numbers:
+        """Scores of prefixes of one length, ``(n, length)``; the larger the better, no unit."""
+
+
+class Surrogate:
+    """The ensemble on the features that :meth:`Growth.encode` makes."""
+
+    def __init__(self, growth: Growth, ensemble: Ensemble) -> None:
+        self._growth, self._ensemble = growth, ensemble
+
+    def fit(self, prefixes: Sequence[Picks], accuracies: Sequence[float]) -> None:
+        """See :class:`Predictor`."""
+        features = [self._growth.encode(np.array([prefix])) for prefix in prefixes]
+        self._ensemble.fit(np.concatenate(features), np.array(accuracies, np.float32))
+
+    def predict(self, prefixes: Integers) -> Numbers:
+        """See :class:`Predictor`."""
+        return self._ensemble.predict(self._growth.encode(prefixes))
+
+
+@dataclass(frozen=True)
+class Pnas(Method):
+    """Beam search by size; works in every space with genotypes.
+
+    Args:
+        first: architectures of one block to train; a random sample if there are more.
+        beam: K, architectures to train per size.
+        members: of the ensemble.
+        units: of each hidden layer.
+        steps: of Adam per fit.
+        rate: Adam's.
+    """
+
+    name = "pnas"
+    title = "PNAS"
+    space = "pnas"
+    scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "smoke": {"first": 2, "beam": 2},
+        "quick": {"first": 4, "beam": 3},
+        "hour": {"first": 10, "beam": 5},
+        "nb201": {"beam": 16},
+        "nb201-own": {"beam": 16},
+        "nb201-full": {"beam": 16},
+    }
+
+    first: int = 256
+    beam: int = 256
+    members: int = 5
+    units: int = 100
+    steps: int = 100
+    rate: float = 0.01
+
+    def __post_init__(self) -> None:
+        if min(self.first, self.beam, self.members, self.units, self.steps) < 1 or self.rate <= 0:
+            raise InputError("pnas needs first, beam, members, units and steps of at least 1 and rate > 0")
+
+    def unsupported(self, task: Task) -> str | None:
+        """There must be something to decide."""
+        return None if task.space.choices else f"the space '{task.space.name}' has no choices"
+
+    def search(self, task: Task) -> None:
+        """Grows until the last size, then trains on from its candidates, best predicted first."""
+        growth = growth_of(task.space)
+        ensemble = Ensemble(task.rng, members=self.members, units=self.units, steps=self.steps, rate=self.rate)
+        self.grow(task, growth, Surrogate(growth, ensemble))
+
+    def grow(self, task: Task, growth: Growth, predictor: Predictor) -> None:
+        """The search with any predictor; ends when the last size has no candidate left."""
+        trained = Trained(task, growth)
+        beam: list[Picks] = [()]
+        for block in range(len(growth.blocks)):
+            parents = beam
+            beam = self._next_beam(trained, predictor, parents, block)
+            trained.add(beam)
+        while trained.lacks(beam := self._next_beam(trained, predictor, parents, block)):
+            trained.add(beam)
+
+    def _next_beam(self, trained: Trained, predictor: Predictor, parents: list[Picks], block: int) -> list[Picks]:
+        """The extensions of ``parents`` by ``block`` that rank first, with at most K new ones among them."""
+        options = trained.growth.options(block)
+        if trained.accuracies:
+            predictor.fit(trained.prefixes, trained.accuracies)
+            scores = [predictor.predict(_extended(parent, options)) for parent in parents]
+            order, most = np.argsort(-np.concatenate(scores), kind="stable"), self.beam
+        else:
+            order, most = trained.task.rng.permutation(len(options)), self.first
+        beam: dict[Picks, Picks] = {}
+        new = 0
+        for place in order.tolist():
+            parent, option = divmod(place, len(options))
+            prefix = (*parents[parent], *options[option].tolist())
+            name = trained.growth.canonical(prefix)
+            if name in beam:
+                continue
+            if name not in trained.names:
+                new += 1
+                if new > most:
+                    break
+            beam[name] = prefix
+        return list(beam.values())
+
+
+class Trained:
+    """What has been trained so far; the largest and, among those, the most accurate one is proposed."""
+
+    def __init__(self, task: Task, growth: Growth) -> None:
+        self.task, self.growth = task, growth
+        self.prefixes: list[Picks] = []
+        self.accuracies: list[float] = []
+        self.names: set[Picks] = set()
+        self._best = (0, 0.0)
+
+    def lacks(self, prefixes: Sequence[Picks]) -> bool:
+        """Whether any of ``prefixes`` has not been trained."""
+        return any(self.growth.canonical(prefix) not in self.names for prefix in prefixes)
+
+    def add(self, prefixes: Sequence[Picks]) -> None:
+        """Trains those that have not been trained."""
+        for prefix in prefixes:
+            name = self.growth.canonical(prefix)
+            if name in self.names:
+                continue
+            genotype = self.growth.genotype(prefix)
+            [evaluation] = self.task.evaluate([genotype])
+            self.names.add(name)
+            self.prefixes.append(prefix)
+            self.accuracies.append(evaluation.accuracy)
+            worth = (self.growth.size(prefix), evaluation.accuracy)
+            if not evaluation.failure and worth > self._best:
+                self._best = worth
+                if self.task.proposal != genotype:
+                    self.task.propose(genotype, evaluation.accuracy, shared_weights=False)
+
+
+def _extended(parent: Picks, options: Integers) -> Integers:
+    """``parent`` with each of ``options``, shape ``(options, choices)``."""
+    return np.concatenate([np.tile(np.array(parent, np.intp), (len(options), 1)), options], axis=1)
+
+
+METHOD = Pnas

@@ -1,0 +1,103 @@
+"""Counting a graph and counting the Keras model that is built from it give the same numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from harness.core.architecture import Architecture, Cell, CellStack, Edge, Style
+from harness.core.layers import LayerGraph, Layers
+from harness.core.lowering import lower
+from harness.core.measure import measure, shape_after
+from harness.core.seeds import rng
+from harness.core.space import Size
+from harness.core.steps import (
+    BiasedConv,
+    Conv,
+    Dropout,
+    Flatten,
+    FloorPool,
+    Halve,
+    Norm,
+    Pool,
+    Relu,
+    ShakeShortcut,
+    Unpool,
+    Zero,
+)
+from harness.nets.build import build_architecture
+from harness.nets.count import macs, parameters
+from harness.spaces import get_space, names
+
+SHAPES = [(9, 8, 3), (28, 28, 1)]
+
+
+def check(architecture: Architecture, shape: tuple[int, int, int], classes: int) -> None:
+    counted = measure(lower(architecture), shape, classes)
+    model = build_architecture(architecture, shape, classes, seed=0)
+    assert counted.parameters == parameters(model)
+    assert counted.macs == macs(model)
+    everything = sum(int(np.prod(weight.shape)) for weight in model.weights)
+    assert counted.statistics == everything - parameters(model)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", [*names(), "macro-4", "chain-4"])
+def test_the_graph_of_a_genotype_counts_like_its_model(name: str, shape: tuple[int, int, int]) -> None:
+    space = get_space(name)
+    check(space.decode(space.sample(rng(0, name)), Size(8, 3, 2)), shape, 5)
+
+
+OUTPUT_WITH_INPUTS = Cell(
+    2,
+    4,
+    (Edge(0, 2, "skip_connect"), Edge(1, 2, "max_pool_3x3"), Edge(2, 3, "conv_3x3"), Edge(0, 3, "conv_1x3_3x1")),
+    (0, 1, 3),
+)
+
+
+@pytest.mark.parametrize("style", ["darts", "nasnet", "enas", "nao"])
+def test_cells_that_put_their_inputs_out_fit_together_under_all_rules(style: Style) -> None:
+    net = CellStack(OUTPUT_WITH_INPUTS, OUTPUT_WITH_INPUTS, 8, 4, (1, 2), style=style)
+    check(net, (9, 8, 3), 4)
+
+
+def test_a_node_without_edges_is_zero_also_where_the_image_is_halved() -> None:
+    empty = Cell(2, 4, (Edge(0, 2, "none"), Edge(1, 3, "conv_3x3")), (2, 3))
+    check(CellStack(empty, empty, 8, 3, (1,)), (9, 8, 3), 4)
+
+
+def all_steps() -> LayerGraph:
+    layers = Layers()
+    first = layers.add(0, Conv(3, 5, 8, (2, 1)), Norm(), Relu(), Unpool(), Zero())
+    second = layers.add(0, BiasedConv(3, 6, 2), Pool("avg", 3, 2), Halve(8))
+    branches = [layers.add(second, Dropout(0.5), ShakeShortcut(8, 1)) for _ in range(2)]
+    mixed = layers.add(branches, merge="shake")
+    layers.add(second, BiasedConv(3, 4))
+    joined = layers.add([mixed, first], merge="concat")
+    added = layers.add([layers.add(joined, Conv(1, 1, 8)), mixed], Norm(), merge="mean")
+    return layers.graph(layers.add(added, FloorPool(2, 2), Flatten(), Conv(1, 1, 8)), bias=False)
+
+
+@pytest.mark.parametrize("shape", [(16, 15, 3), (32, 32, 1)])
+def test_every_step_and_merge_counts_like_its_layer(shape: tuple[int, int, int]) -> None:
+    graph = all_steps()
+    check(graph, shape, 3)
+    assert measure(graph, shape, 3).idle == 9 * 8 * 4 + 4
+
+
+def test_shapes() -> None:
+    assert shape_after(FloorPool(5, 3), (32, 32, 4)) == (9, 9, 4)
+    assert shape_after(FloorPool(2, 2), (9, 1, 4)) == (4, 1, 4)
+    assert shape_after(Conv(3, 3, 7, (2, 3)), (9, 9, 4)) == (5, 3, 7)
+    assert shape_after(Flatten(), (4, 4, 256)) == (1, 1, 4096)
+
+
+def test_layers_read_earlier_ones_only() -> None:
+    layers = Layers()
+    assert layers.merged([layers.add(0, Relu())]) == 1
+    assert layers.merged([0, 1]) == 2
+    assert layers.graph(1).live() == [True, True, False]
+    layers.add(3)
+    with pytest.raises(ValueError, match="node 3 reads"):
+        layers.graph(3)
