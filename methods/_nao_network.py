@@ -110,16 +110,13 @@ class Network:
         widths = [units, *settings.epd_layers, 1]
         self._shapes = {
             "encoder.words": (self._words, embedding),
-            "encoder.places": (self._length, embedding),
             "encoder.kernel": (FOLD * embedding + units, 4 * units),
             "encoder.bias": (4 * units,),
             **{f"predictor.kernel{i}": (a, b) for i, (a, b) in enumerate(pairwise(widths))},
             **{f"predictor.bias{i}": (width,) for i, width in enumerate(widths[1:])},
             "decoder.words": (self._words, units),
-            "decoder.places": (self._length, units),
             "decoder.kernel": (2 * units, 4 * units),
             "decoder.bias": (4 * units,),
-            "attention.query": (units, units),
             "attention.kernel": (2 * units, units),
             "head.kernel": (units, self._words),
             "head.bias": (self._words,),
@@ -144,9 +141,8 @@ class Network:
         Args:
             seed: two integers, for dropout; None for none.
         """
-        inputs = self._embedded(weights["encoder.words"], words) + weights["encoder.places"]
-        padded = tf.pad(inputs, [[0, 0], [0, self._steps * FOLD - self._length], [0, 0]])
-        inputs = tf.reshape(padded, [-1, self._steps, FOLD * self._embedding])
+        padded = tf.pad(words, [[0, 0], [0, self._steps * FOLD - self._length]])
+        inputs = tf.reshape(self._embedded(weights["encoder.words"], padded), [-1, self._steps, FOLD * self._embedding])
         zeros = tf.zeros([tf.shape(words)[0], self._settings.epd_units])
         outputs, _ = _lstm(weights, "encoder", self._dropped(inputs, seed, 0), zeros, zeros)
         return _normalised(outputs)
@@ -177,14 +173,12 @@ class Network:
         """Logits ``(n, choices, words)`` of each word, given those before it; illegal words are impossible."""
         before = tf.pad(words[:, :-1], [[0, 0], [1, 0]])
         embedding = embed(encoded)
-        inputs = self._embedded(weights["decoder.words"], before) + weights["decoder.places"]
-        outputs, _ = _lstm(weights, "decoder", inputs, embedding, embedding)
+        outputs, _ = _lstm(weights, "decoder", self._embedded(weights["decoder.words"], before), embedding, embedding)
         return tf.where(self._legal, self._head(weights, encoded, outputs), IMPOSSIBLE)
 
     def _head(self, weights: dict[str, tf.Tensor], encoded: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
         """Logits from the decoder's outputs ``(n, steps, units)`` and what they attend to."""
-        queries = tf.tensordot(outputs, weights["attention.query"], 1)
-        attention = tf.nn.softmax(tf.matmul(queries, encoded, transpose_b=True))
+        attention = tf.nn.softmax(tf.matmul(outputs, encoded, transpose_b=True))
         joined = tf.concat([tf.matmul(attention, encoded), outputs], -1)
         hidden = tf.tanh(tf.tensordot(joined, weights["attention.kernel"], 1))
         return tf.tensordot(hidden, weights["head.kernel"], 1) + weights["head.bias"]
@@ -195,7 +189,7 @@ class Network:
         start = tf.zeros([tf.shape(encoded)[0]], tf.int32)
 
         def body(place, word, state, spelled):  # type: ignore[no-untyped-def]
-            inputs = self._embedded(weights["decoder.words"], word)[:, None] + weights["decoder.places"][place]
+            inputs = self._embedded(weights["decoder.words"], word)[:, None]
             outputs, state = _lstm(weights, "decoder", inputs, *state)
             logits = tf.where(self._legal[place], self._head(weights, encoded, outputs)[:, 0], IMPOSSIBLE)
             word = tf.argmax(logits, -1, tf.int32)

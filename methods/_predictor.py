@@ -1,7 +1,7 @@
-"""An ensemble of small networks that predicts accuracies from features, in NumPy; PNAS' predictor.
+"""An ensemble of small networks that ranks architectures by their features, in NumPy; PNAS' predictor.
 
 Each member is a perceptron with two hidden layers, trained by Adam on four fifths of the data to the least mean
-absolute error. All members are trained together: their weights are slices of one array.
+absolute error of the rank. All members are trained together: their weights are slices of one array.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Ensemble:
     """
 
     def __init__(
-        self, rng: np.random.Generator, *, members: int = 5, units: int = 100, steps: int = 100, rate: float = 0.01
+        self, rng: np.random.Generator, *, members: int = 5, units: int = 100, steps: int = 50, rate: float = 0.01
     ) -> None:
         self._rng, self._members, self._units, self._steps, self._rate = rng, members, units, steps, rate
         self.weights: list[Numbers] = []
@@ -38,21 +38,21 @@ class Ensemble:
 
         Args:
             features: ``(n, features)``.
-            values: ``(n,)``, of which the members learn the distance from the median in standard deviations.
+            values: ``(n,)``, of which the members learn the ranks.
         """
-        values = (values - np.median(values)) / max(float(values.std()), 1e-6)
+        targets = ranks(values)
         self._begin(features.shape[1])
-        self.hidden_from = self._rng.permutation(len(values)) % self._members
+        self.hidden_from = self._rng.permutation(len(targets)) % self._members
         shown = (self.hidden_from != np.arange(self._members)[:, None]).astype(np.float32)
         shown /= np.maximum(1, shown.sum(axis=1, keepdims=True))
         adam = Adam(self.weights)
         for _ in range(self._steps):
             layers = self._layers(features)
-            error = layers[-1][..., 0] - values
+            error = layers[-1][..., 0] - targets
             adam.descend(self._gradients(layers, (np.sign(error) * shown)[..., None]), self._rate)
 
     def predict(self, features: Numbers) -> Numbers:
-        """The members' mean for ``features`` ``(n, features)``, shape ``(n,)``, on a scale of its own."""
+        """The members' mean for ``features`` ``(n, features)``, shape ``(n,)``, between about -1 and 1."""
         parts = [features[begin : begin + CHUNK] for begin in range(0, len(features), CHUNK)]
         return np.concatenate([self._layers(part)[-1][..., 0].mean(axis=0) for part in parts])
 
@@ -77,3 +77,9 @@ class Ensemble:
             found = [np.swapaxes(below, -1, -2) @ upstream, upstream.sum(axis=1, keepdims=True), *found]
             upstream = (upstream @ np.swapaxes(kernel, -1, -2)) * (below > 0)
         return found
+
+
+def ranks(values: Numbers) -> Numbers:
+    """From near -1 for the smallest of ``values`` ``(n,)`` to near 1 for the largest; equal ones share their mean."""
+    below, equal = values[:, None] > values, values[:, None] == values
+    return ((2 * below.sum(axis=1) + equal.sum(axis=1)) / len(values) - 1).astype(np.float32)

@@ -76,14 +76,19 @@ class NasNet(Method):
 
     def search(self, task: Task) -> None:
         """Samples, trains and learns in turn. An interrupted run learns again from its log."""
+        from threadpoolctl import ThreadpoolController
+
+        threads = ThreadpoolController()
         policy = LstmPolicy(task.space, task.rng, units=self.units, bound=self.bound)
         ppo = Ppo(policy, learning_rate=self.learning_rate, clip=self.clip, entropy_weight=self.entropy)
         baseline = Baseline(self.baseline_decay)
         while True:
-            walk = policy.sample(task.rng.random((self.children, policy.decisions)))
+            with threads.limit(limits=1):  # the matrices are small: more threads only get into each other's way
+                walk = policy.sample(task.rng.random((self.children, policy.decisions)))
             evaluations = task.evaluate(task.space.genotype(tuple(row)) for row in walk.picks.tolist())
             rewards = np.array([evaluation.accuracy for evaluation in evaluations])
-            ppo.improve(walk, baseline.advantages(rewards), self.passes)
+            with threads.limit(limits=1):
+                ppo.improve(walk, baseline.advantages(rewards), self.passes)
 
 
 class Baseline:

@@ -38,16 +38,20 @@ class Surrogate:
     """The ensemble on the features that :meth:`Growth.encode` makes."""
 
     def __init__(self, growth: Growth, ensemble: Ensemble) -> None:
-        self._growth, self._ensemble = growth, ensemble
+        from threadpoolctl import ThreadpoolController
+
+        self._growth, self._ensemble, self._threads = growth, ensemble, ThreadpoolController()
 
     def fit(self, prefixes: Sequence[Picks], accuracies: Sequence[float]) -> None:
         """See :class:`Predictor`."""
         features = [self._growth.encode(np.array([prefix])) for prefix in prefixes]
-        self._ensemble.fit(np.concatenate(features), np.array(accuracies, np.float32))
+        with self._threads.limit(limits=1):  # the matrices are small: more threads only get into each other's way
+            self._ensemble.fit(np.concatenate(features), np.array(accuracies, np.float32))
 
     def predict(self, prefixes: Integers) -> Numbers:
         """See :class:`Predictor`."""
-        return self._ensemble.predict(self._growth.encode(prefixes))
+        with self._threads.limit(limits=1):
+            return self._ensemble.predict(self._growth.encode(prefixes))
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ class Pnas(Method):
     beam: int = 256
     members: int = 5
     units: int = 100
-    steps: int = 100
+    steps: int = 50
     rate: float = 0.01
 
     def __post_init__(self) -> None:
