@@ -110,11 +110,13 @@ class Network:
         widths = [units, *settings.epd_layers, 1]
         self._shapes = {
             "encoder.words": (self._words, embedding),
+            "encoder.places": (self._length, embedding),
             "encoder.kernel": (FOLD * embedding + units, 4 * units),
             "encoder.bias": (4 * units,),
             **{f"predictor.kernel{i}": (a, b) for i, (a, b) in enumerate(pairwise(widths))},
             **{f"predictor.bias{i}": (width,) for i, width in enumerate(widths[1:])},
             "decoder.words": (self._words, units),
+            "decoder.places": (self._length, units),
             "decoder.kernel": (2 * units, 4 * units),
             "decoder.bias": (4 * units,),
             "attention.kernel": (2 * units, units),
@@ -141,8 +143,9 @@ class Network:
         Args:
             seed: two integers, for dropout; None for none.
         """
-        padded = tf.pad(words, [[0, 0], [0, self._steps * FOLD - self._length]])
-        inputs = tf.reshape(self._embedded(weights["encoder.words"], padded), [-1, self._steps, FOLD * self._embedding])
+        inputs = self._embedded(weights["encoder.words"], words) + weights["encoder.places"]
+        padded = tf.pad(inputs, [[0, 0], [0, self._steps * FOLD - self._length], [0, 0]])
+        inputs = tf.reshape(padded, [-1, self._steps, FOLD * self._embedding])
         zeros = tf.zeros([tf.shape(words)[0], self._settings.epd_units])
         outputs, _ = _lstm(weights, "encoder", self._dropped(inputs, seed, 0), zeros, zeros)
         return _normalised(outputs)
@@ -173,7 +176,8 @@ class Network:
         """Logits ``(n, choices, words)`` of each word, given those before it; illegal words are impossible."""
         before = tf.pad(words[:, :-1], [[0, 0], [1, 0]])
         embedding = embed(encoded)
-        outputs, _ = _lstm(weights, "decoder", self._embedded(weights["decoder.words"], before), embedding, embedding)
+        inputs = self._embedded(weights["decoder.words"], before) + weights["decoder.places"]
+        outputs, _ = _lstm(weights, "decoder", inputs, embedding, embedding)
         return tf.where(self._legal, self._head(weights, encoded, outputs), IMPOSSIBLE)
 
     def _head(self, weights: dict[str, tf.Tensor], encoded: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
@@ -189,7 +193,7 @@ class Network:
         start = tf.zeros([tf.shape(encoded)[0]], tf.int32)
 
         def body(place, word, state, spelled):  # type: ignore[no-untyped-def]
-            inputs = self._embedded(weights["decoder.words"], word)[:, None]
+            inputs = self._embedded(weights["decoder.words"], word)[:, None] + weights["decoder.places"][place]
             outputs, state = _lstm(weights, "decoder", inputs, *state)
             logits = tf.where(self._legal[place], self._head(weights, encoded, outputs)[:, 0], IMPOSSIBLE)
             word = tf.argmax(logits, -1, tf.int32)
@@ -237,13 +241,13 @@ class Network:
             with tf.GradientTape() as tape:
                 tape.watch(vector)
                 loss = self.loss(vector, *batch, tf.stack([seed, step * (1 + len(self._settings.epd_layers))]))
-            gradient = tf.clip_by_norm(tape.gradient(loss, vector) + WEIGHT_DECAY * vector, CLIP)
+            gradient = tf.clip_by_norm(tape.gradient(loss, vector), CLIP)
             step += 1
             mean += 0.1 * (gradient - mean)
             square += 0.001 * (gradient**2 - square)
             count = tf.cast(step, tf.float32)
             move = mean / (1 - 0.9**count) / (tf.sqrt(square / (1 - 0.999**count)) + 1e-8)
-            return step, vector - self._settings.epd_rate * move, mean, square
+            return step, vector - self._settings.epd_rate * (move + WEIGHT_DECAY * vector), mean, square
 
         last = first + tf.shape(order)[0]
         step, vector, mean, square = tf.while_loop(lambda step, *_: step < last, body, (first, vector, mean, square))

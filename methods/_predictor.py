@@ -6,12 +6,16 @@ absolute error of the rank. All members are trained together: their weights are 
 
 from __future__ import annotations
 
+from itertools import pairwise
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from methods._adam import Adam
 
-Numbers = NDArray[np.float32]
+Numbers = NDArray[Any]
+"""Single precision throughout."""
 CHUNK = 4096
 
 
@@ -20,7 +24,7 @@ class Ensemble:
 
     Args:
         rng: draws the first weights and who sees what.
-        members: number of networks; each example is hidden from one of them.
+        members: number of networks, at least 2; each example is hidden from one of them.
         units: of each of the two hidden layers.
         steps: of Adam per fit, each on all data.
         rate: Adam's.
@@ -29,19 +33,23 @@ class Ensemble:
     def __init__(
         self, rng: np.random.Generator, *, members: int = 5, units: int = 100, steps: int = 50, rate: float = 0.01
     ) -> None:
-        self._rng, self._members, self._units, self._steps, self._rate = rng, members, units, steps, rate
+        self._rng, self._members, self._units = rng, members, (units, units)
+        self._steps, self._rate = steps, rate
         self.weights: list[Numbers] = []
-        self.hidden_from = np.zeros(0, np.intp)
+        self.hidden_from, self._varied = np.zeros(0, np.intp), np.zeros(0, np.intp)
 
     def fit(self, features: Numbers, values: Numbers) -> None:
-        """Trains new members.
+        """Trains new members, on the features that differ: of the others nothing can be learnt.
 
         Args:
             features: ``(n, features)``.
             values: ``(n,)``, of which the members learn the ranks.
         """
         targets = ranks(values)
-        self._begin(features.shape[1])
+        self._varied = np.flatnonzero(np.ptp(features, axis=0))
+        features = features[:, self._varied]
+        sizes = (len(self._varied), *self._units, 1)
+        self.weights = [weight for ends in pairwise(sizes) for weight in self._new(*ends)]
         self.hidden_from = self._rng.permutation(len(targets)) % self._members
         shown = (self.hidden_from != np.arange(self._members)[:, None]).astype(np.float32)
         shown /= np.maximum(1, shown.sum(axis=1, keepdims=True))
@@ -53,15 +61,14 @@ class Ensemble:
 
     def predict(self, features: Numbers) -> Numbers:
         """The members' mean for ``features`` ``(n, features)``, shape ``(n,)``, between about -1 and 1."""
-        parts = [features[begin : begin + CHUNK] for begin in range(0, len(features), CHUNK)]
+        known = features[:, self._varied]
+        parts = [known[begin : begin + CHUNK] for begin in range(0, len(known), CHUNK)]
         return np.concatenate([self._layers(part)[-1][..., 0].mean(axis=0) for part in parts])
 
-    def _begin(self, features: int) -> None:
-        self.weights = []
-        sizes = (features, self._units, self._units, 1)
-        for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
-            kernel = np.sqrt(2 / inputs) * self._rng.standard_normal((self._members, inputs, outputs))
-            self.weights += [kernel.astype(np.float32), np.zeros((self._members, 1, outputs), np.float32)]
+    def _new(self, inputs: int, outputs: int) -> tuple[Numbers, Numbers]:
+        """A layer's kernels and biases, He's normal distribution and zeros."""
+        kernels = np.sqrt(2 / max(1, inputs)) * self._rng.standard_normal((self._members, inputs, outputs))
+        return kernels.astype(np.float32), np.zeros((self._members, 1, outputs), np.float32)
 
     def _layers(self, features: Numbers) -> list[Numbers]:
         """The features and the output of each layer, ``(members, n, units)``."""
@@ -72,10 +79,13 @@ class Ensemble:
 
     def _gradients(self, layers: list[Numbers], upstream: Numbers) -> list[Numbers]:
         """Gradients of the weights, given that of the output ``(members, n, 1)``."""
+        _, _, second, _, last, _ = self.weights
+        features, below, above, _ = layers
+        into_above = (upstream @ np.swapaxes(last, 1, 2)) * np.sign(above)
+        into_below = (into_above @ np.swapaxes(second, 1, 2)) * np.sign(below)
         found: list[Numbers] = []
-        for kernel, below in zip(self.weights[-2::-2], reversed(layers[:-1]), strict=True):
-            found = [np.swapaxes(below, -1, -2) @ upstream, upstream.sum(axis=1, keepdims=True), *found]
-            upstream = (upstream @ np.swapaxes(kernel, -1, -2)) * (below > 0)
+        for source, change in ((features, into_below), (below, into_above), (above, upstream)):
+            found += [np.swapaxes(source, -1, -2) @ change, change.sum(axis=1, keepdims=True)]
         return found
 
 

@@ -3,10 +3,19 @@
 Paper: Liu, Zoph, Neumann, Shlens, Hua, Li, Fei-Fei, Yuille, Huang & Murphy, *Progressive neural architecture search*,
 ECCV 2018. All cells of one block are trained. Then, size by size, every cell of the beam is extended by every possible
 block, a predictor ranks the extensions, the best K are trained and become the next beam, and the predictor learns from
-them. The predictor is an ensemble of five perceptrons on the mean of the blocks' embeddings (the paper's MLP variant),
-each trained on four fifths of the data to the least absolute error; it takes cells of any size. Cells that differ by
-swapped halves or by the order of independent blocks count as one. The result is the best trained cell of the largest
-size that has been reached. 136 + 4 * 256 = 1,160 trainings.
+all that has been trained. The predictor is an ensemble of five perceptrons on the mean of the blocks' one-hot codes
+(the paper's MLP with its embedding folded into the first layer), each trained on four fifths of the data to the least
+absolute error; it takes cells of any size. Cells that differ by swapped halves or by the order of blocks count as one.
+The result is the most accurate among the largest cells that were trained.
+
+Deviations: the predictor learns the ranks of the accuracies and not the accuracies, because only the order matters and
+a few failures would stretch the scale; it is trained anew each time, 50 steps of Adam on all data with rate 0.01. After
+the last size the search goes on with the next best extensions, K at a time, until the budget ends. Small profiles train
+a random sample of the one-block cells and have a K to match.
+In other spaces the blocks are nodes or layers; what has not been decided yet is ``skip_connect``, or the first option
+where there is none. An architecture is then always complete, so the result is the best of all; the predictor also sees
+every choice one-hot, and what is known already stays in the beam without being trained again.
+Expected: C10 error 3.41 +- 0.09 % (PNASNet-5). Cost: one proxy training per cell, 136 + 4 * 256 = 1,160 in the paper.
 """
 
 from __future__ import annotations
@@ -87,8 +96,8 @@ class Pnas(Method):
     rate: float = 0.01
 
     def __post_init__(self) -> None:
-        if min(self.first, self.beam, self.members, self.units, self.steps) < 1 or self.rate <= 0:
-            raise InputError("pnas needs first, beam, members, units and steps of at least 1 and rate > 0")
+        if min(self.first, self.beam, self.units, self.steps) < 1 or self.members < 2 or self.rate <= 0:
+            raise InputError("pnas needs first, beam, units and steps of at least 1, two members and rate > 0")
 
     def unsupported(self, task: Task) -> str | None:
         """There must be something to decide."""
