@@ -96,7 +96,8 @@ def test_lists_say_what_there_is() -> None:
     assert "folder:PATH" in datasets
     assert "nasbench201" in call("list", "spaces").stdout
     profiles = json.loads(call("list", "profiles", "--json").stdout)
-    assert [row["name"] for row in profiles] == ["smoke", "quick", "hour", "published", "nb201", "nb201-own", "nb201-full"]
+    names = ["smoke", "quick", "hour", "published", "nb201", "nb201-own", "nb201-full"]
+    assert [row["name"] for row in profiles] == names
 
 
 def test_a_broken_file_does_not_break_the_list(tmp_path: Path) -> None:

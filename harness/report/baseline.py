@@ -23,7 +23,7 @@ from harness.report.text import numbers
 SCHEMA = 1
 Kind = Literal["tabular", "counted", "timed"]
 _OWN_PACKAGE = "nas-comparison-harness"
-_ORIGIN = ("cpu", "device", "threads", "data")
+_ORIGIN = ("cpu", "cpu_details", "device", "threads", "data")
 
 
 class Key(NamedTuple):

@@ -32,7 +32,9 @@ def provenance(command: str) -> dict[str, Any]:
         "dirty": dirty,
         "versions": {"python": platform.python_version(), **_versions()},
         "platform": platform.platform(),
-        "cpu": _cpu(),
+        "cpu": _cpu("model name") or platform.processor() or platform.machine(),
+        # One name covers several generations, and kernels pick their order of summation by these.
+        "cpu_details": ", ".join(_cpu(name) for name in ("cpu family", "model", "stepping", "cache size")),
         "cores": cores(),
         "executable": Path(sys.executable).name,
     }
@@ -70,11 +72,13 @@ def _git(*words: str) -> str:
     return done.stdout
 
 
-def _cpu() -> str:
+def _cpu(name: str) -> str:
+    """What the system says of the first core; empty where it says nothing."""
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
+            key, _, value = line.partition(":")
+            if key.strip() == name:
+                return value.strip()
     except OSError:
         pass
-    return platform.processor() or platform.machine()
+    return ""

@@ -22,7 +22,16 @@ from harness.run.job import Job, Outcome
 from harness.run.journal import Progress, RunJournal
 from harness.run.plugins import load_space
 from harness.run.prepare import Prepared, class_names, final_data, search_data
-from harness.run.searching import Failure, checked, let_search, make_method, proposal_of, title_of, to_json, what_happened
+from harness.run.searching import (
+    Failure,
+    checked,
+    let_search,
+    make_method,
+    proposal_of,
+    title_of,
+    to_json,
+    what_happened,
+)
 from harness.run.store import read_json, write_json
 
 

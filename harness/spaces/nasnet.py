@@ -2,9 +2,9 @@
 
 ``NasNetSpace`` (Zoph et al., CVPR 2018): a normal and a reduction cell of five blocks; per block two inputs, two of
 thirteen operations and how to combine the results, 50 decisions in all. ``PnasSpace`` (Liu et al., ECCV 2018): one cell
-of up to five blocks, also where the image shrinks, eight operations, always added. States 0 and 1 are the
-outputs of the cell before the previous and of the previous one, as in the other cell spaces; blocks follow in order. The
-outputs of blocks that no block reads are concatenated; a cell input that nobody reads is left out.
+of up to five blocks, also where the image shrinks, eight operations, always added. States 0 and 1 are the outputs of
+the cell before the previous and of the previous one, as in the other cell spaces; blocks follow in order. The outputs
+of blocks that no block reads are concatenated; a cell input that nobody reads is left out.
 
 Deviation: a concatenation is brought back to the cell's width at once, by 1x1 convolutions (ReLU, convolution, BN) of
 its two halves whose results are added, because a 1x1 convolution of a concatenation is a sum of two; the papers' widths
