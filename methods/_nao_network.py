@@ -119,6 +119,7 @@ class Network:
             "decoder.places": (self._length, units),
             "decoder.kernel": (2 * units, 4 * units),
             "decoder.bias": (4 * units,),
+            "attention.query": (units, units),
             "attention.kernel": (2 * units, units),
             "head.kernel": (units, self._words),
             "head.bias": (self._words,),
@@ -182,7 +183,8 @@ class Network:
 
     def _head(self, weights: dict[str, tf.Tensor], encoded: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
         """Logits from the decoder's outputs ``(n, steps, units)`` and what they attend to."""
-        attention = tf.nn.softmax(tf.matmul(outputs, encoded, transpose_b=True))
+        queries = tf.tensordot(outputs, weights["attention.query"], 1)
+        attention = tf.nn.softmax(tf.matmul(queries, encoded, transpose_b=True))
         joined = tf.concat([tf.matmul(attention, encoded), outputs], -1)
         hidden = tf.tanh(tf.tensordot(joined, weights["attention.kernel"], 1))
         return tf.tensordot(hidden, weights["head.kernel"], 1) + weights["head.bias"]

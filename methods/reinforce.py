@@ -11,7 +11,8 @@ Learning rate: which one is behind the published figures is not known. The autho
 default here, from NATS-Bench) and 0.5; with a hundred cells the first two hardly learn and the last settles too early,
 so none of them gives these figures. docs/methods/reinforce.md has the figures for all.
 Deviations: the cell that would cross the budget is dropped; the authors' script may return it.
-Expected: 93.85 +- 0.37 % test accuracy on CIFAR-10 in NAS-Bench-201 within 12,000 s; measured here 93.80. Cost: one proxy training per step.
+Expected: 93.85 +- 0.37 % test accuracy on CIFAR-10 in NAS-Bench-201 within 12,000 s; measured here 93.80. Cost:
+one proxy training per step.
 """
 
 from __future__ import annotations
