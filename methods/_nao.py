@@ -17,7 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 from harness.core.seeds import derive_seed, rng
 from harness.core.space import Genotype, Space
 from harness.core.task import State
-from methods._nao_network import Settings, network
+from methods._nao_network import network
+from methods._nao_settings import Settings
 from methods._symmetry import Picks, Symmetry
 
 BOUND = 0.1  # weights start in U(-BOUND, BOUND)

@@ -5,54 +5,33 @@ of its outputs is normalised, and so is their mean, the embedding. The predictor
 embedding. The decoder, an LSTM that starts from the embedding and attends to the encoder's outputs, spells the
 architecture again.
 
+Deviations: words have the sum of two embeddings, of the word and of its place; the attention's query is a trained
+projection of the decoder's output; weight decay acts beside Adam and not inside the gradient. Without the first two a
+hundred cells cannot be spelled after thousands of steps, and decay inside the gradient wipes the model out as soon as
+its loss is small.
+
 All weights are one vector, and the traced functions have no state: one trace serves every round of every search in a
 process. Importing this module imports TensorFlow; methods do so inside ``search``.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from harness.core.space import Choice, Option
+from methods._nao_settings import Settings
 from methods._policy import IMPOSSIBLE
 from methods._symmetry import Picks
 
 FOLD = 2  # words per step of the encoder
 TRADE_OFF = 0.8  # weight of the predictor's loss; the rest is the decoder's
-WEIGHT_DECAY = 1e-4
+WEIGHT_DECAY = 1e-4  # beside Adam, times the learning rate
 CLIP = 5.0  # of the gradient's norm
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Size and training of the model.
-
-    Args:
-        epd_units: of both LSTMs.
-        epd_layers: units of the predictor's hidden layers.
-        epd_dropout: of the encoder's inputs and of the predictor's hidden layers.
-        epd_epochs, epd_batch, epd_rate: length of a training, architectures per step, and Adam's learning rate.
-    """
-
-    epd_units: int
-    epd_layers: tuple[int, ...]
-    epd_dropout: float
-    epd_epochs: int
-    epd_batch: int
-    epd_rate: float
-
-    @classmethod
-    def of(cls, method: Any) -> Settings:
-        """The fields of a method that are the model's."""
-        return cls(**{field.name: getattr(method, field.name) for field in dataclasses.fields(cls)})
 
 
 class Words:
@@ -199,13 +178,13 @@ class Network:
             outputs, state = _lstm(weights, "decoder", inputs, *state)
             logits = tf.where(self._legal[place], self._head(weights, encoded, outputs)[:, 0], IMPOSSIBLE)
             word = tf.argmax(logits, -1, tf.int32)
-            return place + 1, word, state, spelled.write(place, word)
+            return place + 1, word, state, spelled.write(place, tf.cast(word, tf.float32))
 
-        loop = (0, start, (embedding, embedding), tf.TensorArray(tf.int32, self._length))
+        loop = (0, start, (embedding, embedding), tf.TensorArray(tf.float32, self._length))
         *_, spelled = tf.while_loop(
             lambda place, *_: place < self._length, body, loop, maximum_iterations=self._length
         )  # fmt: skip
-        return tf.transpose(spelled.stack())
+        return tf.cast(tf.transpose(spelled.stack()), tf.int32)  # oneDNN complains about transposing integers
 
     def moved(self, weights: dict[str, tf.Tensor], encoded: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
         """The encoder's outputs, ``step`` times the gradient of the predicted error downhill, and normalised again."""

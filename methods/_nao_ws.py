@@ -14,7 +14,7 @@ from harness.core.task import State, Task
 from harness.nets import runtime
 from harness.nets.gated import GatedSupernet
 from methods._nao import Known, Learner, drawn, improved
-from methods._nao_network import Settings
+from methods._nao_settings import Settings
 from methods._shared_weights import Restarts, SharedWeights
 
 if TYPE_CHECKING:

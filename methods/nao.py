@@ -5,7 +5,7 @@ best ones are moved in the embedding towards less predicted error and decoded; w
 proposal is the best architecture ever trained.
 
 Deviations: the proxy training is the profile's. An operation and the size of its kernel are one word and not two: 40
-words and a vocabulary of 18 instead of 60 and 21. An architecture whose nodes are written the other way round is not
+words and a vocabulary of 18 instead of 60 and 21. The model's own are in :mod:`methods._nao_network`. An architecture whose nodes are written the other way round is not
 new. Where the model finds fewer new architectures than wanted, random ones make up the number. Failed trainings teach
 the model nothing. Small budgets have a small model and a pool of tens, and smaller steps, which find more.
 
@@ -23,6 +23,7 @@ from harness.core.errors import InputError
 from harness.core.method import Method
 from harness.core.space import Genotype
 from harness.core.task import Task
+from methods._nao_settings import Settings
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Nao(Method):
         top: the best so far that are improved.
         step, steps: size of the first step in the embedding, by which the following ones grow, and how many there are.
         epd_units, epd_layers, epd_dropout, epd_epochs, epd_batch, epd_rate: of the model, see
-            :class:`methods._nao_network.Settings`.
+            :class:`methods._nao_settings.Settings`.
     """
 
     name = "nao"
@@ -83,6 +84,7 @@ class Nao(Method):
     def __post_init__(self) -> None:
         if min(self.initial, self.new, self.top, self.steps) < 1 or self.step <= 0:
             raise InputError("nao needs at least one initial, new and top architecture and one step larger than 0")
+        Settings.of(self)
 
     def unsupported(self, task: Task) -> str | None:
         """A sequence of choices needs choices."""
@@ -94,7 +96,6 @@ class Nao(Method):
         An interrupted run learns again from its log.
         """
         from methods._nao import Known, Learner, drawn, improved
-        from methods._nao_network import Settings
 
         learner, known = Learner(task.space, Settings.of(self), task.seed), Known(task.space)
         pool: list[tuple[float, Genotype]] = []

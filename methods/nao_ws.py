@@ -25,6 +25,7 @@ from harness.core.method import Method, needs_images, space_is
 from harness.core.seeds import rng
 from harness.core.task import Task
 from harness.spaces.cell import EnasCellSpace
+from methods._nao_settings import Settings
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class NaoWs(Method):
         restart, restart_factor: epochs until the first restart, and growth of the following ones.
         momentum, weight_decay, clip: of the shared weights.
         epd_units, epd_layers, epd_dropout, epd_epochs, epd_batch, epd_rate: of the model, see
-            :class:`methods._nao_network.Settings`.
+            :class:`methods._nao_settings.Settings`.
     """
 
     name = "nao_ws"
@@ -98,6 +99,9 @@ class NaoWs(Method):
             raise InputError("nao_ws needs at least one epoch, top member, finalist and final batch")
         if min(self.new, self.random) < 0 or self.pool <= self.new + self.random:
             raise InputError("nao_ws needs a pool larger than its new and random members together")
+        if min(self.steps, self.batch, self.valid_batch) < 1 or self.child_steps < 0 or self.step <= 0:
+            raise InputError("nao_ws needs step > 0, at least one step and one image per batch, and child_steps >= 0")
+        Settings.of(self)
 
     def unsupported(self, task: Task) -> str | None:
         """The shared network is that of ENAS' cells."""

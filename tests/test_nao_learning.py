@@ -12,7 +12,8 @@ from fresh_process import in_fresh_process
 from harness.core.space import Genotype, Space
 from harness.spaces import get_space
 from methods._nao import Known, Learner, drawn, improved, scaled
-from methods._nao_network import Settings, network
+from methods._nao_network import network
+from methods._nao_settings import Settings
 from methods._symmetry import Symmetry
 
 SPACE = get_space("enas_cell-2")

@@ -7,7 +7,8 @@ import pytest
 import tensorflow as tf
 
 from harness.spaces import get_space, names
-from methods._nao_network import TRADE_OFF, Network, Settings, Words, embed, network
+from methods._nao_network import TRADE_OFF, Network, Words, embed, network
+from methods._nao_settings import Settings
 
 SETTINGS = Settings(epd_units=16, epd_layers=(8,), epd_dropout=0.0, epd_epochs=1, epd_batch=10, epd_rate=1e-3)
 SPACE = get_space("enas_cell-3")

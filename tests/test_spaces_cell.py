@@ -1,4 +1,4 @@
-"""DARTS' and ENAS micro's cells."""
+"""DARTS', ENAS micro's and NAO's cells."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 
 from harness.core.architecture import Cell
 from harness.core.space import Size
-from harness.spaces.cell import CellSpace, EnasCellSpace, reductions
-from harness.spaces.published import DARTS_V1, DARTS_V2, Published
+from harness.spaces.cell import CellSpace, EnasCellSpace, NaoCellSpace, reductions
+from harness.spaces.published import DARTS_V1, DARTS_V2, PUBLISHED, Published
 
 SIZE = Size(16, 8)
 ENAS_NORMAL = "0 2 0 0 0 4 0 1 0 4 1 1 1 0 0 1 0 2 1 1"
@@ -88,3 +88,23 @@ def test_enas_inputs_may_coincide_and_lie_before_their_node() -> None:
             assert max(first.source, second.source) < node
             coincided |= first.source == second.source
     assert coincided
+
+
+def test_nao_space_has_eleven_operations_and_holds_the_published_cell() -> None:
+    space = NaoCellSpace()
+    assert len(space.choices) == 40
+    assert space.cardinality == prod((11 * b) ** 2 for b in range(2, 7)) ** 2
+    normal = "0 7 1 15 2 8 1 7 0 6 1 7 0 8 4 7 1 5 0 7"
+    reduction = "0 7 1 13 0 6 0 14 0 9 1 10 0 14 2 6 1 11 0 7"
+    codes = [int(word) for word in f"{normal} {reduction}".split()]
+    genotype = space.genotype(tuple(code - 5 * (place % 2) for place, code in enumerate(codes)))
+    entry = PUBLISHED["naonet_a_36"]
+    assert space.decode(genotype, entry.size) == entry.build(entry.size)
+
+
+def test_nao_and_enas_name_the_same_graph_differently_built() -> None:
+    enas_space, nao_space = EnasCellSpace(nodes=2), NaoCellSpace(nodes=2)
+    words = "0,max_pool_3x3,1,skip_connect,2,avg_pool_3x3,0,skip_connect"
+    nets = [space.decode(space.parse(f"{space.name}:{words},{words}"), SIZE) for space in (enas_space, nao_space)]
+    assert nets[0].normal == nets[1].normal
+    assert nets[0] != nets[1]

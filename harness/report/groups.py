@@ -25,8 +25,10 @@ METHODS = (
     "blockqnn",
     "nasnet",
     "pnas",
+    "nao",
     "enas_macro",
     "enas_micro",
+    "nao_ws",
     "darts",
     "autokeras",
 )

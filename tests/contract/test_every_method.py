@@ -28,7 +28,7 @@ from harness.spaces import get_space, names
 
 DRIVER = Path(__file__).with_name("driver.py")
 KILLED_AT = 4
-SUPERNETS = ("darts", "enas_micro")
+SUPERNETS = ("darts", "enas_micro", "nao_ws")
 """Methods that need half a minute before their first step; twice that when they are resumed."""
 
 
@@ -156,7 +156,7 @@ class Failing(FakeEvaluator):
         return Evaluation(str(proposal), 0.0, (), 1.0, self.gradient_steps, failure="it cannot be built")
 
 
-QUERYING = [name for name in method_names() if name not in ("autokeras", "darts", "enas_macro", "enas_micro")]
+QUERYING = [name for name in method_names() if name not in ("autokeras", "enas_macro", *SUPERNETS)]
 """Methods that train nothing themselves; the others do not come by this evaluator."""
 
 

@@ -1,0 +1,45 @@
+"""Size and training of NAO's model, as NAO and NAO-WS have them among their hyper-parameters."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from harness.core.errors import InputError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Encoder, predictor and decoder.
+
+    Args:
+        epd_units: of both LSTMs; even, because the encoder reads two words at a time.
+        epd_layers: units of the predictor's hidden layers.
+        epd_dropout: of the encoder's inputs and of the predictor's hidden layers.
+        epd_epochs, epd_batch, epd_rate: length of a training, architectures per step, and Adam's learning rate.
+    """
+
+    epd_units: int
+    epd_layers: tuple[int, ...]
+    epd_dropout: float
+    epd_epochs: int
+    epd_batch: int
+    epd_rate: float
+
+    def __post_init__(self) -> None:
+        if self.epd_units < 2 or self.epd_units % 2 or min((self.epd_epochs, self.epd_batch, *self.epd_layers)) < 1:
+            raise InputError(
+                "NAO's model needs an even number of epd_units, and epochs, batch and layers of at least 1"
+            )
+        if not 0 <= self.epd_dropout < 1 or self.epd_rate <= 0:
+            raise InputError("NAO's model needs epd_dropout in [0, 1) and epd_rate > 0")
+
+    @classmethod
+    def of(cls, method: Any) -> Settings:
+        """The fields of a method that are the model's.
+
+        Raises:
+            InputError: nonsense among them.
+        """
+        return cls(**{field.name: getattr(method, field.name) for field in dataclasses.fields(cls)})

@@ -1,0 +1,60 @@
+"""A supernet without weights: it remembers what it was asked and scores paths by a function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from harness.nets.gated import GatedSupernet, Layers
+
+Score = Callable[[tuple[int, ...], int], float]
+"""Accuracy of a path, given its picks and a number that stands for the batch."""
+
+
+class FakeNet(GatedSupernet):
+    """Stands for a supernet wherever one is trained and measured.
+
+    Attributes:
+        trained: picks, fingerprint of the batch and rate of each step.
+        measured: picks, fingerprint of the batch and the accuracy that was told.
+    """
+
+    def __init__(self, score: Score = lambda picks, batch: sum(picks) % 97 / 97) -> None:
+        self.trained: list[tuple[tuple[int, ...], int, float]] = []
+        self.measured: list[tuple[tuple[int, ...], int, float]] = []
+        self._score = score
+        self.train_step, self.correct = self._remember, self._tell
+
+    def _remember(self, images: tf.Tensor, labels: tf.Tensor, picks: tf.Tensor, rate: tf.Tensor) -> None:
+        self.trained.append((tuple(picks.numpy().tolist()), _fingerprint(labels), float(rate)))
+
+    def _tell(self, images: tf.Tensor, labels: tf.Tensor, picks: tf.Tensor) -> float:
+        path, batch = tuple(picks.numpy().tolist()), _fingerprint(labels)
+        self.measured.append((path, batch, self._score(path, batch)))
+        return self.measured[-1][-1]
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Nothing."""
+        return {}
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Nothing."""
+
+    def logits(self, images: tf.Tensor, picks: tf.Tensor) -> tf.Tensor:
+        """There are none."""
+        raise NotImplementedError
+
+    def masks(self, picks: tf.Tensor) -> list[tf.Tensor]:
+        """There are none."""
+        raise NotImplementedError
+
+    def cut(self, picks: Sequence[int]) -> tuple[Layers, list[np.ndarray]]:
+        """There is none."""
+        raise NotImplementedError
+
+
+def _fingerprint(labels: tf.Tensor) -> int:
+    """A number that tells batches apart by their labels."""
+    return int(np.dot(labels.numpy(), 5 ** np.arange(len(labels)) % 1_000_003))

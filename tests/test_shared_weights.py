@@ -1,0 +1,68 @@
+"""Training shared weights and reading accuracies off them: what is charged, in which order, at which rate."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from fakes import make_task
+from nao_supernet import FakeNet
+
+from harness.core.budget import BudgetSpent
+from harness.spaces import get_space
+from methods._shared_weights import Restarts, SharedWeights
+
+SPACE = get_space("enas_cell-2")
+CHILD = (0,) * len(SPACE.choices)
+
+
+def shared(budget: str = "50steps", net: FakeNet | None = None) -> SharedWeights:
+    return SharedWeights(make_task(SPACE, budget), net or FakeNet(), batch=16, valid_batch=20)
+
+
+def test_rates_fall_along_a_cosine_and_start_again() -> None:
+    restarts = Restarts(high=0.05, low=0.0005, length=10, factor=2)
+    rates = np.array([restarts.rate(epoch) for epoch in range(71)])
+    assert rates[[0, 10, 30, 70]] == pytest.approx(0.05)
+    assert rates[[5, 20, 50]] == pytest.approx((0.05 + 0.0005) / 2)
+    falls = np.diff(rates) < 0
+    assert np.flatnonzero(~falls).tolist() == [9, 29, 69]
+    assert rates.min() > 0.0005
+
+
+def test_a_step_is_charged_as_one_and_a_forward_pass_as_a_third() -> None:
+    task = make_task(SPACE, "50steps")
+    weights = SharedWeights(task, FakeNet(), batch=16, valid_batch=20)
+    weights.train([CHILD] * 7, 0.1)
+    assert task.meter.steps == 7
+    weights.accuracies([CHILD] * 4, [[0, 1]] * 4)
+    assert task.meter.steps == 7 + 3
+
+
+def test_the_budget_ends_before_a_step_and_before_a_measurement() -> None:
+    net = FakeNet()
+    with pytest.raises(BudgetSpent):
+        shared("5steps", net).train([CHILD] * 9, 0.1)
+    assert len(net.trained) == 5
+    with pytest.raises(BudgetSpent):
+        shared("5steps", net).accuracies([CHILD] * 16, [[0]] * 16)
+    assert not net.measured
+
+
+def test_an_accuracy_is_the_mean_over_its_batches() -> None:
+    net = FakeNet(lambda picks, batch: (sum(picks) + batch) % 7 / 7)
+    other = (1,) * len(SPACE.choices)
+    means = shared(net=net).accuracies([CHILD, other], [[0, 1, 2], [3]])
+    assert [len(batches) for batches in (net.measured[:3], net.measured[3:])] == [3, 1]
+    assert means == pytest.approx([np.mean([score for *_, score in net.measured[:3]]), net.measured[3][-1]])
+
+
+def test_batches_go_on_after_a_checkpoint() -> None:
+    whole, first, second = FakeNet(), FakeNet(), FakeNet()
+    shared(net=whole).train([CHILD] * 6, 0.1)
+    begun = shared(net=first)
+    begun.train([CHILD] * 2, 0.1)
+    resumed = shared(net=second)
+    resumed.restore(begun.state())
+    resumed.train([CHILD] * 4, 0.1)
+    assert [label for _, label, _ in first.trained + second.trained] == [label for _, label, _ in whole.trained]
+    assert len({label for _, label, _ in whole.trained[:4]}) == 4, "an epoch of 64 images has four batches of 16"
