@@ -29,9 +29,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         if self.epd_units < 2 or self.epd_units % 2 or min((self.epd_epochs, self.epd_batch, *self.epd_layers)) < 1:
-            raise InputError(
-                "NAO's model needs an even number of epd_units, and epochs, batch and layers of at least 1"
-            )
+            raise InputError("NAO's model needs even epd_units, and epd_epochs, epd_batch and layers of at least 1")
         if not 0 <= self.epd_dropout < 1 or self.epd_rate <= 0:
             raise InputError("NAO's model needs epd_dropout in [0, 1) and epd_rate > 0")
 

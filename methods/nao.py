@@ -5,9 +5,10 @@ best ones are moved in the embedding towards less predicted error and decoded; w
 proposal is the best architecture ever trained.
 
 Deviations: the proxy training is the profile's. An operation and the size of its kernel are one word and not two: 40
-words and a vocabulary of 18 instead of 60 and 21. The model's own are in :mod:`methods._nao_network`. An architecture whose nodes are written the other way round is not
-new. Where the model finds fewer new architectures than wanted, random ones make up the number. Failed trainings teach
-the model nothing. Small budgets have a small model and a pool of tens, and smaller steps, which find more.
+words and a vocabulary of 18 instead of 60 and 21. The model's own are in :mod:`methods._nao_network`. An architecture
+whose nodes are written the other way round is not new. Where the model finds fewer new architectures than wanted,
+random ones make up the number. Failed trainings teach the model nothing. Small budgets have a small model, a pool of
+tens, and smaller steps, which find more.
 
 Published: CIFAR-10 error 2.10, with 128 filters and cutout; 200 GPU-days. Expected in NAS-Bench-201 on CIFAR-10 within
 12,000 s: see docs/methods/nao.md. Cost: one proxy training per architecture; the model's own training costs time.
