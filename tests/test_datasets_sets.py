@@ -135,7 +135,7 @@ def test_names_are_file_names() -> None:
 
 def test_every_file_is_a_set() -> None:
     public = {path.stem for path in Path(datasets.__file__).parent.glob("*.py") if not path.stem.startswith("_")}
-    assert public == {module.DATASET.name for module in NAMED} | {"folder"}
+    assert public == {module.DATASET.name for module in NAMED} | {"folder", "table"}
 
 
 def test_importing_costs_numpy_only() -> None:
