@@ -250,7 +250,10 @@ def test_interrupting_keeps_what_there_is_and_the_same_command_goes_on(tmp_path:
     ]
     words += ["--out", str(tmp_path / "out"), "--data", str(tmp_path / "data")]
     words += [word for plugin in plugins for word in ("--plugin", str(plugin))]
+    # A shell starts background jobs deaf to Ctrl-C, and they pass that on to whatever they start.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(words, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    signal.signal(signal.SIGINT, before)
     settings = tmp_path / "out" / "smoke" / "squares" / "macro-3" / "waits" / "0" / "settings.json"
     while not settings.exists() and process.poll() is None:
         time.sleep(0.1)
