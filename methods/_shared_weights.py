@@ -10,13 +10,14 @@ Importing this module imports TensorFlow; methods do so inside ``search``.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import numpy as np
 import tensorflow as tf
 
-from harness.core.seeds import derive_seed
+from harness.core.seeds import derive_seed, rng
 from harness.core.task import State, Task
 from harness.nets.augment import normalise
 from harness.nets.batches import Batches, augmented
@@ -25,6 +26,7 @@ from harness.nets.gated import GatedSupernet
 FORWARD_PASSES_PER_STEP = 3
 Child = Sequence[int] | np.ndarray
 """Picks of an architecture."""
+Net = TypeVar("Net", bound=GatedSupernet)
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,36 @@ class Restarts:
             place -= length
             length *= self.factor
         return self.low + 0.5 * (self.high - self.low) * (1.0 + math.cos(math.pi * place / length))
+
+
+class Sgd(Protocol):
+    """The settings of a method that say how its shared weights are trained."""
+
+    @property
+    def momentum(self) -> float:
+        """Of Nesterov's kind."""
+
+    @property
+    def weight_decay(self) -> float:
+        """Added to the gradient."""
+
+    @property
+    def clip(self) -> float:
+        """Of the gradient's norm."""
+
+
+def supernet(kind: Callable[..., Net], task: Task, sgd: Sgd) -> Net:
+    """A fresh supernet of a class for a task's space, proxy size and images."""
+    return kind(
+        task.space,
+        task.recipe.size,
+        task.data.image_shape[2],
+        task.data.classes,
+        rng(task.seed, "supernet weights"),
+        momentum=sgd.momentum,
+        weight_decay=sgd.weight_decay,
+        clip=sgd.clip,
+    )
 
 
 class SharedWeights:

@@ -67,8 +67,6 @@ class BlockQnn(Method):
         "quick": {"alpha": 0.3, "blocks": 1, "replay": 8, "even": True},
         "hour": {"alpha": 0.3, "blocks": 1, "replay": 8, "even": True},
         "nb201": {"alpha": 0.3, "blocks": 1, "replay": 8},
-        "nb201-own": {"alpha": 0.3, "blocks": 1, "replay": 8},
-        "nb201-full": {"alpha": 0.3, "blocks": 1, "replay": 8},
     }
 
     alpha: float = 0.01

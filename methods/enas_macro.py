@@ -79,18 +79,10 @@ class EnasMacro(Method):
         from harness.nets.gated import GatedMacro
         from methods._enas import EnasSearch, Schedule
         from methods._enas_macro_controller import EnasMacroController
+        from methods._shared_weights import supernet
 
         assert isinstance(task.space, MacroSpace)
-        net = GatedMacro(
-            task.space,
-            task.recipe.size,
-            task.data.image_shape[2],
-            task.data.classes,
-            rng(task.seed, "supernet weights"),
-            momentum=self.momentum,
-            weight_decay=self.weight_decay,
-            clip=self.clip,
-        )
+        net = supernet(GatedMacro, task, self)
         controller = EnasMacroController(
             task.space,
             rng(task.seed, "controller weights"),

@@ -75,18 +75,10 @@ class EnasMicro(Method):
         from harness.nets.gated import GatedCells
         from methods._enas import EnasSearch, Schedule
         from methods._enas_micro_controller import EnasMicroController
+        from methods._shared_weights import supernet
 
         assert isinstance(task.space, EnasCellSpace)
-        net = GatedCells(
-            task.space,
-            task.recipe.size,
-            task.data.image_shape[2],
-            task.data.classes,
-            rng(task.seed, "supernet weights"),
-            momentum=self.momentum,
-            weight_decay=self.weight_decay,
-            clip=self.clip,
-        )
+        net = supernet(GatedCells, task, self)
         controller = EnasMicroController(
             task.space, rng(task.seed, "controller weights"), learning_rate=self.controller_learning_rate
         )

@@ -52,8 +52,6 @@ class MetaQnn(Method):
         "quick": {"alpha": 0.3, "replay": 8},
         "hour": {"alpha": 0.3, "replay": 8},
         "nb201": {"alpha": 0.3, "replay": 8},
-        "nb201-own": {"alpha": 0.3, "replay": 8},
-        "nb201-full": {"alpha": 0.3, "replay": 8},
     }
 
     alpha: float = 0.01

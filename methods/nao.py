@@ -60,14 +60,6 @@ class Nao(Method):
             **{"initial": 30, "new": 10, "top": 10, "step": 1.0, "steps": 100},
             **{"epd_units": 32, "epd_epochs": 100, "epd_rate": 1e-2},
         },
-        "nb201-own": {
-            **{"initial": 30, "new": 10, "top": 10, "step": 1.0, "steps": 100},
-            **{"epd_units": 32, "epd_epochs": 100, "epd_rate": 1e-2},
-        },
-        "nb201-full": {
-            **{"initial": 30, "new": 10, "top": 10, "step": 1.0, "steps": 100},
-            **{"epd_units": 32, "epd_epochs": 100, "epd_rate": 1e-2},
-        },
     }
 
     initial: int = 1000

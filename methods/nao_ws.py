@@ -22,7 +22,6 @@ from typing import Any, ClassVar
 
 from harness.core.errors import InputError
 from harness.core.method import Method, needs_images, space_is
-from harness.core.seeds import rng
 from harness.core.task import Task
 from harness.spaces.cell import EnasCellSpace
 from methods._nao_settings import Settings
@@ -111,18 +110,10 @@ class NaoWs(Method):
         """Trains the shared weights and renews the pool in turn until the budget is spent."""
         from harness.nets.gated import GatedCells
         from methods._nao_ws import PoolSearch
+        from methods._shared_weights import supernet
 
         assert isinstance(task.space, EnasCellSpace)
-        net = GatedCells(
-            task.space,
-            task.recipe.size,
-            task.data.image_shape[2],
-            task.data.classes,
-            rng(task.seed, "supernet weights"),
-            momentum=self.momentum,
-            weight_decay=self.weight_decay,
-            clip=self.clip,
-        )
+        net = supernet(GatedCells, task, self)
         PoolSearch(task, net, self).run()
 
 

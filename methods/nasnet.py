@@ -51,8 +51,6 @@ class NasNet(Method):
         "quick": {"children": 4, "learning_rate": 0.01},
         "hour": {"children": 5, "learning_rate": 0.005},
         "nb201": {"children": 10, "learning_rate": 0.005},
-        "nb201-own": {"children": 10, "learning_rate": 0.005},
-        "nb201-full": {"children": 10, "learning_rate": 0.005},
     }
 
     children: int = 20

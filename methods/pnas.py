@@ -84,8 +84,6 @@ class Pnas(Method):
         "quick": {"first": 4, "beam": 3},
         "hour": {"first": 10, "beam": 5},
         "nb201": {"beam": 16},
-        "nb201-own": {"beam": 16},
-        "nb201-full": {"beam": 16},
     }
 
     first: int = 256

@@ -45,8 +45,6 @@ class RegularizedEvolution(Method):
         "quick": {"population": 4, "sample": 2},
         "hour": {"population": 10, "sample": 3},
         "nb201": {"population": 10, "sample": 3},
-        "nb201-own": {"population": 10, "sample": 3},
-        "nb201-full": {"population": 10, "sample": 3},
     }
 
     population: int = 100

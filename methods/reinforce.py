@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from harness.core.errors import InputError
 from harness.core.method import Method
 from harness.core.task import Task
+from methods._adam import Adam
 
 Numbers = NDArray[np.float64]
 
@@ -65,11 +66,12 @@ class Reinforce(Method):
     def search(self, task: Task) -> None:
         """Draws, trains and learns in turn. An interrupted run learns again from its log."""
         policy = Policy([len(choice) for choice in task.space.choices], task.rng, self.spread)
-        adam, baseline = Adam(policy.logits, self.learning_rate), Baseline(self.momentum)
+        adam, baseline = Adam([policy.logits]), Baseline(self.momentum)
         while True:
             picks = policy.sample(task.rng)
             [evaluation] = task.evaluate([task.space.genotype(picks)])
-            adam.ascend(baseline.advantage(100 * evaluation.accuracy) * policy.gradient(picks))
+            advantage = baseline.advantage(100 * evaluation.accuracy)
+            adam.descend([-advantage * policy.gradient(picks)], self.learning_rate)
 
 
 class Policy:
@@ -122,27 +124,6 @@ class Baseline:
         # Equal to the corrected quotient of two averages, but exact where all rewards are the same.
         self.value += (1 - self._momentum) / self._weight * (reward - self.value)
         return reward - self.value
-
-
-class Adam:
-    """Adam (Kingma & Ba, ICLR 2015) with its usual constants, uphill.
-
-    Args:
-        values: changed in place.
-        rate: the learning rate.
-    """
-
-    def __init__(self, values: Numbers, rate: float) -> None:
-        self._values, self._rate, self._steps = values, rate, 0
-        self._mean, self._square = np.zeros_like(values), np.zeros_like(values)
-
-    def ascend(self, gradient: Numbers) -> None:
-        """One step; ``gradient`` has the shape of the values."""
-        self._steps += 1
-        self._mean += 0.1 * (gradient - self._mean)
-        self._square += 0.001 * (gradient**2 - self._square)
-        mean, square = self._mean / (1 - 0.9**self._steps), self._square / (1 - 0.999**self._steps)
-        self._values += self._rate * mean / (np.sqrt(square) + 1e-8)
 
 
 METHOD = Reinforce

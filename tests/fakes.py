@@ -20,7 +20,7 @@ from harness.core.dataset import SearchData
 from harness.core.method import Method
 from harness.core.recipe import Recipe
 from harness.core.space import Choice, Genotype, Size, Space
-from harness.core.task import Evaluation, Proposal, State, Task
+from harness.core.task import Evaluation, Evaluator, Proposal, State, Task
 
 Score = Callable[[Proposal], float]
 
@@ -135,7 +135,7 @@ def make_task(
     budget: str = "50evals",
     *,
     score: Score = by_hash,
-    evaluator: FakeEvaluator | None = None,
+    evaluator: Evaluator | None = None,
     journal: MemoryJournal | None = None,
     data: SearchData | None = None,
     recipe: Recipe | None = None,

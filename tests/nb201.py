@@ -5,77 +5,40 @@ A search sees CIFAR-10 only; what it returns is looked up on all three data sets
 
 from __future__ import annotations
 
-import csv
-import gzip
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import FakeEvaluator, make_task, run
+from fakes import make_task, run
 
-from harness.core.budget import BudgetSpent, Meter
+from datasets.nasbench201 import _extract
 from harness.core.method import Method
-from harness.core.task import Evaluation, Proposal
-from harness.spaces.nasbench201 import NasBench201Space
+from harness.core.table import Table
+from harness.run.lookup import TableEvaluator
 
 TABLE = Path(__file__).parents[2] / "shared" / "data" / "nasbench201" / "nb201.csv.gz"
 needs_table = pytest.mark.skipif(not TABLE.exists(), reason="the NAS-Bench-201 table is not beside the checkout")
 BUDGET = "12000s"
-DATASETS = ("cifar10", "cifar100", "imagenet16-120")
-
-
-@dataclass(frozen=True)
-class Row:
-    """What is known about a cell.
-
-    Args:
-        accuracy: on CIFAR-10's validation images after 12 epochs, 0..1.
-        seconds: of those 12 epochs.
-        test: accuracy in percent after 200 epochs on each of :data:`DATASETS`.
-    """
-
-    accuracy: float
-    seconds: float
-    test: tuple[float, ...]
+DATASETS = tuple(_extract.SETS)
 
 
 @cache
-def table() -> dict[str, Row]:
-    """The rows by genotype text."""
-    space = NasBench201Space()
-    with gzip.open(TABLE, "rt", newline="") as lines:
-        return {
-            str(space.from_official(row["arch_str"])): Row(
-                float(row["cifar10_val12"]) / 100,
-                float(row["cifar10_train_seconds200"]) * 12 / 200,
-                tuple(float(row[f"{name}_test200_mean"]) for name in DATASETS),
-            )
-            for row in csv.DictReader(lines)
-        }
-
-
-class TableEvaluator(FakeEvaluator):
-    """Looks cells up; one that would cross the budget is dropped and ends the search."""
-
-    def __init__(self) -> None:
-        super().__init__(lambda p: table()[str(p)].accuracy, seconds=lambda p: table()[str(p)].seconds)
-
-    def evaluate(self, proposal: Proposal, number: int, meter: Meter) -> Evaluation:
-        """As in the base."""
-        if table()[str(proposal)].seconds > meter.left:
-            raise BudgetSpent
-        return super().evaluate(proposal, number, meter)
+def tables() -> tuple[Table, ...]:
+    """The tables of :data:`DATASETS`, all with the same rows."""
+    found = [_extract.source(name, "").load(TABLE.parent) for name in DATASETS]
+    return tuple(table for table in found if isinstance(table, Table))
 
 
 def transferred(method: Method, seeds: int) -> np.ndarray:
     """Test accuracies in percent of what ``method`` finds on CIFAR-10 in 12,000 s, shape ``(seeds, data sets)``."""
-    found = []
+    searched, found = tables()[0], []
     for seed in range(seeds):
-        task = run(method, make_task(NasBench201Space(), BUDGET, evaluator=TableEvaluator(), seed=seed))
+        evaluator = TableEvaluator(searched.rows, searched.signals["12"], 1)
+        task = run(method, make_task(searched.space, BUDGET, evaluator=evaluator, seed=seed))
         assert task.best is not None
-        found.append(table()[task.best.genotype].test)
+        row = searched.rows[task.best.genotype]
+        found.append([100 * table.score[row] for table in tables()])
     return np.array(found)
 
 

@@ -14,7 +14,8 @@ from harness.core.space import Genotype
 from harness.core.task import Proposal
 from harness.spaces import get_space, names
 from harness.spaces.chain import ConvChainSpace
-from methods.reinforce import METHOD, Adam, Baseline, Numbers, Policy
+from methods._adam import Adam
+from methods.reinforce import METHOD, Baseline, Numbers, Policy
 
 SPACE = VectorSpace(6, 5)
 OPTIONS = (2, 3)
@@ -105,10 +106,10 @@ def test_the_first_advantage_is_exactly_zero_and_equal_rewards_have_no_other() -
 
 def test_adam_takes_the_steps_of_the_paper() -> None:
     values = np.zeros(3)
-    adam = Adam(values, 0.5)
-    adam.ascend(np.array([3.0, -0.2, 0.0]))
+    adam = Adam([values])
+    adam.descend([-np.array([3.0, -0.2, 0.0])], 0.5)
     assert values == pytest.approx([0.5, -0.5, 0.0], abs=1e-6)
-    adam.ascend(np.array([3.0, 0.2, 0.0]))
+    adam.descend([-np.array([3.0, 0.2, 0.0])], 0.5)
     mean = (0.9 * 0.1 * -0.2 + 0.1 * 0.2) / (1 - 0.9**2)
     assert values == pytest.approx([1.0, -0.5 + 0.5 * mean / 0.2, 0.0], abs=1e-6)
 

@@ -166,8 +166,8 @@ class Space(abc.ABC):
 
     def neighbours(self, genotype: Genotype) -> Iterator[Genotype]:
         """All genotypes one neighbouring pick away, in the order of the choices."""
-        for place, choice in enumerate(self.choices):
-            for option in choice.neighbours(genotype.picks[place]):
+        for place, neighbours in enumerate(self._neighbours):
+            for option in neighbours[genotype.picks[place]]:
                 yield self.genotype((*genotype.picks[:place], option, *genotype.picks[place + 1 :]))
 
     def option(self, genotype: Genotype, place: int) -> Option:

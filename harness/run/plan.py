@@ -7,11 +7,13 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from harness.core.dataset import Dataset, DatasetSource
 from harness.core.errors import InputError
+from harness.core.recipe import Recipe
 from harness.core.record import Record
 from harness.core.table import Table
 from harness.run import lookup_data, prepare
@@ -64,8 +66,8 @@ class _Run:
         return {
             "profile": profile.name,
             "budget": str(profile.budget),
-            "proxy recipe": dataclasses.asdict(profile.proxy),
-            "final recipe": dataclasses.asdict(profile.final),
+            "proxy recipe": _values(profile.proxy),
+            "final recipe": _values(profile.final),
             "validation share": profile.validation_share,
             "data set": self.dataset,
             "space": self.space,
@@ -73,6 +75,12 @@ class _Run:
             "seed": self.seed,
             **({"signal": profile.signal} if profile.signal else {}),
         }
+
+
+@cache
+def _values(recipe: Recipe) -> dict[str, Any]:
+    """A recipe as plain values, to be read only: thousands of runs share it."""
+    return dataclasses.asdict(recipe)
 
 
 def make_plan(request: Request) -> Plan:
@@ -276,7 +284,7 @@ def _check_settings(run: _Run, profile: Profile) -> None:
     if not run.directory.settings.exists():
         return
     stored = read_json(run.directory.settings)
-    for name, value in plain(run.facts.under(profile.name)).items():
+    for name, value in plain(run.facts.under(profile.scale)).items():
         if name in stored and stored[name] != value:
             raise InputError(
                 f"{run.directory.path} was made with {name}={stored[name]} of '{run.method.name}', now {value}; "

@@ -31,6 +31,7 @@ class Profile:
         memory: hard cap of a process's private memory, GiB.
         validation_share: part of the training images that validates during the search.
         signal: of a table, what a search is told; empty for profiles that train.
+        like: the profile whose scaled hyper-parameters hold here too; empty for its own.
     """
 
     name: str
@@ -46,11 +47,17 @@ class Profile:
     memory: float
     validation_share: float = 0.1
     signal: str = ""
+    like: str = ""
 
     @property
     def counted(self) -> bool:
         """Whether nothing depends on the clock, so that the same command gives the same numbers."""
         return bool(self.signal) or (self.budget.counted and not self.proxy.seconds and not self.final.seconds)
+
+    @property
+    def scale(self) -> str:
+        """The profile for which methods state hyper-parameters of this scale."""
+        return self.like or self.name
 
     def space_for(self, native: str) -> str:
         """The space that stands for a method's native one under this profile."""
@@ -197,10 +204,11 @@ NB201_OWN = replace(
     summary="as nb201, but each data set is searched with its own 12-epoch accuracy, for 20,000 s",
     budget=Budget(20_000, "s"),
     signal="12",
+    like="nb201",
 )
 
 NB201_FULL = replace(
-    NB201,
+    NB201_OWN,
     name="nb201-full",
     summary="as nb201-own, but the search is told the accuracy of the full 200-epoch trainings and pays for them",
     budget=Budget(200_000, "s"),

@@ -74,7 +74,7 @@ def make_method(job: Job) -> tuple[Method, dict[str, Any]]:
     cls = load_method(job.method)
     if not job.native:
         raise Failure(f"the class of '{job.method.name}' has to state its space as a plain string: space = \"...\"")
-    method = cls(**{**cls.scaled.get(job.profile.name, {}), **dict(job.method.settings)})
+    method = cls(**{**cls.scaled.get(job.profile.scale, {}), **dict(job.method.settings)})
     settings: dict[str, Any] = {}
     if dataclasses.is_dataclass(method):
         settings = plain(dataclasses.asdict(method))

@@ -9,6 +9,7 @@ network that the paper trains.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 
 from harness.core.architecture import Cell, CellStack, Edge
@@ -52,6 +53,18 @@ def reductions(layers: int) -> tuple[int, ...]:
     return tuple(sorted({layers // 3, 2 * layers // 3}))
 
 
+def stacked(normal: Cell, reduction: Cell, size: Size) -> CellStack:
+    """Two cells at a size: three equal parts with a reduction cell between two of them."""
+    return CellStack(
+        normal=normal,
+        reduction=reduction,
+        channels=size.channels,
+        layers=size.layers,
+        reductions=reductions(size.layers),
+        stem_stride=size.stem_stride,
+    )
+
+
 class CellSpace(Space):
     """DARTS' discrete cells.
 
@@ -77,14 +90,7 @@ class CellSpace(Space):
         """Twenty cells and 36 channels give the network of DARTS' evaluation."""
         options = [self.option(genotype, place) for place in range(len(self.choices))]
         normal, reduction = (self._cell(options[i * 3 * self.nodes :]) for i in range(2))
-        return CellStack(
-            normal=normal,
-            reduction=reduction,
-            channels=size.channels,
-            layers=size.layers,
-            reductions=reductions(size.layers),
-            stem_stride=size.stem_stride,
-        )
+        return stacked(normal, reduction, size)
 
     def _cell(self, options: list[Option]) -> Cell:
         edges = []
@@ -152,17 +158,7 @@ class EnasCellSpace(PairCellSpace):
 
     def decode(self, genotype: Genotype, size: Size) -> CellStack:
         """Reductions halve the inputs of the cell, which then runs with stride 1; the output is projected."""
-        normal, reduction = self.cells(genotype)
-        return CellStack(
-            normal=normal,
-            reduction=reduction,
-            channels=size.channels,
-            layers=size.layers,
-            reductions=reductions(size.layers),
-            stem_stride=size.stem_stride,
-            reduce="inputs",
-            project=True,
-        )
+        return replace(stacked(*self.cells(genotype), size), reduce="inputs", project=True)
 
 
 class NaoCellSpace(PairCellSpace):
@@ -173,16 +169,7 @@ class NaoCellSpace(PairCellSpace):
 
     def decode(self, genotype: Genotype, size: Size) -> CellStack:
         """Twenty cells and 36 channels give the smaller NAONet."""
-        normal, reduction = self.cells(genotype)
-        return CellStack(
-            normal=normal,
-            reduction=reduction,
-            channels=size.channels,
-            layers=size.layers,
-            reductions=reductions(size.layers),
-            stem_stride=size.stem_stride,
-            style="nao",
-        )
+        return replace(stacked(*self.cells(genotype), size), style="nao")
 
 
 def unread(nodes: int, edges: list[Edge]) -> tuple[int, ...]:

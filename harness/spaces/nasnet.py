@@ -14,10 +14,11 @@ grow and are adapted where the state is read.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from harness.core.architecture import Cell, CellStack, Edge
 from harness.core.space import Choice, Genotype, Option, Size, Space
-from harness.spaces.cell import CELLS, reductions
+from harness.spaces.cell import CELLS, stacked
 
 NASNET_OPERATIONS = (
     "skip_connect",
@@ -76,7 +77,7 @@ class NasNetSpace(Space):
         """Three stages of N normal cells with a reduction cell between two are ``3 N + 2`` layers."""
         options = [self.option(genotype, place) for place in range(len(self.choices))]
         half = 5 * self.blocks
-        return _stack(_cell(options[:half]), _cell(options[half:]), size)
+        return replace(stacked(_cell(options[:half]), _cell(options[half:]), size), style="nasnet")
 
 
 class PnasSpace(Space):
@@ -106,7 +107,7 @@ class PnasSpace(Space):
         for place in range(1, 1 + 4 * (genotype.picks[0] + 1), 4):
             options += [*(self.option(genotype, place + slot) for slot in range(4)), "add"]
         cell = _cell(options)
-        return _stack(cell, cell, size)
+        return replace(stacked(cell, cell, size), style="nasnet")
 
 
 def _cell(options: Sequence[Option]) -> Cell:
@@ -127,15 +128,3 @@ def _cell(options: Sequence[Option]) -> Cell:
         state_nodes.append(nodes)
         nodes += 1
     return Cell(INPUTS, nodes, tuple(edges), tuple(node for node in state_nodes[INPUTS:] if node not in read))
-
-
-def _stack(normal: Cell, reduction: Cell, size: Size) -> CellStack:
-    return CellStack(
-        normal=normal,
-        reduction=reduction,
-        channels=size.channels,
-        layers=size.layers,
-        reductions=reductions(size.layers),
-        stem_stride=size.stem_stride,
-        style="nasnet",
-    )

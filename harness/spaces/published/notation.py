@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from harness.core.architecture import Cell, CellStack, Edge, Style
 from harness.core.space import Size
-from harness.spaces.cell import reductions, unread
+from harness.spaces.cell import stacked, unread
 
 _FAMILIES = {"sep": "sep_conv", "conv": "conv", "max": "max_pool", "avg": "avg_pool"}
 _WORD = re.compile(r"^(?:(sep|conv|max|avg)(\d)|conv1x(\d))$")
@@ -49,15 +50,7 @@ def coded(numbers: str) -> Cell:
 
 def stack(normal: Cell, reduction: Cell, style: Style) -> Callable[[Size], CellStack]:
     """The network of two cells at any size: three equal parts with a reduction cell between two of them."""
-    return lambda size: CellStack(
-        normal=normal,
-        reduction=reduction,
-        channels=size.channels,
-        layers=size.layers,
-        reductions=reductions(size.layers),
-        stem_stride=size.stem_stride,
-        style=style,
-    )
+    return lambda size: replace(stacked(normal, reduction, size), style=style)
 
 
 def _operation(word: str) -> str:
