@@ -52,7 +52,7 @@ def _draw(runs: Sequence[Run], path: Path, panel: Callable[[Axes, Block, str], b
         canvas.suptitle(title, fontsize=11)
         for place, (block, dataset) in enumerate(panels, start=1):
             axes = canvas.add_subplot(high, wide, place)
-            axes.set_title(f"{dataset}: {block.title}", fontsize=9)
+            axes.set_title(f"{dataset}\n{block.title}", fontsize=9)
             if not panel(axes, block, dataset):
                 axes.set(xticks=[], yticks=[])
                 axes.text(0.5, 0.5, "no run has anything to draw here", ha="center", transform=axes.transAxes)
