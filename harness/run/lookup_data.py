@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.core.errors import InputError
 from harness.core.record import Record
 from harness.core.space import Choice, Space, option_text
 from harness.core.table import Signal, Table
 from harness.run.names import directory_name
+from harness.run.profiles import PROFILES
 from harness.spaces.table import TableSpace
 
 if TYPE_CHECKING:
@@ -43,9 +45,13 @@ def locate(table: Table, signal: str, out: Path) -> PreparedTable:
     """Where a table's signal belongs below ``out``; writes nothing.
 
     Raises:
-        InputError: the table has no such signal.
+        InputError: the table has no such signal; names the profiles that could use it.
     """
-    name = table.signal(signal)
+    try:
+        name = table.signal(signal)
+    except InputError as error:
+        fitting = [f"--profile {profile.name}" for profile in PROFILES.values() if profile.signal in table.signals]
+        raise InputError(f"{error}; use {' or '.join(fitting) or 'another table'}") from None
     choices = table.space.choices if isinstance(table.space, TableSpace) else None
     checksum = _checksum(table)
     path = out / "prepared" / directory_name(table.name) / f"{directory_name(name)}-{checksum[:16]}.npz"
