@@ -1,20 +1,41 @@
-"""What every test may rely on: TensorFlow quiet and with the kernels that runs use; no shared fixture made twice."""
+"""What every test may rely on: TensorFlow quiet and with the kernels that runs use; the long files begin first.
+
+A file's tests share a worker, because they share its fixtures and what it has traced. The contract of the methods is
+spread by method instead. (The marks of ``--dist loadgroup`` would say the same, but pytest-xdist 3.8 loses them under
+pytest 9.2.)
+"""
 
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from xdist.scheduler import LoadScopeScheduling
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
+LONG = ("contract/test_every_method.py", "test_run_grid.py", "test_gate.py", "test_gated.py", "test_darts.py")
+"""Files that take more than a minute."""
+CONTRACT = f"tests/{LONG[0]}"
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keeps tests that share a module's fixture on one worker, or each worker would make it anew."""
-    for item in items:
-        if not isinstance(item, pytest.Function) or item.get_closest_marker("xdist_group"):
-            continue
-        fixtures = [found for name in item.fixturenames for found in item._fixtureinfo.name2fixturedefs.get(name, ())]
-        if any(fixture.scope == "module" for fixture in fixtures):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    """Puts the long files first, so that no worker is left alone with one at the end."""
+    items.sort(key=lambda item: not item.nodeid.removeprefix("tests/").startswith(LONG))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Which tests stay together."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file, _, test = nodeid.partition("::")
+            return f"{file} {test.partition('[')[2].split('-')[-1]}" if file == CONTRACT else file
+
+    return ByFile(config, log)

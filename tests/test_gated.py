@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -19,10 +21,23 @@ MACRO = MacroSpace("macro-4", 4)
 CELLS = EnasCellSpace("enas_cell-3", nodes=3)
 
 
+@functools.cache
+def made(kind: str) -> tuple[GatedSupernet, dict[str, np.ndarray]]:
+    """A supernet, traced once for all tests, and its first state."""
+    weights = rng(0, "weights")
+    net: GatedSupernet = (
+        GatedMacro(MACRO, SIZE, SHAPE[-1], 3, weights)
+        if kind == "macro"
+        else GatedCells(CELLS, SIZE, SHAPE[-1], 3, weights)
+    )
+    return net, net.state()
+
+
 def supernet(kind: str) -> tuple[GatedSupernet, MacroSpace | EnasCellSpace]:
-    if kind == "macro":
-        return GatedMacro(MACRO, SIZE, SHAPE[-1], 3, rng(0, "weights")), MACRO
-    return GatedCells(CELLS, SIZE, SHAPE[-1], 3, rng(0, "weights")), CELLS
+    """The supernet in its first state, and its space."""
+    net, first = made(kind)
+    net.restore(first)
+    return net, MACRO if kind == "macro" else CELLS
 
 
 def batch(n: int = 6) -> tuple[tf.Tensor, tf.Tensor]:

@@ -73,12 +73,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
     runs.stop()
 
 
-def _together(name: str, *marks: pytest.MarkDecorator) -> object:
-    """A method whose tests share a worker: the second one wants the processes that the first one started."""
-    return pytest.param(name, marks=(pytest.mark.xdist_group(name), *marks))
-
-
-@pytest.mark.parametrize("name", [_together(name) for name in method_names()])
+@pytest.mark.parametrize("name", method_names())
 def test_a_method_keeps_its_promises(name: str, runs: Runs) -> None:
     if name not in SUPERNETS:
         runs.start(name, killed=True)  # side by side with the other one, for the next test
@@ -96,7 +91,8 @@ def test_a_method_keeps_its_promises(name: str, runs: Runs) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [_together(name, *([pytest.mark.slow] if name in SUPERNETS else [])) for name in method_names()]
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] if name in SUPERNETS else []) for name in method_names()],
 )
 def test_a_method_that_was_killed_ends_as_if_it_had_not_been(name: str, runs: Runs) -> None:
     runs.start(name, killed=True)
