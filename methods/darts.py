@@ -32,11 +32,12 @@ from harness.core.task import State, Task
 from harness.nets import runtime
 from harness.nets.batches import Batches, augmented
 from harness.nets.mixed import MixedSupernet, cell_edges
+from harness.nets.weights import flattened, pieces
 from harness.spaces.cell import CellSpace
 
 Tensors = Sequence[tf.Tensor]
-Gradients = Callable[[Tensors, Tensors], tuple[tf.Tensor, Tensors, Tensors]]
-"""``(w, alpha) -> (loss, gradient for w, gradient for alpha)`` on one batch."""
+Gradients = Callable[[tf.Tensor, Tensors], tuple[tf.Tensor, Tensors]]
+"""``(w, alpha) -> (gradient for w, gradients for alpha)`` on one batch; what is not used is not computed."""
 
 GRADIENTS_PER_STEP = {1: 2, 2: 5}
 
@@ -87,7 +88,7 @@ class Darts(Method):
     def search(self, task: Task) -> None:
         """Steps in turn until the budget is spent; the current cells are proposed on the way."""
         assert isinstance(task.space, CellSpace)
-        runtime.expect_large_graphs()
+        runtime.expect_large_graphs(wide=True)
         bilevel = Bilevel(self, task.space, task)
         restored = task.restored()
         if restored is not None:
@@ -109,7 +110,7 @@ class Darts(Method):
 
 
 class Bilevel:
-    """The relaxed network with its two optimisers."""
+    """The relaxed network with its two optimisers; ``w`` is one vector of all weights."""
 
     def __init__(self, settings: Darts, space: CellSpace, task: Task) -> None:
         data = task.data
@@ -118,8 +119,9 @@ class Bilevel:
         self._net = MixedSupernet(
             space.nodes, ("none", *space.operations), task.recipe.size, data.image_shape[2], data.classes, weights
         )
-        self.w = [tf.Variable(value) for value in self._net.initial]
-        self.velocity = [tf.Variable(tf.zeros_like(value), trainable=False) for value in self.w]
+        self._shapes = [value.shape for value in self._net.initial]
+        self.w = tf.Variable(flattened(self._net.initial))
+        self.velocity = tf.Variable(tf.zeros_like(self.w), trainable=False)
         shape = (self._net.edges, len(self._net.operations))
         start = [weights.normal(0.0, settings.alpha_deviation, shape).astype(np.float32) for _ in range(2)]
         self.alpha = [tf.Variable(value) for value in start]
@@ -129,6 +131,7 @@ class Bilevel:
         self._valid = Batches(data.x_valid, data.y_valid, settings.batch, derive_seed(task.seed, "validation batches"))
         self._seed = derive_seed(task.seed, "augmentation")
         self.steps = 0
+        # Traced once and called two or four times: calls are inlined, and what a call's reader ignores is left out.
         self._gradients = tf.function(self._batch_gradients, autograph=False)
         self._traced = tf.function(self._step, autograph=False)
 
@@ -145,15 +148,16 @@ class Bilevel:
         return [tf.nn.softmax(alpha).numpy() for alpha in self.alpha]
 
     def _batch_gradients(
-        self, images: tf.Tensor, labels: tf.Tensor, w: Tensors, alpha: Tensors
-    ) -> tuple[tf.Tensor, Tensors, Tensors, tf.Tensor]:
+        self, images: tf.Tensor, labels: tf.Tensor, w: tf.Tensor, alpha: Tensors
+    ) -> tuple[tf.Tensor, Tensors, tf.Tensor]:
+        """Gradients for ``w`` and ``alpha``, and the accuracy."""
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch([w, alpha])
-            logits = self._net.logits(images, w, *(tf.nn.softmax(a) for a in alpha))
+            tape.watch([w, *alpha])
+            logits = self._net.logits(images, pieces(w, self._shapes), *(tf.nn.softmax(a) for a in alpha))
             loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits))
-        for_w, for_alpha = tape.gradient(loss, [w, alpha], unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        for_w, for_alpha = tape.gradient(loss, [w, alpha])
         accuracy = tf.reduce_mean(tf.cast(tf.argmax(logits, -1) == labels, tf.float32))
-        return loss, for_w, for_alpha, accuracy
+        return for_w, for_alpha, accuracy
 
     def _step(
         self,
@@ -170,22 +174,21 @@ class Bilevel:
         x_valid = augmented(valid_images, self._data, valid_seed)
         seen: list[tf.Tensor] = []
 
-        def on_train(w: Tensors, alpha: Tensors) -> tuple[tf.Tensor, Tensors, Tensors]:
-            return self._gradients(x_train, train_labels, list(w), list(alpha))[:3]
+        def on_train(w: tf.Tensor, alpha: Tensors) -> tuple[tf.Tensor, Tensors]:
+            return self._gradients(x_train, train_labels, w, list(alpha))[:2]
 
-        def on_valid(w: Tensors, alpha: Tensors) -> tuple[tf.Tensor, Tensors, Tensors]:
-            *found, accuracy = self._gradients(x_valid, valid_labels, list(w), list(alpha))
+        def on_valid(w: tf.Tensor, alpha: Tensors) -> tuple[tf.Tensor, Tensors]:
+            for_w, for_alpha, accuracy = self._gradients(x_valid, valid_labels, w, list(alpha))
             seen.append(accuracy)
-            return tuple(found)
+            return for_w, for_alpha
 
-        w, alpha = [tf.convert_to_tensor(v) for v in self.w], [tf.convert_to_tensor(a) for a in self.alpha]
-        velocity = [tf.convert_to_tensor(v) for v in self.velocity]
+        w, alpha = tf.convert_to_tensor(self.w), [tf.convert_to_tensor(a) for a in self.alpha]
         direction = architecture_gradient(
             on_train,
             on_valid,
             w,
             alpha,
-            velocity,
+            tf.convert_to_tensor(self.velocity),
             order=settings.order,
             rate=rate,
             momentum=settings.momentum,
@@ -193,16 +196,14 @@ class Bilevel:
         )
         pull = settings.alpha_weight_decay
         self._adam.apply([g + pull * a for g, a in zip(direction, alpha, strict=True)], self.alpha)
-        _, gradient, _ = on_train(w, [tf.convert_to_tensor(a) for a in self.alpha])
-        gradient, _ = tf.clip_by_global_norm(gradient, settings.clip)
-        for variable, buffer, g in zip(self.w, self.velocity, gradient, strict=True):
-            tf.raw_ops.ResourceApplyMomentum(
-                var=variable.handle,
-                accum=buffer.handle,
-                lr=rate,
-                grad=g + settings.weight_decay * variable,
-                momentum=settings.momentum,
-            )
+        gradient, _ = on_train(w, [tf.convert_to_tensor(a) for a in self.alpha])
+        tf.raw_ops.ResourceApplyMomentum(
+            var=self.w.handle,
+            accum=self.velocity.handle,
+            lr=rate,
+            grad=tf.clip_by_norm(gradient, settings.clip) + settings.weight_decay * w,
+            momentum=settings.momentum,
+        )
         return seen[0]
 
     def state(self) -> State:
@@ -220,22 +221,22 @@ class Bilevel:
                 variable.assign(state[f"{group}{i}"])
 
     def _groups(self) -> dict[str, list[Any]]:
-        return {"w": self.w, "velocity": self.velocity, "alpha": self.alpha, "adam": self._adam.variables}
+        return {"w": [self.w], "velocity": [self.velocity], "alpha": self.alpha, "adam": self._adam.variables}
 
 
 def architecture_gradient(
     on_train: Gradients,
     on_valid: Gradients,
-    w: Tensors,
+    w: tf.Tensor,
     alpha: Tensors,
-    velocity: Tensors,
+    velocity: tf.Tensor,
     *,
     order: int,
     rate: tf.Tensor | float,
     momentum: float,
     decay: float,
 ) -> Tensors:
-    """The gradient that alpha descends.
+    """The gradient that alpha descends; ``w`` and ``velocity`` are vectors.
 
     Order 1 is the gradient of L_val(w, alpha). Order 2 is that of L_val(w', alpha), w' being ``w`` after one step of
     its own optimiser with rate xi: grad_alpha L_val(w', alpha) - xi (grad_alpha L_train(w+, alpha) - grad_alpha
@@ -243,14 +244,13 @@ def architecture_gradient(
     decay enter w' but not the correction, as in the authors' code. Nothing is assigned.
     """
     if order == 1:
-        _, _, direction = on_valid(w, alpha)
-        return direction
-    _, gradient, _ = on_train(w, alpha)
-    ahead = [x - rate * (momentum * v + g + decay * x) for x, v, g in zip(w, velocity, gradient, strict=True)]
-    _, towards, direct = on_valid(ahead, alpha)
-    eps = 0.01 / tf.maximum(tf.linalg.global_norm(towards), 1e-12)
-    _, _, plus = on_train([x + eps * v for x, v in zip(w, towards, strict=True)], alpha)
-    _, _, minus = on_train([x - eps * v for x, v in zip(w, towards, strict=True)], alpha)
+        return on_valid(w, alpha)[1]
+    gradient, _ = on_train(w, alpha)
+    ahead = w - rate * (momentum * velocity + gradient + decay * w)
+    towards, direct = on_valid(ahead, alpha)
+    eps = 0.01 / tf.maximum(tf.norm(towards), 1e-12)
+    _, plus = on_train(w + eps * towards, alpha)
+    _, minus = on_train(w - eps * towards, alpha)
     return [d - rate * (p - m) / (2.0 * eps) for d, p, m in zip(direct, plus, minus, strict=True)]
 
 

@@ -2,8 +2,8 @@
 
 Written on raw kernels, as pure functions of a list of weights, because the second-order step evaluates the network at
 weights that are no variables. Three things keep the graph small without changing a number: what leaves one node shares
-its ReLU; poolings have no weights, so each is computed once per node and not once per edge; the weight of a candidate
-that ends in a normalisation is that normalisation's scale.
+its ReLU; poolings and skips have no weights, so each is computed once per node and not once per edge, and mixed for all
+edges at once; the share of any other candidate is the scale of its last normalisation.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from harness.core.space import Size
 from harness.core.steps import Conv, Norm, Step, halve, relu_conv_norm, steps_of
-from harness.nets.ops import run
+from harness.nets.ops import Constants, run
 from harness.nets.weights import Handle, Weights
 from harness.spaces.cell import reductions
 
@@ -107,42 +107,72 @@ class MixedSupernet:
             normal, reduction: mixing weights per edge and operation, (edges, operations): softmax of alpha, or one-hot
                 rows, which make the network a discrete one.
         """
-        x = run(self._stem.steps, images, self._stem.of(weights))
+        constants = Constants()
+        x = run(self._stem.steps, images, self._stem.of(weights), constants=constants)
         before = last = x
         for cell in self._cells:
             mixing = reduction if cell.reduces else normal
-            first = run(cell.before.steps, before, cell.before.of(weights))
-            second = run(cell.last.steps, last, cell.last.of(weights))
-            before, last = last, self._cell_output(cell, [first, second], weights, mixing)
+            first = run(cell.before.steps, before, cell.before.of(weights), constants=constants)
+            second = run(cell.last.steps, last, cell.last.of(weights), constants=constants)
+            before, last = last, self._cell_output(cell, [first, second], weights, mixing, constants)
         kernel, bias = self._head.of(weights)
         return tf.matmul(tf.reduce_mean(last, [1, 2]), kernel) + bias
 
     def _cell_output(
-        self, cell: _MixedCell, states: list[tf.Tensor], weights: Sequence[tf.Tensor], mixing: tf.Tensor
+        self,
+        cell: _MixedCell,
+        states: list[tf.Tensor],
+        weights: Sequence[tf.Tensor],
+        mixing: tf.Tensor,
+        constants: Constants,
     ) -> tf.Tensor:
-        share = tf.unstack(tf.reshape(mixing, [-1]))
-        place = {edge: number for number, edge in enumerate(cell_edges(self.nodes))}
-        rectified: dict[int, tf.Tensor] = {}
-        pooled: dict[tuple[int, str], tf.Tensor] = {}
+        # A candidate's share is the scale of its last normalisation: a row per (edge, operation), a column per channel.
+        shares = tf.reshape(mixing, [-1, 1]) * constants.filled(1.0, cell.channels)
+        scales = iter(tf.unstack(shares, len(cell.candidates) * len(self.operations)))
+        scale_of = {(edge, op): next(scales) for edge in cell_edges(self.nodes) for op in self.operations}
+        rectified: list[tf.Tensor] = []
+        light: list[dict[int, tf.Tensor]] = []
         for target in range(2, self.nodes + 2):
+            for source in range(len(rectified), target):
+                rectified.append(tf.nn.relu(states[source]))
+                light.append(self._light(cell, source, states[source], mixing, constants))
             terms: list[tf.Tensor] = []
             for source in range(target):
-                state = states[source]
-                if source not in rectified:
-                    rectified[source] = tf.nn.relu(state)
-                for column, op in enumerate(self.operations):
-                    handle = cell.candidates[source, target].get(op)
-                    if handle is None:
-                        continue
-                    gain = share[place[source, target] * len(self.operations) + column]
-                    if not handle.count and handle.steps:
-                        if (source, op) not in pooled:
-                            pooled[source, op] = run(handle.steps, state, ())
-                        terms.append(gain * pooled[source, op])
-                    elif not handle.steps:
-                        terms.append(gain * state)
-                    else:
-                        parts = handle.of(weights)
-                        terms.append(run(handle.steps, state, parts, rectified=rectified[source], gain=gain))
+                terms += [light[source][target]] if target in light[source] else []
+                for op, handle in cell.candidates[source, target].items():
+                    if handle.count:
+                        terms.append(
+                            run(
+                                handle.steps,
+                                states[source],
+                                handle.of(weights),
+                                rectified=rectified[source],
+                                scale=scale_of[(source, target), op],
+                                constants=constants,
+                            )
+                        )
             states.append(tf.add_n(terms))
         return tf.concat(states[2:], -1)
+
+    def _light(
+        self, cell: _MixedCell, source: int, state: tf.Tensor, mixing: tf.Tensor, constants: Constants
+    ) -> dict[int, tf.Tensor]:
+        """What the candidates without weights carry from one node to every later one.
+
+        Each is computed once; the mixtures for all targets are one matrix product, (targets, candidates) times
+        (candidates, numbers of an image).
+        """
+        edges = cell_edges(self.nodes)
+        targets = [target for start, target in edges if start == source]
+        found = cell.candidates[source, targets[0]]
+        ops = [op for op, handle in found.items() if not handle.count]
+        if not ops:
+            return {}
+        results = [run(found[op].steps, state, (), constants=constants) for op in ops]
+        rows = np.eye(len(edges), dtype=np.float32)[[edges.index((source, target)) for target in targets]]
+        columns = np.eye(len(self.operations), dtype=np.float32)[:, [self.operations.index(op) for op in ops]]
+        shares = tf.matmul(tf.matmul(tf.constant(rows), mixing), tf.constant(columns))
+        flat = tf.reshape(tf.stack(results), [len(ops), -1])
+        shape = tf.concat([[len(targets)], tf.shape(results[0])], 0)
+        mixed = tf.reshape(tf.matmul(shares, flat), shape)
+        return dict(zip(targets, tf.unstack(mixed, len(targets)), strict=True))

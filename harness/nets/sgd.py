@@ -18,6 +18,7 @@ from harness.core.recipe import Recipe
 from harness.core.seeds import derive_seed
 from harness.nets.augment import augment
 from harness.nets.layers import DropPath
+from harness.nets.weights import flattened, pieces
 
 
 class TrainingStep:
@@ -37,8 +38,7 @@ class TrainingStep:
         self._model, self._data, self._recipe = model, data, recipe
         self._seed = derive_seed(seed, "augmentation")
         self._weights = [variable.value for variable in model.trainable_variables]
-        values = [weight.numpy().astype(np.float32).ravel() for weight in self._weights]
-        flat = np.concatenate(values) if values else np.zeros(0, np.float32)
+        flat = flattened([weight.numpy() for weight in self._weights])
         self._flat = tf.Variable(flat, trainable=False)
         self._buffer = tf.Variable(np.zeros_like(flat) if buffer is None else buffer, trainable=False)
         layers = model._flatten_layers(include_self=False)
@@ -111,8 +111,6 @@ class TrainingStep:
             momentum=recipe.momentum,
             use_nesterov=True,
         )
-        sizes = [weight.shape.num_elements() for weight in self._weights]
-        shapes = {shape: tf.constant(shape, tf.int32) for shape in {tuple(weight.shape) for weight in self._weights}}
-        for weight, part in zip(self._weights, tf.split(self._flat, sizes), strict=True):
-            part = tf.raw_ops.Reshape(tensor=part, shape=shapes[tuple(weight.shape)])
+        shapes = [tuple(weight.shape) for weight in self._weights]
+        for weight, part in zip(self._weights, pieces(self._flat, shapes), strict=True):
             weight.assign(tf.cast(part, weight.dtype), read_value=False)

@@ -6,11 +6,13 @@ keeps one set of weights per (node, slot, input) and reads one slice at a time.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from harness.core.steps import Conv, Depthwise, Halve, Norm, Step, weight_shapes
 from harness.nets.ops import initial_values
@@ -68,3 +70,23 @@ def by_layer(steps: Sequence[Step], values: Sequence[np.ndarray]) -> list[list[n
             case Halve():
                 groups += [[next(remaining)], [next(remaining)]]
     return groups
+
+
+def flattened(values: Sequence[np.ndarray]) -> np.ndarray:
+    """All numbers in one float32 vector."""
+    return np.concatenate([np.zeros(0, np.float32), *(value.astype(np.float32).ravel() for value in values)])
+
+
+def pieces(flat: tf.Tensor, shapes: Sequence[tuple[int, ...]]) -> list[tf.Tensor]:
+    """A vector cut into tensors of these shapes: the reverse of :func:`flattened`.
+
+    Whatever is done to all weights takes a handful of graph nodes on the vector, and thousands on the pieces.
+    """
+    if not shapes:
+        return []
+    targets = {shape: tf.constant(shape, tf.int32) for shape in set(shapes)}
+    parts = tf.split(flat, [math.prod(shape) for shape in shapes])
+    return [
+        part if len(shape) == 1 else tf.raw_ops.Reshape(tensor=part, shape=targets[shape])
+        for part, shape in zip(parts, shapes, strict=True)
+    ]
