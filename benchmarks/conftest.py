@@ -1,8 +1,150 @@
-"""What every benchmark may rely on: a quiet TensorFlow with oneDNN's kernels, as the runs have it."""
+"""What every benchmark may rely on: TensorFlow as the runs have it, ratios taken in turn, and a table of the goals.
+
+A benchmark calls the fixture ``claim`` with what it measured and what was to be reached. At the end a table says which
+goals are met. ``--store FILE`` keeps the figures, ``--against FILE`` compares with kept ones: a figure that is worse by
+more than a quarter fails the run. Only ratios are compared, and figures in seconds only with those of the same machine.
+"""
 
 from __future__ import annotations
 
+import json
 import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+WORSE = 1.25
+"""By how much a figure may be worse than the stored one; a shared machine moves ratios by a tenth."""
+Sense = Literal["at least", "at most"]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One line of the table.
+
+    Args:
+        what: in words.
+        value: measured.
+        sense, goal: what is to be reached.
+        unit: of both; empty for a ratio.
+    """
+
+    what: str
+    value: float
+    sense: Sense
+    goal: float
+    unit: str = ""
+
+    @property
+    def met(self) -> bool:
+        """Whether the goal is reached."""
+        return self.value >= self.goal if self.sense == "at least" else self.value <= self.goal
+
+    def worse_than(self, stored: float) -> bool:
+        """Whether this is a quarter worse than ``stored``."""
+        return self.value * WORSE < stored if self.sense == "at least" else self.value > stored * WORSE
+
+
+class Claims(Protocol):
+    """Notes a claim with the benchmark that measured it."""
+
+    def __call__(self, what: str, value: float, sense: Sense, goal: float, unit: str = "") -> None: ...
+
+
+_CLAIMS = pytest.StashKey[dict[str, Claim]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("goals")
+    group.addoption("--store", type=Path, help="write the figures to this file")
+    group.addoption("--against", type=Path, help="fail if a figure is a quarter worse than in this file")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_CLAIMS] = {}
+
+
+@pytest.fixture
+def claim(request: pytest.FixtureRequest) -> Claims:
+    """Notes what was measured, in the table and in the benchmark's ``extra_info``."""
+    claims = request.config.stash[_CLAIMS]
+
+    def note(what: str, value: float, sense: Sense, goal: float, unit: str = "") -> None:
+        claims[what] = made = Claim(what, float(value), sense, goal, unit)
+        if "benchmark" in request.fixturenames:
+            request.getfixturevalue("benchmark").extra_info[what] = asdict(made)
+
+    return note
+
+
+@pytest.fixture(scope="session")
+def cores() -> int:
+    """Threads of one operation: all cores, for TensorFlow and PyTorch alike."""
+    import tensorflow as tf
+
+    threads = len(os.sched_getaffinity(0))
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    return threads
+
+
+def in_turn(*steps: Callable[[], object], rounds: int = 10, calls: int = 1) -> list[float]:
+    """Seconds per call of each function: the median over rounds in which they take turns, after one that warms up."""
+    for step in steps:
+        step()
+    seconds = np.zeros((rounds, len(steps)))
+    for turn in range(rounds):
+        for place, step in enumerate(steps):
+            began = time.perf_counter()
+            for _ in range(calls):
+                step()
+            seconds[turn, place] = (time.perf_counter() - began) / calls
+    return np.median(seconds, axis=0).tolist()
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    claims, against = session.config.stash[_CLAIMS], session.config.getoption("--against")
+    if against and any(line.worse_than(_stored(against).get(line.what, line.value)) for line in claims.values()):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    if target := session.config.getoption("--store"):
+        text = json.dumps({"machine": _machine(), "claims": [asdict(line) for line in claims.values()]}, indent=1)
+        target.write_text(text + "\n")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    claims, against = config.stash[_CLAIMS], config.getoption("--against")
+    if not claims:
+        return
+    stored = _stored(against) if against else {}
+    terminalreporter.section("goals")
+    width = max(map(len, claims))
+    for line in claims.values():
+        before = stored.get(line.what)
+        then = "" if before is None else f"   stored {before:.3g}{' WORSE' if line.worse_than(before) else ''}"
+        state = "met" if line.met else "MISSED"
+        terminalreporter.line(
+            f"{line.what:<{width}}  {line.value:8.3g} {line.unit:<7} {line.sense} {line.goal:g}   {state}{then}"
+        )
+
+
+def _stored(path: Path) -> dict[str, float]:
+    """Figures by name; those in seconds or other units only if they come from this machine."""
+    kept = json.loads(path.read_text())
+    same = kept["machine"] == _machine()
+    return {line["what"]: line["value"] for line in kept["claims"] if same or not line["unit"]}
+
+
+def _machine() -> str:
+    cores = len(os.sched_getaffinity(0))
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    model = {" ".join(line.split()) for line in lines if line.startswith(("model", "cpu family"))}
+    return f"{platform.machine()}, {cores} cores, {'; '.join(sorted(model))}"

@@ -1,0 +1,79 @@
+"""DARTS' search by hand.
+
+``python -m benchmarks.darts_steps CHANNELS CELLS STEM_STRIDE BATCH SIDE IMAGE_CHANNELS ORDER``
+
+Prints the seconds of the first two steps as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+import numpy as np
+
+from harness.core.budget import Budget, Meter
+from harness.core.dataset import SearchData
+from harness.core.recipe import Recipe
+from harness.core.space import Size
+from harness.core.task import Task
+from harness.nets import runtime
+from harness.nets.evaluator import ProxyEvaluator
+from harness.run.lookup import Incumbents
+from harness.spaces import get_space
+from methods.darts import Bilevel, Darts
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search whose steps are taken from outside.
+
+    Args:
+        step: takes one and returns the validation batch's accuracy.
+        weights: parameters of the relaxed network, alpha left out.
+    """
+
+    step: Callable[[], float]
+    weights: int
+
+
+def search(
+    channels: int, cells: int, stem_stride: int, batch: int, side: int, image_channels: int, order: int = 1
+) -> Search:
+    """DARTS on noise, with the data pipeline of a real search."""
+    runtime.expect_large_graphs(wide=True)
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 256, (1024, side, side, image_channels)).astype(np.uint8), rng.integers(0, 10, 1024)
+    statistics = (120.0,) * image_channels, (60.0,) * image_channels
+    data = SearchData("noise", x[:512], y[:512], x[512:], y[512:], 10, *statistics, True, 4, 8)
+    recipe = Recipe(size=Size(channels, cells, stem_stride), steps=1, batch=batch)
+    space = get_space("cell" if cells > 3 else "cell-3")
+    task = Task(
+        space=space,
+        data=data,
+        recipe=recipe,
+        rng=rng,
+        seed=0,
+        meter=Meter(Budget(1e9, "s"), 1),
+        evaluator=ProxyEvaluator(space, data, recipe, seed=0),
+        journal=Incumbents(),
+    )
+    bilevel = Bilevel(Darts(order=order, batch=batch), task.space, task)  # type: ignore[arg-type]
+    return Search(lambda: bilevel.step(0.025), int(bilevel.w.shape[0]))
+
+
+if __name__ == "__main__":
+    runtime.start(threads=len(os.sched_getaffinity(0)), deterministic=False, seed=0)
+    marks = [time.perf_counter()]
+    steps = search(*map(int, sys.argv[1:]))
+    for _ in range(2):
+        steps.step()
+        marks.append(time.perf_counter())
+    print(json.dumps({"seconds": np.diff(marks).tolist()}))

@@ -1,0 +1,78 @@
+"""Training a child: against PyTorch, against the machine's matrix product, and what the loop around the step costs."""
+
+from __future__ import annotations
+
+import time
+
+import networks
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import Claims, in_turn
+from networks import BATCH, SHAPES, bare, loop, noise
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from harness.nets.count import macs
+
+KINDS = {"plain": networks.plain, "separable": networks.separable}
+TRAINING = 6
+"""Floating-point operations of a step per multiply-accumulate: two forward, four backward."""
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_child_against_pytorch(benchmark: BenchmarkFixture, claim: Claims, cores: int, kind: str, shape: str) -> None:
+    """Our whole loop against their bare step."""
+    torch = pytest.importorskip("torch", reason="the yardstick is PyTorch: pip install torch")
+    import torch_networks
+
+    torch.set_num_threads(cores)
+    size = SHAPES[shape]
+    theirs = torch_networks.training_step(getattr(torch_networks, kind)(size[2], 10, networks.WIDTHS), BATCH, size)
+    ours = loop(KINDS[kind](size), noise(size))
+    seconds = in_turn(ours, theirs)
+    claim(f"{kind} child {shape}, images/s, times PyTorch", seconds[1] / seconds[0], "at least", 1.1)
+    benchmark.pedantic(ours, rounds=5)
+
+
+def product_rate() -> float:
+    """Multiply-accumulates per second of a large matrix product."""
+    a = tf.random.stateless_normal([2048, 2048], [0, 1])
+    return 2048**3 / min(in_turn(lambda: tf.matmul(a, a).numpy()) for _ in range(3))[0]
+
+
+def test_plain_child_against_the_matrix_product(benchmark: BenchmarkFixture, claim: Claims, cores: int) -> None:
+    shape = SHAPES["28x28"]
+    model, data = networks.plain(shape), noise(shape)
+    ours = bare(model, data.x_train[:BATCH], data.y_train[:BATCH])
+    peak = product_rate()
+    [seconds] = in_turn(ours)
+    rate = macs(model) * BATCH * TRAINING / 2 / seconds
+    claim("plain child 28x28, share of the matrix product's rate", rate / peak, "at least", 0.85)
+    benchmark.pedantic(ours, rounds=5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_loop_around_the_step(claim: Claims, cores: int, kind: str) -> None:
+    """In CPU seconds, so that other programs on the machine disturb both sides alike."""
+    shape = SHAPES["28x28"]
+    model, data = KINDS[kind](shape), noise(shape)
+    steps = loop(model, data), bare(model, data.x_train[:BATCH], data.y_train[:BATCH])
+    taken: list[list[float]] = [[], []]
+    for _ in range(30):
+        for place, step in enumerate(steps):
+            began = time.process_time()
+            step()
+            taken[place].append(time.process_time() - began)
+    whole, step = (float(np.percentile(seconds[2:], 25)) for seconds in taken)
+    claim(f"{kind} child, loop over bare step", whole / step, "at most", 1.05)
+
+
+def test_fused_normalisation_against_keras(claim: Claims, cores: int) -> None:
+    import keras
+
+    shape = SHAPES["28x28"]
+    arrays = noise(shape).x_train[:BATCH], noise(shape).y_train[:BATCH]
+    plainly = networks.plain(shape, lambda: keras.layers.BatchNormalization(momentum=0.9))
+    fused, unfused = in_turn(bare(networks.plain(shape), *arrays), bare(plainly, *arrays))
+    claim("plain child, Keras' own normalisation over the fused one", unfused / fused, "at least", 1.1)

@@ -1,0 +1,79 @@
+"""The proxy training of a sampled child: how long until its first step, and that nothing stays behind."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import networks
+import numpy as np
+import pytest
+from conftest import Claims
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from harness.core.budget import Budget, Meter
+from harness.nets.build import build_model
+from harness.nets.evaluator import ProxyEvaluator, graph_optimizer_off
+from harness.nets.sgd import TrainingStep
+from harness.run.profiles import QUICK
+from harness.spaces import get_space
+
+ROOT = Path(__file__).parents[1]
+SHAPE = (28, 28, 1)
+CHILDREN = 300
+
+
+@pytest.mark.parametrize("name", ["cell-3", "chain-6", "macro-6"])
+def test_from_genotype_to_first_step(benchmark: BenchmarkFixture, claim: Claims, cores: int, name: str) -> None:
+    """Median over ten children of the quick profile's size: building, tracing and the first step."""
+    data, space, rng = networks.noise(SHAPE), get_space(name), np.random.default_rng(3)
+    recipe, taken = QUICK.proxy, list[float]()
+
+    def first() -> None:
+        began = time.perf_counter()
+        with graph_optimizer_off():
+            model = build_model(space.sample(rng), space, recipe.size, SHAPE, 10, seed=0)
+            step = TrainingStep(model, data, recipe, seed=0)
+            step(data.x_train[: recipe.batch], data.y_train[: recipe.batch], 0, 0.1, 0)
+        taken.append(time.perf_counter() - began)
+
+    benchmark.pedantic(first, rounds=10, warmup_rounds=1)
+    claim(f"{name}, genotype to first step", float(np.median(taken)), "at most", 1.5, "s")
+
+
+def children(count: int) -> list[int]:
+    """Resident bytes of this process after each of so many proxy trainings of two steps."""
+    recipe = dataclasses.replace(QUICK.proxy, steps=2, validation_images=64)
+    data = networks.noise(SHAPE, 256)
+    data = dataclasses.replace(data, x_valid=data.x_train[:64], y_valid=data.y_train[:64])
+    space, rng = get_space("cell-3"), np.random.default_rng(0)
+    evaluator, meter, sizes = ProxyEvaluator(space, data, recipe, seed=0), Meter(Budget(1e9, "s"), 1), list[int]()
+    for number in range(count):
+        assert not evaluator.evaluate(space.sample(rng), number, meter).failure
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        sizes.append(pages * 4096)
+    return sizes
+
+
+def test_memory_stays_flat(claim: Claims) -> None:
+    """In a process of its own; the slope over the last two thirds, by Theil and Sen."""
+    from scipy.stats import theilslopes
+
+    words = [sys.executable, __file__, str(CHILDREN)]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    sizes = np.array(json.loads(done.stdout.splitlines()[-1])) / 2**20
+    late = sizes[CHILDREN // 3 :]
+    slope, _, low, high = theilslopes(late, np.arange(len(late)))
+    print(f"MiB per child: {slope:.3f}, 95 % interval {low:.3f} to {high:.3f}")
+    claim("memory per proxy training, cell-3", slope, "at most", 0.1, "MiB")
+
+
+if __name__ == "__main__":
+    from harness.nets import runtime
+
+    runtime.start(threads=1, deterministic=False, seed=0)
+    print(json.dumps(children(int(sys.argv[1]))))

@@ -1,0 +1,61 @@
+"""How runs share a machine: one process per core is the default, and the cores are kept busy."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import networks
+from conftest import Claims
+
+ROOT = Path(__file__).parents[1]
+SECONDS = 20.0
+
+
+def images_per_second(processes: int, threads: int, kind: str) -> float:
+    """Of all processes together, each training a child of its own."""
+    words = [sys.executable, __file__, kind, str(threads)]
+    running = [subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(processes)]
+    return sum(float(process.communicate()[0].splitlines()[-1]) for process in running)
+
+
+def test_one_process_per_core_is_the_better_way(claim: Claims) -> None:
+    cores = len(os.sched_getaffinity(0))
+    for kind in ("plain", "separable"):
+        ratio = images_per_second(cores, 1, kind) / images_per_second(1, cores, kind)
+        claim(f"{kind} child, {cores} processes of a thread over one of {cores}", ratio, "at least", 1.0)
+
+
+def test_the_cores_are_busy(claim: Claims, tmp_path: Path) -> None:
+    """Two methods under the quick profile: CPU seconds of all processes over wall clock times cores."""
+    words = ["--profile", "quick", "--datasets", "toy", "--methods", "random_search,regularized_evolution"]
+    command = [sys.executable, "-m", "harness", "run", *words, "--out", str(tmp_path)]
+    began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    claim("quick, two methods: cores busy", used / wall / 2, "at least", 0.9)
+
+
+def train(kind: str, threads: int) -> float:
+    """Images per second over :data:`SECONDS`, the first steps left out."""
+    from harness.nets import runtime
+
+    runtime.start(threads=threads, deterministic=False, seed=0)
+    shape = networks.SHAPES["28x28"]
+    turn = networks.loop(getattr(networks, kind)(shape), networks.noise(shape))
+    for _ in range(3):
+        turn()
+    began, done = time.perf_counter(), 0
+    while time.perf_counter() - began < SECONDS:
+        turn()
+        done += 1
+    return done * networks.BATCH / (time.perf_counter() - began)
+
+
+if __name__ == "__main__":
+    print(train(sys.argv[1], int(sys.argv[2])))
