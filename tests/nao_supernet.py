@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from harness.nets.gated import GatedSupernet, Layers
+from harness.nets.weights import Handle
 
 Score = Callable[[tuple[int, ...], int], float]
 """Accuracy of a path, given its picks and a number that stands for the batch."""
@@ -42,11 +43,15 @@ class FakeNet(GatedSupernet):
     def restore(self, state: dict[str, np.ndarray]) -> None:
         """Nothing."""
 
-    def logits(self, images: tf.Tensor, picks: tf.Tensor) -> tf.Tensor:
+    def network(self, images: tf.Tensor, weights: Sequence[tf.Tensor], picks: tf.Tensor) -> tf.Tensor:
+        """There is none."""
+        raise NotImplementedError
+
+    def gated(self) -> list[tuple[Handle, int]]:
         """There are none."""
         raise NotImplementedError
 
-    def masks(self, picks: tf.Tensor) -> list[tf.Tensor]:
+    def flags(self, picks: tf.Tensor) -> list[tf.Tensor]:
         """There are none."""
         raise NotImplementedError
 

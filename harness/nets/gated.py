@@ -10,6 +10,7 @@ mix the statistics of all architectures).
 from __future__ import annotations
 
 import abc
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -18,8 +19,8 @@ import tensorflow as tf
 
 from harness.core.space import Size
 from harness.core.steps import Conv, Halve, Norm, Step, halve, macro_steps_of, relu_conv_norm, steps_of
-from harness.nets.ops import normalise, run
-from harness.nets.weights import Handle, Weights, by_layer
+from harness.nets.ops import Constants, normalise, run
+from harness.nets.weights import Handle, Weights, by_layer, flattened, pieces
 from harness.spaces.cell import CELLS, EnasCellSpace, reductions
 from harness.spaces.macro import MACRO_OPERATIONS, MacroSpace
 
@@ -37,44 +38,65 @@ class GatedSupernet(abc.ABC):
     """
 
     def __init__(self, weights: Weights, picks: int, *, momentum: float, weight_decay: float, clip: float) -> None:
-        self.variables = [tf.Variable(value, trainable=True) for value in weights.values]
-        self._buffers = [tf.Variable(tf.zeros_like(variable), trainable=False) for variable in self.variables]
+        self.shapes = [value.shape for value in weights.values]
+        self.weights = tf.Variable(flattened(weights.values))
+        self._velocity = tf.Variable(tf.zeros_like(self.weights), trainable=False)
         self._momentum, self._decay, self._clip = momentum, weight_decay, clip
+        self._flag_of = tf.constant(self._flags_of_numbers())
         vector = tf.TensorSpec([picks], tf.int32)
         images, labels = tf.TensorSpec([None, None, None, None], tf.float32), tf.TensorSpec([None], tf.int64)
         signature = [images, labels, vector, tf.TensorSpec([], tf.float32)]
         self.train_step = tf.function(self._train_step, input_signature=signature, autograph=False)
         self.correct = tf.function(self._correct, input_signature=signature[:3], autograph=False)
 
-    @abc.abstractmethod
     def logits(self, images: tf.Tensor, picks: tf.Tensor) -> tf.Tensor:
         """Logits of the path ``picks`` on normalised images (n, h, w, c)."""
+        return self.network(images, pieces(tf.convert_to_tensor(self.weights), self.shapes), picks)
 
     @abc.abstractmethod
-    def masks(self, picks: tf.Tensor) -> list[tf.Tensor]:
-        """Per weight, whether the path uses it: a boolean scalar, or a vector over the leading axis."""
+    def network(self, images: tf.Tensor, weights: Sequence[tf.Tensor], picks: tf.Tensor) -> tf.Tensor:
+        """The same as a function of the weights, which are shaped as :attr:`shapes` says."""
+
+    @abc.abstractmethod
+    def gated(self) -> list[tuple[Handle, int]]:
+        """Weights that some paths leave out, and how many flags they have: 1, or one per slice of the leading axis."""
+
+    @abc.abstractmethod
+    def flags(self, picks: tf.Tensor) -> list[tf.Tensor]:
+        """Whether the path uses them: a boolean vector for each entry of :meth:`gated`."""
 
     @abc.abstractmethod
     def cut(self, picks: Sequence[int]) -> tuple[Layers, list[np.ndarray]]:
         """The weights of one child, for the standalone network of the same genotype and size."""
 
+    def active(self, picks: tf.Tensor) -> tf.Tensor:
+        """For each number of :attr:`weights`, whether the path uses it."""
+        return tf.gather(tf.concat([[True], *self.flags(picks)], 0), self._flag_of)
+
+    def _flags_of_numbers(self) -> np.ndarray:
+        """Place of each number's flag; the first flag is always set."""
+        owners = [np.zeros(shape, np.int32) for shape in self.shapes]
+        first = 1
+        for handle, count in self.gated():
+            for owner in handle.of(owners):
+                if count > 1:
+                    owner.T[:] = np.arange(first, first + count)
+                else:
+                    owner[...] = first
+            first += count
+        return np.concatenate([owner.ravel() for owner in owners])
+
     def _train_step(self, images: tf.Tensor, labels: tf.Tensor, picks: tf.Tensor, rate: tf.Tensor) -> tf.Tensor:
-        with tf.GradientTape() as tape:
-            logits = self.logits(images, picks)
+        weights = tf.convert_to_tensor(self.weights)
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(weights)
+            logits = self.network(images, pieces(weights, self.shapes), picks)
             loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits))
-        # Macro: the stem's reductions are laid out but no layer can read them; their gradient is zero, not None.
-        sparse = tape.gradient(loss, self.variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        gradients = [tf.convert_to_tensor(gradient) for gradient in sparse]
-        gradients, _ = tf.clip_by_global_norm(gradients, self._clip)
-        for variable, buffer, gradient, mask in zip(
-            self.variables, self._buffers, gradients, self.masks(picks), strict=True
-        ):
-            active = tf.reshape(mask, [-1] + [1] * (len(variable.shape) - 1)) if mask.shape.rank else mask
-            gradient += self._decay * variable
-            moved = self._momentum * buffer + gradient
-            buffer.assign(tf.where(active, moved, buffer))
-            update = rate * (gradient + self._momentum * moved)
-            variable.assign_sub(tf.where(active, update, tf.zeros_like(update)))
+        gradient = tf.clip_by_norm(tape.gradient(loss, weights), self._clip) + self._decay * weights
+        active = self.active(picks)
+        moved = self._momentum * self._velocity + gradient
+        self._velocity.assign(tf.where(active, moved, self._velocity))
+        self.weights.assign(tf.where(active, weights - rate * (gradient + self._momentum * moved), weights))
         return loss
 
     def _correct(self, images: tf.Tensor, labels: tf.Tensor, picks: tf.Tensor) -> tf.Tensor:
@@ -83,18 +105,18 @@ class GatedSupernet(abc.ABC):
 
     def state(self) -> dict[str, np.ndarray]:
         """Weights and momentum, for a checkpoint."""
-        named = {f"weight{i}": variable.numpy() for i, variable in enumerate(self.variables)}
-        return {**named, **{f"buffer{i}": buffer.numpy() for i, buffer in enumerate(self._buffers)}}
+        return {"weights": self.weights.numpy(), "velocity": self._velocity.numpy()}
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
         """Takes up a checkpoint."""
-        for i, (variable, buffer) in enumerate(zip(self.variables, self._buffers, strict=True)):
-            variable.assign(state[f"weight{i}"])
-            buffer.assign(state[f"buffer{i}"])
+        self.weights.assign(state["weights"])
+        self._velocity.assign(state["velocity"])
 
-    def _values(self, handle: Handle, copy: int | None = None) -> list[np.ndarray]:
-        arrays = [variable.numpy() for variable in handle.of(self.variables)]
-        return arrays if copy is None else [array[copy] for array in arrays]
+    def values(self) -> list[np.ndarray]:
+        """The weights in their shapes."""
+        ends = np.cumsum([math.prod(shape) for shape in self.shapes])
+        parts = np.split(self.weights.numpy(), ends[:-1])
+        return [part.reshape(shape) for part, shape in zip(parts, self.shapes, strict=True)]
 
 
 class GatedMacro(GatedSupernet):
@@ -139,13 +161,13 @@ class GatedMacro(GatedSupernet):
     def _place(self, layer: int) -> int:
         return layer * (layer - 1) // 2
 
-    def logits(self, images: tf.Tensor, picks: tf.Tensor) -> tf.Tensor:
-        flat = self.variables
-        outputs = [run(self._stem.steps, images, self._stem.of(flat))]
+    def network(self, images: tf.Tensor, weights: Sequence[tf.Tensor], picks: tf.Tensor) -> tf.Tensor:
+        constants = Constants()
+        outputs = [run(self._stem.steps, images, self._stem.of(weights), constants=constants)]
         for layer in range(1, self._layers + 1):
             place, last = self._place(layer), outputs[-1]
             branches = [
-                lambda handle=handle, last=last: run(handle.steps, last, handle.of(flat))
+                lambda handle=handle, last=last: run(handle.steps, last, handle.of(weights))
                 for handle in self._branches[layer - 1]
             ]
             total = tf.switch_case(picks[place], branches)
@@ -153,25 +175,28 @@ class GatedMacro(GatedSupernet):
                 total += tf.cast(picks[place + earlier], tf.float32) * outputs[earlier]
             norm = self._norms[layer - 1]
             total.set_shape(last.shape)
-            outputs.append(run(norm.steps, total, norm.of(flat)))
+            outputs.append(run(norm.steps, total, norm.of(weights), constants=constants))
             if layer in self._reducers:
                 outputs = [
-                    run(handle.steps, output, handle.of(flat))
+                    run(handle.steps, output, handle.of(weights), constants=constants)
                     for handle, output in zip(self._reducers[layer], outputs, strict=True)
                 ]
-        kernel, bias = self._head.of(flat)
+        kernel, bias = self._head.of(weights)
         return tf.matmul(tf.reduce_mean(outputs[-1], [1, 2]), kernel) + bias
 
-    def masks(self, picks: tf.Tensor) -> list[tf.Tensor]:
-        masks: list[tf.Tensor] = [tf.constant(True)] * len(self.variables)
+    def gated(self) -> list[tuple[Handle, int]]:
+        return [(handle, 1) for layer in range(1, self._layers + 1) for handle in self._switched(layer)]
+
+    def _switched(self, layer: int) -> list[Handle]:
+        return [*self._branches[layer - 1], *self._reducers.get(layer, ())]
+
+    def flags(self, picks: tf.Tensor) -> list[tf.Tensor]:
+        flags: list[tf.Tensor] = []
         for layer in range(1, self._layers + 1):
-            for op, handle in enumerate(self._branches[layer - 1]):
-                masks[handle.start : handle.start + handle.count] = [picks[self._place(layer)] == op] * handle.count
-            for stored, handle in enumerate(self._reducers.get(layer, ())):
-                masks[handle.start : handle.start + handle.count] = [
-                    self._read_after(picks, stored, layer)
-                ] * handle.count
-        return masks
+            flags.append(picks[self._place(layer)] == tf.range(len(self._branches[layer - 1])))
+            for stored in range(len(self._reducers.get(layer, ()))):
+                flags.append(self._read_after(picks, stored, layer)[None])
+        return flags
 
     def _read_after(self, picks: tf.Tensor, stored: int, layer: int) -> tf.Tensor:
         """Whether any layer after ``layer`` reads the output of layer ``stored``."""
@@ -183,12 +208,13 @@ class GatedMacro(GatedSupernet):
         return tf.reduce_any(tf.stack(bits) == 1) if bits else tf.constant(False)
 
     def cut(self, picks: Sequence[int]) -> tuple[Layers, list[np.ndarray]]:
-        layers = by_layer(self._stem.steps, self._values(self._stem))
+        values = self.values()
+        layers = by_layer(self._stem.steps, self._stem.of(values))
         for layer in range(1, self._layers + 1):
             handle = self._branches[layer - 1][picks[self._place(layer)]]
             for part in (handle, self._norms[layer - 1], *self._reducers.get(layer, ())):
-                layers += by_layer(part.steps, self._values(part))
-        return layers, self._values(self._head)
+                layers += by_layer(part.steps, part.of(values))
+        return layers, self._head.of(values)
 
 
 class _Cell:
@@ -256,43 +282,57 @@ class GatedCells(GatedSupernet):
     def _base(self, cell: _Cell) -> int:
         return len(self._space.choices) // len(CELLS) if cell.reduces else 0
 
-    def logits(self, images: tf.Tensor, picks: tf.Tensor) -> tf.Tensor:
-        before = last = run(self._stem.steps, images, self._stem.of(self.variables))
+    def network(self, images: tf.Tensor, weights: Sequence[tf.Tensor], picks: tf.Tensor) -> tf.Tensor:
+        constants = Constants()
+        before = last = run(self._stem.steps, images, self._stem.of(weights), constants=constants)
         for cell in self._cells:
-            before, last = last, self._cell(cell, before, last, picks)
-        kernel, bias = self._head.of(self.variables)
+            before, last = last, self._cell(cell, before, last, weights, picks, constants)
+        kernel, bias = self._head.of(weights)
         return tf.matmul(tf.reduce_mean(last, [1, 2]), kernel) + bias
 
-    def _cell(self, cell: _Cell, before: tf.Tensor, last: tf.Tensor, picks: tf.Tensor) -> tf.Tensor:
-        flat, base = self.variables, self._base(cell)
+    def _cell(
+        self,
+        cell: _Cell,
+        before: tf.Tensor,
+        last: tf.Tensor,
+        weights: Sequence[tf.Tensor],
+        picks: tf.Tensor,
+        constants: Constants,
+    ) -> tf.Tensor:
+        base = self._base(cell)
         states = [
-            run(cell.before.steps, before, cell.before.of(flat)),
-            run(cell.last.steps, last, cell.last.of(flat)),
+            run(handle.steps, x, handle.of(weights), constants=constants)
+            for handle, x in ((cell.before, before), (cell.last, last))
         ]
         for place, handle in enumerate(cell.halvers):
-            states[place] = run(handle.steps, states[place], handle.of(flat))
+            states[place] = run(handle.steps, states[place], handle.of(weights), constants=constants)
         for node in range(2, cell.nodes + 2):
             terms = []
+            stacked = tf.stack(states)
             for slot in range(2):
                 place = base + 4 * (node - 2) + 2 * slot
                 source, op = picks[place], picks[place + 1]
-                x = tf.switch_case(source, [lambda state=state: tf.identity(state) for state in states])
-                x.set_shape(states[0].shape)
-                terms.append(self._operation(cell, op, x, cell.row(node, slot) + source))
+                terms.append(
+                    self._operation(cell, op, tf.gather(stacked, source), weights, cell.row(node, slot) + source)
+                )
             states.append(tf.add_n(terms))
         unread = tf.cast(self._unread(cell, picks), tf.float32)
-        [slices] = cell.project.of(flat)
+        [slices] = cell.project.of(weights)
         kernel = slices * tf.reshape(unread, [-1, 1, 1, 1, 1])
         joined = tf.nn.relu(tf.concat(states, -1))
         width = int(states[0].shape[-1])
         y = tf.nn.conv2d(joined, tf.reshape(kernel, [1, 1, -1, width]), 1, "SAME")
-        return normalise(y, *cell.project_norm.of(flat))
+        scale, offset = cell.project_norm.of(weights)
+        return normalise(y, scale, offset, constants.filled(0.0, 0))
 
-    def _operation(self, cell: _Cell, op: tf.Tensor, x: tf.Tensor, row: tf.Tensor) -> tf.Tensor:
+    def _operation(
+        self, cell: _Cell, op: tf.Tensor, x: tf.Tensor, weights: Sequence[tf.Tensor], row: tf.Tensor
+    ) -> tf.Tensor:
         branches: list[Callable[[], tf.Tensor]] = []
         for handle in cell.ops:
-            # Reading the row outside the branch keeps the gradient of the other rows out of the branch functions.
-            parts = [variable[row] for variable in handle.of(self.variables)]
+            # Read outside the branch: the gradient of the other rows stays out of the branch functions. ``gather``,
+            # because the gradient of a slice is slower (a step in 54 instead of 78 ms at the quick profile's size).
+            parts = [tf.gather(copies, row) for copies in handle.of(weights)]
             branches.append(partial(run, handle.steps, x, parts) if handle.steps else partial(tf.identity, x))
         y = tf.switch_case(op, branches)
         y.set_shape(x.shape)
@@ -305,34 +345,42 @@ class GatedCells(GatedSupernet):
         counts = tf.math.bincount(sources, minlength=cell.nodes + 2, maxlength=cell.nodes + 2)
         return counts == 0
 
-    def masks(self, picks: tf.Tensor) -> list[tf.Tensor]:
-        masks: list[tf.Tensor] = [tf.constant(True)] * len(self.variables)
+    def gated(self) -> list[tuple[Handle, int]]:
+        return [
+            gate
+            for cell in self._cells
+            for gate in (*((handle, cell.rows) for handle in cell.ops), (cell.project, cell.nodes + 2))
+        ]
+
+    def flags(self, picks: tf.Tensor) -> list[tf.Tensor]:
+        flags: list[tf.Tensor] = []
         for cell in self._cells:
             base = self._base(cell)
             wanted = picks[base : base + 4 * cell.nodes]
             sources, ops = wanted[0::2], wanted[1::2]
             starts = tf.constant([cell.row(node, slot) for node in range(2, cell.nodes + 2) for slot in range(2)])
-            for number, handle in enumerate(cell.ops):
+            for number in range(len(cell.ops)):
                 used = tf.where(ops == number, starts + sources, cell.rows)
-                mask = tf.reduce_any(tf.range(cell.rows)[:, None] == used[None, :], axis=1)
-                masks[handle.start : handle.start + handle.count] = [mask] * handle.count
-            masks[cell.project.start] = self._unread(cell, picks)
-        return masks
+                flags.append(tf.reduce_any(tf.range(cell.rows)[:, None] == used[None, :], axis=1))
+            flags.append(self._unread(cell, picks))
+        return flags
 
     def cut(self, picks: Sequence[int]) -> tuple[Layers, list[np.ndarray]]:
-        layers = by_layer(self._stem.steps, self._values(self._stem))
+        values = self.values()
+        layers = by_layer(self._stem.steps, self._stem.of(values))
         for cell in self._cells:
             base = self._base(cell)
             for handle in (cell.before, cell.last, *cell.halvers):
-                layers += by_layer(handle.steps, self._values(handle))
+                layers += by_layer(handle.steps, handle.of(values))
             for node in range(2, cell.nodes + 2):
                 for slot in range(2):
                     source, op = picks[base + 4 * (node - 2) + 2 * slot :][:2]
                     handle = cell.ops[op]
-                    layers += by_layer(handle.steps, self._values(handle, cell.row(node, slot) + source))
+                    row = cell.row(node, slot) + source
+                    layers += by_layer(handle.steps, [copies[row] for copies in handle.of(values)])
             read = set(picks[base : base + 4 * cell.nodes : 2])
-            [slices] = self._values(cell.project)
+            [slices] = cell.project.of(values)
             kept = [slices[node] for node in range(cell.nodes + 2) if node not in read]
             layers.append([np.concatenate(kept, axis=2)])
-            layers += by_layer((Norm(),), self._values(cell.project_norm))
-        return layers, self._values(self._head)
+            layers += by_layer((Norm(),), cell.project_norm.of(values))
+        return layers, self._head.of(values)
