@@ -45,16 +45,23 @@ class Search:
 
 
 def search(
-    channels: int, cells: int, stem_stride: int, batch: int, side: int, image_channels: int, order: int = 1
+    channels: int,
+    cells: int,
+    stem_stride: int,
+    batch: int,
+    side: int,
+    image_channels: int,
+    order: int = 1,
+    nodes: int | None = None,
 ) -> Search:
-    """DARTS on noise, with the data pipeline of a real search."""
+    """DARTS on noise, with the data pipeline of a real search; three nodes a cell in three cells, otherwise four."""
     runtime.expect_large_graphs(wide=True)
     rng = np.random.default_rng(0)
     x, y = rng.integers(0, 256, (1024, side, side, image_channels)).astype(np.uint8), rng.integers(0, 10, 1024)
     statistics = (120.0,) * image_channels, (60.0,) * image_channels
     data = SearchData("noise", x[:512], y[:512], x[512:], y[512:], 10, *statistics, True, 4, 8)
     recipe = Recipe(size=Size(channels, cells, stem_stride), steps=1, batch=batch)
-    space = get_space("cell" if cells > 3 else "cell-3")
+    space = get_space(f"cell-{nodes or (4 if cells > 3 else 3)}")
     task = Task(
         space=space,
         data=data,

@@ -11,9 +11,9 @@ import tensorflow as tf
 from harness.core.dataset import SearchData
 from harness.core.recipe import Recipe
 from harness.core.space import Size
+from harness.nets.batches import Order
 from harness.nets.norm import FusedBatchNormalization
 from harness.nets.sgd import TrainingStep
-from harness.nets.training import _Order
 
 WIDTHS = (24, 24, 48, 48, 96, 96)
 SHAPES = {"28x28": (28, 28, 1), "32x32": (32, 32, 3)}
@@ -86,7 +86,7 @@ def bare(model: keras.Model, images: np.ndarray, labels: np.ndarray) -> Step:
 
 def loop(model: keras.Model, data: SearchData) -> Step:
     """One turn of the project's training loop: the batch, augmentation, the step with everything."""
-    step, order, done = TrainingStep(model, data, RECIPE, seed=0), _Order(len(data.x_train), BATCH, seed=0), [0]
+    step, order, done = TrainingStep(model, data, RECIPE, seed=0), Order(len(data.x_train), BATCH, seed=0), [0]
 
     def turn() -> float:
         batch = order.batch(done[0])

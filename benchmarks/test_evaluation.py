@@ -17,7 +17,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from harness.core.budget import Budget, Meter
 from harness.nets.build import build_model
-from harness.nets.evaluator import ProxyEvaluator, graph_optimizer_off
+from harness.nets.evaluator import ProxyEvaluator
+from harness.nets.runtime import graph_optimizer_off
 from harness.nets.sgd import TrainingStep
 from harness.run.profiles import QUICK
 from harness.spaces import get_space

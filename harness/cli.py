@@ -90,7 +90,15 @@ def run(
     space: Annotated[
         str, typer.Option(help="[bold]native[/bold]: each method's own; or one for all, like cell or nasbench201.")
     ] = "native",
-    workers: Annotated[int, typer.Option(min=1, max=256, help="Runs at the same time; they share the cores.")] = 2,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=256,
+            help="Runs at the same time; they share the cores.",
+            show_default="one per core, one on a GPU",
+        ),
+    ] = None,
     data: DataRoot = DEFAULT_DATA,
     plugin: Plugins = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Do failed runs again from scratch.")] = False,
@@ -111,6 +119,7 @@ def run(
     Exit code: 0 if every row is there, 1 if a run failed (its row says why), 2 for bad input, before any work.
     """
     from harness.core.budget import Budget
+    from harness.run.machine import default_workers
     from harness.run.profiles import get_profile
     from harness.run.request import Request, parse_names, parse_seeds
 
@@ -123,7 +132,7 @@ def run(
         out=out.absolute(),
         data_root=data.expanduser().absolute(),
         space=space,
-        workers=workers,
+        workers=workers or default_workers(),
         plugins=tuple(plugin or ()),
         retry_failed=retry_failed,
     )

@@ -32,7 +32,7 @@ from harness.core.task import State, Task
 from harness.nets import runtime
 from harness.nets.batches import Batches, augmented
 from harness.nets.mixed import MixedSupernet, cell_edges
-from harness.nets.weights import flattened, pieces
+from harness.nets.weights import Layout
 from harness.spaces.cell import CellSpace
 
 Tensors = Sequence[tf.Tensor]
@@ -119,8 +119,8 @@ class Bilevel:
         self._net = MixedSupernet(
             space.nodes, ("none", *space.operations), task.recipe.size, data.image_shape[2], data.classes, weights
         )
-        self._shapes = [value.shape for value in self._net.initial]
-        self.w = tf.Variable(flattened(self._net.initial))
+        self._layout = Layout([value.shape for value in self._net.initial])
+        self.w = tf.Variable(self._layout.join(self._net.initial))
         self.velocity = tf.Variable(tf.zeros_like(self.w), trainable=False)
         shape = (self._net.edges, len(self._net.operations))
         start = [weights.normal(0.0, settings.alpha_deviation, shape).astype(np.float32) for _ in range(2)]
@@ -153,7 +153,7 @@ class Bilevel:
         """Gradients for ``w`` and ``alpha``, and the accuracy."""
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([w, *alpha])
-            logits = self._net.logits(images, pieces(w, self._shapes), *(tf.nn.softmax(a) for a in alpha))
+            logits = self._net.logits(images, self._layout.split_tensor(w), *(tf.nn.softmax(a) for a in alpha))
             loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits))
         for_w, for_alpha = tape.gradient(loss, [w, alpha])
         accuracy = tf.reduce_mean(tf.cast(tf.argmax(logits, -1) == labels, tf.float32))

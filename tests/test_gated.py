@@ -105,8 +105,7 @@ def test_active_are_the_weights_that_the_loss_depends_on(kind: str) -> None:
             loss = tf.reduce_sum(logits * tf.constant(rng(4, "direction").normal(size=(6, 3)), tf.float32))
         gradient, active = tape.gradient(loss, net.weights).numpy(), net.active(picks).numpy()
         assert not gradient[~active].any()
-        ends = np.cumsum([np.prod(shape, dtype=int) for shape in net.shapes])[:-1]
-        for found, used in zip(np.split(gradient, ends), np.split(active, ends), strict=True):
+        for found, used in zip(net.layout.split(gradient), net.layout.split(active), strict=True):
             assert found.any() or not used.any()
 
 

@@ -13,9 +13,9 @@ from harness.core.budget import Budget
 from harness.core.errors import InputError
 from harness.core.record import Record
 from harness.run.job import Job
+from harness.run.machine import cores
 from harness.run.plan import check_writable, make_plan
 from harness.run.profiles import QUICK, SMOKE
-from harness.run.provenance import cores
 from harness.run.request import Request
 from harness.run.store import write_json, write_text
 

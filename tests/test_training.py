@@ -22,7 +22,7 @@ from harness.core.errors import InputError
 from harness.core.recipe import Recipe
 from harness.core.space import Size
 from harness.nets import training
-from harness.nets.training import TrainingFailed, _Order, accuracy, learning_rate, predict, train
+from harness.nets.training import TrainingFailed, accuracy, learning_rate, predict, train
 
 DATA = tiny_data(images=48, side=6)
 RECIPE = Recipe(size=Size(4, 1), steps=6, batch=16, learning_rate=0.1)
@@ -67,23 +67,6 @@ class TestSchedule:
         assert [step for step, *_ in calls] == [0, 1, 2, 3]
         assert [rate for _, rate, _ in calls] == [learning_rate(recipe, step, 4) for step in range(4)]
         np.testing.assert_allclose([drop for *_, drop in calls], [0.0, 0.05, 0.1, 0.15])
-
-
-class TestOrder:
-    def test_every_epoch_has_every_image_once_in_another_order(self) -> None:
-        order = _Order(images=10, batch=4, seed=0)
-        stream = np.concatenate([order.batch(step) for step in range(5)])
-        assert sorted(stream[:10]) == sorted(stream[10:]) == list(range(10))
-        assert list(stream[:10]) != list(stream[10:])
-        assert list(stream) != list(np.concatenate([_Order(10, 4, seed=1).batch(step) for step in range(5)]))
-
-    def test_a_batch_is_the_same_whenever_it_is_asked_for(self) -> None:
-        order = _Order(images=10, batch=4, seed=0)
-        batches = [order.batch(step).tolist() for step in range(6)]
-        assert [_Order(10, 4, seed=0).batch(step).tolist() for step in reversed(range(6))] == batches[::-1]
-
-    def test_a_batch_may_be_larger_than_the_data(self) -> None:
-        assert sorted(np.bincount(_Order(images=3, batch=7, seed=0).batch(0))) == [2, 2, 3]
 
 
 def test_it_learns_and_reports() -> None:

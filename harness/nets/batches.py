@@ -10,27 +10,53 @@ from harness.core.seeds import rng
 from harness.nets.augment import augment
 
 
-class Batches:
-    """``batches[step]`` is ``(images uint8, labels)`` of one step; steps run on through the epochs.
+class Order:
+    """Which images a step sees: one endless row of permutations, cut into batches.
 
-    Nothing has to be saved to go on after an interruption. A last, incomplete batch of an epoch is left out.
+    A batch may span two epochs, so that no image is left out and a batch may be larger than the data. Nothing has to be
+    saved to go on after an interruption.
+
+    Args:
+        images: how many there are.
+        batch: images per step.
+        seed: names the order.
+    """
+
+    def __init__(self, images: int, batch: int, seed: int) -> None:
+        self._images, self._batch, self._seed = images, batch, seed
+        self._epoch, self._permutation = -1, np.zeros(0, np.int64)
+
+    def batch(self, step: int) -> np.ndarray:
+        """Places of the images of one step, shape (batch,)."""
+        epochs, places = np.divmod(np.arange(step * self._batch, (step + 1) * self._batch), self._images)
+        return np.concatenate([self._of(int(epoch))[places[epochs == epoch]] for epoch in np.unique(epochs)])
+
+    def _of(self, epoch: int) -> np.ndarray:
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._permutation = rng(self._seed, f"epoch {epoch}").permutation(self._images)
+        return self._permutation
+
+
+class Batches:
+    """``batches[step]`` is ``(images uint8, labels)`` of one step, in the order of an :class:`Order`.
 
     Args:
         x, y: images and labels, shapes as in :class:`harness.core.dataset.Dataset`.
         size: images per batch, at most all of them.
         seed: names the order.
+
+    Attributes:
+        per_epoch: whole batches in one pass over the images.
     """
 
     def __init__(self, x: Images, y: Labels, size: int, seed: int) -> None:
-        self._x, self._y, self._size, self._seed = x, y, min(size, len(x)), seed
-        self.per_epoch = len(x) // self._size
-        self._epoch, self._order = -1, np.empty(0, np.int64)
+        size = min(size, len(x))
+        self._x, self._y, self._order = x, y, Order(len(x), size, seed)
+        self.per_epoch = len(x) // size
 
     def __getitem__(self, step: int) -> tuple[tf.Tensor, tf.Tensor]:
-        epoch, place = divmod(step, self.per_epoch)
-        if epoch != self._epoch:
-            self._epoch, self._order = epoch, rng(self._seed, f"epoch {epoch}").permutation(len(self._x))
-        chosen = np.sort(self._order[place * self._size : (place + 1) * self._size])
+        chosen = np.sort(self._order.batch(step))
         return tf.constant(self._x[chosen]), tf.constant(self._y[chosen])
 
 

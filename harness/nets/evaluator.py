@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -16,6 +15,7 @@ from harness.core.recipe import Recipe
 from harness.core.seeds import derive_seed
 from harness.core.space import Space
 from harness.core.task import Evaluation, Proposal
+from harness.nets import runtime
 from harness.nets.build import build_model
 from harness.nets.training import Training, TrainingFailed, train
 
@@ -53,7 +53,7 @@ class ProxyEvaluator:
         """
         began = time.perf_counter()
         try:
-            with graph_optimizer_off():
+            with runtime.graph_optimizer_off():
                 trained = self._train(proposal, number, meter)
         finally:
             # Models and traced functions refer to each other in circles.
@@ -96,21 +96,3 @@ def _stop_with(meter: Meter) -> Callable[[int, int], None]:
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0] or type(error).__name__
-
-
-@contextlib.contextmanager
-def graph_optimizer_off() -> Iterator[None]:
-    """Switches TensorFlow's graph optimiser off on a CPU, where it costs a short training more than it gives back.
-
-    A cell network of 126 layers starts to train after 0.99 instead of 1.49 CPU seconds, and its steps, like those of a
-    plain convolutional network, are no slower. On a graphics card its choice of memory layout matters: it stays on.
-    """
-    before = tf.config.optimizer.get_experimental_options().get("disable_meta_optimizer", False)
-    if tf.config.list_physical_devices("GPU") or before:
-        yield
-        return
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-    try:
-        yield
-    finally:
-        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})

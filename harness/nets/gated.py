@@ -10,7 +10,6 @@ mix the statistics of all architectures).
 from __future__ import annotations
 
 import abc
-import math
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -20,7 +19,7 @@ import tensorflow as tf
 from harness.core.space import Size
 from harness.core.steps import Conv, Halve, Norm, Step, halve, macro_steps_of, relu_conv_norm, steps_of
 from harness.nets.ops import Constants, normalise, run
-from harness.nets.weights import Handle, Weights, by_layer, flattened, pieces
+from harness.nets.weights import Handle, Layout, Weights, by_layer
 from harness.spaces.cell import CELLS, EnasCellSpace, reductions
 from harness.spaces.macro import MACRO_OPERATIONS, MacroSpace
 
@@ -38,11 +37,11 @@ class GatedSupernet(abc.ABC):
     """
 
     def __init__(self, weights: Weights, picks: int, *, momentum: float, weight_decay: float, clip: float) -> None:
-        self.shapes = [value.shape for value in weights.values]
-        self.weights = tf.Variable(flattened(weights.values))
+        self.layout = Layout([value.shape for value in weights.values])
+        self.weights = tf.Variable(self.layout.join(weights.values))
         self._velocity = tf.Variable(tf.zeros_like(self.weights), trainable=False)
         self._momentum, self._decay, self._clip = momentum, weight_decay, clip
-        self._flag_of = tf.constant(self._flags_of_numbers())
+        self._flag_of = tf.constant(self._flags_of_numbers(weights))
         vector = tf.TensorSpec([picks], tf.int32)
         images, labels = tf.TensorSpec([None, None, None, None], tf.float32), tf.TensorSpec([None], tf.int64)
         signature = [images, labels, vector, tf.TensorSpec([], tf.float32)]
@@ -51,11 +50,11 @@ class GatedSupernet(abc.ABC):
 
     def logits(self, images: tf.Tensor, picks: tf.Tensor) -> tf.Tensor:
         """Logits of the path ``picks`` on normalised images (n, h, w, c)."""
-        return self.network(images, pieces(tf.convert_to_tensor(self.weights), self.shapes), picks)
+        return self.network(images, self.layout.split_tensor(tf.convert_to_tensor(self.weights)), picks)
 
     @abc.abstractmethod
     def network(self, images: tf.Tensor, weights: Sequence[tf.Tensor], picks: tf.Tensor) -> tf.Tensor:
-        """The same as a function of the weights, which are shaped as :attr:`shapes` says."""
+        """The same as a function of the weights, each in its shape."""
 
     @abc.abstractmethod
     def gated(self) -> list[tuple[Handle, int]]:
@@ -63,7 +62,7 @@ class GatedSupernet(abc.ABC):
 
     @abc.abstractmethod
     def flags(self, picks: tf.Tensor) -> list[tf.Tensor]:
-        """Whether the path uses them: a boolean vector for each entry of :meth:`gated`."""
+        """Whether the path uses them: boolean vectors, end to end the flags of :meth:`gated`."""
 
     @abc.abstractmethod
     def cut(self, picks: Sequence[int]) -> tuple[Layers, list[np.ndarray]]:
@@ -73,9 +72,9 @@ class GatedSupernet(abc.ABC):
         """For each number of :attr:`weights`, whether the path uses it."""
         return tf.gather(tf.concat([[True], *self.flags(picks)], 0), self._flag_of)
 
-    def _flags_of_numbers(self) -> np.ndarray:
+    def _flags_of_numbers(self, weights: Weights) -> np.ndarray:
         """Place of each number's flag; the first flag is always set."""
-        owners = [np.zeros(shape, np.int32) for shape in self.shapes]
+        owners = [np.zeros(value.shape, np.int32) for value in weights.values]
         first = 1
         for handle, count in self.gated():
             for owner in handle.of(owners):
@@ -84,13 +83,13 @@ class GatedSupernet(abc.ABC):
                 else:
                     owner[...] = first
             first += count
-        return np.concatenate([owner.ravel() for owner in owners])
+        return self.layout.join(owners)
 
     def _train_step(self, images: tf.Tensor, labels: tf.Tensor, picks: tf.Tensor, rate: tf.Tensor) -> tf.Tensor:
         weights = tf.convert_to_tensor(self.weights)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(weights)
-            logits = self.network(images, pieces(weights, self.shapes), picks)
+            logits = self.network(images, self.layout.split_tensor(weights), picks)
             loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits))
         gradient = tf.clip_by_norm(tape.gradient(loss, weights), self._clip) + self._decay * weights
         active = self.active(picks)
@@ -113,10 +112,8 @@ class GatedSupernet(abc.ABC):
         self._velocity.assign(state["velocity"])
 
     def values(self) -> list[np.ndarray]:
-        """The weights in their shapes."""
-        ends = np.cumsum([math.prod(shape) for shape in self.shapes])
-        parts = np.split(self.weights.numpy(), ends[:-1])
-        return [part.reshape(shape) for part, shape in zip(parts, self.shapes, strict=True)]
+        """The weights, each in its shape."""
+        return self.layout.split(self.weights.numpy())
 
 
 class GatedMacro(GatedSupernet):

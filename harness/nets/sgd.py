@@ -18,7 +18,7 @@ from harness.core.recipe import Recipe
 from harness.core.seeds import derive_seed
 from harness.nets.augment import augment
 from harness.nets.layers import DropPath
-from harness.nets.weights import flattened, pieces
+from harness.nets.weights import Layout
 
 
 class TrainingStep:
@@ -38,7 +38,8 @@ class TrainingStep:
         self._model, self._data, self._recipe = model, data, recipe
         self._seed = derive_seed(seed, "augmentation")
         self._weights = [variable.value for variable in model.trainable_variables]
-        flat = flattened([weight.numpy() for weight in self._weights])
+        self._layout = Layout([tuple(weight.shape) for weight in self._weights])
+        flat = self._layout.join([weight.numpy().astype(np.float32) for weight in self._weights])
         self._flat = tf.Variable(flat, trainable=False)
         self._buffer = tf.Variable(np.zeros_like(flat) if buffer is None else buffer, trainable=False)
         layers = model._flatten_layers(include_self=False)
@@ -96,8 +97,8 @@ class TrainingStep:
         return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels=targets, logits=logits))
 
     def _update(self, gradients: list[tf.Tensor], learning_rate: tf.Tensor) -> None:
-        recipe, vector = self._recipe, tf.constant([-1])
-        flat = tf.concat([tf.raw_ops.Reshape(tensor=tf.cast(g, tf.float32), shape=vector) for g in gradients], 0)
+        recipe = self._recipe
+        flat = self._layout.join_tensors([tf.cast(gradient, tf.float32) for gradient in gradients])
         if recipe.gradient_clip:
             norm = tf.sqrt(2.0 * tf.nn.l2_loss(flat))
             flat *= recipe.gradient_clip / tf.maximum(norm, recipe.gradient_clip)
@@ -111,6 +112,5 @@ class TrainingStep:
             momentum=recipe.momentum,
             use_nesterov=True,
         )
-        shapes = [tuple(weight.shape) for weight in self._weights]
-        for weight, part in zip(self._weights, pieces(self._flat, shapes), strict=True):
+        for weight, part in zip(self._weights, self._layout.split_tensor(self._flat), strict=True):
             weight.assign(tf.cast(part, weight.dtype), read_value=False)

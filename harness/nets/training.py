@@ -21,8 +21,8 @@ import tensorflow as tf
 from harness.core.dataset import Images, Labels, SearchData
 from harness.core.errors import InputError
 from harness.core.recipe import Recipe
-from harness.core.seeds import rng
 from harness.nets.augment import normalise
+from harness.nets.batches import Order
 from harness.nets.pace import Pace
 from harness.nets.sgd import TrainingStep
 
@@ -97,7 +97,7 @@ def train(
         pace.restore(int(state["total"]), float(state["used"]), bool(state["fixed"]))
         clock.restore(float(state["seconds"]))
     step = TrainingStep(model, data, recipe, seed, None if state is None else state["buffer"])
-    order, validate, traced = _Order(images, recipe.batch, seed), _Validation(model, data, recipe), True
+    order, validate, traced = Order(images, recipe.batch, seed), _Validation(model, data, recipe), True
     while done < pace.total:
         batch = order.batch(done)
         rate, drop_path = learning_rate(recipe, done, pace.total), recipe.drop_path * done / pace.total
@@ -181,27 +181,6 @@ class _Validation:
     def __call__(self) -> list[float]:
         """The accuracy, or nothing without validation images."""
         return [_accuracy(self._network, self._x, self._y)] if len(self._x) else []
-
-
-class _Order:
-    """Which images a step sees: one endless row of permutations, cut into batches.
-
-    A batch may span two epochs, so that no image is left out and a batch may be larger than the data.
-    """
-
-    def __init__(self, images: int, batch: int, seed: int) -> None:
-        self._images, self._batch, self._seed = images, batch, seed
-        self._epoch, self._permutation = -1, np.zeros(0, np.int64)
-
-    def batch(self, step: int) -> np.ndarray:
-        epochs, places = np.divmod(np.arange(step * self._batch, (step + 1) * self._batch), self._images)
-        return np.concatenate([self._of(int(epoch))[places[epochs == epoch]] for epoch in np.unique(epochs)])
-
-    def _of(self, epoch: int) -> np.ndarray:
-        if epoch != self._epoch:
-            self._epoch = epoch
-            self._permutation = rng(self._seed, f"epoch {epoch}").permutation(self._images)
-        return self._permutation
 
 
 class _Clock:

@@ -22,10 +22,10 @@ from harness.run.fence import Forbidden
 from harness.run.final import HiddenLabels, Scorer
 from harness.run.job import Job
 from harness.run.lookup_data import PreparedTable
+from harness.run.machine import cores
 from harness.run.names import directory_name, sentence
 from harness.run.plugins import FOLDERS, ROOT, BrokenPlugin, Catalogue, Source, load_dataset, load_space
 from harness.run.profiles import PROFILES, Profile
-from harness.run.provenance import cores
 from harness.run.request import Request
 from harness.run.store import RunDirectory, plain, read_json
 

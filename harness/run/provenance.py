@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import subprocess
 import sys
@@ -10,17 +9,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from harness.run.machine import cores
 from harness.run.plugins import ROOT
 
 _PACKAGES = ("nas-comparison-harness", "tensorflow", "keras", "autokeras", "numpy")
-
-
-def cores() -> int:
-    """CPU cores that this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS
-        return os.cpu_count() or 1
 
 
 def provenance(command: str) -> dict[str, Any]:

@@ -1,0 +1,39 @@
+"""What this machine offers to runs: cores, memory, graphics cards."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+MEMORY_OF_A_RUN = 2 * 2**30
+"""Bytes that a run of the smaller profiles may want; most take half of it."""
+
+
+def cores() -> int:
+    """CPU cores that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS
+        return os.cpu_count() or 1
+
+
+def default_workers() -> int:
+    """Runs at the same time, unless the user says otherwise: one per core, as far as the memory goes.
+
+    So many processes of one thread train more images per second than one process of so many threads (see
+    docs/performance.md), and a search gets the same share of the machine whatever runs beside it. Where there is a
+    graphics card, one at a time, or runs would share it and its memory.
+    """
+    if any(Path("/dev").glob("nvidia[0-9]*")):
+        return 1
+    return max(1, min(cores(), _memory() // MEMORY_OF_A_RUN))
+
+
+def _memory() -> int:
+    """Bytes of the machine, or of the container's limit if that is less."""
+    whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii").strip()
+    except OSError:
+        return whole
+    return min(whole, int(limit)) if limit.isdigit() else whole
