@@ -47,7 +47,7 @@ class FakeNet(GatedSupernet):
         """There is none."""
         raise NotImplementedError
 
-    def gated(self) -> list[tuple[Handle, int]]:
+    def gated(self) -> list[tuple[Handle, np.ndarray]]:
         """There are none."""
         raise NotImplementedError
 

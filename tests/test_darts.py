@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from harness.core.errors import InputError
 from harness.core.recipe import Recipe
 from harness.core.seeds import rng
 from harness.core.space import Size
+from harness.nets import runtime
 from harness.spaces.cell import CellSpace
 from harness.spaces.published import DARTS_V1, DARTS_V2
 from methods.darts import Bilevel, Darts, architecture_gradient, derive, one_hot
@@ -159,6 +161,26 @@ def check_step_and_resume(order: int) -> None:
     resumed.restore(middle)
     resumed.step(0.04)
     assert all(np.array_equal(value, resumed.state()[name]) for name, value in whole.state().items())
+
+
+@pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="a graphics card has its own threads")
+def test_threads_that_share_out_operations_change_no_number(tmp_path: Path) -> None:
+    for threads in (1, 2):
+        in_fresh_process("test_darts", f"store_two_steps({str(tmp_path)!r}, {threads})")
+    one, two = (np.load(tmp_path / f"{threads}.npz") for threads in (1, 2))
+    for name in one.files:
+        np.testing.assert_array_equal(one[name], two[name])
+
+
+def store_two_steps(folder: str, threads: int) -> None:
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    runtime.expect_large_graphs(wide=True)
+    assert tf.config.threading.get_inter_op_parallelism_threads() == threads
+    assert tf.config.threading.get_intra_op_parallelism_threads() == 1
+    bilevel = Bilevel(Darts(batch=4, alpha_learning_rate=0.1), SMALL, FakeTask())  # type: ignore[arg-type]
+    for _ in range(2):
+        bilevel.step(0.05)
+    np.savez(f"{folder}/{threads}.npz", **bilevel.state())
 
 
 def test_gradient_rows_of_alpha_sum_to_zero() -> None:

@@ -10,7 +10,7 @@ mix the statistics of all architectures).
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -57,8 +57,8 @@ class GatedSupernet(abc.ABC):
         """The same as a function of the weights, each in its shape."""
 
     @abc.abstractmethod
-    def gated(self) -> list[tuple[Handle, int]]:
-        """Weights that some paths leave out, and how many flags they have: 1, or one per slice of the leading axis."""
+    def gated(self) -> list[tuple[Handle, np.ndarray]]:
+        """Weights that some paths leave out, and their flags: integers from 0 that fit to the weights' shapes."""
 
     @abc.abstractmethod
     def flags(self, picks: tf.Tensor) -> list[tf.Tensor]:
@@ -76,13 +76,10 @@ class GatedSupernet(abc.ABC):
         """Place of each number's flag; the first flag is always set."""
         owners = [np.zeros(value.shape, np.int32) for value in weights.values]
         first = 1
-        for handle, count in self.gated():
+        for handle, flags in self.gated():
             for owner in handle.of(owners):
-                if count > 1:
-                    owner.T[:] = np.arange(first, first + count)
-                else:
-                    owner[...] = first
-            first += count
+                owner[...] = first + flags
+            first += int(flags.max()) + 1
         return self.layout.join(owners)
 
     def _train_step(self, images: tf.Tensor, labels: tf.Tensor, picks: tf.Tensor, rate: tf.Tensor) -> tf.Tensor:
@@ -181,11 +178,13 @@ class GatedMacro(GatedSupernet):
         kernel, bias = self._head.of(weights)
         return tf.matmul(tf.reduce_mean(outputs[-1], [1, 2]), kernel) + bias
 
-    def gated(self) -> list[tuple[Handle, int]]:
-        return [(handle, 1) for layer in range(1, self._layers + 1) for handle in self._switched(layer)]
-
-    def _switched(self, layer: int) -> list[Handle]:
-        return [*self._branches[layer - 1], *self._reducers.get(layer, ())]
+    def gated(self) -> list[tuple[Handle, np.ndarray]]:
+        switched = (
+            handle
+            for layer in range(1, self._layers + 1)
+            for handle in (*self._branches[layer - 1], *self._reducers.get(layer, ()))
+        )
+        return [(handle, np.array(0)) for handle in switched]
 
     def flags(self, picks: tf.Tensor) -> list[tf.Tensor]:
         flags: list[tf.Tensor] = []
@@ -231,7 +230,7 @@ class _Cell:
         self.last = weights.add(relu_conv_norm(channels), widths[1])
         self.halvers = [weights.add(halve(channels), channels) for _ in range(2)] if reduces else []
         self.rows = 2 * sum(range(2, space.nodes + 2))
-        self.ops = [weights.add(steps_of(op, channels) or (), channels, copies=self.rows) for op in space.operations]
+        self.ops = weights.add_bundle([steps_of(op, channels) or () for op in space.operations], channels, self.rows)
         # The projection of the loose ends: one (channels x channels) slice per node, then a normalisation.
         self.project = weights.add((Conv(1, 1, channels),), channels, copies=space.nodes + 2)
         self.project_norm = weights.add((Norm(),), channels)
@@ -325,12 +324,14 @@ class GatedCells(GatedSupernet):
     def _operation(
         self, cell: _Cell, op: tf.Tensor, x: tf.Tensor, weights: Sequence[tf.Tensor], row: tf.Tensor
     ) -> tf.Tensor:
-        branches: list[Callable[[], tf.Tensor]] = []
-        for handle in cell.ops:
-            # Read outside the branch: the gradient of the other rows stays out of the branch functions. ``gather``,
-            # because the gradient of a slice is slower (a step in 54 instead of 78 ms at the quick profile's size).
-            parts = [tf.gather(copies, row) for copies in handle.of(weights)]
-            branches.append(partial(run, handle.steps, x, parts) if handle.steps else partial(tf.identity, x))
+        [rows] = cell.ops.handle.of(weights)
+        # Read outside the branches: the gradient of the other rows stays out of their functions. ``gather``, because
+        # the gradient of a slice is slower.
+        parts = cell.ops.parts(tf.gather(rows, row))
+        branches = [
+            partial(_applied, steps, layout, part, x)
+            for steps, layout, part in zip(cell.ops.steps, cell.ops.layouts, parts, strict=True)
+        ]
         y = tf.switch_case(op, branches)
         y.set_shape(x.shape)
         return y
@@ -342,12 +343,12 @@ class GatedCells(GatedSupernet):
         counts = tf.math.bincount(sources, minlength=cell.nodes + 2, maxlength=cell.nodes + 2)
         return counts == 0
 
-    def gated(self) -> list[tuple[Handle, int]]:
-        return [
-            gate
-            for cell in self._cells
-            for gate in (*((handle, cell.rows) for handle in cell.ops), (cell.project, cell.nodes + 2))
-        ]
+    def gated(self) -> list[tuple[Handle, np.ndarray]]:
+        gates = []
+        for cell in self._cells:
+            gates.append((cell.ops.handle, cell.ops.owners * cell.rows + np.arange(cell.rows)[:, None]))
+            gates.append((cell.project, np.arange(cell.nodes + 2).reshape(-1, 1, 1, 1, 1)))
+        return gates
 
     def flags(self, picks: tf.Tensor) -> list[tf.Tensor]:
         flags: list[tf.Tensor] = []
@@ -356,9 +357,10 @@ class GatedCells(GatedSupernet):
             wanted = picks[base : base + 4 * cell.nodes]
             sources, ops = wanted[0::2], wanted[1::2]
             starts = tf.constant([cell.row(node, slot) for node in range(2, cell.nodes + 2) for slot in range(2)])
-            for number in range(len(cell.ops)):
-                used = tf.where(ops == number, starts + sources, cell.rows)
-                flags.append(tf.reduce_any(tf.range(cell.rows)[:, None] == used[None, :], axis=1))
+            for number, layout in enumerate(cell.ops.layouts):
+                if layout.size:
+                    used = tf.where(ops == number, starts + sources, cell.rows)
+                    flags.append(tf.reduce_any(tf.range(cell.rows)[:, None] == used[None, :], axis=1))
             flags.append(self._unread(cell, picks))
         return flags
 
@@ -372,12 +374,19 @@ class GatedCells(GatedSupernet):
             for node in range(2, cell.nodes + 2):
                 for slot in range(2):
                     source, op = picks[base + 4 * (node - 2) + 2 * slot :][:2]
-                    handle = cell.ops[op]
-                    row = cell.row(node, slot) + source
-                    layers += by_layer(handle.steps, [copies[row] for copies in handle.of(values)])
+                    [rows] = cell.ops.handle.of(values)
+                    weights = cell.ops.arrays(rows[cell.row(node, slot) + source], op)
+                    layers += by_layer(cell.ops.steps[op], weights)
             read = set(picks[base : base + 4 * cell.nodes : 2])
             [slices] = cell.project.of(values)
             kept = [slices[node] for node in range(cell.nodes + 2) if node not in read]
             layers.append([np.concatenate(kept, axis=2)])
             layers += by_layer((Norm(),), cell.project_norm.of(values))
         return layers, self._head.of(values)
+
+
+def _applied(steps: Sequence[Step], layout: Layout, part: tf.Tensor | None, x: tf.Tensor) -> tf.Tensor:
+    """A branch: the steps with their part of a row."""
+    if not steps:
+        return tf.identity(x)
+    return run(steps, x, () if part is None else layout.split_tensor(part))
