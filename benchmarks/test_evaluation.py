@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 import time
@@ -64,8 +65,8 @@ def test_memory_stays_flat(claim: Claims) -> None:
     """In a process of its own; the slope over the last two thirds, by Theil and Sen."""
     from scipy.stats import theilslopes
 
-    words = [sys.executable, __file__, str(CHILDREN)]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    words, path = [sys.executable, __file__, str(CHILDREN)], {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(words, env=path, capture_output=True, text=True, check=True)
     sizes = np.array(json.loads(done.stdout.splitlines()[-1])) / 2**20
     late = sizes[CHILDREN // 3 :]
     slope, _, low, high = theilslopes(late, np.arange(len(late)))
