@@ -19,6 +19,8 @@ from typing import Literal, Protocol
 import numpy as np
 import pytest
 
+from harness.run import machine
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
@@ -91,23 +93,22 @@ def cores() -> int:
     """Threads of one operation: all cores, for TensorFlow and PyTorch alike."""
     import tensorflow as tf
 
-    threads = len(os.sched_getaffinity(0))
+    threads = machine.cores()
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     return threads
 
 
-def in_turn(*steps: Callable[[], object], rounds: int = 10, calls: int = 1) -> list[float]:
-    """Seconds per call of each function: the median over rounds in which they take turns, after one that warms up."""
+def in_turn(*steps: Callable[[], object], rounds: int = 10) -> list[float]:
+    """Seconds of each function: the median over rounds in which they take turns, after one that warms up."""
     for step in steps:
         step()
     seconds = np.zeros((rounds, len(steps)))
     for turn in range(rounds):
         for place, step in enumerate(steps):
             began = time.perf_counter()
-            for _ in range(calls):
-                step()
-            seconds[turn, place] = (time.perf_counter() - began) / calls
+            step()
+            seconds[turn, place] = time.perf_counter() - began
     return np.median(seconds, axis=0).tolist()
 
 
@@ -144,7 +145,6 @@ def _stored(path: Path) -> dict[str, float]:
 
 
 def _machine() -> str:
-    cores = len(os.sched_getaffinity(0))
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     model = {" ".join(line.split()) for line in lines if line.startswith(("model", "cpu family"))}
-    return f"{platform.machine()}, {cores} cores, {'; '.join(sorted(model))}"
+    return f"{platform.machine()}, {machine.cores()} cores, {'; '.join(sorted(model))}"

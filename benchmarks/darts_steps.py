@@ -26,6 +26,7 @@ from harness.core.space import Size
 from harness.core.task import Task
 from harness.nets import runtime
 from harness.nets.evaluator import ProxyEvaluator
+from harness.run import machine
 from harness.run.lookup import Incumbents
 from harness.spaces import get_space
 from methods.darts import Bilevel, Darts
@@ -77,7 +78,7 @@ def search(
 
 
 if __name__ == "__main__":
-    runtime.start(threads=len(os.sched_getaffinity(0)), deterministic=False, seed=0)
+    runtime.start(threads=machine.cores(), deterministic=False, seed=0)
     marks = [time.perf_counter()]
     steps = search(*map(int, sys.argv[1:]))
     for _ in range(2):

@@ -30,6 +30,7 @@ from harness.nets.build import build_model
 from harness.nets.gated import GatedCells
 from harness.nets.sgd import TrainingStep
 from harness.report.style import MARKERS, PALETTE, figure
+from harness.run import machine
 from harness.spaces import get_space
 
 ROOT = Path(__file__).parents[1]
@@ -92,9 +93,7 @@ def measure(kind: str, channels: int, cells: int, side: int) -> tuple[float, flo
 def draw(figures: dict[str, dict[str, list[tuple[float, float]]]], target: Path) -> None:
     """Columns: what is changed. Rows: the step, and the wait before the first one."""
     with figure(target, 11, 6.5) as canvas:
-        canvas.suptitle(
-            f"Cost of a training step, {len(os.sched_getaffinity(0))} CPU cores, batch {BATCH}", fontsize=11
-        )
+        canvas.suptitle(f"Cost of a training step, {machine.cores()} CPU cores, batch {BATCH}", fontsize=11)
         for column, (what, values) in enumerate(VARIED.items(), start=1):
             rest = ", ".join(f"{number} {name}" for name, number in BASE.items() if name != what)
             for row, label in enumerate(("seconds per step", "seconds before the first step")):
@@ -128,5 +127,5 @@ if __name__ == "__main__":
     if len(sys.argv) == 2:
         main(Path(sys.argv[1]))
     else:
-        runtime.start(threads=len(os.sched_getaffinity(0)), deterministic=False, seed=0)
+        runtime.start(threads=machine.cores(), deterministic=False, seed=0)
         print(json.dumps(measure(sys.argv[1], *map(int, sys.argv[2:]))))

@@ -41,7 +41,7 @@ def separable(channels: int, classes: int, widths: tuple[int, ...]) -> nn.Module
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(widths[-1], classes))
 
 
-def training_step(network: nn.Module, batch: int, shape: tuple[int, int, int], *, bf16: bool = False) -> Step:
+def training_step(network: nn.Module, batch: int, shape: tuple[int, int, int]) -> Step:
     """Forward, backward and SGD with Nesterov momentum on one batch of noise of this shape (h, w, c)."""
     network = network.to(memory_format=torch.channels_last).train()
     height, width, channels = shape
@@ -51,8 +51,7 @@ def training_step(network: nn.Module, batch: int, shape: tuple[int, int, int], *
 
     def step() -> float:
         optimizer.zero_grad(set_to_none=True)
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            loss = F.cross_entropy(network(images), labels)
+        loss = F.cross_entropy(network(images), labels)
         loss.backward()
         optimizer.step()
         return float(loss.detach())
