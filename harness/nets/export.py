@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
+from harness.nets.depthwise import FastDepthwiseConv2D
 from harness.nets.layers import DropPath, Shake
 from harness.nets.norm import FusedBatchNormalization
 
@@ -23,7 +24,7 @@ def plain(model: keras.Model, mean: Sequence[float], std: Sequence[float]) -> ke
     """
 
     def stock(layer: keras.layers.Layer) -> keras.layers.Layer:
-        if isinstance(layer, FusedBatchNormalization):
+        if isinstance(layer, FusedBatchNormalization | FastDepthwiseConv2D):
             return layer.to_plain()
         if isinstance(layer, DropPath):
             return keras.layers.Activation("linear", name=layer.name)

@@ -18,7 +18,8 @@ import tensorflow as tf
 
 from harness.core.space import Size
 from harness.core.steps import Conv, Halve, Norm, Step, halve, macro_steps_of, relu_conv_norm, steps_of
-from harness.nets.ops import Constants, normalise, run
+from harness.nets.constants import Constants
+from harness.nets.ops import normalise, run
 from harness.nets.weights import Handle, Layout, Weights, by_layer
 from harness.spaces.cell import CELLS, EnasCellSpace, reductions
 from harness.spaces.macro import MACRO_OPERATIONS, MacroSpace

@@ -27,6 +27,7 @@ from harness.core.steps import (
     Unpool,
     Zero,
 )
+from harness.nets.depthwise import FastDepthwiseConv2D
 from harness.nets.layers import DropPath, Shake
 from harness.nets.norm import FusedBatchNormalization
 from harness.nets.ops import he_deviation
@@ -85,7 +86,7 @@ class Maker:
                 return self._conv(x, size, size, filters, (stride, stride), bias=True)
             case Depthwise(size, stride, dilation):
                 initializer = self.kernel(size, size, int(x.shape[-1]), 1)
-                return keras.layers.DepthwiseConv2D(
+                return FastDepthwiseConv2D(
                     size,
                     stride,
                     "same",

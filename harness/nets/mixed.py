@@ -9,16 +9,21 @@ edges at once; the share of any other candidate is the scale of its last normali
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import tensorflow as tf
 
 from harness.core.space import Size
-from harness.core.steps import Conv, Norm, Step, halve, relu_conv_norm, steps_of
-from harness.nets.ops import Constants, run
+from harness.core.steps import Conv, Depthwise, Norm, Step, halve, relu_conv_norm, steps_of
+from harness.nets.constants import Constants
+from harness.nets.depthwise import assembled, scattered
+from harness.nets.ops import run
 from harness.nets.weights import Handle, Weights
 from harness.spaces.cell import reductions
+
+_DILATION = 2
+"""Of every dilated candidate."""
 
 
 def cell_edges(nodes: int) -> list[tuple[int, int]]:
@@ -131,26 +136,36 @@ class MixedSupernet:
         scales = iter(tf.unstack(shares, len(cell.candidates) * len(self.operations)))
         scale_of = {(edge, op): next(scales) for edge in cell_edges(self.nodes) for op in self.operations}
         rectified: list[tf.Tensor] = []
+        apart: list[tf.Tensor] = []
         light: list[dict[int, tf.Tensor]] = []
         for target in range(2, self.nodes + 2):
             for source in range(len(rectified), target):
                 rectified.append(tf.nn.relu(states[source]))
+                apart.append(scattered(rectified[source], _DILATION, constants))
                 light.append(self._light(cell, source, states[source], mixing, constants))
             terms: list[tf.Tensor] = []
+            terms_apart: list[tf.Tensor] = []
             for source in range(target):
                 terms += [light[source][target]] if target in light[source] else []
                 for op, handle in cell.candidates[source, target].items():
-                    if handle.count:
-                        terms.append(
-                            run(
-                                handle.steps,
-                                states[source],
-                                handle.of(weights),
-                                rectified=rectified[source],
-                                scale=scale_of[(source, target), op],
-                                constants=constants,
-                            )
+                    if not handle.count:
+                        continue
+                    steps, ready, sums = handle.steps, rectified[source], terms
+                    if _separable_pixels(steps, states[source]):
+                        steps, ready, sums = _undilated(steps), apart[source], terms_apart
+                    sums.append(
+                        run(
+                            steps,
+                            states[source],
+                            handle.of(weights),
+                            rectified=ready,
+                            scale=scale_of[(source, target), op],
+                            constants=constants,
                         )
+                    )
+            if terms_apart:
+                height, width = map(int, states[target - 1].shape[1:3])
+                terms.append(assembled(tf.add_n(terms_apart), _DILATION, height, width, constants))
             states.append(tf.add_n(terms))
         return tf.concat(states[2:], -1)
 
@@ -176,3 +191,16 @@ class MixedSupernet:
         shape = tf.concat([[len(targets)], tf.shape(results[0])], 0)
         mixed = tf.reshape(tf.matmul(shares, flat), shape)
         return dict(zip(targets, tf.unstack(mixed, len(targets)), strict=True))
+
+
+def _separable_pixels(steps: Sequence[Step], state: tf.Tensor) -> bool:
+    """Whether ``steps`` are dilated and every second pixel of ``state`` is an image of the same size as the others.
+
+    Then a normalisation sees the same numbers whether the pixels lie together or apart.
+    """
+    dilated = any(isinstance(step, Depthwise) and step.dilation == _DILATION for step in steps)
+    return dilated and all(int(length) % _DILATION == 0 for length in state.shape[1:3])
+
+
+def _undilated(steps: Sequence[Step]) -> tuple[Step, ...]:
+    return tuple(replace(step, dilation=1) if isinstance(step, Depthwise) else step for step in steps)

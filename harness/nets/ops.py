@@ -11,6 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from harness.core.steps import Conv, Depthwise, Halve, Norm, Pool, Relu, Step, weight_shapes
+from harness.nets.constants import Constants
+from harness.nets.depthwise import depthwise
 
 
 def initial_values(steps: Sequence[Step], channels: int, rng: np.random.Generator) -> list[np.ndarray]:
@@ -33,23 +35,6 @@ def he_deviation(shape: tuple[int, ...]) -> float:
     """
     height, width, channels, filters = shape
     return float(np.sqrt(2.0 / (height * width * (1 if filters == 1 else channels))))
-
-
-class Constants:
-    """Constants of one graph, each made once: otherwise they are a third of a supernet's nodes."""
-
-    def __init__(self) -> None:
-        self._made: dict[object, tf.Tensor] = {}
-
-    def of(self, value: object, dtype: tf.DType = tf.int32) -> tf.Tensor:
-        """A small array, given as nested tuples."""
-        if (value, dtype) not in self._made:
-            self._made[value, dtype] = tf.constant(value, dtype)
-        return self._made[value, dtype]
-
-    def filled(self, value: float, length: int) -> tf.Tensor:
-        """A float vector of one value."""
-        return self.of((value,) * length, tf.float32)
 
 
 def run(
@@ -81,7 +66,7 @@ def run(
                     x, vertical, horizontal = subsampled(x, vertical, horizontal), 1, 1
                 x = _conv(x, next(remaining), vertical, horizontal)
             case Depthwise(_, stride, dilation):
-                x = _depthwise(x, next(remaining), stride, dilation, constants)
+                x = depthwise(x, next(remaining), stride, dilation, constants)
             case Norm(affine):
                 channels = int(x.shape[-1])
                 if affine:
@@ -136,17 +121,3 @@ def _window(size: int, stride: int) -> dict[str, object]:
 
 def _conv(x: tf.Tensor, kernel: tf.Tensor, vertical: int = 1, horizontal: int = 1) -> tf.Tensor:
     return tf.raw_ops.Conv2D(input=x, filter=kernel, strides=[1, vertical, horizontal, 1], padding="SAME")
-
-
-def _depthwise(x: tf.Tensor, kernel: tf.Tensor, stride: int, dilation: int, constants: Constants) -> tf.Tensor:
-    """The kernel knows no dilation: every ``dilation``-th pixel makes an image of its own (stride 1)."""
-    strides = [1, stride, stride, 1]
-    if dilation == 1:
-        return tf.raw_ops.DepthwiseConv2dNative(input=x, filter=kernel, strides=strides, padding="SAME")
-    margin = dilation * (int(kernel.shape[0]) - 1) // 2
-    rest = [-(int(length) + 2 * margin) % dilation for length in x.shape[1:3]]
-    block = constants.of((dilation, dilation))
-    paddings, crops = (tuple((first, first + more) for more in rest) for first in (margin, 0))
-    parts = tf.raw_ops.SpaceToBatchND(input=x, block_shape=block, paddings=constants.of(paddings))
-    parts = tf.raw_ops.DepthwiseConv2dNative(input=parts, filter=kernel, strides=strides, padding="VALID")
-    return tf.raw_ops.BatchToSpaceND(input=parts, block_shape=block, crops=constants.of(crops))

@@ -10,9 +10,9 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from harness.nets import layers, norm
+from harness.nets import depthwise, layers, norm
 
-CUSTOM = (layers.DropPath, norm.FusedBatchNormalization)
+CUSTOM = (depthwise.FastDepthwiseConv2D, layers.DropPath, norm.FusedBatchNormalization)
 
 
 def start(*, threads: int, deterministic: bool, seed: int) -> str:
