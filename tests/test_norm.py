@@ -9,34 +9,46 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from harness.nets import norm
 from harness.nets.norm import FusedBatchNormalization
 
 SHAPE = (6, 5, 4, 3)
+SHAPES = {"usual": SHAPE, "in pairs": (6, 5, 4, 24), "odd": (6, 5, 3, 24)}
+
+
+@pytest.fixture(params=SHAPES)
+def shape(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[int, ...]:
+    """Images for either way through the kernels, whatever the processor."""
+    monkeypatch.setattr(norm, "has_avx512", lambda: True)
+    assert norm.is_slow(tf.zeros(SHAPES[request.param])) == (request.param == "in pairs")
+    return SHAPES[request.param]
 
 
 def images(seed: int = 0, shape: tuple[int, ...] = SHAPE) -> np.ndarray:
     return np.random.default_rng(seed).normal(2.0, 3.0, shape).astype(np.float32)
 
 
-def pair(affine: bool = True, momentum: float = 0.8) -> tuple[FusedBatchNormalization, keras.layers.BatchNormalization]:
+def pair(
+    affine: bool = True, momentum: float = 0.8, shape: tuple[int, ...] = SHAPE
+) -> tuple[FusedBatchNormalization, keras.layers.BatchNormalization]:
     """The layer and Keras' own, both with the same non-trivial weights."""
     fused = FusedBatchNormalization(momentum=momentum, epsilon=1e-3, affine=affine)
-    fused.build(SHAPE)
+    fused.build(shape)
     rng = np.random.default_rng(1)
     for weight in fused.weights:
         weight.assign(rng.uniform(0.5, 1.5, weight.shape))
     plain = fused.to_plain()
-    plain.build(SHAPE)
+    plain.build(shape)
     plain.set_weights(fused.plain_weights())
     return fused, plain
 
 
 @pytest.mark.parametrize("affine", [True, False])
 @pytest.mark.parametrize("training", [True, False])
-def test_output_and_gradients_equal_keras(affine: bool, training: bool) -> None:
+def test_output_and_gradients_equal_keras(affine: bool, training: bool, shape: tuple[int, ...]) -> None:
     results = []
-    for layer in pair(affine):
-        x = tf.constant(images())
+    for layer in pair(affine, shape=shape):
+        x = tf.constant(images(shape=shape))
         with tf.GradientTape() as tape:
             tape.watch(x)
             y = layer(x, training=training)
@@ -49,14 +61,14 @@ def test_output_and_gradients_equal_keras(affine: bool, training: bool) -> None:
 
 
 @pytest.mark.parametrize("traced", [True, False])
-def test_moving_statistics_equal_keras_over_several_batches(traced: bool) -> None:
-    fused, plain = pair()
+def test_moving_statistics_equal_keras_over_several_batches(traced: bool, shape: tuple[int, ...]) -> None:
+    fused, plain = pair(shape=shape)
     for layer in (fused, plain):
         call = lambda x, layer=layer: layer(x, training=True)  # noqa: E731
         if traced:  # with an unknown batch size
-            call = tf.function(call, input_signature=[tf.TensorSpec([None, *SHAPE[1:]])])
+            call = tf.function(call, input_signature=[tf.TensorSpec([None, *shape[1:]])])
         for seed in range(4):
-            call(tf.constant(images(seed)))
+            call(tf.constant(images(seed, shape)))
     np.testing.assert_allclose(fused.moving_mean.numpy(), plain.moving_mean.numpy(), rtol=1e-5)
     np.testing.assert_allclose(fused.moving_variance.numpy(), plain.moving_variance.numpy(), rtol=1e-5)
 

@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from harness.nets.constants import Constants
+from harness.nets.processor import has_graphics_card
 
 _STRIP = 3
 """The most columns for which the gradient is fast."""
@@ -44,7 +45,7 @@ def depthwise(x: tf.Tensor, kernel: tf.Tensor, stride: int, dilation: int, const
         parts = depthwise(scattered(x, dilation, constants), kernel, 1, 1, constants)
         return assembled(parts, dilation, height, width, constants)
     plain = {"strides": [1, stride, stride, 1], "padding": "SAME"}
-    if stride > 1 or int(kernel.shape[1]) <= _STRIP or tf.config.list_physical_devices("GPU"):
+    if stride > 1 or int(kernel.shape[1]) <= _STRIP or has_graphics_card():
         return tf.raw_ops.DepthwiseConv2dNative(input=x, filter=kernel, **plain)
 
     kernel = tf.convert_to_tensor(kernel)

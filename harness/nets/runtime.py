@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from harness.nets import depthwise, layers, norm
+from harness.nets.processor import has_graphics_card
 
 CUSTOM = (depthwise.FastDepthwiseConv2D, layers.DropPath, norm.FusedBatchNormalization)
 
@@ -60,7 +61,7 @@ def expect_large_graphs(*, wide: bool = False) -> None:
             instead of the parts of one. On two cores DARTS' step with 16 channels and 8 cells then takes 5.1 s instead
             of 7.2 s, with the same numbers.
     """
-    if tf.config.list_physical_devices("GPU"):
+    if has_graphics_card():
         return
     _switch_graph_optimizer(False)
     if wide:
@@ -78,7 +79,7 @@ def graph_optimizer_off() -> Iterator[None]:
     plain convolutional network, are no slower. On a graphics card its choice of memory layout matters: it stays on.
     """
     before = tf.config.optimizer.get_experimental_options().get("disable_meta_optimizer", False)
-    if tf.config.list_physical_devices("GPU") or before:
+    if has_graphics_card() or before:
         yield
         return
     _switch_graph_optimizer(False)
