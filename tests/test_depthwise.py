@@ -61,20 +61,6 @@ def test_values_and_gradients_equal_the_definition(
         np.testing.assert_allclose(value, expected, atol=2e-5)
 
 
-def test_edges_that_read_one_image_share_what_is_made_of_it() -> None:
-    constants = Constants()
-
-    def run(x: tf.Tensor, kernels: list[tf.Tensor]) -> list[tf.Tensor]:
-        with tf.GradientTape() as tape:
-            tape.watch(kernels)
-            y = tf.add_n([depthwise(x, kernel, 1, 1, constants) for kernel in kernels])
-        return tape.gradient(y, kernels)
-
-    kernels = [tf.TensorSpec((5, 5, 4, 1))] * 3
-    graph = tf.function(run, autograph=False).get_concrete_function(tf.TensorSpec((2, 8, 8, 4)), kernels).graph
-    assert [op.type for op in graph.get_operations()].count("Pad") == 2
-
-
 @pytest.mark.parametrize(("height", "width", "dilation"), [(8, 8, 2), (7, 8, 2), (9, 5, 3)])
 def test_scattered_pixels_are_every_second_one_and_come_together_again(height: int, width: int, dilation: int) -> None:
     x = rng(0, "pixels").normal(size=(2, height, width, 3)).astype(np.float32)

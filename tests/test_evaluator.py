@@ -195,20 +195,24 @@ def _resident() -> float:
     return pages * resource.getpagesize() / 2**20
 
 
-def growth(children: int, warm: int) -> float:
+def growth(children: int, warm: int, space: str = "nasbench201", channels: int = 4) -> float:
     """MiB that ``children`` evaluations add after ``warm`` others."""
-    proxy, rng = make(), np.random.default_rng(1)
+    cells, rng = get_space(space), np.random.default_rng(1)
+    proxy = ProxyEvaluator(cells, DATA, dataclasses.replace(RECIPE, size=Size(channels, 1)), 0)
     for number in range(warm + children):
         if number == warm:
             before = _resident()
-        proxy.evaluate(SPACE.sample(rng), number, counted())
+        assert not proxy.evaluate(cells.sample(rng), number, counted()).failure
     return _resident() - before
 
 
-def test_no_variables_or_functions_pile_up() -> None:
-    growth(children=1, warm=0)
+@pytest.mark.parametrize(
+    ("space", "channels"), [("nasbench201", 4), ("cell-3", 8)]
+)  # the latter with gradients of ours
+def test_no_variables_or_functions_pile_up(space: str, channels: int) -> None:
+    growth(1, 1, space, channels)
     before = len(gc.get_objects())
-    growth(children=3, warm=0)
+    growth(3, 0, space, channels)
     # A child of this size has some 9,500 objects; Keras' counters of automatic names grow by a few.
     assert len(gc.get_objects()) - before < 2000
 

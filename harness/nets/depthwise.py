@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from harness.nets.constants import Constants
+from harness.nets.gradients import OwnGradient
 from harness.nets.processor import has_graphics_card
 
 _STRIP = 3
@@ -44,24 +45,9 @@ def depthwise(x: tf.Tensor, kernel: tf.Tensor, stride: int, dilation: int, const
         height, width = map(int, x.shape[1:3])
         parts = depthwise(scattered(x, dilation, constants), kernel, 1, 1, constants)
         return assembled(parts, dilation, height, width, constants)
-    plain = {"strides": [1, stride, stride, 1], "padding": "SAME"}
-    if stride > 1 or int(kernel.shape[1]) <= _STRIP or has_graphics_card():
-        return tf.raw_ops.DepthwiseConv2dNative(input=x, filter=kernel, **plain)
-
-    kernel = tf.convert_to_tensor(kernel)
-
-    def convolved(_x: tf.Tensor, _kernel: tf.Tensor) -> tuple[tf.Tensor, object]:
-        # The arguments are copies of the tensors outside: only of those is known that other edges read them, too.
-        return tf.raw_ops.DepthwiseConv2dNative(input=x, filter=kernel, **plain), gradients
-
-    def gradients(upstream: tf.Tensor) -> list[tf.Tensor]:
-        sizes = constants.of(tuple(x.shape)) if x.shape.is_fully_defined() else tf.shape(x)
-        for_x = tf.raw_ops.DepthwiseConv2dNativeBackpropInput(
-            input_sizes=sizes, filter=kernel, out_backprop=upstream, **plain
-        )
-        return [for_x, _gradient_for_kernel(x, upstream, tuple(map(int, kernel.shape)), constants)]
-
-    return tf.custom_gradient(convolved)(x, kernel)
+    if stride == 1 and int(kernel.shape[1]) > _STRIP and not has_graphics_card():
+        return _wide(x, kernel)
+    return tf.raw_ops.DepthwiseConv2dNative(input=x, filter=kernel, strides=[1, stride, stride, 1], padding="SAME")
 
 
 def scattered(x: tf.Tensor, dilation: int, constants: Constants) -> tf.Tensor:
@@ -81,33 +67,38 @@ def assembled(parts: tf.Tensor, dilation: int, height: int, width: int, constant
     return tf.raw_ops.BatchToSpaceND(input=parts, block_shape=block, crops=constants.of(rest))
 
 
-def _gradient_for_kernel(x: tf.Tensor, upstream: tf.Tensor, shape: tuple[int, ...], constants: Constants) -> tf.Tensor:
-    height, width, channels, _ = shape
+def _wide_gradient(upstream: tf.Tensor, x: tf.Tensor, kernel: tf.Tensor) -> list[tf.Tensor]:
+    for_x = tf.raw_ops.DepthwiseConv2dNativeBackpropInput(
+        input_sizes=tf.shape(x), filter=kernel, out_backprop=upstream, strides=[1, 1, 1, 1], padding="SAME"
+    )
+    height, width, channels, _ = map(int, kernel.shape)
     strips: list[tf.Tensor] = []
     for first in range(0, width, _STRIP):
         start = min(first, width - _STRIP)
         strip = tf.raw_ops.DepthwiseConv2dNativeBackpropFilter(
-            input=_passed_over(x, start, height, width, constants),
-            filter_sizes=constants.of((height, _STRIP, channels, 1)),
+            input=_passed_over(x, start, height, width),
+            filter_sizes=[height, _STRIP, channels, 1],
             out_backprop=upstream,
             strides=[1, 1, 1, 1],
             padding="VALID",
         )
-        if start < first:  # the last strip begins with columns that are there already
-            begin, size = constants.of((0, first - start, 0, 0)), constants.of((-1, -1, -1, -1))
-            strip = tf.raw_ops.Slice(input=strip, begin=begin, size=size)
-        strips.append(strip)
-    return tf.raw_ops.ConcatV2(values=strips, axis=constants.of(1))
+        # The last strip may begin with columns that are there already.
+        strips.append(strip[:, first - start :] if start < first else strip)
+    return [for_x, tf.concat(strips, 1)]
 
 
-def _passed_over(x: tf.Tensor, start: int, height: int, width: int, constants: Constants) -> tf.Tensor:
-    """What a strip that begins at column ``start`` of a kernel passes over, zeros around the image included."""
+def _passed_over(x: tf.Tensor, start: int, height: int, width: int) -> tf.Tensor:
+    """What the strip from column ``start`` on of a kernel passes over, zeros around the image included."""
     above, middle = (height - 1) // 2, (width - 1) // 2
     left, right = middle - start, start + _STRIP - 1 - middle
+    inside = x[:, :, max(-left, 0) : min(right, 0) or None] if min(left, right) < 0 else x
+    return tf.pad(inside, [[0, 0], [above, height - 1 - above], [max(left, 0), max(right, 0)], [0, 0]])
 
-    def make() -> tf.Tensor:
-        inside = x[:, :, max(-left, 0) : min(right, 0) or None] if min(left, right) < 0 else x
-        paddings = ((0, 0), (above, height - 1 - above), (max(left, 0), max(right, 0)), (0, 0))
-        return tf.raw_ops.Pad(input=inside, paddings=constants.of(paddings))
 
-    return constants.once(("passed over", x.ref(), left, right, above, height), make)
+_WIDE = OwnGradient("WideDepthwise", _wide_gradient)
+
+
+@tf.function(autograph=False)
+def _wide(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    y = tf.raw_ops.DepthwiseConv2dNative(input=x, filter=kernel, strides=[1, 1, 1, 1], padding="SAME")
+    return _WIDE.tie(y, x, kernel)

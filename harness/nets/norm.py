@@ -4,22 +4,20 @@ Keras 3's own layer computes moments with separate operations, which more than h
 network on a CPU. This layer calls ``FusedBatchNormV3`` and gives the same numbers: output, gradients and moving
 statistics (the kernel reports the unbiased batch variance, Keras averages the biased one).
 
-Where oneDNN has vectors of sixteen numbers, its forward kernel takes ten times as long for 24, 40, 56 ... channels as
-for a few more. There two pixels are taken for one with twice the channels, which needs a second pass over the image.
+Where oneDNN has vectors of sixteen numbers, its forward kernel takes five to ten times as long for 24, 40, 56 ...
+channels as for a few more. There the last eight channels are normalised by themselves, which is fast again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from harness.nets.gradients import OwnGradient
 from harness.nets.processor import has_avx512, has_graphics_card
-
-Gradients = Callable[..., list[tf.Tensor]]
 
 
 @keras.saving.register_keras_serializable(package="harness")
@@ -67,8 +65,8 @@ class FusedBatchNormalization(keras.layers.Layer):
         offset = tf.convert_to_tensor(self.beta) if self.affine else tf.zeros([width])
         if not (training and self.trainable):
             return _inference(inputs, scale, offset, mean, variance, self.epsilon)
-        if is_slow(inputs):
-            output, mean_now, variance_now = training_in_pairs(self.epsilon)(inputs, scale, offset)
+        if _is_slow(inputs):
+            output, mean_now, variance_now = _training_in_pairs(inputs, scale, offset, self.epsilon)
             self.moving_mean.assign(mean + (1.0 - self.momentum) * (mean_now - mean))
             self.moving_variance.assign(variance + (1.0 - self.momentum) * (variance_now - variance))
             return output
@@ -122,11 +120,9 @@ def _bessel(images: tf.Tensor) -> float | tf.Tensor:
     return dynamic / tf.maximum(dynamic - 1.0, 1.0)
 
 
-def is_slow(images: tf.Tensor) -> bool:
+def _is_slow(images: tf.Tensor) -> bool:
     """Whether the forward kernel is slow for ``images`` (n, h, w, c), and they can be taken in pairs of pixels."""
-    if not images.shape[1:].is_fully_defined():
-        return False
-    height, width, channels = map(int, images.shape[1:])
+    _, height, width, channels = images.shape
     odd_eights = channels % 16 == 8 and channels > 8
     return odd_eights and height * width % 2 == 0 and has_avx512() and not has_graphics_card()
 
@@ -139,54 +135,60 @@ def _in_pairs(images: tf.Tensor) -> tf.Tensor:
 def _inference(
     images: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor, mean: tf.Tensor, variance: tf.Tensor, epsilon: float
 ) -> tf.Tensor:
-    slow, shape = is_slow(images), images.shape
-    x, vectors = images, [scale, offset, mean, variance]
+    slow, shape = _is_slow(images), images.shape
     if slow:
-        x, vectors = _in_pairs(images), [tf.tile(vector, [2]) for vector in vectors]
-    names = ("scale", "offset", "mean", "variance")
+        images = _in_pairs(images)
+        scale, offset, mean, variance = (tf.tile(vector, [2]) for vector in (scale, offset, mean, variance))
     output, *_ = tf.raw_ops.FusedBatchNormV3(
-        x=x, **dict(zip(names, vectors, strict=True)), epsilon=epsilon, is_training=False
+        x=images, scale=scale, offset=offset, mean=mean, variance=variance, epsilon=epsilon, is_training=False
     )
     return tf.reshape(output, [-1, *shape[1:]]) if slow else output
 
 
-def training_in_pairs(epsilon: float) -> Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, ...]]:
-    """Normalisation by the batch's own statistics, in two passes of kernels over pairs of pixels.
+def _gradient_in_pairs(
+    upstream: tf.Tensor,
+    images: tf.Tensor,
+    scale: tf.Tensor,
+    offset: tf.Tensor,
+    mean: tf.Tensor,
+    variance: tf.Tensor,
+    epsilon: tf.Tensor,
+) -> list[tf.Tensor | None]:
+    """The backward kernel, which is fast for any number of channels."""
+    for_images, for_scale, for_offset, *_ = tf.raw_ops.FusedBatchNormGradV3(
+        y_backprop=upstream,
+        x=images,
+        scale=scale,
+        reserve_space_1=mean,
+        reserve_space_2=variance,
+        reserve_space_3=tf.zeros([0]),
+        epsilon=float(tf.get_static_value(epsilon)),
+        is_training=True,
+    )
+    return [for_images, for_scale, for_offset, None, None, None]
 
-    Returns:
-        A function of images, scale and offset. It returns the normalised images, and mean and biased variance of the
-        batch, which have no gradients.
-    """
 
-    @tf.custom_gradient
-    def normalise(images: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor) -> tuple[tuple[tf.Tensor, ...], Gradients]:
-        pairs, channels, nothing = _in_pairs(images), int(images.shape[-1]), tf.zeros([0])
-        _, means, variances, *_ = tf.raw_ops.FusedBatchNormV3(
-            x=pairs,
-            scale=tf.ones([2 * channels]),
-            offset=tf.zeros([2 * channels]),
-            mean=nothing,
-            variance=nothing,
-            epsilon=epsilon,
-            is_training=True,
-        )
-        means, variances = tf.reshape(means, [2, channels]), tf.reshape(variances / _bessel(pairs), [2, channels])
-        mean, between = tf.nn.moments(means, 0)
-        variance = tf.reduce_mean(variances, 0) + between
+_IN_PAIRS = OwnGradient("NormalisationInPairs", _gradient_in_pairs)
 
-        def gradient(upstream: tf.Tensor, *_: tf.Tensor) -> list[tf.Tensor]:
-            for_images, for_scale, for_offset, *_ = tf.raw_ops.FusedBatchNormGradV3(
-                y_backprop=upstream,
-                x=images,
-                scale=scale,
-                reserve_space_1=mean,
-                reserve_space_2=variance,  # on a CPU; on a graphics card it is the inverse deviation
-                reserve_space_3=nothing,
-                epsilon=epsilon,
-                is_training=True,
-            )
-            return [for_images, for_scale, for_offset]
 
-        return (_inference(images, scale, offset, mean, variance, epsilon), mean, variance), gradient
-
-    return normalise
+@tf.function(autograph=False)
+def _training_in_pairs(
+    images: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor, epsilon: float
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """The normalised images, and mean and biased variance of the batch, by two passes over pairs of pixels."""
+    still = tf.stop_gradient(images)
+    pairs, channels, nothing = _in_pairs(still), int(images.shape[-1]), tf.zeros([0])
+    _, means, variances, *_ = tf.raw_ops.FusedBatchNormV3(
+        x=pairs,
+        scale=tf.ones([2 * channels]),
+        offset=tf.zeros([2 * channels]),
+        mean=nothing,
+        variance=nothing,
+        epsilon=epsilon,
+        is_training=True,
+    )
+    means, variances = tf.reshape(means, [2, channels]), tf.reshape(variances / _bessel(pairs), [2, channels])
+    mean, between = tf.nn.moments(means, 0)
+    variance = tf.reduce_mean(variances, 0) + between
+    output = _inference(still, scale, offset, mean, variance, epsilon)
+    return _IN_PAIRS.tie(output, images, scale, offset, mean, variance, tf.constant(epsilon)), mean, variance
