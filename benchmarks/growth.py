@@ -22,7 +22,7 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks import darts_steps
-from harness.core.dataset import SearchData
+from benchmarks.networks import noise
 from harness.core.recipe import Recipe
 from harness.core.space import Size
 from harness.nets import runtime
@@ -44,7 +44,7 @@ Turn = Callable[[], object]
 
 def child(channels: int, cells: int, side: int) -> Turn:
     """A step of one sampled network, always the same cells."""
-    data, recipe = _noise(side), Recipe(size=Size(channels, cells, STRIDE), steps=1, batch=BATCH)
+    data, recipe = noise((side, side, 1), BATCH), Recipe(size=Size(channels, cells, STRIDE), steps=1, batch=BATCH)
     space = get_space("cell-3")
     model = build_model(space.sample(np.random.default_rng(0)), space, recipe.size, data.image_shape, 10, seed=0)
     step = TrainingStep(model, data, recipe, seed=0)
@@ -54,7 +54,7 @@ def child(channels: int, cells: int, side: int) -> Turn:
 def path(channels: int, cells: int, side: int) -> Turn:
     """A step of a path of ENAS micro's shared network, another path each time."""
     runtime.expect_large_graphs()
-    data, space, rng = _noise(side), get_space("enas_cell-3"), np.random.default_rng(0)
+    data, space, rng = noise((side, side, 1), BATCH), get_space("enas_cell-3"), np.random.default_rng(0)
     net = GatedCells(space, Size(channels, cells, STRIDE), 1, 10, rng)  # type: ignore[arg-type]
     images, labels = tf.constant(data.x_train, tf.float32) / 90.0, tf.constant(data.y_train)
     return lambda: net.train_step(images, labels, tf.constant(space.sample(rng).picks), tf.constant(0.01)).numpy()
@@ -70,12 +70,6 @@ KINDS: dict[str, tuple[str, Callable[[int, int, int], Turn]]] = {
     "path": ("a path of ENAS micro", path),
     "darts": ("DARTS, first order", darts),
 }
-
-
-def _noise(side: int) -> SearchData:
-    rng = np.random.default_rng(0)
-    x, y = rng.integers(0, 256, (BATCH, side, side, 1)).astype(np.uint8), rng.integers(0, 10, BATCH)
-    return SearchData("noise", x, y, x[:0], y[:0], 10, (72.9,), (90.0,), True, 4, 8)
 
 
 def measure(kind: str, channels: int, cells: int, side: int) -> tuple[float, float]:
