@@ -11,20 +11,19 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from harness.core.dataset import Dataset, DatasetSource
+from harness.core.dataset import DatasetSource
 from harness.core.errors import InputError
 from harness.core.recipe import Recipe
 from harness.core.record import Record
-from harness.core.table import Table
-from harness.run import lookup_data, prepare
+from harness.run import loading, lookup_data, prepare
 from harness.run.facts import Facts
 from harness.run.fence import Forbidden
 from harness.run.final import HiddenLabels, Scorer
 from harness.run.job import Job
 from harness.run.lookup_data import PreparedTable
 from harness.run.machine import cores
-from harness.run.names import directory_name, sentence
-from harness.run.plugins import FOLDERS, ROOT, BrokenPlugin, Catalogue, Source, load_dataset, load_space
+from harness.run.names import directory_name
+from harness.run.plugins import FOLDERS, ROOT, Catalogue, Source, load_space
 from harness.run.profiles import PROFILES, Profile
 from harness.run.request import Request
 from harness.run.store import RunDirectory, plain, read_json
@@ -90,25 +89,15 @@ def make_plan(request: Request) -> Plan:
         InputError: something does not exist or does not fit, or what is in the output directory was made otherwise.
     """
     catalogue = Catalogue(request.plugins)
-    named = {name: _source(name, catalogue) for name in request.datasets}
-    sources = {name: _loaded(source, name) for name, source in named.items()}
+    named = {name: catalogue.source("dataset", name.partition(":")[0]) for name in request.datasets}
+    sources = {name: loading.loaded(source, name) for name, source in named.items()}
     for name, source in sources.items():
-        _check_kind(name, source, request.profile)
+        loading.check_kind(name, source, request.profile)
         if absent := source.missing(request.data_root):
             raise InputError(absent)
     if request.profile.signal:
         return _table_plan(request, catalogue, named, sources)
     return _image_plan(request, catalogue, named, sources)
-
-
-def _check_kind(name: str, source: DatasetSource, profile: Profile) -> None:
-    """Tables are looked up and images are trained on; no profile does both."""
-    if source.tabular and not profile.signal:
-        raise InputError(f"'{name}' is a table and profile '{profile.name}' trains; use --profile nb201")
-    if profile.signal and not source.tabular:
-        raise InputError(
-            f"profile '{profile.name}' looks tables up, and '{name}' is a set of images; use --profile quick"
-        )
 
 
 def _image_plan(
@@ -117,10 +106,10 @@ def _image_plan(
     runs = _runs(request, catalogue, {})
     check_writable(request.out)
     over, pending = _sorted_out(runs, request)
-    labels = HiddenLabels(lambda name: _images(sources[name], name, request.data_root).y_test)
+    labels = HiddenLabels(lambda name: loading.images(sources[name], name, request.data_root).y_test)
     jobs: list[Job] = []
     for name in dict.fromkeys(run.dataset for run in pending):
-        data = _images(sources[name], name, request.data_root)
+        data = loading.images(sources[name], name, request.data_root)
         prepared = prepare.locate(data, request.profile.validation_share, request.out)
         mine = [run for run in pending if run.dataset == name]
         for run in mine:
@@ -137,7 +126,7 @@ def _image_plan(
 def _table_plan(
     request: Request, catalogue: Catalogue, named: dict[str, Source], sources: dict[str, DatasetSource]
 ) -> Plan:
-    tables = {name: _table(source, name, request.data_root) for name, source in sources.items()}
+    tables = {name: loading.table(source, name, request.data_root) for name, source in sources.items()}
     prepared = {name: lookup_data.locate(table, request.profile.signal, request.out) for name, table in tables.items()}
     runs = _runs(request, catalogue, {name: table.space.name for name, table in tables.items()})
     check_writable(request.out)
@@ -166,42 +155,6 @@ def check_writable(out: Path) -> None:
             pass
     except OSError as error:
         raise InputError(f"cannot write into {out} ({error.strerror}); name another directory with --out") from error
-
-
-def _source(name: str, catalogue: Catalogue) -> Source:
-    return catalogue.source("dataset", name.partition(":")[0])
-
-
-def _loaded(source: Source, name: str) -> DatasetSource:
-    try:
-        return load_dataset(source, name.partition(":")[2])
-    except BrokenPlugin as error:
-        raise InputError(str(error)) from error
-
-
-def _images(source: DatasetSource, name: str, root: Path) -> Dataset:
-    """Loads a data set under the name it has on the command line."""
-    data = _read(source, name, root)
-    if not isinstance(data, Dataset):
-        raise InputError(f"the data set '{name}' loads a {type(data).__name__} instead of a Dataset")
-    return dataclasses.replace(data, name=name)
-
-
-def _table(source: DatasetSource, name: str, root: Path) -> Table:
-    """Loads a table; it goes by its own name, which is the one on the command line."""
-    data = _read(source, name, root)
-    if not isinstance(data, Table):
-        raise InputError(f"the table '{name}' loads a {type(data).__name__} instead of a Table")
-    return data
-
-
-def _read(source: DatasetSource, name: str, root: Path) -> object:
-    try:
-        return source.load(root)
-    except InputError:
-        raise
-    except Exception as error:
-        raise InputError(f"the data set '{name}' does not load: {sentence(error)}") from error
 
 
 def _runs(request: Request, catalogue: Catalogue, spaces: Mapping[str, str]) -> list[_Run]:
