@@ -65,8 +65,8 @@ class FusedBatchNormalization(keras.layers.Layer):
         offset = tf.convert_to_tensor(self.beta) if self.affine else tf.zeros([width])
         if not (training and self.trainable):
             return _inference(inputs, scale, offset, mean, variance, self.epsilon)
-        if _is_slow(inputs):
-            output, mean_now, variance_now = _training_in_pairs(inputs, scale, offset, self.epsilon)
+        if is_slow(inputs):
+            output, mean_now, variance_now = training_in_pairs(inputs, scale, offset, self.epsilon)
             self.moving_mean.assign(mean + (1.0 - self.momentum) * (mean_now - mean))
             self.moving_variance.assign(variance + (1.0 - self.momentum) * (variance_now - variance))
             return output
@@ -120,7 +120,7 @@ def _bessel(images: tf.Tensor) -> float | tf.Tensor:
     return dynamic / tf.maximum(dynamic - 1.0, 1.0)
 
 
-def _is_slow(images: tf.Tensor) -> bool:
+def is_slow(images: tf.Tensor) -> bool:
     """Whether the forward kernel is slow for ``images`` (n, h, w, c), and they can be taken in pairs of pixels."""
     _, height, width, channels = images.shape
     odd_eights = channels % 16 == 8 and channels > 8
@@ -135,7 +135,7 @@ def _in_pairs(images: tf.Tensor) -> tf.Tensor:
 def _inference(
     images: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor, mean: tf.Tensor, variance: tf.Tensor, epsilon: float
 ) -> tf.Tensor:
-    slow, shape = _is_slow(images), images.shape
+    slow, shape = is_slow(images), images.shape
     if slow:
         images = _in_pairs(images)
         scale, offset, mean, variance = (tf.tile(vector, [2]) for vector in (scale, offset, mean, variance))
@@ -172,7 +172,7 @@ _IN_PAIRS = OwnGradient("NormalisationInPairs", _gradient_in_pairs)
 
 
 @tf.function(autograph=False)
-def _training_in_pairs(
+def training_in_pairs(
     images: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor, epsilon: float
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """The normalised images, and mean and biased variance of the batch, by two passes over pairs of pixels."""
