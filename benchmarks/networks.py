@@ -31,9 +31,13 @@ def noise(shape: Shape, images: int = 4096) -> SearchData:
     return SearchData("noise", x, y, x[:0], y[:0], 10, *statistics, True, 4, 8)
 
 
-def plain(shape: Shape, norm: Callable[[], keras.layers.Layer] = FusedBatchNormalization) -> keras.Model:
-    """3x3 convolutions, 24-48-96 channels."""
-    return _stack(shape, norm, lambda place, filters, x: _conv(filters, 3)(x))
+def plain(
+    shape: Shape,
+    norm: Callable[[], keras.layers.Layer] = FusedBatchNormalization,
+    widths: tuple[int, ...] = WIDTHS,
+) -> keras.Model:
+    """3x3 convolutions, usually of 24-48-96 channels."""
+    return _stack(shape, norm, lambda place, filters, x: _conv(filters, 3)(x), widths)
 
 
 def separable(shape: Shape, norm: Callable[[], keras.layers.Layer] = FusedBatchNormalization) -> keras.Model:
@@ -55,9 +59,10 @@ def _stack(
     shape: Shape,
     norm: Callable[[], keras.layers.Layer],
     layer: Callable[[int, int, keras.KerasTensor], keras.KerasTensor],
+    widths: tuple[int, ...] = WIDTHS,
 ) -> keras.Model:
     image = x = keras.Input(shape)
-    for place, filters in enumerate(WIDTHS):
+    for place, filters in enumerate(widths):
         x = keras.layers.ReLU()(norm()(layer(place, filters, x)))
         if place in (1, 3):
             x = keras.layers.MaxPooling2D(2)(x)

@@ -41,14 +41,19 @@ def product_rate() -> float:
     return 2048**3 / min(in_turn(lambda: tf.matmul(a, a).numpy()) for _ in range(3))[0]
 
 
-def test_plain_child_against_the_matrix_product(benchmark: BenchmarkFixture, claim: Claims, cores: int) -> None:
-    shape = SHAPES["28x28"]
-    model, data = networks.plain(shape), noise(shape)
+@pytest.mark.parametrize("wider", [1, 2, 3])
+def test_plain_child_against_the_matrix_product(
+    benchmark: BenchmarkFixture, claim: Claims, cores: int, wider: int
+) -> None:
+    """Wider networks come nearer to the rate: 24 channels fill one and a half vectors of sixteen numbers."""
+    shape, widths = SHAPES["28x28"], tuple(wider * width for width in networks.WIDTHS)
+    model, data = networks.plain(shape, widths=widths), noise(shape)
     ours = bare(model, data.x_train[:BATCH], data.y_train[:BATCH])
     peak = product_rate()
     [seconds] = in_turn(ours)
     rate = macs(model) * BATCH * TRAINING / 2 / seconds
-    claim("plain child 28x28, share of the matrix product's rate", rate / peak, "at least", 0.85)
+    name = "plain child 28x28" if wider == 1 else f"plain child 28x28, {widths[0]} channels and more"
+    claim(f"{name}, share of the matrix product's rate", rate / peak, "at least", 0.85)
     benchmark.pedantic(ours, rounds=5)
 
 

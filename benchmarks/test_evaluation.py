@@ -73,10 +73,10 @@ def test_memory_stays_flat(claim: Claims) -> None:
     words, path = [sys.executable, __file__, str(CHILDREN)], {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(words, env=path, capture_output=True, text=True, check=True)
     sizes = np.array(json.loads(done.stdout.splitlines()[-1])) / 2**20
-    for words, part in (("new", sizes[50:CHILDREN]), ("known", sizes[CHILDREN:])):
+    for which, part in (("new", sizes[50:CHILDREN]), ("known", sizes[CHILDREN:])):
         slope, _, low, high = theilslopes(part, np.arange(len(part)))
-        print(f"{words} children: MiB each {slope:.3f}, 95 % interval {low:.3f} to {high:.3f}")
-        claim(f"memory per proxy training, {words} children", slope, "at most", 0.1, "MiB")
+        print(f"{which} children: MiB each {slope:.3f}, 95 % interval {low:.3f} to {high:.3f}")
+        claim(f"memory per proxy training, {which} children", slope, "at most", 0.1, "MiB")
 
 
 if __name__ == "__main__":

@@ -137,10 +137,10 @@ class FakeTask:
 
     data = tiny_task()
     seed = 5
-    recipe = Recipe(size=Size(2, 3), steps=1)
+    recipe = Recipe(size=Size(8, 3), steps=1)  # a stem of 24 channels, which are normalised in pairs of pixels
 
 
-SMALL = CellSpace("cell-2", nodes=2, operations=("skip_connect", "sep_conv_3x3", "max_pool_3x3"))
+SMALL = CellSpace("cell-2", nodes=2, operations=("skip_connect", "sep_conv_5x5", "dil_conv_5x5", "max_pool_3x3"))
 
 
 @pytest.mark.parametrize("order", [1, 2])

@@ -16,7 +16,7 @@ from harness.nets.depthwise import FastDepthwiseConv2D, assembled, depthwise, sc
 CASES = [
     (size, stride, dilation, shape)
     for size, (stride, dilation), shape in product(
-        (1, 3, 5, 7), ((1, 1), (2, 1), (1, 2), (1, 3)), ((8, 8), (7, 8), (9, 5), (3, 1))
+        (1, 3, 5, 7, 9), ((1, 1), (2, 1), (1, 2), (1, 3)), ((8, 8), (7, 8), (9, 5), (3, 1))
     )
 ]
 
@@ -69,6 +69,9 @@ def test_scattered_pixels_are_every_second_one_and_come_together_again(height: i
         picked = x[:, row::dilation, column::dilation]
         image = parts[2 * number : 2 * number + 2, : picked.shape[1], : picked.shape[2]]
         np.testing.assert_array_equal(image, picked)
+        rest = np.array(parts[2 * number : 2 * number + 2])
+        rest[:, : picked.shape[1], : picked.shape[2]] = 0.0
+        assert not rest.any()
     np.testing.assert_array_equal(assembled(parts, dilation, height, width, Constants()), x)
 
 
@@ -93,3 +96,11 @@ def test_the_layer_equals_keras(stride: int, dilation: int, policy: str) -> None
         scale = float(tf.reduce_max(tf.abs(yours)))
         np.testing.assert_allclose(mine, yours, atol=(2e-2 if policy == "mixed_bfloat16" else 1e-5) * scale)
     assert ours.compute_output_shape((None, 8, 8, 4)) == theirs.compute_output_shape((None, 8, 8, 4))
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"padding": "same"}, {"padding": "same", "use_bias": False, "activation": "relu"}]
+)
+def test_the_layer_refuses_what_it_does_not_compute(settings: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="padding 'same'"):
+        FastDepthwiseConv2D(3, **settings)

@@ -31,6 +31,15 @@ def test_the_registered_gradient_is_used(traced: bool) -> None:
     assert for_scale is None or float(for_scale) == 0.0
 
 
+def test_functions_that_are_run_eagerly_have_it_too() -> None:
+    tf.config.run_functions_eagerly(True)
+    try:
+        _, (for_x, _) = value_and_gradients(tf.constant([0.6, 3.2]), tf.constant(5.0))
+    finally:
+        tf.config.run_functions_eagerly(False)
+    assert for_x.numpy().tolist() == [10.0, 30.0]
+
+
 def test_branches_of_a_switch_have_their_own() -> None:
     @tf.function(autograph=False)
     def gradient(x: tf.Tensor, branch: tf.Tensor) -> tf.Tensor:

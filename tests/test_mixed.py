@@ -27,43 +27,53 @@ def test_paper_size_has_the_reference_count() -> None:
     assert net.edges == 14
 
 
-def plain_cell(net: MixedSupernet, number: int, states: list[tf.Tensor], mixing: np.ndarray) -> tf.Tensor:
-    """Edge by edge and operation by operation, nothing shared: the definition."""
-    cell = net._cells[number]
-    for target in range(2, net.nodes + 2):
-        total = tf.zeros([])
-        for row, (source, end) in enumerate(cell_edges(net.nodes)):
-            if end != target:
-                continue
-            for column, op in enumerate(net.operations):
-                handle = cell.candidates[source, target].get(op)
-                if handle is not None:
-                    total += mixing[row, column] * run(handle.steps, states[source], handle.of(net.initial))
-        states.append(total)
-    return tf.concat(states[2:], -1)
+def by_definition(net: MixedSupernet, x: tf.Tensor, weights: list[tf.Tensor], mixing: list[tf.Tensor]) -> tf.Tensor:
+    """Edge by edge and operation by operation, nothing shared."""
+    before = last = run(net._stem.steps, x, net._stem.of(weights))
+    for cell in net._cells:
+        states = [run(cell.before.steps, before, cell.before.of(weights))]
+        states.append(run(cell.last.steps, last, cell.last.of(weights)))
+        for target in range(2, net.nodes + 2):
+            total = tf.zeros([])
+            for row, (source, end) in enumerate(cell_edges(net.nodes)):
+                if end != target:
+                    continue
+                for column, op in enumerate(net.operations):
+                    handle = cell.candidates[source, target].get(op)
+                    if handle is not None:
+                        share = mixing[int(cell.reduces)][row, column]
+                        total += share * run(handle.steps, states[source], handle.of(weights))
+            states.append(total)
+        before, last = last, tf.concat(states[2:], -1)
+    kernel, bias = net._head.of(weights)
+    return tf.matmul(tf.reduce_mean(last, [1, 2]), kernel) + bias
 
 
 @pytest.mark.parametrize("side", [8, 7])  # dilated candidates go another way where a side is odd
 @pytest.mark.parametrize("kind", ["soft", "one-hot"])
-def test_network_equals_the_definition(kind: str, side: int) -> None:
+def test_network_and_gradients_equal_the_definition(kind: str, side: int) -> None:
     net = small()
     generator = rng(2, kind)
     logits = generator.normal(size=(2, net.edges, len(net.operations))).astype(np.float32)
-    mixing = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    values = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
     if kind == "one-hot":
-        mixing = np.eye(len(net.operations), dtype=np.float32)[
+        values = np.eye(len(net.operations), dtype=np.float32)[
             generator.integers(1, len(net.operations), (2, net.edges))
         ]
-    x = run(net._stem.steps, images(side), net._stem.of(net.initial))
-    before = last = x
-    for number, cell in enumerate(net._cells):
-        first = run(cell.before.steps, before, cell.before.of(net.initial))
-        second = run(cell.last.steps, last, cell.last.of(net.initial))
-        before, last = last, plain_cell(net, number, [first, second], mixing[int(cell.reduces)])
-    kernel, bias = net._head.of(net.initial)
-    expected = tf.matmul(tf.reduce_mean(last, [1, 2]), kernel) + bias
-    found = net.logits(images(side), net.initial, tf.constant(mixing[0]), tf.constant(mixing[1]))
-    np.testing.assert_allclose(found, expected, atol=1e-4)
+    weights, mixing = [tf.constant(value) for value in net.initial], [tf.constant(value) for value in values]
+    results = []
+    for network in (
+        lambda: net.logits(images(side), weights, *mixing),
+        lambda: by_definition(net, images(side), weights, mixing),
+    ):
+        with tf.GradientTape() as tape:
+            tape.watch([weights, mixing])
+            output = network()
+            loss = tf.reduce_sum(tf.sin(output))
+        gradients = tape.gradient(loss, [*weights, *mixing], unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        results.append([output, *gradients])
+    for ours, defined in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, defined, atol=1e-4 * max(1.0, float(tf.reduce_max(tf.abs(defined)))))
 
 
 def test_only_none_gives_the_bias() -> None:

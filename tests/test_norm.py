@@ -11,15 +11,18 @@ import tensorflow as tf
 
 from harness.nets import norm
 from harness.nets.norm import FusedBatchNormalization
+from harness.nets.ops import normalise
 
 SHAPE = (6, 5, 4, 3)
-SHAPES = {"usual": SHAPE, "in two parts": (6, 5, 4, 24), "in two parts, odd": (6, 5, 3, 40)}
+SHAPES = {"usual": SHAPE, "pairs": (6, 5, 4, 24), "odd, so no pairs": (6, 5, 3, 24), "two pixels": (6, 1, 2, 40)}
 
 
 @pytest.fixture(params=SHAPES)
 def shape(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[int, ...]:
     """Images for either way through the kernels, whatever the processor."""
     monkeypatch.setattr(norm, "has_avx512", lambda: True)
+    monkeypatch.setattr(norm, "has_graphics_card", lambda: False)
+    assert norm.is_slow(tf.zeros(SHAPES[request.param])) == (request.param in ("pairs", "two pixels"))
     return SHAPES[request.param]
 
 
@@ -93,11 +96,27 @@ def test_inference_leaves_the_moving_statistics_alone() -> None:
         np.testing.assert_array_equal(old, new.numpy())
 
 
-def test_a_frozen_layer_uses_its_moving_statistics_in_training() -> None:
-    for layer in pair():
+def test_a_frozen_layer_uses_its_moving_statistics_in_training(shape: tuple[int, ...]) -> None:
+    results = []
+    for layer in pair(shape=shape):
         layer.trainable = False
-        x = tf.constant(images())
-        np.testing.assert_array_equal(layer(x, training=True), layer(x, training=False))
+        x = tf.constant(images(shape=shape))
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x, training=True)
+            loss = tf.reduce_sum(tf.sin(y))
+        np.testing.assert_array_equal(y, layer(x, training=False))
+        results.append((y, tape.gradient(loss, x)))
+    for ours, keras_own in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, keras_own, rtol=1e-4, atol=1e-5)
+
+
+def test_unknown_height_and_width_go_the_usual_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(norm, "has_avx512", lambda: True)
+    layer = FusedBatchNormalization()
+    x = tf.constant(images(shape=(6, 5, 4, 24)))
+    free = tf.function(lambda x: layer(x, training=True), input_signature=[tf.TensorSpec([None, None, None, 24])])
+    np.testing.assert_allclose(free(x), layer(x, training=True), atol=1e-5)
 
 
 # Keras saves through NumPy's old array protocol; nothing here can change that.
@@ -114,15 +133,22 @@ def test_saved_model_comes_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
-def test_mixed_precision_keeps_statistics_in_float32(policy: str) -> None:
-    layer = FusedBatchNormalization(dtype=policy)
-    y = layer(tf.constant(images()), training=True)
-    assert y.dtype == policy.removeprefix("mixed_")
-    assert {weight.dtype for weight in layer.weights} == {"float32"}
-    reference = FusedBatchNormalization()
-    np.testing.assert_allclose(tf.cast(y, tf.float32), reference(tf.constant(images()), training=True), atol=0.03)
-    np.testing.assert_allclose(layer.moving_mean.numpy(), reference.moving_mean.numpy(), rtol=0.01, atol=1e-3)
-    assert layer.to_plain().epsilon == reference.epsilon
+def test_mixed_precision_keeps_statistics_in_float32(policy: str, shape: tuple[int, ...]) -> None:
+    results = []
+    for layer in (FusedBatchNormalization(dtype=policy), FusedBatchNormalization()):
+        x = tf.constant(images(shape=shape))
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x, training=True)
+            loss = tf.reduce_mean(tf.cast(y, tf.float32) ** 3)
+        assert y.dtype == (policy.removeprefix("mixed_") if layer.dtype_policy.name == policy else "float32")
+        assert {weight.dtype for weight in layer.weights} == {"float32"}
+        variables = [weight.value for weight in layer.trainable_weights]
+        results.append([tf.cast(y, tf.float32), layer.moving_mean.value, *tape.gradient(loss, [x, *variables])])
+        assert layer.to_plain().epsilon == layer.epsilon
+    for mixed, full in zip(*results, strict=True):
+        # Bfloat16 rounds by 2^-9, and a cube and a sum of gradients of either sign stand between.
+        np.testing.assert_allclose(mixed, full, atol=2**-5 * float(tf.reduce_max(tf.abs(full))))
 
 
 def test_a_symbolic_call_keeps_the_shape_and_the_weights() -> None:
@@ -135,3 +161,19 @@ def test_a_symbolic_call_keeps_the_shape_and_the_weights() -> None:
 def test_a_vector_is_refused() -> None:
     with pytest.raises(ValueError, match="images"):
         FusedBatchNormalization().build((None, 3))
+
+
+def test_supernets_get_the_same_numbers_from_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(norm, "has_graphics_card", lambda: False)
+    x = tf.constant(images(shape=(6, 5, 4, 24)))
+    scale, offset = (tf.constant(images(seed, (24,))) for seed in (1, 2))
+    results = []
+    for wide in (True, False):
+        monkeypatch.setattr(norm, "has_avx512", lambda wide=wide: wide)
+        with tf.GradientTape() as tape:
+            tape.watch([x, scale, offset])
+            y = normalise(x, scale, offset, tf.zeros([0]))
+            loss = tf.reduce_sum(tf.sin(y))
+        results.append([y, *tape.gradient(loss, [x, scale, offset])])
+    for pairs, usual in zip(*results, strict=True):
+        np.testing.assert_allclose(pairs, usual, rtol=1e-4, atol=1e-4)

@@ -1,9 +1,10 @@
 """DARTS' search network: every edge is a weighted sum of all candidate operations (Liu et al., ICLR 2019, section 2).
 
 Written on raw kernels, as pure functions of a list of weights, because the second-order step evaluates the network at
-weights that are no variables. Three things keep the graph small without changing a number: what leaves one node shares
+weights that are no variables. Four things keep the graph small without changing a number: what leaves one node shares
 its ReLU; poolings and skips have no weights, so each is computed once per node and not once per edge, and mixed for all
-edges at once; the share of any other candidate is the scale of its last normalisation.
+edges at once; the share of any other candidate is the scale of its last normalisation; and pixels are rearranged for
+dilated candidates once per node, because convolution, normalisation and sum do not care where an image's pixels lie.
 """
 
 from __future__ import annotations
@@ -38,6 +39,21 @@ class _MixedCell:
     candidates: dict[tuple[int, int], dict[str, Handle]]
     reduces: bool
     channels: int
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A node that edges leave, and what is made of it once for all of them.
+
+    Args:
+        apart: the rectified image with every second pixel as an image of its own; None where a side is odd.
+        light: what the candidates without weights carry to each target.
+    """
+
+    state: tf.Tensor
+    rectified: tf.Tensor
+    apart: tf.Tensor | None
+    light: dict[int, tf.Tensor]
 
 
 class MixedSupernet:
@@ -135,39 +151,42 @@ class MixedSupernet:
         shares = tf.reshape(mixing, [-1, 1]) * constants.filled(1.0, cell.channels)
         scales = iter(tf.unstack(shares, len(cell.candidates) * len(self.operations)))
         scale_of = {(edge, op): next(scales) for edge in cell_edges(self.nodes) for op in self.operations}
-        rectified: list[tf.Tensor] = []
-        apart: list[tf.Tensor] = []
-        light: list[dict[int, tf.Tensor]] = []
+        sources: list[_Source] = []
         for target in range(2, self.nodes + 2):
-            for source in range(len(rectified), target):
-                rectified.append(tf.nn.relu(states[source]))
-                apart.append(scattered(rectified[source], _DILATION, constants))
-                light.append(self._light(cell, source, states[source], mixing, constants))
-            terms: list[tf.Tensor] = []
-            terms_apart: list[tf.Tensor] = []
-            for source in range(target):
-                terms += [light[source][target]] if target in light[source] else []
-                for op, handle in cell.candidates[source, target].items():
+            for number in range(len(sources), target):
+                sources.append(self._source(cell, number, states[number], mixing, constants))
+            together: list[tf.Tensor] = []
+            apart: list[tf.Tensor] = []
+            for number, source in enumerate(sources):
+                together += [source.light[target]] if target in source.light else []
+                for op, handle in cell.candidates[number, target].items():
                     if not handle.count:
                         continue
-                    steps, ready, sums = handle.steps, rectified[source], terms
-                    if _separable_pixels(steps, states[source]):
-                        steps, ready, sums = _undilated(steps), apart[source], terms_apart
-                    sums.append(
-                        run(
-                            steps,
-                            states[source],
-                            handle.of(weights),
-                            rectified=ready,
-                            scale=scale_of[(source, target), op],
-                            constants=constants,
-                        )
-                    )
-            if terms_apart:
-                height, width = map(int, states[target - 1].shape[1:3])
-                terms.append(assembled(tf.add_n(terms_apart), _DILATION, height, width, constants))
-            states.append(tf.add_n(terms))
+                    steps, ready, terms = handle.steps, source.rectified, together
+                    if source.apart is not None and _is_dilated(steps):
+                        steps, ready, terms = _undilated(steps), source.apart, apart
+                    scale = scale_of[(number, target), op]
+                    own = handle.of(weights)
+                    terms.append(run(steps, source.state, own, rectified=ready, scale=scale, constants=constants))
+            if apart:
+                # Dilated candidates keep the size, and the last source always has the target's.
+                height, width = map(int, sources[-1].state.shape[1:3])
+                together.append(assembled(tf.add_n(apart), _DILATION, height, width, constants))
+            states.append(tf.add_n(together))
         return tf.concat(states[2:], -1)
+
+    def _source(
+        self, cell: _MixedCell, number: int, state: tf.Tensor, mixing: tf.Tensor, constants: Constants
+    ) -> _Source:
+        rectified = tf.nn.relu(state)
+        # Parts of unequal size are filled up with zeros, which a normalisation must not see.
+        equal = all(int(length) % _DILATION == 0 for length in state.shape[1:3])
+        return _Source(
+            state=state,
+            rectified=rectified,
+            apart=scattered(rectified, _DILATION, constants) if equal else None,
+            light=self._light(cell, number, state, mixing, constants),
+        )
 
     def _light(
         self, cell: _MixedCell, source: int, state: tf.Tensor, mixing: tf.Tensor, constants: Constants
@@ -193,13 +212,8 @@ class MixedSupernet:
         return dict(zip(targets, tf.unstack(mixed, len(targets)), strict=True))
 
 
-def _separable_pixels(steps: Sequence[Step], state: tf.Tensor) -> bool:
-    """Whether ``steps`` are dilated and every second pixel of ``state`` is an image of the same size as the others.
-
-    Then a normalisation sees the same numbers whether the pixels lie together or apart.
-    """
-    dilated = any(isinstance(step, Depthwise) and step.dilation == _DILATION for step in steps)
-    return dilated and all(int(length) % _DILATION == 0 for length in state.shape[1:3])
+def _is_dilated(steps: Sequence[Step]) -> bool:
+    return any(isinstance(step, Depthwise) and step.dilation == _DILATION for step in steps)
 
 
 def _undilated(steps: Sequence[Step]) -> tuple[Step, ...]:

@@ -5,7 +5,7 @@ network on a CPU. This layer calls ``FusedBatchNormV3`` and gives the same numbe
 statistics (the kernel reports the unbiased batch variance, Keras averages the biased one).
 
 Where oneDNN has vectors of sixteen numbers, its forward kernel takes five to ten times as long for 24, 40, 56 ...
-channels as for a few more. There the last eight channels are normalised by themselves, which is fast again.
+channels as for a few more. There two pixels are taken for one with twice the channels, which needs a second pass.
 """
 
 from __future__ import annotations
@@ -122,7 +122,9 @@ def _bessel(images: tf.Tensor) -> float | tf.Tensor:
 
 def is_slow(images: tf.Tensor) -> bool:
     """Whether the forward kernel is slow for ``images`` (n, h, w, c), and they can be taken in pairs of pixels."""
-    _, height, width, channels = images.shape
+    if not images.shape[1:].is_fully_defined():
+        return False
+    height, width, channels = images.shape[1:]
     odd_eights = channels % 16 == 8 and channels > 8
     return odd_eights and height * width % 2 == 0 and has_avx512() and not has_graphics_card()
 
@@ -191,4 +193,5 @@ def training_in_pairs(
     mean, between = tf.nn.moments(means, 0)
     variance = tf.reduce_mean(variances, 0) + between
     output = _inference(still, scale, offset, mean, variance, epsilon)
+    # The gradient is given tensors, so epsilon is one.
     return _IN_PAIRS.tie(output, images, scale, offset, mean, variance, tf.constant(epsilon)), mean, variance

@@ -15,6 +15,9 @@ from harness.nets.constants import Constants
 from harness.nets.depthwise import depthwise
 from harness.nets.norm import is_slow, training_in_pairs
 
+EPSILON = 1e-5
+"""Added to the variance in every normalisation."""
+
 
 def initial_values(steps: Sequence[Step], channels: int, rng: np.random.Generator) -> list[np.ndarray]:
     """He-normal kernels, unit scales and zero offsets, in the order of :func:`~harness.core.steps.weight_shapes`."""
@@ -97,9 +100,9 @@ def normalise(x: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor, nothing: tf.Ten
         nothing: an empty float vector, which a graph needs only once.
     """
     if is_slow(x):
-        return training_in_pairs(x, scale, offset, 1e-5)[0]
+        return training_in_pairs(x, scale, offset, EPSILON)[0]
     y, *_ = tf.raw_ops.FusedBatchNorm(
-        x=x, scale=scale, offset=offset, mean=nothing, variance=nothing, epsilon=1e-5, is_training=True
+        x=x, scale=scale, offset=offset, mean=nothing, variance=nothing, epsilon=EPSILON, is_training=True
     )
     return y
 

@@ -10,11 +10,11 @@ import tensorflow as tf
 
 def has_graphics_card() -> bool:
     """Whether TensorFlow computes on a graphics card."""
-    return bool(tf.config.list_physical_devices("GPU"))
+    return bool(tf.config.get_visible_devices("GPU"))
 
 
 @functools.cache
 def has_avx512() -> bool:
     """Whether oneDNN uses vectors of sixteen numbers; False where Linux' list of processors is missing."""
     path = Path("/proc/cpuinfo")
-    return path.exists() and " avx512f " in path.read_text(encoding="utf-8")
+    return path.exists() and " avx512bw " in path.read_text(encoding="utf-8")

@@ -58,7 +58,7 @@ def expect_large_graphs(*, wide: bool = False) -> None:
 
     Args:
         wide: the graph has many operations that do not wait for each other, so that the threads share out operations
-            instead of the parts of one. On two cores DARTS' step with 16 channels and 8 cells then takes 5.1 s instead
+            instead of the parts of one. On two cores DARTS' step with 16 channels and 8 cells then took 5.1 s instead
             of 7.2 s, with the same numbers.
     """
     if has_graphics_card():

@@ -20,7 +20,7 @@ def loaded(source: Source, name: str) -> DatasetSource:
         name: as on the command line, with an argument after a colon if it takes one.
 
     Raises:
-        InputError: the plug-in is broken, as in all functions here for what does not load or fit.
+        InputError: the plug-in is broken. The other functions raise it for what does not load or does not fit.
     """
     try:
         return load_dataset(source, name.partition(":")[2])
