@@ -1,4 +1,4 @@
-"""How the cost of a step grows, drawn: ``python -m benchmarks.growth FILE.png``, some ten minutes on two cores.
+"""How the cost of a step grows, drawn: ``python -m benchmarks.growth FILE.png``, five minutes on two cores.
 
 Three kinds of training at the quick profile's size, of which one thing is changed at a time: a sampled cell network as
 evolution trains it, a path of ENAS micro's shared network, DARTS' search network (first order). Beside the step, the
@@ -37,6 +37,7 @@ ROOT = Path(__file__).parents[1]
 BATCH, STRIDE = 32, 2
 BASE = {"channels": 8, "cells": 3, "side": 28}
 VARIED = {"channels": (4, 8, 16, 32), "cells": (3, 6, 9, 12), "side": (14, 28, 56)}
+NAMES = {"channels": "channels", "cells": "cells", "side": "image side"}
 STEPS = 5
 
 Turn = Callable[[], object]
@@ -85,21 +86,26 @@ def measure(kind: str, channels: int, cells: int, side: int) -> tuple[float, flo
 
 
 def draw(figures: dict[str, dict[str, list[tuple[float, float]]]], target: Path) -> None:
-    """Columns: what is changed. Rows: the step, and the wait before the first one."""
-    with figure(target, 11, 6.5) as canvas:
+    """Columns: what is changed. Rows: the step, and the wait before the first one; a row has one scale."""
+    rows = {"seconds per step": (0.02, 0.05, 0.1, 0.2, 0.5), "seconds before the first step": (1, 2, 5, 10, 20)}
+    with figure(target, 11, 6.8) as canvas:
         canvas.suptitle(f"Cost of a training step, {machine.cores()} CPU cores, batch {BATCH}", fontsize=11)
-        for column, (what, values) in enumerate(VARIED.items(), start=1):
-            rest = ", ".join(f"{number} {name}" for name, number in BASE.items() if name != what)
-            for row, label in enumerate(("seconds per step", "seconds before the first step")):
+        for row, (label, ticks) in enumerate(rows.items()):
+            every = [pair[1 - row] for kinds in figures.values() for pairs in kinds.values() for pair in pairs]
+            for column, (what, values) in enumerate(VARIED.items(), start=1):
+                rest = ", ".join(f"{NAMES[name]} {number}" for name, number in BASE.items() if name != what)
                 axes = canvas.add_subplot(2, 3, 3 * row + column)
                 for place, (kind, (words, _)) in enumerate(KINDS.items()):
                     heights = [pair[1 - row] for pair in figures[what][kind]]
                     axes.plot(values, heights, color=PALETTE[2 * place], marker=MARKERS[place], label=words)
-                axes.set(xscale="log", yscale="log", xlabel=f"{what} ({rest})", ylabel=label if column == 1 else "")
-                axes.set_xticks(values, [str(value) for value in values])
+                axes.set(xscale="log", yscale="log", xlabel=f"{NAMES[what]} ({rest})")
+                axes.set(ylabel=label if column == 1 else "", ylim=(0.8 * min(every), 1.25 * max(every)))
                 axes.minorticks_off()
+                axes.set_xticks(values, [str(value) for value in values])
+                axes.set_yticks([tick for tick in ticks if 0.8 * min(every) <= tick <= 1.25 * max(every)])
+                axes.yaxis.set_major_formatter("{x:g}")
                 axes.grid(color="#dddddd", linewidth=0.5)
-        axes.legend(fontsize=8)
+        canvas.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9, frameon=False)
 
 
 def main(target: Path) -> None:
