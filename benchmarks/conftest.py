@@ -51,9 +51,16 @@ class Claim:
         """Whether the goal is reached."""
         return self.value >= self.goal if self.sense == "at least" else self.value <= self.goal
 
-    def worse_than(self, stored: float) -> bool:
-        """Whether this is a quarter worse than ``stored``."""
-        return self.value * WORSE < stored if self.sense == "at least" else self.value > stored * WORSE
+    def worse_than(self, stored: float | None) -> bool:
+        """Whether this is a quarter worse than ``stored``, and by more than a tenth of a goal that is an upper limit.
+
+        The latter is for figures near zero. What was not stored is no worse.
+        """
+        if stored is None:
+            return False
+        if self.sense == "at least":
+            return self.value * WORSE < stored
+        return self.value > max(stored * WORSE, stored + self.goal / 10)
 
 
 class Claims(Protocol):
@@ -114,7 +121,7 @@ def in_turn(*steps: Callable[[], object], rounds: int = 10) -> list[float]:
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     claims, against = session.config.stash[_CLAIMS], session.config.getoption("--against")
-    if against and any(line.worse_than(_stored(against).get(line.what, line.value)) for line in claims.values()):
+    if against and any(line.worse_than(_stored(against).get(line.what)) for line in claims.values()):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
     if target := session.config.getoption("--store"):
         text = json.dumps({"machine": _machine(), "claims": [asdict(line) for line in claims.values()]}, indent=1)
