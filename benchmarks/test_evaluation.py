@@ -65,8 +65,8 @@ def children(count: int) -> list[int]:
 def test_memory_stays_flat(claim: Claims) -> None:
     """In a process of its own; slopes by Theil and Sen, the first fifty trainings left out.
 
-    Children that are new bring shapes that oneDNN has no kernel for yet, and it keeps up to 1,024 of them. What grows
-    when the same children come again is a leak.
+    Children that are new bring shapes that there is no kernel for yet, and kernels are kept. What grows when the same
+    children come again is a leak.
     """
     from scipy.stats import theilslopes
 
