@@ -121,7 +121,8 @@ def in_turn(*steps: Callable[[], object], rounds: int = 10) -> list[float]:
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     claims, against = session.config.stash[_CLAIMS], session.config.getoption("--against")
-    if against and any(line.worse_than(_stored(against).get(line.what)) for line in claims.values()):
+    stored = _stored(against) if against else {}
+    if any(line.worse_than(stored.get(line.what)) for line in claims.values()):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
     if target := session.config.getoption("--store"):
         text = json.dumps({"machine": _machine(), "claims": [asdict(line) for line in claims.values()]}, indent=1)

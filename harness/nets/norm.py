@@ -19,6 +19,9 @@ import tensorflow as tf
 from harness.nets.gradients import OwnGradient
 from harness.nets.processor import has_avx512, has_graphics_card
 
+EPSILON = 1e-5
+"""Added to the variance in every normalisation, of layers and supernets alike."""
+
 
 @keras.saving.register_keras_serializable(package="harness")
 class FusedBatchNormalization(keras.layers.Layer):
@@ -37,7 +40,7 @@ class FusedBatchNormalization(keras.layers.Layer):
         ValueError: when built on anything but four dimensions.
     """
 
-    def __init__(self, momentum: float = 0.9, epsilon: float = 1e-5, affine: bool = True, **kwargs: Any) -> None:
+    def __init__(self, momentum: float = 0.9, epsilon: float = EPSILON, affine: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.momentum, self.epsilon, self.affine = momentum, epsilon, affine
 

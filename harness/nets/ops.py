@@ -13,10 +13,7 @@ import tensorflow as tf
 from harness.core.steps import Conv, Depthwise, Halve, Norm, Pool, Relu, Step, weight_shapes
 from harness.nets.constants import Constants
 from harness.nets.depthwise import depthwise
-from harness.nets.norm import is_slow, training_in_pairs
-
-EPSILON = 1e-5
-"""Added to the variance in every normalisation."""
+from harness.nets.norm import EPSILON, is_slow, training_in_pairs
 
 
 def initial_values(steps: Sequence[Step], channels: int, rng: np.random.Generator) -> list[np.ndarray]:
