@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import random
@@ -11,10 +12,11 @@ from report_records import make, with_logs
 from harness.core.errors import InputError
 from harness.core.seeds import rng
 from harness.core.space import Size
+from harness.report import plots
 from harness.report.curves import incumbent
 from harness.report.plots import accuracy_parameters, anytime
 from harness.report.show import lines, show, sparkline
-from harness.report.style import looks
+from harness.report.style import figure, looks
 from harness.report.write import write_all
 from harness.spaces import get_space
 
@@ -77,6 +79,23 @@ def test_shared_weights_are_dashed_and_labelled(shared: bool, style: str):
     [line] = axes.get_lines()
     assert line.get_linestyle() == style
     assert ("shared weights" in str(line.get_label())) == shared
+
+
+def test_the_title_of_a_single_panel_is_not_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    drawn = []
+
+    @contextlib.contextmanager
+    def spy(*arguments):
+        with figure(*arguments) as canvas:
+            yield canvas
+            canvas.draw_without_rendering()
+            drawn.append((canvas.get_window_extent(), canvas._suptitle.get_window_extent()))
+
+    monkeypatch.setattr(plots, "figure", spy)
+    anytime(logged(), tmp_path / "one.png")
+    [(page, title)] = drawn
+    assert page.x0 <= title.x0
+    assert title.x1 <= page.x1
 
 
 @pytest.mark.parametrize("seeds", [1, 2, 3, 5])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ from harness.report.style import FAINT, INK, figure, looks
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_LETTERS = 12
+"""Of a title, per inch."""
 _WIDE = 3
 _MANY = 30
 """With more marks than this they are drawn small."""
@@ -49,7 +52,9 @@ def _draw(runs: Sequence[Run], path: Path, panel: Callable[[Axes, Block, str], b
     # The legend needs a line per two methods.
     lines = math.ceil(max(len(block.columns) for block, _ in panels) / 2)
     with figure(path, 6.4 * wide, (4.2 + 0.25 * lines) * high + 0.6) as canvas:
-        canvas.suptitle(title, fontsize=11)
+        # A line of the title that is wider than the canvas would be cut off at both ends.
+        fitting = (textwrap.fill(line, round(_LETTERS * 6.4 * wide)) for line in title.splitlines())
+        canvas.suptitle("\n".join(fitting), fontsize=11)
         for place, (block, dataset) in enumerate(panels, start=1):
             axes = canvas.add_subplot(high, wide, place)
             axes.set_title(f"{dataset}\n{block.title}", fontsize=9)
