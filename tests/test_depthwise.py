@@ -104,3 +104,30 @@ def test_the_layer_equals_keras(stride: int, dilation: int, policy: str) -> None
 def test_the_layer_refuses_what_it_does_not_compute(settings: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="padding 'same'"):
         FastDepthwiseConv2D(3, **settings)
+
+
+def test_the_gradient_keeps_no_second_copy_of_the_images() -> None:
+    """What the strips need of an image is made when its gradient comes, not with the image."""
+    layers, image = 12, (32, 24, 24, 16)
+    kernels = [tf.fill([5, 5, 16, 1], 0.04) for _ in range(layers)]
+
+    @tf.function(autograph=False)
+    def gradients(x: tf.Tensor) -> list[tf.Tensor]:
+        with tf.GradientTape() as tape:
+            tape.watch(kernels)
+            for kernel in kernels:
+                x = depthwise(x, kernel, 1, 1, Constants())
+            loss = tf.reduce_sum(x)
+        return tape.gradient(loss, kernels)
+
+    x = tf.ones(image)
+    gradients(x)
+    try:
+        tf.config.experimental.reset_memory_stats("CPU:0")
+    except ValueError:
+        pytest.skip("this TensorFlow does not count its memory on a CPU")
+    before = tf.config.experimental.get_memory_info("CPU:0")["current"]
+    gradients(x)
+    held = tf.config.experimental.get_memory_info("CPU:0")["peak"] - before
+    one = x.numpy().nbytes
+    assert layers * one <= held < 1.6 * layers * one
