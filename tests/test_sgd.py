@@ -176,5 +176,5 @@ def test_steps_of_ever_new_sizes_leave_nothing_behind() -> None:
         return int(in_use().uordblks)
 
     before, count = after(range(12, 16)), 11
-    # TensorFlow keeps 70 kB for every new shape and every new name of a variable, for good: names are given, and repeat.
+    # For every new shape, and every new name, of a variable TensorFlow keeps 70 kB, for good: names are given here.
     assert (after(range(1, 1 + count)) - before) / count < 30_000

@@ -92,7 +92,7 @@ def _wide_gradient(upstream: tf.Tensor, x: tf.Tensor, kernel: tf.Tensor) -> list
     strips: list[tf.Tensor] = []
     for first in range(0, width, _STRIP):
         start = min(first, width - _STRIP)
-        # Not before it is their turn: else the padded copies of x are made with x and lie there until the gradient comes.
+        # Otherwise the padded copies of x are made with x and lie there until the gradient comes.
         with tf.control_dependencies([upstream]):
             passed_over = _passed_over(x, start, height, width)
         strip = tf.raw_ops.DepthwiseConv2dNativeBackpropFilter(

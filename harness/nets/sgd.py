@@ -40,7 +40,7 @@ class TrainingStep:
         self._weights = [variable.value for variable in model.trainable_variables]
         self._layout = Layout([tuple(weight.shape) for weight in self._weights])
         flat = self._layout.join([weight.numpy().astype(np.float32) for weight in self._weights])
-        # Of no stated length: TensorFlow keeps 70 kB for the life of the process for every shape that a variable has had.
+        # Of no stated length: for every shape that a variable has had TensorFlow keeps 70 kB, for good.
         self._flat = tf.Variable(flat, trainable=False, shape=[None])
         self._buffer = tf.Variable(np.zeros_like(flat) if buffer is None else buffer, trainable=False, shape=[None])
         layers = model._flatten_layers(include_self=False)
