@@ -44,7 +44,8 @@ Turn = Callable[[], object]
 
 
 def child(channels: int, cells: int, side: int) -> Turn:
-    """A step of one sampled network, always the same cells."""
+    """A step of one sampled network, always the same cells; the graph optimiser is off, as in proxy trainings."""
+    runtime.expect_large_graphs()
     data, recipe = noise((side, side, 1), BATCH), Recipe(size=Size(channels, cells, STRIDE), steps=1, batch=BATCH)
     space = get_space("cell-3")
     model = build_model(space.sample(np.random.default_rng(0)), space, recipe.size, data.image_shape, 10, seed=0)
@@ -56,7 +57,7 @@ def path(channels: int, cells: int, side: int) -> Turn:
     """A step of a path of ENAS micro's shared network, another path each time."""
     runtime.expect_large_graphs()
     data, space, rng = noise((side, side, 1), BATCH), get_space("enas_cell-3"), np.random.default_rng(0)
-    net = GatedCells(space, Size(channels, cells, STRIDE), 1, 10, rng)  # type: ignore[arg-type]
+    net = GatedCells(space, Size(channels, cells, STRIDE), data.image_shape, 10, rng)  # type: ignore[arg-type]
     images, labels = tf.constant(data.x_train, tf.float32) / 90.0, tf.constant(data.y_train)
     return lambda: net.train_step(images, labels, tf.constant(space.sample(rng).picks), tf.constant(0.01)).numpy()
 

@@ -12,6 +12,7 @@ from harness.core.dataset import SearchData
 from harness.core.recipe import Recipe
 from harness.core.space import Size
 from harness.nets.batches import Order
+from harness.nets.depthwise import FastDepthwiseConv2D
 from harness.nets.norm import FusedBatchNormalization
 from harness.nets.sgd import TrainingStep
 
@@ -46,7 +47,7 @@ def separable(shape: Shape, norm: Callable[[], keras.layers.Layer] = FusedBatchN
     def layer(place: int, filters: int, x: keras.KerasTensor) -> keras.KerasTensor:
         if place == 0:
             return _conv(filters, 3)(x)
-        return _conv(filters, 1)(keras.layers.DepthwiseConv2D(3, padding="same", use_bias=False)(x))
+        return _conv(filters, 1)(FastDepthwiseConv2D(3, padding="same", use_bias=False)(x))
 
     return _stack(shape, norm, layer)
 

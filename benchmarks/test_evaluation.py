@@ -27,9 +27,11 @@ from harness.spaces import get_space
 ROOT = Path(__file__).parents[1]
 SHAPE = (28, 28, 1)
 CHILDREN = 300
+SAMPLED = ("cell-3", "chain-6", "macro-6")
+"""The spaces of the methods that train sampled networks, at the quick profile's size."""
 
 
-@pytest.mark.parametrize("name", ["cell-3", "chain-6", "macro-6"])
+@pytest.mark.parametrize("name", SAMPLED)
 def test_from_genotype_to_first_step(benchmark: BenchmarkFixture, claim: Claims, cores: int, name: str) -> None:
     """Median over ten children of the quick profile's size: building, tracing and the first step."""
     data, space, rng = networks.noise(SHAPE), get_space(name), np.random.default_rng(3)
@@ -47,12 +49,12 @@ def test_from_genotype_to_first_step(benchmark: BenchmarkFixture, claim: Claims,
     claim(f"{name}, genotype to first step", float(np.median(taken)), "at most", 1.5, "s")
 
 
-def children(count: int) -> list[int]:
+def children(name: str, count: int) -> list[int]:
     """Resident bytes of this process after each of so many proxy trainings of two steps, all of different children."""
     recipe = dataclasses.replace(QUICK.proxy, steps=2, validation_images=64)
     data = networks.noise(SHAPE, 256)
     data = dataclasses.replace(data, x_valid=data.x_train[:64], y_valid=data.y_train[:64])
-    space, rng = get_space("cell-3"), np.random.default_rng(0)
+    space, rng = get_space(name), np.random.default_rng(0)
     evaluator, meter, sizes = ProxyEvaluator(space, data, recipe, seed=0), Meter(Budget(1e9, "s"), 1), list[int]()
     for number in range(count):
         assert not evaluator.evaluate(space.sample(rng), number, meter).failure
@@ -62,20 +64,24 @@ def children(count: int) -> list[int]:
 
 
 def test_memory_stays_flat(claim: Claims) -> None:
-    """In a process of its own; slope by Theil and Sen, the first fifty trainings left out."""
+    """Each space in a process of its own, all at once; slopes by Theil and Sen, the first fifty trainings left out."""
     from scipy.stats import theilslopes
 
-    words, path = [sys.executable, __file__, str(CHILDREN)], {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(words, env=path, capture_output=True, text=True, check=True)
-    sizes = np.array(json.loads(done.stdout.splitlines()[-1])[50:]) / 2**20
-    slope, _, low, high = theilslopes(sizes, np.arange(len(sizes)))
-    noise = float(np.std(sizes - slope * np.arange(len(sizes))))
-    print(f"MiB per child {slope:.3f}, 95 % interval {low:.3f} to {high:.3f}; around the slope {noise:.1f} MiB")
-    claim("memory per proxy training of a new child", slope, "at most", 0.1, "MiB")
+    words, path = [sys.executable, __file__], {**os.environ, "PYTHONPATH": str(ROOT)}
+    running = {
+        name: subprocess.Popen([*words, name, str(CHILDREN)], env=path, stdout=subprocess.PIPE, text=True)
+        for name in SAMPLED
+    }
+    for name, process in running.items():
+        sizes = np.array(json.loads(process.communicate()[0].splitlines()[-1])[50:]) / 2**20
+        slope, _, low, high = theilslopes(sizes, np.arange(len(sizes)))
+        noise = float(np.std(sizes - slope * np.arange(len(sizes))))
+        print(f"{name}: MiB each {slope:.3f}, 95 % interval {low:.3f} to {high:.3f}; around the slope {noise:.1f} MiB")
+        claim(f"memory per proxy training of a new child, {name}", slope, "at most", 0.1, "MiB")
 
 
 if __name__ == "__main__":
     from harness.nets import runtime
 
     runtime.start(threads=1, deterministic=False, seed=0)
-    print(json.dumps(children(int(sys.argv[1]))))
+    print(json.dumps(children(sys.argv[1], int(sys.argv[2]))))

@@ -73,7 +73,7 @@ def supernet(kind: Callable[..., Net], task: Task, sgd: Sgd) -> Net:
     return kind(
         task.space,
         task.recipe.size,
-        task.data.image_shape[2],
+        task.data.image_shape,
         task.data.classes,
         rng(task.seed, "supernet weights"),
         momentum=sgd.momentum,

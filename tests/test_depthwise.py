@@ -12,6 +12,7 @@ import tensorflow as tf
 from harness.core.seeds import rng
 from harness.nets.constants import Constants
 from harness.nets.depthwise import FastDepthwiseConv2D, assembled, depthwise, scattered
+from harness.nets.processor import has_graphics_card
 
 CASES = [
     (size, stride, dilation, shape)
@@ -99,11 +100,22 @@ def test_the_layer_equals_keras(stride: int, dilation: int, policy: str) -> None
 
 
 @pytest.mark.parametrize(
-    "settings", [{}, {"padding": "same"}, {"padding": "same", "use_bias": False, "activation": "relu"}]
+    ("size", "settings", "words"),
+    [
+        (3, {"padding": "valid"}, "padding 'same'"),
+        (3, {"use_bias": True}, "padding 'same'"),
+        (3, {"activation": "relu"}, "padding 'same'"),
+        (2, {"dilation_rate": 2}, "odd sizes"),
+        ((3, 4), {}, "odd sizes"),
+        (3, {"strides": (1, 2)}, "one stride"),
+        (3, {"dilation_rate": (1, 2)}, "one dilation"),
+    ],
 )
-def test_the_layer_refuses_what_it_does_not_compute(settings: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="padding 'same'"):
-        FastDepthwiseConv2D(3, **settings)
+def test_the_layer_refuses_what_it_does_not_compute(
+    size: int | tuple[int, int], settings: dict[str, object], words: str
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        FastDepthwiseConv2D(size, **{"padding": "same", "use_bias": False, **settings})
 
 
 def test_the_gradient_keeps_no_second_copy_of_the_images() -> None:
@@ -120,6 +132,8 @@ def test_the_gradient_keeps_no_second_copy_of_the_images() -> None:
             loss = tf.reduce_sum(x)
         return tape.gradient(loss, kernels)
 
+    if has_graphics_card():
+        pytest.skip("the strips are for CPUs")
     x = tf.ones(image)
     gradients(x)
     try:
@@ -130,4 +144,5 @@ def test_the_gradient_keeps_no_second_copy_of_the_images() -> None:
     gradients(x)
     held = tf.config.experimental.get_memory_info("CPU:0")["peak"] - before
     one = x.numpy().nbytes
-    assert layers * one <= held < 1.6 * layers * one
+    # With the copies it is 3.5 times. On many cores some gradients wait for their turn, so there is room.
+    assert layers * one <= held < 2.5 * layers * one

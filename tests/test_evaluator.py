@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
 import gc
 import resource
@@ -215,6 +216,28 @@ def test_no_variables_or_functions_pile_up(space: str, channels: int) -> None:
     growth(3, 0, space, channels)
     # A child of this size has some 9,500 objects; Keras' counters of automatic names grow by a few.
     assert len(gc.get_objects()) - before < 2000
+
+
+class _Heap(ctypes.Structure):
+    """``struct mallinfo2`` of the GNU C library."""
+
+    _fields_ = [("others", 7 * ctypes.c_size_t), ("uordblks", ctypes.c_size_t), ("rest", 2 * ctypes.c_size_t)]
+
+
+def test_kernels_of_new_shapes_and_names_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    try:
+        heap = ctypes.CDLL(None).mallinfo2
+    except AttributeError:
+        pytest.skip("the bytes in use are asked of the GNU C library, 2.33 or later")
+    heap.restype = _Heap
+    monkeypatch.setattr(evaluator, "FORGET_EVERY", 6)
+    chain, rng = get_space("chain-4"), np.random.default_rng(0)
+    proxy = ProxyEvaluator(chain, DATA, RECIPE, 0)
+    in_use = []
+    for number in range(6):
+        assert not proxy.evaluate(chain.sample(rng), number, counted()).failure
+        in_use.append(int(heap().uordblks))
+    assert in_use[-2] - in_use[-1] > 1_000_000
 
 
 @pytest.mark.slow

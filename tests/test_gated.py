@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from harness.core.seeds import rng
 from harness.core.space import Genotype, Size
+from harness.nets import norm, ops
 from harness.nets.build import assign, build_model
 from harness.nets.gated import GatedCells, GatedMacro, GatedSupernet
 from harness.spaces.cell import EnasCellSpace
@@ -26,9 +27,7 @@ def made(kind: str) -> tuple[GatedSupernet, dict[str, np.ndarray]]:
     """A supernet, traced once for all tests, and its first state."""
     weights = rng(0, "weights")
     net: GatedSupernet = (
-        GatedMacro(MACRO, SIZE, SHAPE[-1], 3, weights)
-        if kind == "macro"
-        else GatedCells(CELLS, SIZE, SHAPE[-1], 3, weights)
+        GatedMacro(MACRO, SIZE, SHAPE, 3, weights) if kind == "macro" else GatedCells(CELLS, SIZE, SHAPE, 3, weights)
     )
     return net, net.state()
 
@@ -73,6 +72,37 @@ def test_child_equals_standalone_network(kind: str) -> None:
         model = build_model(genotype, space, SIZE, SHAPE, 3, seed=9)
         assign(model, *net.cut(genotype.picks))
         np.testing.assert_allclose(model(images, training=True), shared, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["macro", "cells"])
+def test_normalisation_goes_in_pairs_of_pixels_where_that_is_faster(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[int, ...]] = []
+
+    def spy(x: tf.Tensor, *rest: object) -> object:
+        calls.append(tuple(x.shape))
+        return norm.training_in_pairs(x, *rest)
+
+    monkeypatch.setattr(norm, "has_avx512", lambda: True)
+    monkeypatch.setattr(norm, "has_graphics_card", lambda: False)
+    monkeypatch.setattr(ops, "training_in_pairs", spy)
+    size, weights = Size(24, 3), rng(0, "weights")
+    net: GatedSupernet
+    space: MacroSpace | EnasCellSpace
+    if kind == "macro":
+        net, space = GatedMacro(MACRO, size, SHAPE, 3, weights), MACRO
+    else:
+        net, space = GatedCells(CELLS, size, SHAPE, 3, weights), CELLS
+    images, labels = batch()
+    genotype = space.sample(rng(2, kind))
+    with tf.device("CPU:0"):
+        loss = net.train_step(images, labels, tf.constant(genotype.picks), tf.constant(0.0))
+        monkeypatch.setattr(norm, "has_avx512", lambda: False)
+        model = build_model(genotype, space, size, SHAPE, 3, seed=9)
+        assign(model, *net.cut(genotype.picks))
+        logits = model(images, training=True)
+    assert {shape[-1] for shape in calls} >= {24}
+    own = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits))
+    np.testing.assert_allclose(loss, own, rtol=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["macro", "cells"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
@@ -18,12 +19,13 @@ SHAPES = {"usual": SHAPE, "pairs": (6, 5, 4, 24), "odd, so no pairs": (6, 5, 3, 
 
 
 @pytest.fixture(params=SHAPES)
-def shape(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[int, ...]:
-    """Images for either way through the kernels, whatever the processor."""
+def shape(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, ...]]:
+    """Images for either way through the kernels, whatever the processor; on a CPU, for pairs are for its kernels."""
     monkeypatch.setattr(norm, "has_avx512", lambda: True)
     monkeypatch.setattr(norm, "has_graphics_card", lambda: False)
     assert norm.is_slow(tf.zeros(SHAPES[request.param])) == (request.param in ("pairs", "two pixels"))
-    return SHAPES[request.param]
+    with tf.device("CPU:0"):
+        yield SHAPES[request.param]
 
 
 def images(seed: int = 0, shape: tuple[int, ...] = SHAPE) -> np.ndarray:
@@ -165,15 +167,16 @@ def test_a_vector_is_refused() -> None:
 
 def test_supernets_get_the_same_numbers_from_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(norm, "has_graphics_card", lambda: False)
-    x = tf.constant(images(shape=(6, 5, 4, 24)))
-    scale, offset = (tf.constant(images(seed, (24,))) for seed in (1, 2))
-    results = []
-    for wide in (True, False):
-        monkeypatch.setattr(norm, "has_avx512", lambda wide=wide: wide)
-        with tf.GradientTape() as tape:
-            tape.watch([x, scale, offset])
-            y = normalise(x, scale, offset, tf.zeros([0]))
-            loss = tf.reduce_sum(tf.sin(y))
-        results.append([y, *tape.gradient(loss, [x, scale, offset])])
+    with tf.device("CPU:0"):
+        x = tf.constant(images(shape=(6, 5, 4, 24)))
+        scale, offset = (tf.constant(images(seed, (24,))) for seed in (1, 2))
+        results = []
+        for wide in (True, False):
+            monkeypatch.setattr(norm, "has_avx512", lambda wide=wide: wide)
+            with tf.GradientTape() as tape:
+                tape.watch([x, scale, offset])
+                y = normalise(x, scale, offset, tf.zeros([0]))
+                loss = tf.reduce_sum(tf.sin(y))
+            results.append([y, *tape.gradient(loss, [x, scale, offset])])
     for pairs, usual in zip(*results, strict=True):
         np.testing.assert_allclose(pairs, usual, rtol=1e-4, atol=1e-4)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import dataclasses
-import gc
 
 import keras
 import numpy as np
@@ -149,32 +147,3 @@ def test_a_model_without_weights_runs() -> None:
     image = keras.Input((6, 6, 1))
     pooled = keras.layers.GlobalAveragePooling2D()(image)
     take(keras.Model(image, keras.layers.Concatenate()([pooled] * 4)), PLAIN, [0.1])
-
-
-class _Heap(ctypes.Structure):
-    """``struct mallinfo2`` of the GNU C library."""
-
-    _names = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
-    _fields_ = [(name, ctypes.c_size_t) for name in _names.split()]
-
-
-def test_steps_of_ever_new_sizes_leave_nothing_behind() -> None:
-    try:
-        in_use = ctypes.CDLL(None).mallinfo2
-    except AttributeError:
-        pytest.skip("the bytes in use are asked of the GNU C library, 2.33 or later")
-    in_use.restype = _Heap
-
-    def after(sizes: range) -> int:
-        """Bytes in use after a step was set up for networks of so many layers, all of one shape."""
-        for layers in sizes:
-            image = x = keras.Input((6, 6, 3))
-            for number in range(layers):
-                x = keras.layers.Conv2D(3, 1, use_bias=False, name=f"conv{number}")(x)
-            TrainingStep(keras.Model(image, keras.layers.GlobalAveragePooling2D(name="pool")(x)), DATA, PLAIN, seed=0)
-        gc.collect()
-        return int(in_use().uordblks)
-
-    before, count = after(range(12, 16)), 11
-    # For every new shape, and every new name, of a variable TensorFlow keeps 70 kB, for good: names are given here.
-    assert (after(range(1, 1 + count)) - before) / count < 30_000

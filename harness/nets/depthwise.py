@@ -27,7 +27,8 @@ class FastDepthwiseConv2D(keras.layers.DepthwiseConv2D):
     """Keras' layer on :func:`depthwise`.
 
     Raises:
-        ValueError: asked for anything but padding ``same``, channels last, no bias, one output per channel.
+        ValueError: asked for anything but padding ``same``, channels last, no bias, one output per channel, odd sizes,
+            and one stride and one dilation for both directions, of which one is 1.
     """
 
     def __init__(self, kernel_size: int | tuple[int, int], *args: Any, **kwargs: Any) -> None:
@@ -36,6 +37,14 @@ class FastDepthwiseConv2D(keras.layers.DepthwiseConv2D):
         if usual != ("same", "channels_last", False, 1) or self.activation is not keras.activations.linear:
             raise ValueError(
                 f"'{self.name}' needs padding 'same', channels last, no bias, no activation, one output per channel"
+            )
+        if not all(length % 2 for length in self.kernel_size):
+            raise ValueError(f"'{self.name}' needs a kernel of odd sizes, not {self.kernel_size}")
+        strides, dilations = set(self.strides), set(self.dilation_rate)
+        if len(strides) > 1 or len(dilations) > 1 or 1 not in strides | dilations:
+            raise ValueError(
+                f"'{self.name}' needs one stride and one dilation for both directions, one of the two being 1; "
+                f"not {self.strides} and {self.dilation_rate}"
             )
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:

@@ -6,6 +6,7 @@ import gc
 import time
 from collections.abc import Callable
 
+import keras
 import tensorflow as tf
 
 from harness.core.budget import Meter
@@ -18,6 +19,13 @@ from harness.core.task import Evaluation, Proposal
 from harness.nets import runtime
 from harness.nets.build import build_model
 from harness.nets.training import Training, TrainingFailed, train
+
+FORGET_EVERY = 25
+"""Evaluations until TensorFlow and Keras forget what they keep outside of models.
+
+For every shape and every name that a variable has had there is a kernel of 35 to 70 kB, and sampled networks bring new
+ones all the time: 0.1 MiB per cell network, 0.5 MiB per chain. Forgetting more often would cost more than the memory is worth.
+"""
 
 
 class ProxyEvaluator:
@@ -58,6 +66,8 @@ class ProxyEvaluator:
         finally:
             # Models and traced functions refer to each other in circles.
             gc.collect()
+            if number % FORGET_EVERY == FORGET_EVERY - 1:
+                keras.utils.clear_session(free_memory=False)
         seconds = time.perf_counter() - began
         if isinstance(trained, str):
             return Evaluation(str(proposal), 0.0, (), seconds, self._recipe.steps, trained)

@@ -24,6 +24,8 @@ from harness.nets.weights import Handle, Layout, Weights, by_layer
 from harness.spaces.cell import CELLS, EnasCellSpace, reductions
 from harness.spaces.macro import MACRO_OPERATIONS, MacroSpace
 
+ImageShape = tuple[int, int, int]
+"""Height, width, channels."""
 Layers = list[list[np.ndarray]]
 """Weights grouped as the builder's layers, for :func:`harness.nets.build.assign`."""
 
@@ -34,17 +36,27 @@ class GatedSupernet(abc.ABC):
     Args:
         weights: the laid-out weights.
         picks: length of the picks vector.
+        image_shape: of the data; the graph needs to know it, because some kernels are chosen by the shape.
         momentum, weight_decay, clip: of the shared weights' optimiser; the norm is clipped at ``clip``.
     """
 
-    def __init__(self, weights: Weights, picks: int, *, momentum: float, weight_decay: float, clip: float) -> None:
+    def __init__(
+        self,
+        weights: Weights,
+        picks: int,
+        image_shape: ImageShape,
+        *,
+        momentum: float,
+        weight_decay: float,
+        clip: float,
+    ) -> None:
         self.layout = Layout([value.shape for value in weights.values])
         self.weights = tf.Variable(self.layout.join(weights.values))
         self._velocity = tf.Variable(tf.zeros_like(self.weights), trainable=False)
         self._momentum, self._decay, self._clip = momentum, weight_decay, clip
         self._flag_of = tf.constant(self._flags_of_numbers(weights))
         vector = tf.TensorSpec([picks], tf.int32)
-        images, labels = tf.TensorSpec([None, None, None, None], tf.float32), tf.TensorSpec([None], tf.int64)
+        images, labels = tf.TensorSpec([None, *image_shape], tf.float32), tf.TensorSpec([None], tf.int64)
         signature = [images, labels, vector, tf.TensorSpec([], tf.float32)]
         self.train_step = tf.function(self._train_step, input_signature=signature, autograph=False)
         self.correct = tf.function(self._correct, input_signature=signature[:3], autograph=False)
@@ -120,13 +132,14 @@ class GatedMacro(GatedSupernet):
     Args:
         space: the macro space; picks are its genotypes' picks.
         size: channels and stem stride.
+        image_shape, classes: of the data.
     """
 
     def __init__(
         self,
         space: MacroSpace,
         size: Size,
-        image_channels: int,
+        image_shape: ImageShape,
         classes: int,
         rng: np.random.Generator,
         *,
@@ -139,7 +152,7 @@ class GatedMacro(GatedSupernet):
         weights = Weights(rng)
         channels = size.channels
         stem: tuple[Step, ...] = (Conv(3, 3, channels, (size.stem_stride,) * 2), Norm())
-        self._stem = weights.add(stem, image_channels)
+        self._stem = weights.add(stem, image_shape[2])
         self._branches: list[list[Handle]] = []
         self._norms: list[Handle] = []
         self._reducers: dict[int, list[Handle]] = {}
@@ -151,7 +164,9 @@ class GatedMacro(GatedSupernet):
                 self._reducers[layer] = [weights.add(steps, channels) for _ in range(layer + 1)]
                 channels *= 2
         self._head = weights.add_dense(channels, classes)
-        super().__init__(weights, len(space.choices), momentum=momentum, weight_decay=weight_decay, clip=clip)
+        super().__init__(
+            weights, len(space.choices), image_shape, momentum=momentum, weight_decay=weight_decay, clip=clip
+        )
 
     def _place(self, layer: int) -> int:
         return layer * (layer - 1) // 2
@@ -247,13 +262,14 @@ class GatedCells(GatedSupernet):
     Args:
         space: the ENAS cell space; picks are its genotypes' picks.
         size: channels, cells, stem stride.
+        image_shape, classes: of the data.
     """
 
     def __init__(
         self,
         space: EnasCellSpace,
         size: Size,
-        image_channels: int,
+        image_shape: ImageShape,
         classes: int,
         rng: np.random.Generator,
         *,
@@ -265,7 +281,7 @@ class GatedCells(GatedSupernet):
         weights = Weights(rng)
         channels = size.channels
         stem: tuple[Step, ...] = (Conv(3, 3, 3 * channels, (size.stem_stride,) * 2), Norm())
-        self._stem = weights.add(stem, image_channels)
+        self._stem = weights.add(stem, image_shape[2])
         widths, halved = (3 * channels, 3 * channels), False
         self._cells: list[_Cell] = []
         for number in range(size.layers):
@@ -274,7 +290,9 @@ class GatedCells(GatedSupernet):
             self._cells.append(_Cell(weights, space, widths, channels, reduces, halved))
             widths, halved = (widths[1], channels), reduces
         self._head = weights.add_dense(channels, classes)
-        super().__init__(weights, len(space.choices), momentum=momentum, weight_decay=weight_decay, clip=clip)
+        super().__init__(
+            weights, len(space.choices), image_shape, momentum=momentum, weight_decay=weight_decay, clip=clip
+        )
 
     def _base(self, cell: _Cell) -> int:
         return len(self._space.choices) // len(CELLS) if cell.reduces else 0

@@ -53,13 +53,13 @@ def expect_large_graphs(*, wide: bool = False) -> None:
     """Switches the graph optimiser off, for the process of a supernet's search; to be called before any computation.
 
     On graphs of ten thousand nodes it takes longer than it gives back: 12.3 s instead of 6.5 s before the first DARTS
-    step at the quick profile's size, and steps that are no faster (measured with TensorFlow 2.21 on one CPU thread). On
-    a graphics card everything stays as it is.
+    step at the quick profile's size, and steps that are no faster (TensorFlow 2.21 on one CPU thread, when the graph
+    had twice as many nodes). On a graphics card everything stays as it is.
 
     Args:
         wide: the graph has many operations that do not wait for each other, so that the threads share out operations
-            instead of the parts of one. On two cores DARTS' step with 16 channels and 8 cells then took 5.1 s instead
-            of 7.2 s, with the same numbers.
+            instead of the parts of one. On two cores DARTS' step with 16 channels and 8 cells took 5.1 s instead of
+            7.3 s when that was introduced, with the same numbers.
     """
     if has_graphics_card():
         return

@@ -40,9 +40,8 @@ class TrainingStep:
         self._weights = [variable.value for variable in model.trainable_variables]
         self._layout = Layout([tuple(weight.shape) for weight in self._weights])
         flat = self._layout.join([weight.numpy().astype(np.float32) for weight in self._weights])
-        # Of no stated length: for every shape that a variable has had TensorFlow keeps 70 kB, for good.
-        self._flat = tf.Variable(flat, trainable=False, shape=[None])
-        self._buffer = tf.Variable(np.zeros_like(flat) if buffer is None else buffer, trainable=False, shape=[None])
+        self._flat = tf.Variable(flat, trainable=False)
+        self._buffer = tf.Variable(np.zeros_like(flat) if buffer is None else buffer, trainable=False)
         layers = model._flatten_layers(include_self=False)
         self._drop_paths = [layer for layer in layers if isinstance(layer, DropPath)]
         self._traced = tf.function(self._step, autograph=False)
