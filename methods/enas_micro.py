@@ -4,8 +4,9 @@ Two cells of five nodes, two inputs and two operations each; what no node reads 
 :mod:`methods._enas` for the loop, :mod:`methods._enas_micro_controller` for the policy, :mod:`harness.nets.gated` for
 the shared weights, one set per (cell, node, slot, input, operation).
 
-Deviations: both inputs of a reduction cell are halved by a factorised reduction of their own; no auxiliary head and no
-drop path while searching; gradient clipping; off-path momentum and weight decay rest, as in the paper's per-path view.
+Deviations: both inputs of a reduction cell are halved by a factorised reduction of their own; no auxiliary head, no
+drop path and no dropout while searching; the profile's width (the authors: 20 channels); candidates are compared on
+common validation batches; gradient clipping; off-path momentum and weight decay rest, as in the paper's per-path view.
 The final network is the searched one, with the projection of the loose ends that ENAS uses in its search.
 
 Published: CIFAR-10 error 3.54, with cutout 2.89; 0.45 GPU-days of search. Cost: one gradient step per training batch; a

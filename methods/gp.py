@@ -8,7 +8,7 @@ bound, mean + 0.5 deviations. The process is scikit-learn's.
 Deviations: the process sees normal scores of the ranks instead of the accuracies (a Gaussian copula: Salinas, Shen &
 Perrone, ICML 2020), because a few networks at chance level would otherwise set the scale; the length is relative to the
 number of choices (3 in NAS-Bench-201) and, like the other hyper-parameters of the kernel, fixed. Nothing is trained
-twice as long as there is something new. Expected: 94.20 +- 0.34 % test accuracy on CIFAR-10 in NAS-Bench-201 within
+twice as long as there is something new. Expected: 94.17 +- 0.29 % test accuracy on CIFAR-10 in NAS-Bench-201 within
 12,000 s, measured; the benchmark's authors have not run it. Cost: one proxy training per step, plus milliseconds.
 """
 

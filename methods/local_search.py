@@ -7,7 +7,7 @@ Deviations: at a local optimum it starts again at a uniform draw, because the bu
 search; a start is charged even if it was seen before, a neighbour already evaluated is looked up.
 ``whole_neighbourhood=False`` moves at the first neighbour that is better, which the authors also describe: a choice for
 budgets smaller than one neighbourhood (the cell space has more than a hundred neighbours).
-Expected: 94.04 +- 0.33 % test accuracy on CIFAR-10 in NAS-Bench-201 within 12,000 s, and 94.18 +- 0.26 if it moves at
+Expected: 94.02 +- 0.41 % test accuracy on CIFAR-10 in NAS-Bench-201 within 12,000 s, and 94.16 +- 0.27 if it moves at
 the first improvement (500 seeds, measured).
 Cost: one proxy training per new neighbour.
 """

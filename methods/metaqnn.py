@@ -2,9 +2,10 @@
 
 Paper: Baker, Gupta, Naik & Raskar, *Designing neural network architectures using reinforcement learning*, ICLR 2017.
 A state is the last layer with its depth and the rough size of the image, an action the next layer; every transition
-earns 0, the last one the best validation accuracy of the training. Alpha 0.01, gamma 1, Q starts at 0.5. After each
-network 128 stored ones are replayed, each from its last transition to its first. Epsilon is 1 for the first 1,500 of
-2,700 networks, then falls to 0.1; a network that comes up again is looked up and counts for nothing.
+earns 0, the last one the best validation accuracy of the training (all profiles validate once, at the end). Alpha 0.01,
+gamma 1, Q starts at 0.5. After each network 128 stored ones are replayed, each from its last transition to its first.
+Epsilon is 1 for the first 1,500 of 2,700 networks, then falls to 0.1; a network that comes up again is looked up and
+counts for nothing.
 
 Deviations: the schedule is stretched over the budget, whatever that is; in spaces without a walk of their own a state
 is the position and the last pick; a network that fails earns 0; those of :mod:`harness.spaces.layers`; one recipe for
