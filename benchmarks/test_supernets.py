@@ -65,6 +65,7 @@ def made(kind: str) -> GatedSupernet:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@graph_optimizer_off()
 def test_a_child_of_the_supernet_against_itself(
     benchmark: BenchmarkFixture, claim: Claims, cores: int, kind: str
 ) -> None:
@@ -72,11 +73,6 @@ def test_a_child_of_the_supernet_against_itself(
 
     Both with the graph optimiser off, as searches and proxy trainings have it.
     """
-    with graph_optimizer_off():
-        _compare(benchmark, claim, kind)
-
-
-def _compare(benchmark: BenchmarkFixture, claim: Claims, kind: str) -> None:
     net, space, (images, labels), rate = made(kind), get_space(KINDS[kind][1]), batch(), tf.constant(0.05)
     ratios = []
     for seed in range(10):
