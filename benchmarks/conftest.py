@@ -20,7 +20,7 @@ from typing import Literal, Protocol
 import numpy as np
 import pytest
 
-from harness.run import machine
+from harness.run.backends import machine
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")

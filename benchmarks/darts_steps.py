@@ -19,6 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 import numpy as np
+from harness.methods.darts import Bilevel, Darts
 
 from benchmarks.networks import noise
 from harness.core.budget import Budget, Meter
@@ -27,10 +28,9 @@ from harness.core.space import Size
 from harness.core.task import Task
 from harness.nets import runtime
 from harness.nets.evaluator import ProxyEvaluator
-from harness.run import machine
+from harness.run.backends import machine
 from harness.run.lookup import Incumbents
 from harness.spaces import get_space
-from methods.darts import Bilevel, Darts
 
 
 @dataclass(frozen=True)

@@ -27,10 +27,10 @@ from harness.core.recipe import Recipe
 from harness.core.space import Size
 from harness.nets import runtime
 from harness.nets.build import build_model
-from harness.nets.gated import GatedCells
 from harness.nets.sgd import TrainingStep
+from harness.nets.supernets.enas import GatedCells
 from harness.report.style import MARKERS, PALETTE, figure
-from harness.run import machine
+from harness.run.backends import machine
 from harness.spaces import get_space
 
 ROOT = Path(__file__).parents[1]

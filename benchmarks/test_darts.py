@@ -13,7 +13,7 @@ import pytest
 from conftest import Claims, in_turn
 
 from harness.nets import runtime
-from harness.run import machine
+from harness.run.backends import machine
 
 ROOT = Path(__file__).parents[1]
 FULL, QUICK = "16 8 1 64 32 3", "8 3 2 32 28 1"

@@ -12,7 +12,7 @@ from pathlib import Path
 import networks
 from conftest import Claims
 
-from harness.run import machine
+from harness.run.backends import machine
 
 ROOT = Path(__file__).parents[1]
 SECONDS = 20.0

@@ -20,10 +20,11 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets._images import read_images
-from datasets._statistics import mean_and_std
 from harness.core.dataset import Dataset, DatasetSource
 from harness.core.errors import InputError
+
+from .common.images import read_images
+from .common.statistics import mean_and_std
 
 SIDE = 64
 CROP_PADDING = 8  # CIFAR's 4 of 32 pixels, at this size

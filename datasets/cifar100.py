@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets._fetch import Say, Source, SourceError, bring, keras_cache, keras_download
-from datasets._files import CIFAR_PIXELS, check_labels, planes_to_images, read_pickle
 from harness.core.dataset import Dataset, DatasetSource
 from harness.core.errors import InputError
+
+from .common.fetch import Say, Source, SourceError, bring, keras_cache, keras_download
+from .common.files import CIFAR_PIXELS, check_labels, planes_to_images, read_pickle
 
 MEAN = (0.50707516 * 255, 0.48654887 * 255, 0.44091784 * 255)
 STD = (0.26733429 * 255, 0.25643846 * 255, 0.27615047 * 255)

@@ -17,10 +17,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets._fetch import Say, Source, SourceError, bring, debian_package, keras_cache, keras_download
-from datasets._files import check_labels, read_idx, write_idx
 from harness.core.dataset import Dataset, DatasetSource
 from harness.core.errors import InputError
+
+from .common.fetch import Say, Source, SourceError, bring, debian_package, keras_cache, keras_download
+from .common.files import check_labels, read_idx, write_idx
 
 CLASSES = (
     "T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot",

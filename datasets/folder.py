@@ -16,10 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets._images import Sample, class_folders, hold_out, image_size, read_samples, samples
-from datasets._statistics import mean_and_std
 from harness.core.dataset import Dataset, DatasetSource
 from harness.core.errors import InputError
+
+from .common.images import Sample, class_folders, hold_out, image_size, read_samples, samples
+from .common.statistics import mean_and_std
 
 LONGEST_SIDE = 64
 HELD_OUT = 0.2

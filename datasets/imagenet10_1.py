@@ -4,13 +4,14 @@ Directories, in ``ROOT/imagenet/`` or where HARNESS_IMAGENET points: ``train/<wn
 per class. The published table that uses these classes trains on 9,750 images, three quarters of 10 x 1,300: so without
 class folders in ``val/`` a quarter of each class is held out as test images, the same files on every machine. With
 ``val/<wnid>/*.JPEG``, its 50 images per class are the test set and all of ``train`` is for training; numbers of the two
-arrangements do not compare. Size and normalisation as in :mod:`datasets._imagenet`.
+arrangements do not compare. Size and normalisation as in :mod:`harness.datasets.common.imagenet`.
 """
 
 from __future__ import annotations
 
-from datasets._imagenet import PhotoSet
 from harness.core.dataset import DatasetSource
+
+from .common.imagenet import PhotoSet
 
 PHOTOS = PhotoSet(
     name="imagenet10_1",

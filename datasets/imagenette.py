@@ -2,13 +2,14 @@
 
 Directories, in ``ROOT/imagenette/`` or where HARNESS_IMAGENETTE points: ``train/<wnid>/*.JPEG`` and
 ``val/<wnid>/*.JPEG`` as in its archives of 160 px, 320 px or full size; 9,469 training and 3,925 test photographs, 858
-to 993 and 357 to 419 per class. Size and normalisation as in :mod:`datasets._imagenet`.
+to 993 and 357 to 419 per class. Size and normalisation as in :mod:`harness.datasets.common.imagenet`.
 """
 
 from __future__ import annotations
 
-from datasets._imagenet import PhotoSet
 from harness.core.dataset import DatasetSource
+
+from .common.imagenet import PhotoSet
 
 PHOTOS = PhotoSet(
     name="imagenette",

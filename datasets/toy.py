@@ -19,9 +19,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets._statistics import mean_and_std
 from harness.core.dataset import Dataset, DatasetSource
 from harness.core.seeds import rng
+
+from .common.statistics import mean_and_std
 
 SIDE = 16
 CLASSES = ("horizontal", "rising", "vertical", "falling", "crossed")

@@ -8,6 +8,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from harness.core.home import CHECKOUT
+
 if TYPE_CHECKING:
     from harness.core.architecture import Architecture, Cell, CellStack, Edge
     from harness.core.budget import Budget
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from harness.core.method import Method, ask_tell
     from harness.core.space import Choice, Genotype, Size, Space
     from harness.core.task import Evaluation, KerasConfig, Task
+
+if CHECKOUT is not None:
+    __path__.append(str(CHECKOUT))  # a checkout keeps harness.methods and harness.datasets at its top
 
 _HOME = {
     "Architecture": "architecture",

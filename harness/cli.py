@@ -119,7 +119,7 @@ def run(
     Exit code: 0 if every row is there, 1 if a run failed (its row says why), 2 for bad input, before any work.
     """
     from harness.core.budget import Budget
-    from harness.run.machine import default_workers
+    from harness.run.backends.machine import default_workers
     from harness.run.profiles import get_profile
     from harness.run.request import Request, parse_names, parse_seeds
 
@@ -172,8 +172,8 @@ def list_(
 
     python -m harness list datasets --json
     """
-    from harness.run import listing
-    from harness.run.plugins import Catalogue
+    from harness.commands import listing
+    from harness.plugins.catalogue import Catalogue
 
     catalogue = Catalogue(tuple(plugin or ()))
     match what:
@@ -207,12 +207,12 @@ def report(
 
 def _tables(directory: Path, as_json: bool) -> None:
     """Prints tables (or records) at once; files that are up to date are neither made nor written again."""
-    from harness.run.fresh import is_fresh, mark, state_of
+    from harness.commands.freshness import is_fresh, mark, state_of
 
     state = state_of(directory)
     fresh = is_fresh(directory, state)
     if as_json or not fresh:
-        from harness.report.load import load_runs
+        from harness.report.model.load import load_runs
 
         runs = load_runs(directory)
     if as_json:
@@ -220,12 +220,12 @@ def _tables(directory: Path, as_json: bool) -> None:
     elif fresh:
         print(*((directory / name).read_text(encoding="utf-8") for name in ("performance.md", "cost.md")), sep="\n")
     else:
-        from harness.report.tables import cost, performance
+        from harness.report.forms.tables import cost, performance
 
         print(performance(runs), cost(runs), sep="\n")
     if not fresh:
-        from harness.report.write import write_all
-        from harness.run.inspection import proposed
+        from harness.commands.inspection import proposed
+        from harness.report.forms.write import write_all
 
         mark(directory, state, write_all(runs, directory, proposed))
     print(f"tables, plots and report.html are in {directory}", file=sys.stderr)
@@ -241,8 +241,8 @@ def baseline(
 
     python -m harness baseline runs --name smoke
     """
-    from harness.report.baseline import write_baseline
-    from harness.report.load import load_runs
+    from harness.report.gate.baseline import write_baseline
+    from harness.report.model.load import load_runs
 
     path, left_out = write_baseline(load_runs(directory), name, out)
     for sentence in left_out:
@@ -262,10 +262,10 @@ def check(
 
       python -m harness check runs --against results/baseline/smoke.json
     """
-    from harness.report.baseline import read_baseline
-    from harness.report.check import LEVEL, exit_code, summary
-    from harness.report.check import check as compare
-    from harness.report.load import load_runs
+    from harness.report.gate.baseline import read_baseline
+    from harness.report.gate.check import LEVEL, exit_code, summary
+    from harness.report.gate.check import check as compare
+    from harness.report.model.load import load_runs
 
     stored = read_baseline(against)
     findings = compare(load_runs(directory), stored)
@@ -309,11 +309,11 @@ def inspect(
 
       python -m harness inspect --genotype cell.json --space cell --channels 36 --layers 20 --classes 10
     """
+    from harness.commands import inspection
     from harness.core.lowering import lower
     from harness.core.measure import measure
     from harness.core.space import Size
-    from harness.run import inspection
-    from harness.run.plugins import Catalogue, named_space
+    from harness.plugins.catalogue import Catalogue, named_space
 
     shape = inspection.parse_image(image)
     if (genotype is None) == (not published):
@@ -340,7 +340,7 @@ def _inspect_published(
     markdown: bool,
     as_json: bool,
 ) -> None:
-    from harness.run import published
+    from harness.commands import zoo as published
 
     if name == published.ALL:
         if (channels, layers, image, classes) != (None, None, published.IMAGE, published.CLASSES):
@@ -377,8 +377,8 @@ def fetch(
 
     python -m harness fetch fashion_mnist cifar10
     """
-    from harness.run.fetching import fetch as bring
-    from harness.run.plugins import Catalogue
+    from harness.commands.fetching import fetch as bring
+    from harness.plugins.catalogue import Catalogue
 
     bring(names, Catalogue(tuple(plugin or ())), data.expanduser().absolute(), lambda line: print(line, flush=True))
 
@@ -392,7 +392,7 @@ def export(
 
     python -m harness export runs/quick/fashion_mnist/cell/darts/0 net.keras
     """
-    from harness.run.export import export as write
+    from harness.commands.export import export as write
 
     write(run_directory, file)
     print(f"wrote {file}")
@@ -414,15 +414,15 @@ def show(
 
       python -m harness show runs/quick/fashion_mnist/cell/darts/0 --svg darts.svg
     """
-    from harness.report.load import load_run
-    from harness.report.show import lines
-    from harness.report.show import show as facts_of
-    from harness.run.inspection import proposed
+    from harness.commands.inspection import proposed
+    from harness.commands.show import lines
+    from harness.commands.show import show as facts_of
+    from harness.report.model.load import load_run
 
     run = load_run(run_directory)
     architecture = proposed(run.record)
     if svg is not None:
-        from harness.report.draw import write_svg
+        from harness.report.drawing.draw import write_svg
 
         if architecture is None:
             raise InputError(f"there is nothing to draw: {run_directory} found no architecture of a built-in space")

@@ -66,7 +66,7 @@ class AutoKeras(Method):
 
     def search(self, task: Task) -> None:
         """Runs trials until the budget is spent; the model of each better trial is proposed."""
-        from methods._autokeras import Limits, search
+        from .common.autokeras import Limits, search
 
         search(task, Limits(self.epochs, self.images, self.trial_share, self.max_model_size))
 

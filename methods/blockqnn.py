@@ -31,8 +31,9 @@ from harness.core.measure import measure
 from harness.core.method import Method
 from harness.core.space import Genotype
 from harness.core.task import Evaluation, Task
-from harness.spaces.block import BlockSpace
-from methods._qlearning import Episode, QLearner, Schedule, explore, walk_of
+from harness.spaces.blockqnn import BlockSpace
+
+from .common.qlearning import Episode, QLearner, Schedule, explore, walk_of
 
 SCHEDULE = Schedule(
     (

@@ -30,8 +30,8 @@ from harness.core.space import Genotype
 from harness.core.task import State, Task
 from harness.nets import runtime
 from harness.nets.batches import Batches, augmented
-from harness.nets.mixed import MixedSupernet, cell_edges
-from harness.nets.weights import Layout
+from harness.nets.supernets.darts import MixedSupernet, cell_edges
+from harness.nets.supernets.flat_weights import Layout
 from harness.spaces.cell import CellSpace
 
 Tensors = Sequence[tf.Tensor]

@@ -1,8 +1,9 @@
 """ENAS in the macro space (Pham et al.: Efficient Neural Architecture Search via Parameter Sharing, ICML 2018).
 
 One network holds the weights of all 1.6e29 networks of twelve layers; an LSTM controller is trained by REINFORCE on the
-accuracy of validation batches. See :mod:`methods._enas` for the loop, :mod:`methods._enas_macro_controller` for the
-policy, :mod:`harness.nets.gated` for the shared weights.
+accuracy of validation batches. See :mod:`harness.methods.common.enas` for the loop,
+:mod:`harness.methods.common.enas_macro_controller` for the policy, :mod:`harness.nets.supernets.enas` for the shared
+weights.
 
 Deviations: the operation of a layer really is the one that was sampled (in the released code a closure makes every
 branch the last one); the final network is the one that was searched (the released code retrains another); batch
@@ -22,12 +23,12 @@ from typing import Any, ClassVar
 from harness.core.method import Method, needs_images, space_is
 from harness.core.seeds import rng
 from harness.core.task import Task
-from harness.spaces.macro import MacroSpace
+from harness.spaces.enas_macro import MacroSpace
 
 
 @dataclass(frozen=True)
 class EnasMacro(Method):
-    """The hyper-parameters of the released search on CIFAR-10; see :class:`methods._enas.Schedule`.
+    """The hyper-parameters of the released search on CIFAR-10; see :class:`harness.methods.common.enas.Schedule`.
 
     Args:
         momentum, weight_decay, clip: of the shared weights.
@@ -76,10 +77,11 @@ class EnasMacro(Method):
 
     def search(self, task: Task) -> None:
         """Trains shared weights and controller in turn until the budget is spent."""
-        from harness.nets.gated import GatedMacro
-        from methods._enas import EnasSearch, Schedule
-        from methods._enas_macro_controller import EnasMacroController
-        from methods._shared_weights import supernet
+        from harness.nets.supernets.enas import GatedMacro
+
+        from .common.enas import EnasSearch, Schedule
+        from .common.enas_macro_controller import EnasMacroController
+        from .common.shared_weights import supernet
 
         assert isinstance(task.space, MacroSpace)
         net = supernet(GatedMacro, task, self)

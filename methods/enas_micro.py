@@ -1,8 +1,8 @@
 """ENAS in the micro space (Pham et al.: Efficient Neural Architecture Search via Parameter Sharing, ICML 2018).
 
 Two cells of five nodes, two inputs and two operations each; what no node reads is concatenated. See
-:mod:`methods._enas` for the loop, :mod:`methods._enas_micro_controller` for the policy, :mod:`harness.nets.gated` for
-the shared weights, one set per (cell, node, slot, input, operation).
+:mod:`harness.methods.common.enas` for the loop, :mod:`harness.methods.common.enas_micro_controller` for the policy,
+:mod:`harness.nets.supernets.enas` for the shared weights, one set per (cell, node, slot, input, operation).
 
 Deviations: both inputs of a reduction cell are halved by a factorised reduction of their own; no auxiliary head, no
 drop path and no dropout while searching; the profile's width (the authors: 20 channels); candidates are compared on
@@ -27,7 +27,7 @@ from harness.spaces.cell import EnasCellSpace
 
 @dataclass(frozen=True)
 class EnasMicro(Method):
-    """The hyper-parameters of the released search on CIFAR-10; see :class:`methods._enas.Schedule`.
+    """The hyper-parameters of the released search on CIFAR-10; see :class:`harness.methods.common.enas.Schedule`.
 
     Args:
         momentum, weight_decay, clip: of the shared weights.
@@ -73,10 +73,11 @@ class EnasMicro(Method):
 
     def search(self, task: Task) -> None:
         """Trains shared weights and controller in turn until the budget is spent."""
-        from harness.nets.gated import GatedCells
-        from methods._enas import EnasSearch, Schedule
-        from methods._enas_micro_controller import EnasMicroController
-        from methods._shared_weights import supernet
+        from harness.nets.supernets.enas import GatedCells
+
+        from .common.enas import EnasSearch, Schedule
+        from .common.enas_micro_controller import EnasMicroController
+        from .common.shared_weights import supernet
 
         assert isinstance(task.space, EnasCellSpace)
         net = supernet(GatedCells, task, self)

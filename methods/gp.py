@@ -74,7 +74,7 @@ class GaussianProcessSearch(Method):
         from sklearn.gaussian_process import GaussianProcessRegressor
         from threadpoolctl import ThreadpoolController
 
-        from methods._hamming import HammingKernel
+        from .common.hamming import HammingKernel
 
         process = GaussianProcessRegressor(HammingKernel(self.length), alpha=self.noise, optimizer=None)
         threads, known = ThreadpoolController(), dict[Picks, float]()

@@ -8,7 +8,7 @@ Epsilon is 1 for the first 1,500 of 2,700 networks, then falls to 0.1; a network
 counts for nothing.
 
 Deviations: the schedule is stretched over the budget, whatever that is; in spaces without a walk of their own a state
-is the position and the last pick; a network that fails earns 0; those of :mod:`harness.spaces.layers`; one recipe for
+is the position and the last pick; a network that fails earns 0; those of :mod:`harness.spaces.metaqnn`; one recipe for
 all networks, without the paper's trials of smaller learning rates; no ensemble at the end. Small profiles: alpha 0.3
 and 8 replays. Expected: C10 error 6.92 % after 2,700 networks. Cost: one proxy training per new network.
 """
@@ -22,7 +22,8 @@ from typing import Any, ClassVar
 from harness.core.errors import InputError
 from harness.core.method import Method
 from harness.core.task import Evaluation, Task
-from methods._qlearning import Episode, QLearner, Schedule, explore, walk_of
+
+from .common.qlearning import Episode, QLearner, Schedule, explore, walk_of
 
 SCHEDULE = Schedule(
     (

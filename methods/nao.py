@@ -1,14 +1,14 @@
 """NAO without weight sharing (Luo, Tian, Qin, Chen, Liu: Neural Architecture Optimization, NeurIPS 2018).
 
-Random architectures are trained; encoder, predictor and decoder learn from their accuracies (:mod:`methods._nao`); the
-best ones are moved in the embedding towards less predicted error and decoded; what comes out is trained, and so on. The
-proposal is the best architecture ever trained.
+Random architectures are trained; encoder, predictor and decoder learn from their accuracies
+(:mod:`harness.methods.common.nao`); the best ones are moved in the embedding towards less predicted error and decoded;
+what comes out is trained, and so on. The proposal is the best architecture ever trained.
 
 Deviations: the proxy training is the profile's. An operation and the size of its kernel are one word and not two: 40
-words and a vocabulary of 18 instead of 60 and 21. The model's own are in :mod:`methods._nao_network`. An architecture
-whose nodes are written the other way round is not new. Where the model finds fewer new architectures than wanted,
-random ones make up the number. Failed trainings teach the model nothing. Small budgets have a small model, a pool of
-tens, and smaller steps, which find more.
+words and a vocabulary of 18 instead of 60 and 21. The model's own are in :mod:`harness.methods.common.nao_network`. An
+architecture whose nodes are written the other way round is not new. Where the model finds fewer new architectures than
+wanted, random ones make up the number. Failed trainings teach the model nothing. Small budgets have a small model, a
+pool of tens, and smaller steps, which find more.
 
 Published: CIFAR-10 error 2.10, with 128 filters and cutout; 200 GPU-days. Expected in NAS-Bench-201 on CIFAR-10 within
 12,000 s: see docs/methods/nao.md. Cost: one proxy training per architecture; the model's own training costs time.
@@ -24,7 +24,8 @@ from harness.core.errors import InputError
 from harness.core.method import Method
 from harness.core.space import Genotype
 from harness.core.task import Task
-from methods._nao_settings import Settings
+
+from .common.nao_settings import Settings
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Nao(Method):
         top: the best so far that are improved.
         step, steps: size of the first step in the embedding, by which the following ones grow, and how many there are.
         epd_units, epd_layers, epd_dropout, epd_epochs, epd_batch, epd_rate: of the model, see
-            :class:`methods._nao_settings.Settings`.
+            :class:`harness.methods.common.nao_settings.Settings`.
     """
 
     name = "nao"
@@ -88,7 +89,7 @@ class Nao(Method):
 
         An interrupted run learns again from its log.
         """
-        from methods._nao import Known, Learner, drawn, improved
+        from .common.nao import Known, Learner, drawn, improved
 
         learner, known = Learner(task.space, Settings.of(self), task.seed), Known(task.space)
         pool: list[tuple[float, Genotype]] = []

@@ -1,14 +1,15 @@
 """NAO with weight sharing (Luo, Tian, Qin, Chen, Liu: Neural Architecture Optimization, NeurIPS 2018).
 
-A pool of cells trains one network that holds the weights of all (ENAS micro's, see :mod:`harness.nets.gated`): each
-batch is a step on one member, drawn uniformly. Every few epochs each member is measured on one validation batch, and
-encoder, predictor and decoder learn from that (:mod:`methods._nao`). The next pool is the best of the old one, cells
-that the model has improved, and random ones. See :mod:`methods._nao_ws` for the loop.
+A pool of cells trains one network that holds the weights of all (ENAS micro's, see :mod:`harness.nets.supernets.enas`):
+each batch is a step on one member, drawn uniformly. Every few epochs each member is measured on one validation batch,
+and encoder, predictor and decoder learn from that (:mod:`harness.methods.common.nao`). The next pool is the best of the
+old one, cells that the model has improved, and random ones. See :mod:`harness.methods.common.nao_ws` for the loop.
 
-Deviations: those of :mod:`methods.enas_micro` for the shared weights. After each round the best members are compared on
-common validation batches and the winner is the proposal; the authors retrain the last five from scratch, with a small
-grid of settings. A cell whose nodes are written the other way round is not new. The decoder reads its own, swapped
-target; in the released code it reads the unswapped one. The model's own deviations are in :mod:`methods._nao_network`.
+Deviations: those of :mod:`harness.methods.enas_micro` for the shared weights. After each round the best members are
+compared on common validation batches and the winner is the proposal; the authors retrain the last five from scratch,
+with a small grid of settings. A cell whose nodes are written the other way round is not new. The decoder reads its own,
+swapped target; in the released code it reads the unswapped one. The model's own deviations are in
+:mod:`harness.methods.common.nao_network`.
 
 Published: CIFAR-10 error 3.53, with cutout 2.93; 0.3 GPU-days. Cost: one gradient step per training batch; a forward
 pass for a score is charged as a third of a step; the model's own training costs time but no steps.
@@ -24,7 +25,8 @@ from harness.core.errors import InputError
 from harness.core.method import Method, needs_images, space_is
 from harness.core.task import Task
 from harness.spaces.cell import EnasCellSpace
-from methods._nao_settings import Settings
+
+from .common.nao_settings import Settings
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class NaoWs(Method):
         restart, restart_factor: epochs until the first restart, and growth of the following ones.
         momentum, weight_decay, clip: of the shared weights.
         epd_units, epd_layers, epd_dropout, epd_epochs, epd_batch, epd_rate: of the model, see
-            :class:`methods._nao_settings.Settings`.
+            :class:`harness.methods.common.nao_settings.Settings`.
     """
 
     name = "nao_ws"
@@ -108,9 +110,10 @@ class NaoWs(Method):
 
     def search(self, task: Task) -> None:
         """Trains the shared weights and renews the pool in turn until the budget is spent."""
-        from harness.nets.gated import GatedCells
-        from methods._nao_ws import PoolSearch
-        from methods._shared_weights import supernet
+        from harness.nets.supernets.enas import GatedCells
+
+        from .common.nao_ws import PoolSearch
+        from .common.shared_weights import supernet
 
         assert isinstance(task.space, EnasCellSpace)
         net = supernet(GatedCells, task, self)

@@ -25,7 +25,7 @@ import numpy as np
 from harness.core.errors import InputError
 from harness.core.method import Method, space_is
 from harness.core.task import Evaluation, Task
-from harness.spaces.chain import ConvChainSpace
+from harness.spaces.nas_rl import ConvChainSpace
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,8 @@ class NasRl(Method):
         """Samples, trains and learns in turn. An interrupted run learns again from its log."""
         import keras
 
-        from methods._layered_controller import LayeredController
-        from methods._policy import MovingAverage
+        from .common.layered_controller import LayeredController
+        from .common.policy import MovingAverage
 
         assert isinstance(task.space, ConvChainSpace)
         adam = keras.optimizers.Adam(self.learning_rate)

@@ -25,7 +25,8 @@ import numpy as np
 from harness.core.errors import InputError
 from harness.core.method import Method
 from harness.core.task import Task
-from methods._ppo import LstmPolicy, Ppo
+
+from .common.ppo import LstmPolicy, Ppo
 
 
 @dataclass(frozen=True)

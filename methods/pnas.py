@@ -29,8 +29,9 @@ import numpy as np
 from harness.core.errors import InputError
 from harness.core.method import Method
 from harness.core.task import Task
-from methods._growth import Growth, Integers, Numbers, Picks, growth_of
-from methods._predictor import Ensemble
+
+from .common.growth import Growth, Integers, Numbers, Picks, growth_of
+from .common.predictor import Ensemble
 
 
 class Predictor(Protocol):

@@ -14,8 +14,8 @@ from dataclasses import dataclass, make_dataclass
 
 from harness.core.method import Method, space_is
 from harness.core.task import Task
-from harness.spaces.published import PUBLISHED
-from harness.spaces.published.space import PublishedSpace
+from harness.spaces.zoo import PUBLISHED
+from harness.spaces.zoo.space import PublishedSpace
 
 
 @dataclass(frozen=True)

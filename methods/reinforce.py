@@ -27,7 +27,8 @@ from numpy.typing import NDArray
 from harness.core.errors import InputError
 from harness.core.method import Method
 from harness.core.task import Task
-from methods._adam import Adam
+
+from .common.adam import Adam
 
 Numbers = NDArray[np.float64]
 

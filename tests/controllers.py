@@ -7,16 +7,16 @@ from collections.abc import Callable
 
 import keras
 import numpy as np
+from harness.methods.common.enas_macro_controller import EnasMacroController
+from harness.methods.common.enas_micro_controller import EnasMicroController
+from harness.methods.common.layered_controller import LayeredController
+from harness.methods.common.policy import Controller
 
 from harness.core.space import Choice, Space
 from harness.spaces import get_space
 from harness.spaces.cell import EnasCellSpace
-from harness.spaces.chain import ConvChainSpace
-from harness.spaces.macro import MacroSpace
-from methods._enas_macro_controller import EnasMacroController
-from methods._enas_micro_controller import EnasMicroController
-from methods._layered_controller import LayeredController
-from methods._policy import Controller
+from harness.spaces.enas_macro import MacroSpace
+from harness.spaces.nas_rl import ConvChainSpace
 
 
 class TinyMacro(MacroSpace):

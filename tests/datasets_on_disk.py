@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from harness.datasets import adience_age, cifar10, cifar100, fashion_mnist, folder, imagenet10_1, imagenette
+from harness.datasets.common.files import write_cifar_binary, write_idx
+from harness.datasets.common.imagenet import PhotoSet
 from PIL import Image
 
-from datasets import adience_age, cifar10, cifar100, fashion_mnist, folder, imagenet10_1, imagenette
-from datasets._files import write_cifar_binary, write_idx
-from datasets._imagenet import PhotoSet
 from harness.core.dataset import Dataset, DatasetSource
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from harness.nets.gated import GatedSupernet, Layers
-from harness.nets.weights import Handle
+from harness.nets.supernets.enas import GatedSupernet, Layers
+from harness.nets.supernets.flat_weights import Handle
 
 Score = Callable[[tuple[int, ...], int], float]
 """Accuracy of a path, given its picks and a number that stands for the batch."""

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fakes import make_task, run
+from harness.datasets.common import nasbench201_extract as _extract
 
-from datasets.nasbench201 import _extract
 from harness.core.method import Method
 from harness.core.table import Table
 from harness.run.lookup import TableEvaluator

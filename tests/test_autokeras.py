@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import pytest
 from fakes import MemoryJournal, make_task, run, tiny_data
+from harness.methods.autokeras import METHOD, AutoKeras
 
 from harness.core.dataset import SearchData
 from harness.core.errors import InputError
@@ -23,7 +24,6 @@ from harness.core.task import KerasConfig, Task
 from harness.nets.build import build_model
 from harness.spaces import get_space
 from harness.spaces.keras import KerasSpace
-from methods.autokeras import METHOD, AutoKeras
 
 SMALL = AutoKeras(epochs=2, images=64, max_model_size=60_000)
 RECIPE = Recipe(size=Size(4, 3), steps=1, validation_images=48)

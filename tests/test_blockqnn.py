@@ -7,6 +7,8 @@ import math
 import numpy as np
 import pytest
 from fakes import FakeEvaluator, MemoryJournal, VectorSpace, make_task, run
+from harness.methods.blockqnn import METHOD, SCHEDULE, BlockQnn, density
+from harness.methods.common.qlearning import Picks, QLearner
 from nb201 import needs_table, returned
 
 from harness.core.architecture import Cell, Edge
@@ -14,9 +16,7 @@ from harness.core.errors import InputError
 from harness.core.space import Genotype
 from harness.core.task import Proposal
 from harness.spaces import get_space, names
-from harness.spaces.block import BlockSpace
-from methods._qlearning import Picks, QLearner
-from methods.blockqnn import METHOD, SCHEDULE, BlockQnn, density
+from harness.spaces.blockqnn import BlockSpace
 
 SPACE = get_space("block-4")
 SMALL = METHOD(**METHOD.scaled["quick"])

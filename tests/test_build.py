@@ -18,7 +18,7 @@ from harness.nets.build import build_architecture, build_model
 from harness.nets.count import macs, parameters
 from harness.spaces import get_space
 from harness.spaces.nasbench201 import NasBench201Space
-from harness.spaces.published import DARTS_V1, DARTS_V2, Published
+from harness.spaces.zoo import DARTS_V1, DARTS_V2, Published
 
 SHARED = Path(__file__).parents[2] / "shared"
 ALL_SPACES = ("cell", "enas_cell", "macro-6", "chain-6", "nasbench201")

@@ -16,9 +16,9 @@ from plugin_files import GOOD, write_method, write_squares
 from report_records import make, save
 from test_run_plan import pretend, request_for
 
+from harness.core.home import CHECKOUT as ROOT
 from harness.run.plan import make_plan
-from harness.run.plugins import ROOT
-from harness.spaces.published import PUBLISHED
+from harness.spaces.zoo import PUBLISHED
 
 SLOW_MODULES = ("tensorflow", "keras", "autokeras", "matplotlib")
 

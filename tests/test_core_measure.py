@@ -6,12 +6,10 @@ import numpy as np
 import pytest
 
 from harness.core.architecture import Architecture, Cell, CellStack, Edge, Style
-from harness.core.layers import LayerGraph, Layers
+from harness.core.graph import LayerGraph, Layers
 from harness.core.lowering import lower
 from harness.core.measure import measure, shape_after
-from harness.core.seeds import rng
-from harness.core.space import Size
-from harness.core.steps import (
+from harness.core.primitives import (
     BiasedConv,
     Conv,
     Depthwise,
@@ -26,6 +24,8 @@ from harness.core.steps import (
     Unpool,
     Zero,
 )
+from harness.core.seeds import rng
+from harness.core.space import Size
 from harness.nets.build import build_architecture
 from harness.nets.count import macs, parameters
 from harness.spaces import get_space, names

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from fresh_process import in_fresh_process
+from harness.methods.darts import Bilevel, Darts, architecture_gradient, derive, one_hot
 
 from harness.core.dataset import SearchData
 from harness.core.errors import InputError
@@ -17,8 +18,7 @@ from harness.core.seeds import rng
 from harness.core.space import Size
 from harness.nets import runtime
 from harness.spaces.cell import CellSpace
-from harness.spaces.published import DARTS_V1, DARTS_V2
-from methods.darts import Bilevel, Darts, architecture_gradient, derive, one_hot
+from harness.spaces.zoo import DARTS_V1, DARTS_V2
 
 Tensors = Sequence[tf.Tensor]
 

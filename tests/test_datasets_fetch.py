@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pytest
 from datasets_on_disk import files
+from harness.datasets.common.fetch import Source, SourceError, bring, run_tool
 
-import datasets
-from datasets._fetch import Source, SourceError, bring, run_tool
 from harness.core.errors import InputError
+from harness.core.home import CHECKOUT
 
-CHECKOUT = Path(datasets.__file__).parents[1]
 CONTENT = {"a.bin": b"first", "b.bin": b"second"}
 MD5 = {name: hashlib.md5(content).hexdigest() for name, content in CONTENT.items()}
 
@@ -79,7 +78,7 @@ def test_killed_fetch_leaves_nothing(tmp_path: Path) -> None:
     """kill -9 in the middle of a source: no file of the set, and the next fetch clears up and succeeds."""
     program = (
         "import sys, time, pathlib\n"
-        "from datasets._fetch import Source, bring\n"
+        "from harness.datasets.common.fetch import Source, bring\n"
         "def stage(directory):\n"
         "    (directory / 'a.bin').write_bytes(b'fir')\n"
         "    print('staged', flush=True)\n"

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from datasets._files import (
+from harness.datasets.common.files import (
     CIFAR_RECORD,
     check_labels,
     read_cifar_binary,
@@ -18,7 +17,8 @@ from datasets._files import (
     write_cifar_binary,
     write_idx,
 )
-from datasets._statistics import mean_and_std
+from harness.datasets.common.statistics import mean_and_std
+
 from harness.core.errors import InputError
 
 SHAPE = (5, 4, 3)

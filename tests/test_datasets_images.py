@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from harness.datasets.common.images import class_folders, hold_out, image_size, read_images, samples
 from PIL import Image
 
-from datasets._images import class_folders, hold_out, image_size, read_images, samples
 from harness.core.errors import InputError
 
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from harness.datasets.common import nasbench201_bring as _bring
+from harness.datasets.common import nasbench201_extract as _extract
+from harness.datasets.common.fetch import SourceError
 from nb201 import TABLE, needs_table
 
-from datasets._fetch import SourceError
-from datasets.nasbench201 import _bring, _extract
 from harness.core.errors import InputError
 from harness.core.table import Table
 from harness.run import lookup_data

@@ -17,9 +17,9 @@ from datasets_on_disk import (
     same,
     source_of,
 )
+from harness.datasets import adience_age, folder, imagenet10_1, imagenet10_2, imagenette
 from PIL import Image
 
-from datasets import adience_age, folder, imagenet10_1, imagenet10_2, imagenette
 from harness.core.errors import InputError
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from harness.datasets import cifar10, cifar100, fashion_mnist, imagenette
+from harness.datasets.common.statistics import mean_and_std
 
-from datasets import cifar10, cifar100, fashion_mnist, imagenette
-from datasets._statistics import mean_and_std
 from harness.core.dataset import Dataset, DatasetSource
 
 ROOT = Path(os.environ.get("HARNESS_DATA", "~/.cache/nas-harness")).expanduser()

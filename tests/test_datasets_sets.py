@@ -11,11 +11,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 from datasets_on_disk import MAKERS, make_cifar10, make_cifar100, noise, same
+from harness.datasets import (
+    adience_age,
+    cifar10,
+    cifar100,
+    fashion_mnist,
+    folder,
+    imagenet10_1,
+    imagenet10_2,
+    imagenette,
+    toy,
+)
 
-import datasets
-from datasets import adience_age, cifar10, cifar100, fashion_mnist, folder, imagenet10_1, imagenet10_2, imagenette, toy
 from harness.core.dataset import DatasetSource
 from harness.core.errors import InputError
+from harness.core.home import CHECKOUT
+from harness.plugins.catalogue import FOLDERS
 
 NAMED = (fashion_mnist, cifar10, cifar100, imagenette, imagenet10_1, imagenet10_2, adience_age, toy)
 
@@ -134,7 +145,7 @@ def test_names_are_file_names() -> None:
 
 
 def test_every_file_is_a_set() -> None:
-    public = {path.stem for path in Path(datasets.__file__).parent.glob("*.py") if not path.stem.startswith("_")}
+    public = {path.stem for path in FOLDERS["dataset"].glob("*.py") if not path.stem.startswith("_")}
     assert public == {module.DATASET.name for module in NAMED} | {"folder", "table"}
 
 
@@ -143,7 +154,7 @@ def test_importing_costs_numpy_only() -> None:
     program = f"import sys, {', '.join(names)}; print({{'PIL', 'keras', 'tensorflow', 'ssl'}} & set(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", program],
-        cwd=Path(datasets.__file__).parents[1],
+        cwd=CHECKOUT,
         capture_output=True,
         text=True,
         check=False,
@@ -194,4 +205,4 @@ def test_cifar100_wrong_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 
 def test_modules_are_found_by_name() -> None:
     for module in NAMED:
-        assert importlib.import_module(f"datasets.{module.DATASET.name}").DATASET is module.DATASET
+        assert importlib.import_module(f"harness.datasets.{module.DATASET.name}").DATASET is module.DATASET

@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from datasets_on_disk import files
+from harness.datasets import cifar10, cifar100, fashion_mnist
+from harness.datasets.common import fetch as _fetch
+from harness.datasets.common.fetch import SourceError
 from PIL import Image
 
-from datasets import _fetch, cifar10, cifar100, fashion_mnist
-from datasets._fetch import SourceError
 from harness.core.errors import InputError
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from harness.datasets.table import source
 from tables_on_disk import write_table
 
-from datasets.table import source
 from harness.core.errors import InputError
 from harness.core.table import Table
 from harness.spaces.nasbench201 import NasBench201Space

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from harness.datasets.toy import CLASSES, DATASET
 
-from datasets.toy import CLASSES, DATASET
 from harness.core.dataset import Dataset
 
 

@@ -14,13 +14,13 @@ import pytest
 from nb201 import TABLE, needs_table
 from tables_on_disk import write_table
 
-from harness.run.plugins import ROOT
+from harness.core.home import CHECKOUT as ROOT
 
 BASELINES = ROOT / "results" / "baseline"
 _LEARNER = '''
 """REINFORCE under another name, and a spoilt one."""
 from dataclasses import dataclass
-from methods.reinforce import Reinforce
+from harness.methods.reinforce import Reinforce
 
 @dataclass(frozen=True)
 class Learner(Reinforce):

@@ -10,11 +10,12 @@ import tensorflow as tf
 
 from harness.core.seeds import rng
 from harness.core.space import Genotype, Size
-from harness.nets import norm, ops
+from harness.nets import norm
 from harness.nets.build import assign, build_model
-from harness.nets.gated import GatedCells, GatedMacro, GatedSupernet
+from harness.nets.supernets import kernels as ops
+from harness.nets.supernets.enas import GatedCells, GatedMacro, GatedSupernet
 from harness.spaces.cell import EnasCellSpace
-from harness.spaces.macro import MACRO_OPERATIONS, MacroSpace
+from harness.spaces.enas_macro import MACRO_OPERATIONS, MacroSpace
 
 SHAPE = (8, 8, 3)
 SIZE = Size(4, 3)

@@ -7,6 +7,8 @@ from itertools import product
 import numpy as np
 import pytest
 from fakes import FakeEvaluator, MemoryJournal, VectorSpace, make_task, run
+from harness.methods.common.hamming import HammingKernel
+from harness.methods.gp import METHOD, Picks, normal_scores
 from nb201 import needs_table, transferred
 from sklearn.gaussian_process import GaussianProcessRegressor
 
@@ -14,8 +16,6 @@ from harness.core.errors import InputError
 from harness.core.space import Genotype, Space
 from harness.core.task import Proposal
 from harness.spaces import get_space, names
-from methods._hamming import HammingKernel
-from methods.gp import METHOD, Picks, normal_scores
 
 SPACE = VectorSpace(6, 5)
 MIXED = get_space("chain-3")

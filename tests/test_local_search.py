@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from fakes import FakeEvaluator, MemoryJournal, VectorSpace, make_task, run
+from harness.methods.local_search import METHOD
 from nb201 import needs_table, returned
 
 from harness.core.space import Genotype
 from harness.core.task import Proposal
 from harness.spaces import get_space, names
-from methods.local_search import METHOD
 
 SPACE = VectorSpace(8, 4)
 TABLE = np.random.default_rng(0).random((8, 4)) / 8

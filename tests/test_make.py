@@ -10,9 +10,9 @@ import pytest
 import tensorflow as tf
 from test_core_measure import all_steps
 
-from harness.core.layers import Layers, Merge
+from harness.core.graph import Layers, Merge
+from harness.core.primitives import Conv, Flatten, FloorPool, LayerStep, ShakeShortcut, Unpool
 from harness.core.seeds import rng
-from harness.core.steps import Conv, Flatten, FloorPool, LayerStep, ShakeShortcut, Unpool
 from harness.nets.build import build_architecture
 from harness.nets.export import plain
 from harness.nets.layers import Shake

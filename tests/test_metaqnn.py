@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from fakes import FakeEvaluator, MemoryJournal, make_task, run
+from harness.methods.common.qlearning import QLearner, walk_of
+from harness.methods.metaqnn import METHOD, SCHEDULE
 from nb201 import needs_table, returned
 
 from harness.core.errors import InputError
 from harness.core.space import Genotype
 from harness.core.task import Evaluation, Proposal
 from harness.spaces import get_space, names
-from harness.spaces.layers import ChainLayer, LayerChainSpace
-from methods._qlearning import QLearner, walk_of
-from methods.metaqnn import METHOD, SCHEDULE
+from harness.spaces.metaqnn import ChainLayer, LayerChainSpace
 
 SPACE = get_space("qchain-5")
 SMALL = METHOD(**METHOD.scaled["quick"])

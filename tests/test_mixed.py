@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from harness.core.seeds import rng
 from harness.core.space import Size
-from harness.nets.mixed import MixedSupernet, cell_edges
-from harness.nets.ops import run
+from harness.nets.supernets.darts import MixedSupernet, cell_edges
+from harness.nets.supernets.kernels import run
 from harness.spaces.cell import DARTS_OPERATIONS
 
 

@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 from fakes import FakeEvaluator, MemoryJournal, VectorSpace, by_hash, make_task, run
+from harness.methods.common.symmetry import Symmetry
+from harness.methods.nao import METHOD
+from harness.methods.random_search import METHOD as RANDOM_SEARCH
 from nb201 import needs_table, returned
 
 from harness.core.budget import Meter
@@ -14,9 +17,6 @@ from harness.core.errors import InputError
 from harness.core.space import Genotype
 from harness.core.task import Evaluation, Proposal
 from harness.spaces import get_space
-from methods._symmetry import Symmetry
-from methods.nao import METHOD
-from methods.random_search import METHOD as RANDOM_SEARCH
 
 WIDE = VectorSpace(10, 5)
 SMALL: dict[str, Any] = {

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from fakes import VectorSpace
 from fresh_process import in_fresh_process
+from harness.methods.common.nao import Known, Learner, drawn, improved, scaled
+from harness.methods.common.nao_network import network
+from harness.methods.common.nao_settings import Settings
+from harness.methods.common.symmetry import Symmetry
 
 from harness.core.space import Genotype, Space
 from harness.spaces import get_space
-from methods._nao import Known, Learner, drawn, improved, scaled
-from methods._nao_network import network
-from methods._nao_settings import Settings
-from methods._symmetry import Symmetry
 
 SPACE = get_space("enas_cell-2")
 QUICK = Settings(epd_units=32, epd_layers=(), epd_dropout=0.0, epd_epochs=120, epd_batch=50, epd_rate=1e-2)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
+from harness.methods.common.nao_network import TRADE_OFF, Network, Words, embed, network
+from harness.methods.common.nao_settings import Settings
 
 from harness.spaces import get_space, names
-from methods._nao_network import TRADE_OFF, Network, Words, embed, network
-from methods._nao_settings import Settings
 
 SETTINGS = Settings(epd_units=16, epd_layers=(8,), epd_dropout=0.0, epd_epochs=1, epd_batch=10, epd_rate=1e-3)
 SPACE = get_space("enas_cell-3")

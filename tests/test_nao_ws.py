@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 from fakes import MemoryJournal, make_task
 from fresh_process import in_fresh_process
+from harness.methods.common.nao_ws import PoolSearch
+from harness.methods.common.symmetry import Symmetry
+from harness.methods.nao_ws import METHOD
 from nao_supernet import FakeNet
 
 from harness.core.budget import BudgetSpent
@@ -18,9 +21,6 @@ from harness.core.errors import InputError
 from harness.core.space import Genotype
 from harness.core.task import Task
 from harness.spaces import get_space
-from methods._nao_ws import PoolSearch
-from methods._symmetry import Symmetry
-from methods.nao_ws import METHOD
 
 SPACE = get_space("enas_cell-2")
 SMALL: dict[str, Any] = {

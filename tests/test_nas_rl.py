@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from fakes import FakeEvaluator, MemoryJournal, make_task, run
+from harness.methods.nas_rl import METHOD
 
 from harness.core.errors import InputError
 from harness.core.space import Genotype
 from harness.core.task import Evaluation, Proposal
 from harness.spaces import get_space, names
-from harness.spaces.chain import ConvChainSpace
-from methods.nas_rl import METHOD
+from harness.spaces.nas_rl import ConvChainSpace
 
 SPACE = get_space("chain-3")
 FAST = METHOD(children=2, units=12, layers=1, learning_rate=0.05)

@@ -8,14 +8,14 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from fakes import FakeEvaluator, MemoryJournal, VectorSpace, by_hash, make_task, run
+from harness.methods.common.ppo import LstmPolicy, Ppo
+from harness.methods.nasnet import METHOD, Baseline
 from nb201 import needs_table, returned
 
 from harness.core.errors import InputError
 from harness.core.space import Choice, Genotype, Space
 from harness.core.task import Proposal
 from harness.spaces import get_space, names
-from methods._ppo import LstmPolicy, Ppo
-from methods.nasnet import METHOD, Baseline
 
 Numbers = np.ndarray
 FAST = METHOD(children=3, units=12, learning_rate=0.02)

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from harness.nets import norm
 from harness.nets.norm import FusedBatchNormalization
-from harness.nets.ops import normalise
+from harness.nets.supernets.kernels import normalise
 
 SHAPE = (6, 5, 4, 3)
 SHAPES = {"usual": SHAPE, "pairs": (6, 5, 4, 24), "odd, so no pairs": (6, 5, 3, 24), "two pixels": (6, 1, 2, 40)}

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from harness.core.primitives import Conv, macro_steps_of, steps_of, weight_shapes
 from harness.core.seeds import rng
-from harness.core.steps import Conv, macro_steps_of, steps_of, weight_shapes
 from harness.nets.make import Maker
-from harness.nets.ops import initial_values, run
+from harness.nets.supernets.kernels import initial_values, run
 
 CHANNELS = 8
 SIZES = {"conv": (1, 3, 5), "sep_conv": (3, 5, 7), "dil_conv": (3, 5), "max_pool": (2, 3, 5, 7), "avg_pool": (2, 3, 5)}

@@ -10,6 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 from fakes import FakeEvaluator, MemoryJournal, Score, VectorSpace, by_hash, make_task, run
+from harness.methods.common.growth import MOST_OPTIONS, CellGrowth, Growth, Integers, Numbers, Picks, growth_of
+from harness.methods.common.predictor import Ensemble, ranks
+from harness.methods.pnas import METHOD, Surrogate
 from nb201 import needs_table, returned
 
 from harness.core.budget import BudgetSpent
@@ -18,9 +21,6 @@ from harness.core.space import Genotype
 from harness.core.task import Proposal, Task
 from harness.spaces import get_space, names
 from harness.spaces.nasnet import PNAS_OPERATIONS, PnasSpace
-from methods._growth import MOST_OPTIONS, CellGrowth, Growth, Integers, Numbers, Picks, growth_of
-from methods._predictor import Ensemble, ranks
-from methods.pnas import METHOD, Surrogate
 
 CELLS = CellGrowth(PnasSpace())
 Blocks = tuple[Picks, ...]

@@ -9,9 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from controllers import TinyMacro, all_picks, macro, plain
-
-from harness.spaces.chain import ConvChainSpace
-from methods._policy import (
+from harness.methods.common.policy import (
     IMPOSSIBLE,
     Attention,
     Controller,
@@ -22,6 +20,8 @@ from methods._policy import (
     categorical,
     squeeze,
 )
+
+from harness.spaces.nas_rl import ConvChainSpace
 
 # --- pieces
 

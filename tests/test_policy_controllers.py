@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from controllers import CASES, uniforms
+from harness.methods.common.policy import Controller
 
 from harness.core.space import Space
-from methods._policy import Controller
 
 
 @pytest.fixture(scope="module", params=sorted(CASES))
@@ -126,7 +126,7 @@ def test_two_processes_agree_to_the_last_bit() -> None:
     code = """
 import hashlib, numpy as np
 from harness.spaces.cell import EnasCellSpace
-from methods._enas_micro_controller import EnasMicroController
+from harness.methods.common.enas_micro_controller import EnasMicroController
 rng = np.random.default_rng(0)
 controller = EnasMicroController(EnasCellSpace(), rng)
 for _ in range(5):

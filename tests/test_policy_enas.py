@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from controllers import micro, plain, uniforms
+from harness.methods.common.enas_macro_controller import EnasMacroController
+from harness.methods.common.enas_micro_controller import EnasMicroController
+from harness.methods.common.policy import IMPOSSIBLE
 
 from harness.spaces.cell import EnasCellSpace
-from harness.spaces.chain import ConvChainSpace
-from harness.spaces.macro import MacroSpace
-from methods._enas_macro_controller import EnasMacroController
-from methods._enas_micro_controller import EnasMicroController
-from methods._policy import IMPOSSIBLE
+from harness.spaces.enas_macro import MacroSpace
+from harness.spaces.nas_rl import ConvChainSpace
 
 # --- NAS-RL
 

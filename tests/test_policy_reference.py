@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from controllers import macro, micro, plain, uniforms
+from harness.methods.common.policy import Controller
 
 from harness.spaces.cell import EnasCellSpace
-from harness.spaces.chain import ConvChainSpace
-from harness.spaces.macro import MacroSpace
-from methods._policy import Controller
+from harness.spaces.enas_macro import MacroSpace
+from harness.spaces.nas_rl import ConvChainSpace
 
 Vector = np.ndarray
 

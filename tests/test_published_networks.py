@@ -13,7 +13,7 @@ from harness.core.space import Size
 from harness.nets.build import build_architecture, build_model
 from harness.nets.count import macs, parameters
 from harness.spaces import get_space
-from harness.spaces.published import PUBLISHED
+from harness.spaces.zoo import PUBLISHED
 
 SMALL = Size(8, 3, 2)
 TWINS = {"shake_shake_26_2x96d_cutout", "nasnet_a_cutout", "enas_macro_more_channels", "naonet_a_128", "darts_v1"}

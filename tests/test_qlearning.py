@@ -9,6 +9,17 @@ from itertools import count, product
 import numpy as np
 import pytest
 from fakes import FakeEvaluator, MemoryJournal, VectorSpace, make_task, run
+from harness.methods.common.qlearning import (
+    Episode,
+    Picks,
+    QLearner,
+    Schedule,
+    Step,
+    choose,
+    explore,
+    share_spent,
+    walk_of,
+)
 from scipy.stats import chisquare
 
 from harness.core.budget import Budget, Meter
@@ -16,7 +27,6 @@ from harness.core.method import Method
 from harness.core.space import Genotype
 from harness.core.task import Evaluation, Proposal, Task
 from harness.spaces import get_space, names
-from methods._qlearning import Episode, Picks, QLearner, Schedule, Step, choose, explore, share_spent, walk_of
 
 FALLING = Schedule([(1.0, 6), (0.5, 2), (0.1, 2)])
 

@@ -6,12 +6,12 @@ from collections import Counter
 
 import pytest
 from fakes import FakeEvaluator, VectorSpace, make_task, run
+from harness.methods.random_sampling import METHOD
 from nb201 import needs_table, tables
 
 from harness.core.space import Genotype
 from harness.spaces import get_space, names
 from harness.spaces.nasbench201 import NasBench201Space
-from methods.random_sampling import METHOD
 
 
 @pytest.mark.parametrize("name", sorted(names()))

@@ -7,11 +7,11 @@ from collections import Counter
 import numpy as np
 import pytest
 from fakes import FakeEvaluator, MemoryJournal, VectorSpace, by_hash, make_task, run
+from harness.methods.random_search import METHOD
 from nb201 import needs_table, returned
 
 from harness.core.space import Genotype
 from harness.core.task import Proposal
-from methods.random_search import METHOD
 
 
 def first_pick(proposal: Proposal) -> float:

@@ -9,13 +9,13 @@ from itertools import count
 import numpy as np
 import pytest
 from fakes import FakeEvaluator, MemoryJournal, Score, VectorSpace, by_hash, make_task, run
+from harness.methods.regularized_evolution import METHOD
 from nb201 import needs_table, returned
 
 from harness.core.errors import InputError
 from harness.core.space import Choice, Genotype, Space
 from harness.core.task import Proposal, Task
 from harness.spaces import get_space, names
-from methods.regularized_evolution import METHOD
 
 WIDE = VectorSpace(60, 10)
 

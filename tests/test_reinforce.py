@@ -7,15 +7,15 @@ from itertools import product
 import numpy as np
 import pytest
 from fakes import FakeEvaluator, MemoryJournal, VectorSpace, make_task, run
+from harness.methods.common.adam import Adam
+from harness.methods.reinforce import METHOD, Baseline, Numbers, Policy
 from nb201 import needs_table, transferred
 
 from harness.core.errors import InputError
 from harness.core.space import Genotype
 from harness.core.task import Proposal
 from harness.spaces import get_space, names
-from harness.spaces.chain import ConvChainSpace
-from methods._adam import Adam
-from methods.reinforce import METHOD, Baseline, Numbers, Policy
+from harness.spaces.nas_rl import ConvChainSpace
 
 SPACE = VectorSpace(6, 5)
 OPTIONS = (2, 3)

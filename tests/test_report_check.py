@@ -15,9 +15,9 @@ from test_cli import call
 
 from harness.core.errors import InputError
 from harness.core.record import Run
-from harness.report import check as gate
-from harness.report.baseline import Baseline, read_baseline, rows_of, write_baseline
-from harness.report.check import Finding, check, exit_code, tolerance
+from harness.report.gate import check as gate
+from harness.report.gate.baseline import Baseline, read_baseline, rows_of, write_baseline
+from harness.report.gate.check import Finding, check, exit_code, tolerance
 
 KINDS: list[Callable[..., Run]] = [tabular, counted, make]
 """Factories of tabular, counted and timed runs."""

@@ -9,13 +9,13 @@ import pytest
 
 from harness.core.architecture import Cell, CellStack, Edge, ResidualStages
 from harness.core.errors import InputError
-from harness.core.layers import Layer, LayerGraph
+from harness.core.graph import Layer, LayerGraph
+from harness.core.primitives import Conv, Depthwise, Dropout, Flatten, Norm, Pool, Relu
 from harness.core.seeds import rng
 from harness.core.space import Size
-from harness.core.steps import Conv, Depthwise, Dropout, Flatten, Norm, Pool, Relu
-from harness.report.describe import boxes, describe, parts
-from harness.report.draw import STYLE, document, drawings, write_svg
-from harness.report.layout import layered
+from harness.report.drawing.describe import boxes, describe, parts
+from harness.report.drawing.draw import STYLE, document, drawings, write_svg
+from harness.report.drawing.layout import layered
 from harness.spaces import get_space, names
 
 SPACES = (*names(), "cell-2", "macro-6", "chain-6")

@@ -12,12 +12,12 @@ from urllib.parse import unquote
 import pytest
 from report_records import examples, make, save, with_logs
 
+from harness.commands.inspection import proposed
 from harness.core.record import Run
 from harness.core.seeds import rng
-from harness.report.charts import MARKS
-from harness.report.html import report_html
-from harness.report.html_blocks import LISTED
-from harness.run.inspection import proposed
+from harness.report.forms.charts import MARKS
+from harness.report.forms.html import report_html
+from harness.report.forms.html_blocks import LISTED
 from harness.spaces import get_space
 
 EMPTY = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"}

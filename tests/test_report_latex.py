@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from report_records import examples, make
 
-from harness.report.latex import cost_tex, escape, performance_tex
+from harness.report.forms.latex import cost_tex, escape, performance_tex
 
 WRITERS = (performance_tex, cost_tex)
 HOSTILE = r"100 % of A&B_c #1 $x$ {y} \end{tabular} ~^ <i> | ±"

@@ -7,7 +7,7 @@ import pytest
 from report_records import examples, make, save, with_logs
 
 from harness.core.errors import InputError
-from harness.report.load import load_run, load_runs
+from harness.report.model.load import load_run, load_runs
 
 
 def test_reads_back_what_a_run_wrote_at_any_depth(tmp_path: Path):

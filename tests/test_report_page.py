@@ -12,10 +12,10 @@ from urllib.parse import unquote
 import pytest
 from report_records import make, save, with_logs
 
+from harness.commands.inspection import proposed
 from harness.core.record import Run
 from harness.core.seeds import rng
-from harness.report.html import report_html
-from harness.run.inspection import proposed
+from harness.report.forms.html import report_html
 from harness.spaces import get_space
 
 api = pytest.importorskip("playwright.sync_api", reason="the Python package playwright is not installed")

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 from report_records import make, with_logs
 
+from harness.commands.show import lines, show, sparkline
 from harness.core.errors import InputError
 from harness.core.seeds import rng
 from harness.core.space import Size
 from harness.report import plots
-from harness.report.curves import incumbent
+from harness.report.forms.write import write_all
+from harness.report.model.curves import incumbent
 from harness.report.plots import accuracy_parameters, anytime
-from harness.report.show import lines, show, sparkline
 from harness.report.style import figure, looks
-from harness.report.write import write_all
 from harness.spaces import get_space
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -70,7 +70,7 @@ def test_figures_are_drawn_when_everything_failed(tmp_path: Path, draw):
 def test_shared_weights_are_dashed_and_labelled(shared: bool, style: str):
     from matplotlib.figure import Figure
 
-    from harness.report.groups import blocks
+    from harness.report.model.groups import blocks
     from harness.report.plots import _anytime_panel
 
     [block] = blocks([with_logs(make("darts", 0.9), (5.0, 0.3), shared=shared)])
@@ -102,7 +102,7 @@ def test_the_title_of_a_single_panel_is_not_cut_off(tmp_path: Path, monkeypatch:
 def test_a_band_is_drawn_from_three_seeds(seeds: int):
     from matplotlib.figure import Figure
 
-    from harness.report.groups import blocks
+    from harness.report.model.groups import blocks
     from harness.report.plots import _anytime_panel
 
     [block] = blocks([with_logs(make("darts", 0.9, s), (5.0, 0.3 + 0.1 * s), (9.0, 0.9)) for s in range(seeds)])

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import InputError
-from harness.report import published
+from harness.report.model import published
 
 SPECS = Path(__file__).parents[2] / "shared" / "specs" / "published_tables.json"
 

@@ -11,7 +11,7 @@ import statistics
 import pytest
 from report_records import examples, make
 
-from harness.report.sheets import cost_csv, performance_csv, records_csv
+from harness.report.forms.sheets import cost_csv, performance_csv, records_csv
 
 
 def rows(text: str) -> list[dict[str, str]]:

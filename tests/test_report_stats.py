@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from report_records import OPTIMUM, examples, make, tabular, with_logs
 
-from harness.report import stats
-from harness.report.diagram import critical_difference, rankings
-from harness.report.groups import blocks
-from harness.report.statistics import REFERENCE, TOO_SMALL, ranking, regrets, statistics
-from harness.report.write import write_all
+from harness.report.drawing.diagram import critical_difference, rankings
+from harness.report.forms.write import write_all
+from harness.report.model.groups import blocks
+from harness.report.stats.page import REFERENCE, TOO_SMALL, ranking, regrets, statistics
+from harness.report.stats import tests as stats
 
 RNG = np.random.default_rng
 
@@ -381,7 +381,7 @@ def test_the_diagram_is_drawn_when_there_is_enough_for_it(tmp_path: Path):
 def test_the_diagram_has_every_method_at_its_rank_and_a_bar_per_group():
     from matplotlib.figure import Figure
 
-    from harness.report.diagram import _panel
+    from harness.report.drawing.diagram import _panel
 
     [(block, found)] = rankings(league(5, 12, noise=0.05))
     axes = Figure().subplots()

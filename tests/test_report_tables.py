@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from report_records import PROVENANCE, examples, make
 
-from harness.report import published, text
-from harness.report.cells import relative_improvement
-from harness.report.groups import blocks
-from harness.report.tables import cost, performance
+from harness.report.forms import text
+from harness.report.forms.tables import cost, performance
+from harness.report.model import published
+from harness.report.model.cells import relative_improvement
+from harness.report.model.groups import blocks
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -156,7 +157,7 @@ def test_measured_cells_do_not_depend_on_published_numbers(monkeypatch):
     before = performance(examples())
     table = published.table_a()
     changed = replace(table, values=dict.fromkeys(table.values, 0.0))
-    monkeypatch.setattr("harness.report.tables.table_a", lambda: changed)
+    monkeypatch.setattr("harness.report.forms.tables.table_a", lambda: changed)
     strip = re.compile(r"<br><sub>published [^<]*</sub>")
     measured = before.partition("## Published")[0]
     assert strip.sub("", performance(examples()).partition("## Published")[0]) == strip.sub("", measured)
@@ -212,7 +213,7 @@ def test_numbers_and_escapes():
 
 
 def test_importing_the_tables_brings_neither_matplotlib_nor_tensorflow():
-    code = "import sys, harness.report.tables, harness.report.write; print(*sys.modules)"
+    code = "import sys, harness.report.forms.tables, harness.report.forms.write; print(*sys.modules)"
     root = Path(__file__).parents[1]
     loaded = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True).stdout
     assert not {"matplotlib", "tensorflow", "keras", "autokeras"} & set(loaded.split())

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from harness.run.plugins import ROOT
+from harness.core.home import CHECKOUT as ROOT
 
 _START = """
 import importlib, os, pathlib, subprocess, sys
 sys.path.insert(0, {root!r})
-import datasets.toy
+import harness.datasets.toy
 from harness.run.fence import Forbidden, fence
 here = pathlib.Path({here!r})
 paths = (here / "hidden", here / "one.npy", pathlib.Path({root!r}) / "datasets")
-stands = fence(Forbidden(paths, ("datasets",), closed=(here / "runs",), opened=(here / "runs" / "mine",)))
+stands = fence(Forbidden(paths, ("harness.datasets",), closed=(here / "runs",), opened=(here / "runs" / "mine",)))
 def refused(action):
     try:
         action()
@@ -90,7 +90,7 @@ def test_of_a_closed_directory_only_what_is_opened_can_be_read(tmp_path: Path) -
 def test_loaders_cannot_be_imported_again(tmp_path: Path) -> None:
     inside(
         tmp_path,
-        "refused(lambda: importlib.import_module('datasets.toy'))\n"
+        "refused(lambda: importlib.import_module('harness.datasets.toy'))\n"
         "refused(lambda: __import__('datasets'))\n"
         "assert not any(name.split('.')[0] == 'datasets' for name in sys.modules)\n",
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from report_records import make, save
 
-from harness.run import fresh
+from harness.commands import freshness as fresh
 
 
 @pytest.fixture
@@ -67,11 +67,10 @@ def test_a_changed_or_lost_file_of_the_report_is_noticed(report: tuple[Path, Pat
 def test_changed_code_is_noticed(report: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     directory, _ = report
     root = tmp_path / "root"
-    for folder in ("harness/report", "results/published"):
-        (root / folder).mkdir(parents=True)
-    monkeypatch.setattr(fresh, "ROOT", root)
+    (root / "report").mkdir(parents=True)
+    monkeypatch.setattr(fresh, "PACKAGE", root)
     before = fresh.state_of(directory)
-    (root / "harness" / "report" / "tables.py").write_text("new = 1")
+    (root / "report" / "tables.py").write_text("new = 1")
     assert fresh.state_of(directory) != before
 
 

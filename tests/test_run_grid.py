@@ -19,14 +19,14 @@ import pytest
 from plugin_files import GOOD, write_method, write_squares
 
 from harness.core.budget import Budget
+from harness.core.home import CHECKOUT as ROOT
 from harness.core.recipe import Recipe
 from harness.core.record import Record
 from harness.core.space import Size
-from harness.report.load import load_runs
-from harness.report.tables import performance
+from harness.report.forms.tables import performance
+from harness.report.model.load import load_runs
 from harness.run.grid import View
 from harness.run.plan import make_plan
-from harness.run.plugins import ROOT
 from harness.run.profiles import Profile
 from harness.run.request import Request
 from harness.run.runner import Runner
@@ -186,7 +186,7 @@ attempt("cat", lambda: np.frombuffer(subprocess.run(
 attempt("tensorflow", lambda: np.frombuffer(
     importlib.import_module("tensorflow").io.read_file(str(root / "squares" / "y_test.npy")).numpy()[-480:], np.int64))
 attempt("loader", lambda: load_file({plugin!r}).DATASET.load(root).y_test)
-attempt("package", lambda: importlib.import_module("datasets.toy").DATASET.load(root).y_test)
+attempt("package", lambda: importlib.import_module("harness.datasets.toy").DATASET.load(root).y_test)
 attempt("other run", lambda: (out / "smoke" / "squares" / "macro-3" / "other" / "0" / "record.json").read_text())
 attempt("test images", lambda: np.load(out / "prepared" / "squares" / "x_test.npy"))
 for path in pathlib.Path({out!r}).rglob("*.np*"):

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from report_records import make
 
+from harness.commands.inspection import cell_stack, from_file, parse_image, proposed
 from harness.core.architecture import Edge, ResidualStages
 from harness.core.errors import InputError
 from harness.core.space import Size
-from harness.run.inspection import cell_stack, from_file, parse_image, proposed
 from harness.spaces import get_space
 
 CELL = [["sep_conv_3x3", 0], ["none", 0], ["skip_connect", 2], ["max_pool_3x3", 1]]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.run import machine
+from harness.run.backends import machine
 
 GIB = 2**30
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.core.errors import InputError
-from harness.run.names import directory_name, one_of, sentence
+from harness.core.names import directory_name, one_of, sentence
 
 NAMES = ["darts", "enas_macro", "enas_micro", "random_search"]
 

@@ -12,8 +12,8 @@ from plugin_files import GOOD, write_method, write_squares
 from harness.core.budget import Budget
 from harness.core.errors import InputError
 from harness.core.record import Record
+from harness.run.backends.machine import cores
 from harness.run.job import Job
-from harness.run.machine import cores
 from harness.run.plan import check_writable, make_plan
 from harness.run.profiles import QUICK, SMOKE
 from harness.run.request import Request
@@ -78,7 +78,7 @@ def test_what_a_search_may_not_touch(tmp_path: Path) -> None:
     names = {path.name for path in job.forbidden.paths}
     assert {"y_test.npy", "x_test.npy", "squares.py", "datasets"} <= names
     assert "good.py" not in names
-    assert "datasets" in job.forbidden.modules
+    assert "harness.datasets" in job.forbidden.modules
     assert tmp_path / "out" / "smoke" in job.forbidden.closed
     assert job.forbidden.opened == (job.directory.path,)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import InputError
-from harness.run.plugins import (
-    ROOT,
+from harness.core.home import CHECKOUT as ROOT
+from harness.plugins.catalogue import (
     BrokenPlugin,
     Catalogue,
     load_dataset,
@@ -69,7 +69,7 @@ def test_the_projects_own_files_are_found() -> None:
 def test_finding_and_describing_runs_no_plugin() -> None:
     code = (
         "import sys\n"
-        "from harness.run.plugins import Catalogue\n"
+        "from harness.plugins.catalogue import Catalogue\n"
         "c = Catalogue()\n"
         "assert all(c.source('method', n).facts().title for n in c.names('method'))\n"
         "heavy = {'tensorflow', 'keras', 'numpy', 'methods', 'datasets'}\n"
@@ -176,7 +176,7 @@ def test_installed_packages_register_by_entry_points(tmp_path: Path) -> None:
     entries = "[harness.methods]\ntheirs = somebody.mine\ntheirs_too = somebody.mine:Mine\n"
     write(metadata / "entry_points.txt", entries)
     code = (
-        "from harness.run.plugins import Catalogue, load_method\n"
+        "from harness.plugins.catalogue import Catalogue, load_method\n"
         "for name in ('theirs', 'theirs_too'):\n"
         "    source = Catalogue().source('method', name)\n"
         "    assert source.facts().title == load_method(source).title == 'My method'\n"

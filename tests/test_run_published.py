@@ -10,15 +10,17 @@ import pytest
 from fakes import make_task
 from test_run_plan import request_for
 
+from harness.commands import zoo as published
 from harness.core.architecture import CellStack
 from harness.core.errors import InputError
+from harness.core.home import CHECKOUT as ROOT
 from harness.core.space import Size
-from harness.run import published
+from harness.plugins.catalogue import Catalogue, load_method, method_names
 from harness.run.final import HiddenLabels
 from harness.run.plan import make_plan
-from harness.run.plugins import ROOT, Catalogue, load_method, method_names
 from harness.spaces import get_space
-from harness.spaces.published import MISSING, PUBLISHED
+from harness.spaces.zoo import MISSING, PUBLISHED
+from harness.spaces.zoo.find import scaling
 
 PAGE = ROOT / "results" / "tables" / "published_architectures.md"
 
@@ -103,7 +105,7 @@ class TestMethods:
             Catalogue().source("method", name)
 
     def test_the_record_says_how_far_it_was_scaled(self) -> None:
-        told = published.scaling("densenet_bc_190_40", Size(24, 10))
+        told = scaling("densenet_bc_190_40", Size(24, 10))
         assert (told["channels"], told["published channels"]) == (24, 40)
         assert (told["layers"], told["published layers"]) == (16, 31)
         assert told["layers are"] == "layers per block"
@@ -115,5 +117,5 @@ def test_a_job_goes_by_its_network_and_records_its_size(tmp_path: Path) -> None:
     job = jobs["published/densenet_bc_190_40"]
     assert (job.title, job.native, job.space) == ("DenseNet-BC", "published", "published")
     network = HiddenLabels(lambda _: np.zeros(0, np.int64)).recipes(job)["network"]
-    assert network == published.scaling("densenet_bc_190_40", job.profile.final.size)
+    assert network == scaling("densenet_bc_190_40", job.profile.final.size)
     assert len({job.directory.path for job in jobs.values()}) == 2

@@ -51,7 +51,7 @@ def leave(job: Job, phase: Phase) -> None:
 
 
 class Phases:
-    """Stands for :func:`harness.run.execute.execute`: every phase succeeds at once, unless told otherwise."""
+    """Stands for :func:`harness.run.backends.local.execute`: every phase succeeds at once, unless told otherwise."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.started: list[tuple[str, int, Phase]] = []

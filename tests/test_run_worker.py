@@ -22,10 +22,11 @@ from test_run_plan import request_for
 
 from harness.core.space import Genotype
 from harness.core.task import KerasConfig
-from harness.run import execute, searching, worker
+from harness.plugins.catalogue import BrokenPlugin
+from harness.run import searching, worker
+from harness.run.backends import local as execute
 from harness.run.job import Job, Outcome
 from harness.run.plan import make_plan
-from harness.run.plugins import BrokenPlugin
 from harness.run.searching import Failure, Unsupported
 from harness.run.store import read_json
 

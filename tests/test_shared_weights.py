@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from fakes import make_task
+from harness.methods.common.shared_weights import Restarts, SharedWeights
 from nao_supernet import FakeNet
 
 from harness.core.budget import BudgetSpent
 from harness.spaces import get_space
-from methods._shared_weights import Restarts, SharedWeights
 
 SPACE = get_space("enas_cell-2")
 CHILD = (0,) * len(SPACE.choices)

@@ -11,7 +11,7 @@ from harness.core.lowering import lower
 from harness.core.measure import measure
 from harness.core.space import Genotype, Size
 from harness.spaces import get_space
-from harness.spaces.block import BlockSpace, Code, layers_at
+from harness.spaces.blockqnn import BlockSpace, Code, layers_at
 
 SIZE = Size(8, 3, 2)
 RESIDUAL: list[Code] = [(1, 1, 3, 0, 0), (2, 1, 5, 1, 0), (3, 5, 0, 0, 2), (4, 7, 0, 0, 0)]

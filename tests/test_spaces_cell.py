@@ -10,7 +10,7 @@ import pytest
 from harness.core.architecture import Cell
 from harness.core.space import Size
 from harness.spaces.cell import CellSpace, EnasCellSpace, NaoCellSpace, reductions
-from harness.spaces.published import DARTS_V1, DARTS_V2, PUBLISHED, Published
+from harness.spaces.zoo import DARTS_V1, DARTS_V2, PUBLISHED, Published
 
 SIZE = Size(16, 8)
 ENAS_NORMAL = "0 2 0 0 0 4 0 1 0 4 1 1 1 0 0 1 0 2 1 1"

@@ -9,7 +9,7 @@ from harness.core.architecture import ConvChain
 from harness.core.errors import InputError
 from harness.core.space import Size
 from harness.spaces import get_space
-from harness.spaces.chain import ConvChainSpace
+from harness.spaces.nas_rl import ConvChainSpace
 
 SIZE = Size(64, 0)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.core.layers import LayerGraph
+from harness.core.graph import LayerGraph
 from harness.core.lowering import lower
 from harness.core.measure import measure
+from harness.core.primitives import Conv, Flatten, FloorPool
 from harness.core.space import Genotype, Size
-from harness.core.steps import Conv, Flatten, FloorPool
 from harness.spaces import get_space
-from harness.spaces.layers import LAYERS, ChainLayer, ChainState, LayerChainSpace
+from harness.spaces.metaqnn import LAYERS, ChainLayer, ChainState, LayerChainSpace
 
 SIZE = Size(64, 0)
 POOL = "max_pool_5x5_s3"  # 32 pixels become 9, 9 become 1

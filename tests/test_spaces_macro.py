@@ -7,7 +7,7 @@ import numpy as np
 from harness.core.architecture import Edge
 from harness.core.space import Size
 from harness.spaces import get_space
-from harness.spaces.macro import MACRO_OPERATIONS, MacroSpace
+from harness.spaces.enas_macro import MACRO_OPERATIONS, MacroSpace
 
 
 def test_twelve_layers_have_78_integers_and_the_published_size() -> None:

@@ -14,7 +14,7 @@ from harness.core.measure import measure
 from harness.core.space import Genotype, Size, Space
 from harness.spaces import get_space
 from harness.spaces.nasnet import NASNET_OPERATIONS, PNAS_OPERATIONS, NasNetSpace, PnasSpace
-from harness.spaces.published import PUBLISHED
+from harness.spaces.zoo import PUBLISHED
 
 SIZE = Size(16, 8)
 WORDS = {

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from harness.core.architecture import CellStack
-from harness.core.layers import LayerGraph
+from harness.core.graph import LayerGraph
 from harness.core.lowering import lower
 from harness.core.measure import measure
+from harness.core.primitives import BiasedConv, Conv, Dropout, Norm, Pool, Unpool
 from harness.core.space import Size
-from harness.core.steps import BiasedConv, Conv, Dropout, Norm, Pool, Unpool
 from harness.spaces import get_space, names
-from harness.spaces.published import MISSING, PUBLISHED
-from harness.spaces.published.entry import FULL, multiple
-from harness.spaces.published.notation import cell, coded
+from harness.spaces.zoo import MISSING, PUBLISHED
+from harness.spaces.zoo.entry import FULL, multiple
+from harness.spaces.zoo.notation import cell, coded
 
 SPECS = Path(__file__).parents[2] / "shared" / "specs" / "published_architectures.json"
 CIFAR = (32, 32, 3)

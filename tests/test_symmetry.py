@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from harness.methods.common.symmetry import Symmetry
 
 from harness.spaces import get_space
-from methods._symmetry import Symmetry
 
 PAIRED = ("enas_cell", "nao_cell", "nasnet", "pnas")
 

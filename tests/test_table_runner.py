@@ -13,19 +13,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from harness.datasets.table import source
 from plugin_files import write_method
 from tables_on_disk import write_table
 from test_run_runner import COMMAND, Lines
 
-from datasets.table import source
 from harness.core.budget import Budget, BudgetSpent, Meter
 from harness.core.errors import InputError
+from harness.core.home import CHECKOUT as ROOT
 from harness.core.record import Record
 from harness.core.table import Signal, Table
-from harness.report.load import load_runs
+from harness.report.model.load import load_runs
 from harness.run.lookup import TableEvaluator
 from harness.run.plan import make_plan
-from harness.run.plugins import ROOT
 from harness.run.profiles import NB201, SMOKE
 from harness.run.request import Request
 from harness.run.table_runner import TableRunner
@@ -147,7 +147,7 @@ for name in [{csv!r}, *glob.glob({out!r} + "/**/record.json", recursive=True)]:
     except OSError:
         pass
 try:
-    found.append(importlib.import_module("datasets.table").__name__)
+    found.append(importlib.import_module("harness.datasets.table").__name__)
 except (ImportError, OSError):
     pass
 if found:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from harness.core.steps import Conv, Depthwise, Norm, Pool, Relu
-from harness.nets.weights import Layout, Weights
+from harness.core.primitives import Conv, Depthwise, Norm, Pool, Relu
+from harness.nets.supernets.flat_weights import Layout, Weights
 
 SHAPES = [(3, 2), (4,), (3, 2), (), (4,), (1, 1, 2, 5)]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datasets.nasbench201._extract import source
+from ..common.nasbench201_extract import source
 
 DATASET = source(
     "imagenet16-120", summary="a table: 15,625 architectures trained on ImageNet16-120, to be looked up (profile nb201)"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.core.layers import LayerGraph
+from harness.core.graph import LayerGraph
 
 
 @dataclass(frozen=True, order=True)

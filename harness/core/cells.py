@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.core.architecture import Cell, CellStack, Style
-from harness.core.layers import LayerGraph, Layers
-from harness.core.steps import Conv, Halve, LayerStep, Norm, Pool, Relu, Zero, halve, relu_conv_norm, steps_of
+from harness.core.graph import LayerGraph, Layers
+from harness.core.primitives import Conv, Halve, LayerStep, Norm, Pool, Relu, Zero, halve, relu_conv_norm, steps_of
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import re
 
 from harness.core.architecture import Architecture, CellStack, ConvChain, MacroStack, ResidualStages
 from harness.core.cells import cell_stack, one_cell
-from harness.core.layers import LayerGraph, Layers
-from harness.core.steps import Conv, Halve, Norm, Pool, Relu, macro_steps_of, relu_conv_norm
+from harness.core.graph import LayerGraph, Layers
+from harness.core.primitives import Conv, Halve, Norm, Pool, Relu, macro_steps_of, relu_conv_norm
 
 _CHAIN_CONV = re.compile(r"^conv_(\d+)x(\d+)_(\d+)_s(\d+)x(\d+)$")
 

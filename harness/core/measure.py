@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from harness.core.layers import Layer, LayerGraph
-from harness.core.steps import (
+from harness.core.graph import Layer, LayerGraph
+from harness.core.primitives import (
     BiasedConv,
     Conv,
     Depthwise,
@@ -89,7 +89,7 @@ def shape_after(step: LayerStep, shape: Shape) -> Shape:
 
 
 def floor_pooled(length: int, size: int, stride: int) -> int:
-    """Rows or columns behind a :class:`~harness.core.steps.FloorPool`."""
+    """Rows or columns behind a :class:`~harness.core.primitives.FloorPool`."""
     return max(1, (length - size + 1) // stride)
 
 

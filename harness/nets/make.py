@@ -8,10 +8,9 @@ from typing import TypeAlias
 import keras
 import numpy as np
 
-from harness.core.layers import Layer, Merge
+from harness.core.graph import Layer, Merge
 from harness.core.measure import floor_pooled
-from harness.core.seeds import derive_seed
-from harness.core.steps import (
+from harness.core.primitives import (
     BiasedConv,
     Conv,
     Depthwise,
@@ -27,10 +26,11 @@ from harness.core.steps import (
     Unpool,
     Zero,
 )
+from harness.core.seeds import derive_seed
 from harness.nets.depthwise import FastDepthwiseConv2D
 from harness.nets.layers import DropPath, Shake
 from harness.nets.norm import FusedBatchNormalization
-from harness.nets.ops import he_deviation
+from harness.nets.supernets.kernels import he_deviation
 
 Tensor: TypeAlias = keras.KerasTensor
 
@@ -123,7 +123,10 @@ class Maker:
     ) -> Tensor:
         initializer = self.kernel(height, width, int(x.shape[-1]), filters)
         if (height, width) == (1, 1) and strides != (1, 1):
-            x, strides = keras.layers.MaxPooling2D(1, strides)(x), (1, 1)  # subsampling; see harness.core.steps.Conv
+            x, strides = (
+                keras.layers.MaxPooling2D(1, strides)(x),
+                (1, 1),
+            )  # see harness.core.primitives.Conv
         return keras.layers.Conv2D(
             filters,
             (height, width),

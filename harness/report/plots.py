@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.core.record import Run
-from harness.report.curves import BAND, anytime_curves, unit
-from harness.report.groups import Block, Column, accuracies, blocks
+from harness.report.model.curves import BAND, anytime_curves, unit
+from harness.report.model.groups import Block, Column, accuracies, blocks
 from harness.report.style import FAINT, INK, figure, looks
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.report.groups import METHODS
+from harness.report.model.groups import METHODS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -15,8 +15,8 @@ from harness.core.dataset import Labels
 from harness.core.errors import InputError
 from harness.core.record import Record
 from harness.run.job import Job, Outcome
-from harness.run.published import scaling
 from harness.run.store import read_json, write_text
+from harness.spaces.zoo.find import scaling
 
 
 class Scorer(Protocol):

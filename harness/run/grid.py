@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Generic, Protocol, TypeVar
 
 from harness.core.record import Record
-from harness.run.execute import wait_for_children
+from harness.run.backends.local import wait_for_children
 from harness.run.final import finish
 from harness.run.job import Job, Outcome
 from harness.run.plan import Plan

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from harness.plugins.catalogue import Source
 from harness.run.fence import Forbidden
 from harness.run.lookup_data import PreparedTable
-from harness.run.plugins import Source
 from harness.run.prepare import Prepared
 from harness.run.profiles import Profile
 from harness.run.store import RunDirectory

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from harness.core.dataset import Dataset, DatasetSource
 from harness.core.errors import InputError
+from harness.core.names import sentence
 from harness.core.table import Table
-from harness.run.names import sentence
-from harness.run.plugins import BrokenPlugin, Source, load_dataset
+from harness.plugins.catalogue import BrokenPlugin, Source, load_dataset
 from harness.run.profiles import Profile
 
 

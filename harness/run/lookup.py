@@ -20,11 +20,11 @@ from harness.core.dataset import SearchData
 from harness.core.seeds import derive_seed, rng
 from harness.core.table import Signal
 from harness.core.task import Evaluation, Proposal, State, Task
+from harness.plugins.catalogue import load_space
 from harness.run import lookup_data, sandbox
 from harness.run.fence import Forbidden, fence
 from harness.run.job import Job, Outcome
 from harness.run.lookup_data import PreparedTable
-from harness.run.plugins import load_space
 from harness.run.searching import checked, let_search, make_method, title_of, to_json, what_happened
 from harness.run.store import write_json, write_lines
 

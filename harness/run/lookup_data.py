@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.core.errors import InputError
+from harness.core.names import directory_name
 from harness.core.record import Record
 from harness.core.space import Choice, Space, option_text
 from harness.core.table import Signal, Table
-from harness.run.names import directory_name
 from harness.run.profiles import PROFILES
 from harness.spaces.table import TableSpace
 

@@ -13,17 +13,17 @@ from typing import Any
 
 from harness.core.dataset import DatasetSource
 from harness.core.errors import InputError
+from harness.core.names import directory_name
 from harness.core.recipe import Recipe
 from harness.core.record import Record
+from harness.plugins.catalogue import FOLDERS, PACKAGES, Catalogue, Source, load_space
+from harness.plugins.manifest import Facts
 from harness.run import loading, lookup_data, prepare
-from harness.run.facts import Facts
+from harness.run.backends.machine import cores
 from harness.run.fence import Forbidden
 from harness.run.final import HiddenLabels, Scorer
 from harness.run.job import Job
 from harness.run.lookup_data import PreparedTable
-from harness.run.machine import cores
-from harness.run.names import directory_name
-from harness.run.plugins import FOLDERS, ROOT, Catalogue, Source, load_space
 from harness.run.profiles import PROFILES, Profile
 from harness.run.request import Request
 from harness.run.store import RunDirectory, plain, read_json
@@ -272,7 +272,7 @@ def _forbidden(hidden: tuple[Path, ...], dataset: Source, run: _Run, request: Re
     A plug-in file with both a method and its data keeps its own loader.
     """
     tables = (request.out / table for table in _TABLES)
-    modules, paths = [FOLDERS["dataset"]], [*hidden, *tables, ROOT / FOLDERS["dataset"]]
+    modules, paths = [PACKAGES["dataset"]], [*hidden, *tables, FOLDERS["dataset"]]
     if dataset.module != run.method.module:
         modules.append(dataset.module)
         if dataset.single:

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from harness.core.dataset import Dataset, Images, Labels, SearchData
 from harness.core.errors import InputError
+from harness.core.names import directory_name
 from harness.core.seeds import rng
-from harness.run.names import directory_name
 
 IMAGES, LABELS, TEST_IMAGES, META = "x_train.npy", "y_train.npy", "x_test.npy", "meta.json"
 Indices = NDArray[np.int64]

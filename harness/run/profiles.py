@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from harness.core.budget import Budget
+from harness.core.names import one_of
 from harness.core.recipe import Recipe
 from harness.core.space import Size
-from harness.run.names import one_of
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from harness.run.machine import cores
-from harness.run.plugins import ROOT
+from harness.core.home import CHECKOUT
+from harness.run.backends.machine import cores
 
 _PACKAGES = ("nas-comparison-harness", "tensorflow", "keras", "autokeras", "numpy")
 
@@ -50,7 +50,7 @@ def _versions() -> dict[str, str]:
 
 def _commit() -> tuple[str, bool]:
     """Commit and whether files differ from it; ("", False) without git or outside of a checkout."""
-    if not (ROOT / ".git").exists():
+    if CHECKOUT is None or not (CHECKOUT / ".git").exists():
         return "", False
     try:
         head = _git("rev-parse", "HEAD")
@@ -60,7 +60,7 @@ def _commit() -> tuple[str, bool]:
 
 
 def _git(*words: str) -> str:
-    done = subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, timeout=10, check=True)
+    done = subprocess.run(["git", "-C", str(CHECKOUT), *words], capture_output=True, text=True, timeout=10, check=True)
     return done.stdout
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from harness.run.execute import WORDS, execute, outcome_of
+from harness.run.backends.local import WORDS, execute, outcome_of
 from harness.run.grid import Bar, Grid, View
 from harness.run.job import Job, Outcome, Phase
 from harness.run.store import read_json

@@ -10,12 +10,12 @@ from typing import Any
 
 from harness.core.budget import BudgetSpent
 from harness.core.method import Method
+from harness.core.names import sentence
 from harness.core.space import Genotype, Space
 from harness.core.task import KerasConfig, Proposal, Task
+from harness.plugins.catalogue import BrokenPlugin, load_method
 from harness.run import sandbox
 from harness.run.job import Job, Outcome
-from harness.run.names import sentence
-from harness.run.plugins import BrokenPlugin, load_method
 from harness.run.store import plain, read_json, write_json
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import InputError
+from harness.core.names import directory_name
 from harness.core.record import Record
-from harness.run.names import directory_name
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.run.execute import execute_lookups, result_of, timed_out
+from harness.run.backends.local import execute_lookups, result_of, timed_out
 from harness.run.grid import Bar, Grid, View
 from harness.run.job import Job, Outcome
 from harness.run.store import read_json

@@ -16,11 +16,11 @@ import numpy as np
 from harness.core.budget import Meter
 from harness.core.seeds import derive_seed, rng
 from harness.core.task import Evaluator, Task
+from harness.plugins.catalogue import load_space
 from harness.run import sandbox
 from harness.run.fence import fence
 from harness.run.job import Job, Outcome
 from harness.run.journal import Progress, RunJournal
-from harness.run.plugins import load_space
 from harness.run.prepare import Prepared, class_names, final_data, search_data
 from harness.run.searching import (
     Failure,

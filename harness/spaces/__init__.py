@@ -6,15 +6,15 @@ from collections.abc import Callable
 
 from harness.core.errors import InputError
 from harness.core.space import Space
-from harness.spaces.block import BlockSpace
+from harness.spaces.blockqnn import BlockSpace
 from harness.spaces.cell import CellSpace, EnasCellSpace, NaoCellSpace
-from harness.spaces.chain import ConvChainSpace
+from harness.spaces.enas_macro import MacroSpace
 from harness.spaces.keras import KerasSpace
-from harness.spaces.layers import LayerChainSpace
-from harness.spaces.macro import MacroSpace
+from harness.spaces.metaqnn import LayerChainSpace
+from harness.spaces.nas_rl import ConvChainSpace
 from harness.spaces.nasbench201 import NasBench201Space
 from harness.spaces.nasnet import NasNetSpace, PnasSpace
-from harness.spaces.published.space import PublishedSpace
+from harness.spaces.zoo.space import PublishedSpace
 
 _FIXED: dict[str, tuple[str, Callable[[], Space]]] = {
     "cell": ("DARTS' cells: four nodes, two different inputs each, seven operations", CellSpace),

@@ -13,8 +13,9 @@ import pytest
 
 from harness.core.dataset import Dataset, DatasetSource
 from harness.core.errors import InputError
+from harness.core.home import CHECKOUT as ROOT
 from harness.core.table import Table
-from harness.run.plugins import ROOT, Catalogue, load_dataset
+from harness.plugins.catalogue import Catalogue, load_dataset
 from harness.run.prepare import split
 
 NAMES = Catalogue().names("dataset")
@@ -90,7 +91,7 @@ def test_a_data_set_that_is_here_is_whole(name: str, tmp_path: Path) -> None:
 def test_no_loader_needs_tensorflow() -> None:
     code = (
         "import sys\n"
-        "from harness.run.plugins import Catalogue, load_dataset\n"
+        "from harness.plugins.catalogue import Catalogue, load_dataset\n"
         "c = Catalogue()\n"
         "for name in c.names('dataset'):\n"
         "    s = c.source('dataset', name)\n"

@@ -8,7 +8,7 @@ import pytest
 from harness.core.architecture import Architecture
 from harness.core.errors import InputError
 from harness.core.space import Genotype, Size, Space
-from harness.run.plugins import Catalogue, named_space
+from harness.plugins.catalogue import Catalogue, named_space
 
 SPACES = [*Catalogue().spaces(), "macro-3", "macro-6", "chain-3", "chain-6", "qchain-4", "block-3"]
 

@@ -1,0 +1,47 @@
+"""Brings data sets to this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from harness.core.errors import InputError
+from harness.core.names import sentence
+from harness.plugins.catalogue import BrokenPlugin, Catalogue, load_dataset
+
+
+def fetch(names: Sequence[str], catalogue: Catalogue, root: Path, say: Callable[[str], None]) -> None:
+    """Fetches every data set that is not there; all names are looked at before the first download.
+
+    Args:
+        names: as on the command line.
+        catalogue: where to look them up.
+        root: directory of the data sets; created.
+        say: told about progress, a line at a time.
+
+    Raises:
+        InputError: an unknown name, a data set that cannot be fetched automatically (with what to do), or a failure.
+    """
+    sources = []
+    for name in names:
+        base, _, argument = name.partition(":")
+        try:
+            source = load_dataset(catalogue.source("dataset", base), argument)
+        except BrokenPlugin as error:
+            raise InputError(str(error)) from error
+        missing = source.missing(root)
+        if missing and source.fetch is None:
+            raise InputError(missing)
+        sources.append((name, source, missing))
+    for name, source, missing in sources:
+        if not missing or source.fetch is None:
+            say(f"{name} is here")
+            continue
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            source.fetch(root, say)
+        except OSError as error:
+            raise InputError(f"'{name}' could not be fetched: {sentence(error)}") from error
+        if still := source.missing(root):
+            raise InputError(f"'{name}' was fetched but is not complete: {still}")
+        say(f"{name} is here")

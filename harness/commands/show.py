@@ -1,0 +1,99 @@
+"""One run, for ``show RUN``: its facts for ``--json``, and as text with its architecture and its curves."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.core.architecture import Architecture
+from harness.core.record import Run
+from harness.report.drawing.describe import describe
+from harness.report.model.curves import incumbent
+
+BEST = 5
+_BLOCKS = "▁▂▃▄▅▆▇█"
+
+
+def show(run: Run) -> dict[str, Any]:
+    """Everything a person asks about one run, as plain values that ``json.dumps`` takes.
+
+    Returns:
+        ``record``: the record's fields; ``evaluations``: ``count``, ``unique``, ``failed`` and ``best``, the
+        different genotypes with the highest validation accuracy (at most five, with rank, number, genotype, accuracy,
+        curve, seconds, steps); ``incumbent``: ``[spent, accuracy or null]`` whenever the search changed its
+        mind; ``shared_weights``: whether those accuracies come from shared weights; ``proposals``: how many there
+        were.
+    """
+    rows = run.evaluations
+    ended = [row for row in rows if not row["failure"]]
+    best: dict[str, dict[str, Any]] = {}
+    for row in sorted(ended, key=lambda row: (-row["accuracy"], row["number"])):
+        best.setdefault(row["genotype"], row)
+    kept = ("number", "genotype", "accuracy", "curve", "seconds", "steps")
+    return {
+        "record": dataclasses.asdict(run.record),
+        "evaluations": {
+            "count": len(rows),
+            "unique": len({row["genotype"] for row in rows}),
+            "failed": len(rows) - len(ended),
+            "best": [
+                {"rank": rank, **{name: row[name] for name in kept}}
+                for rank, row in enumerate(list(best.values())[:BEST], start=1)
+            ],
+        },
+        "incumbent": [[spent, None if math.isnan(value) else value] for spent, value in incumbent(run)],
+        "shared_weights": any(row["shared_weights"] and row["accuracy"] is not None for row in run.proposals),
+        "proposals": len(run.proposals),
+    }
+
+
+def lines(facts: Mapping[str, Any], architecture: Architecture | None) -> list[str]:
+    """What a person reads of :func:`show`'s facts.
+
+    Args:
+        facts: of a run.
+        architecture: what its proposal means; None where only the proposal's text can be shown.
+    """
+    record = facts["record"]
+    found = [
+        f"{record['title']} on {record['dataset']}, seed {record['seed']}, profile {record['profile']}",
+        f"  status            {record['status']}{': ' + record['reason'] if record['reason'] else ''}",
+        f"  budget            {record['budget']}, space {record['space']}",
+    ]
+    for name, words in (("test_accuracy", "test accuracy"), ("parameters", "parameters"), ("macs", "MACs")):
+        if record[name] is not None:
+            value = f"{100 * record[name]:.2f} %" if name == "test_accuracy" else f"{record[name]:,}"
+            found.append(f"  {words:<17} {value}")
+    for phase in ("search", "final"):
+        counts = ", ".join(f"{name} {_number(value)}" for name, value in record[phase].items() if value is not None)
+        if counts:
+            found.append(f"  {phase:<17} {counts}")
+    if record["settings"]:
+        found.append(
+            f"  settings          {', '.join(f'{name} {value}' for name, value in record['settings'].items())}"
+        )
+    if record["proposal"]:
+        words = record["proposal"] if architecture is None else describe(architecture)
+        found += ["", "found", *(f"  {line}" for line in words.splitlines())]
+    accuracies = [value for _, value in facts["incumbent"] if value is not None]
+    if accuracies:
+        kind = "under shared weights" if facts["shared_weights"] else "after proxy training"
+        found += ["", f"incumbent's validation accuracy {kind}: {sparkline(accuracies)} {100 * accuracies[-1]:.2f} %"]
+    for row in facts["evaluations"]["best"]:
+        found.append(f"  {row['rank']}. {100 * row['accuracy']:.2f} % {sparkline(row['curve'])} {row['genotype']}")
+    return found
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """Values as blocks between the smallest and the largest of them."""
+    if not values:
+        return ""
+    low, high = min(values), max(values)
+    step = (high - low) / (len(_BLOCKS) - 1) or 1.0
+    return "".join(_BLOCKS[round((value - low) / step)] for value in values)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.1f}" if isinstance(value, float) else str(value)

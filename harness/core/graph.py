@@ -1,0 +1,91 @@
+"""Layer graphs: a network as a list of layers, each of which merges the outputs of earlier ones and applies steps.
+
+Every skeleton of :mod:`harness.core.architecture` can be written out as one (:mod:`harness.core.lowering`); networks
+without a skeleton are given as one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.core.primitives import LayerStep
+
+Merge = Literal["sum", "mean", "concat", "shake"]
+"""How the inputs of a layer become one.
+
+``sum``: inputs of different sizes are cut, at the bottom and at the right, to the smallest. ``concat``: of the
+channels; they are padded with zeros, there, to the largest. ``shake``: two inputs mixed at random per image, with other
+shares in the backward pass than in the forward pass; the mean at inference (Gastaldi 2017).
+"""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One node of a layer graph.
+
+    Args:
+        inputs: nodes that it reads; node 0 is the image and node k the output of layer k - 1 of the list.
+        steps: applied in order to the merged inputs.
+        merge: how several inputs are merged.
+        drop_path: whether scheduled drop path may switch it off for an image.
+    """
+
+    inputs: tuple[int, ...]
+    steps: tuple[LayerStep, ...] = ()
+    merge: Merge = "sum"
+    drop_path: bool = False
+
+
+@dataclass(frozen=True)
+class LayerGraph:
+    """A network up to its classifier: global average pooling and a dense layer.
+
+    Args:
+        layers: each reads earlier ones only.
+        output: the node that the classifier reads.
+        bias: whether the classifier has a bias.
+        auxiliary: the node for DARTS' auxiliary head, if there is one.
+    """
+
+    layers: tuple[Layer, ...]
+    output: int
+    bias: bool = True
+    auxiliary: int | None = None
+
+    def __post_init__(self) -> None:
+        for node, layer in enumerate(self.layers, start=1):
+            if not layer.inputs or not all(0 <= source < node for source in layer.inputs):
+                raise ValueError(f"node {node} reads {layer.inputs}, not one or more earlier nodes")
+
+    def live(self) -> list[bool]:
+        """Per node, whether the output depends on it; the others are dead ends."""
+        live = [False] * (len(self.layers) + 1)
+        live[self.output] = True
+        for node in range(len(self.layers), 0, -1):
+            if live[node]:
+                for source in self.layers[node - 1].inputs:
+                    live[source] = True
+        return live
+
+
+class Layers:
+    """Writes a layer graph down, layer by layer."""
+
+    def __init__(self) -> None:
+        self._layers: list[Layer] = []
+
+    def add(self, inputs: int | Sequence[int], *steps: LayerStep, merge: Merge = "sum", drop_path: bool = False) -> int:
+        """Appends a layer and returns its node."""
+        sources = (inputs,) if isinstance(inputs, int) else tuple(inputs)
+        self._layers.append(Layer(sources, steps, merge, drop_path))
+        return len(self._layers)
+
+    def merged(self, inputs: Sequence[int], merge: Merge = "sum") -> int:
+        """The node that merges ``inputs``: a new one, or the only one there is."""
+        return inputs[0] if len(inputs) == 1 else self.add(inputs, merge=merge)
+
+    def graph(self, output: int, *, bias: bool = True, auxiliary: int | None = None) -> LayerGraph:
+        """What was written."""
+        return LayerGraph(tuple(self._layers), output, bias, auxiliary)

@@ -1,0 +1,19 @@
+"""Where the project's own files are: in a checkout, or in an installed package.
+
+A checkout keeps ``methods/``, ``datasets/`` and ``results/`` beside ``harness/``; a wheel holds them inside. Either way
+they are imported as ``harness.methods`` and ``harness.datasets``, so that no other package's name is taken.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parents[1]
+"""The directory of the package ``harness``."""
+CHECKOUT: Path | None = PACKAGE.parent if (PACKAGE.parent / "methods" / "__init__.py").is_file() else None
+"""The directory of the checkout, or None in an installed package."""
+
+
+def folder(name: str) -> Path:
+    """The directory of a part of the project that a checkout keeps at its top: ``methods``, ``results/published``."""
+    return (CHECKOUT or PACKAGE) / name

@@ -1,0 +1,411 @@
+"""ENAS' shared weights: one traced network, one path of it switched on per step (Pham et al., ICML 2018).
+
+An architecture is an integer vector, the picks of a genotype, given to the traced graph as a tensor: a thousand
+children share one trace. Only the chosen branch of each ``switch_case`` runs. A step updates only weights on the chosen
+path: momentum and weight decay of all others rest, so that a path is exactly as it was left. Normalisations always use
+the statistics of the batch, in search and in evaluation (ENAS micro does; ENAS macro's code uses moving averages, which
+mix the statistics of all architectures).
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+import tensorflow as tf
+
+from harness.core.primitives import Conv, Halve, Norm, Step, halve, macro_steps_of, relu_conv_norm, steps_of
+from harness.core.space import Size
+from harness.nets.constants import Constants
+from harness.nets.supernets.flat_weights import Handle, Layout, Weights, by_layer
+from harness.nets.supernets.kernels import normalise, run
+from harness.spaces.cell import CELLS, EnasCellSpace, reductions
+from harness.spaces.enas_macro import MACRO_OPERATIONS, MacroSpace
+
+ImageShape = tuple[int, int, int]
+"""Height, width, channels."""
+Layers = list[list[np.ndarray]]
+"""Weights grouped as the builder's layers, for :func:`harness.nets.build.assign`."""
+
+
+class GatedSupernet(abc.ABC):
+    """Shared weights, a masked Nesterov step, and the accuracy of one path.
+
+    Args:
+        weights: the laid-out weights.
+        picks: length of the picks vector.
+        image_shape: of the data; the graph needs to know it, because some kernels are chosen by the shape.
+        momentum, weight_decay, clip: of the shared weights' optimiser; the norm is clipped at ``clip``.
+    """
+
+    def __init__(
+        self,
+        weights: Weights,
+        picks: int,
+        image_shape: ImageShape,
+        *,
+        momentum: float,
+        weight_decay: float,
+        clip: float,
+    ) -> None:
+        self.layout = Layout([value.shape for value in weights.values])
+        self.weights = tf.Variable(self.layout.join(weights.values))
+        self._velocity = tf.Variable(tf.zeros_like(self.weights), trainable=False)
+        self._momentum, self._decay, self._clip = momentum, weight_decay, clip
+        self._flag_of = tf.constant(self._flags_of_numbers(weights))
+        vector = tf.TensorSpec([picks], tf.int32)
+        images, labels = tf.TensorSpec([None, *image_shape], tf.float32), tf.TensorSpec([None], tf.int64)
+        signature = [images, labels, vector, tf.TensorSpec([], tf.float32)]
+        self.train_step = tf.function(self._train_step, input_signature=signature, autograph=False)
+        self.correct = tf.function(self._correct, input_signature=signature[:3], autograph=False)
+
+    def logits(self, images: tf.Tensor, picks: tf.Tensor) -> tf.Tensor:
+        """Logits of the path ``picks`` on normalised images (n, h, w, c)."""
+        return self.network(images, self.layout.split_tensor(tf.convert_to_tensor(self.weights)), picks)
+
+    @abc.abstractmethod
+    def network(self, images: tf.Tensor, weights: Sequence[tf.Tensor], picks: tf.Tensor) -> tf.Tensor:
+        """The same as a function of the weights, each in its shape."""
+
+    @abc.abstractmethod
+    def gated(self) -> list[tuple[Handle, np.ndarray]]:
+        """Weights that some paths leave out, and their flags: integers from 0 that fit to the weights' shapes."""
+
+    @abc.abstractmethod
+    def flags(self, picks: tf.Tensor) -> list[tf.Tensor]:
+        """Whether the path uses them: boolean vectors, end to end the flags of :meth:`gated`."""
+
+    @abc.abstractmethod
+    def cut(self, picks: Sequence[int]) -> tuple[Layers, list[np.ndarray]]:
+        """The weights of one child, for the standalone network of the same genotype and size."""
+
+    def active(self, picks: tf.Tensor) -> tf.Tensor:
+        """For each number of :attr:`weights`, whether the path uses it."""
+        return tf.gather(tf.concat([[True], *self.flags(picks)], 0), self._flag_of)
+
+    def _flags_of_numbers(self, weights: Weights) -> np.ndarray:
+        """Place of each number's flag; the first flag is always set."""
+        owners = [np.zeros(value.shape, np.int32) for value in weights.values]
+        first = 1
+        for handle, flags in self.gated():
+            for owner in handle.of(owners):
+                owner[...] = first + flags
+            first += int(flags.max()) + 1
+        return self.layout.join(owners)
+
+    def _train_step(self, images: tf.Tensor, labels: tf.Tensor, picks: tf.Tensor, rate: tf.Tensor) -> tf.Tensor:
+        weights = tf.convert_to_tensor(self.weights)
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(weights)
+            logits = self.network(images, self.layout.split_tensor(weights), picks)
+            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits))
+        gradient = tf.clip_by_norm(tape.gradient(loss, weights), self._clip) + self._decay * weights
+        active = self.active(picks)
+        moved = self._momentum * self._velocity + gradient
+        self._velocity.assign(tf.where(active, moved, self._velocity))
+        self.weights.assign(tf.where(active, weights - rate * (gradient + self._momentum * moved), weights))
+        return loss
+
+    def _correct(self, images: tf.Tensor, labels: tf.Tensor, picks: tf.Tensor) -> tf.Tensor:
+        hits = tf.argmax(self.logits(images, picks), -1) == labels
+        return tf.reduce_mean(tf.cast(hits, tf.float32))
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Weights and momentum, for a checkpoint."""
+        return {"weights": self.weights.numpy(), "velocity": self._velocity.numpy()}
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Takes up a checkpoint."""
+        self.weights.assign(state["weights"])
+        self._velocity.assign(state["velocity"])
+
+    def values(self) -> list[np.ndarray]:
+        """The weights, each in its shape."""
+        return self.layout.split(self.weights.numpy())
+
+
+class GatedMacro(GatedSupernet):
+    """The shared network of ENAS macro.
+
+    Args:
+        space: the macro space; picks are its genotypes' picks.
+        size: channels and stem stride.
+        image_shape, classes: of the data.
+    """
+
+    def __init__(
+        self,
+        space: MacroSpace,
+        size: Size,
+        image_shape: ImageShape,
+        classes: int,
+        rng: np.random.Generator,
+        *,
+        momentum: float = 0.9,
+        weight_decay: float = 2.5e-4,
+        clip: float = 5.0,
+    ) -> None:
+        self._net = space.decode(space.genotype((0,) * len(space.choices)), size)
+        self._layers = space.layers
+        weights = Weights(rng)
+        channels = size.channels
+        stem: tuple[Step, ...] = (Conv(3, 3, channels, (size.stem_stride,) * 2), Norm())
+        self._stem = weights.add(stem, image_shape[2])
+        self._branches: list[list[Handle]] = []
+        self._norms: list[Handle] = []
+        self._reducers: dict[int, list[Handle]] = {}
+        for layer in range(1, space.layers + 1):
+            self._branches.append([weights.add(macro_steps_of(op, channels), channels) for op in MACRO_OPERATIONS])
+            self._norms.append(weights.add((Norm(),), channels))
+            if layer in self._net.reductions:
+                steps = (Halve(2 * channels), Norm())
+                self._reducers[layer] = [weights.add(steps, channels) for _ in range(layer + 1)]
+                channels *= 2
+        self._head = weights.add_dense(channels, classes)
+        super().__init__(
+            weights, len(space.choices), image_shape, momentum=momentum, weight_decay=weight_decay, clip=clip
+        )
+
+    def _place(self, layer: int) -> int:
+        return layer * (layer - 1) // 2
+
+    def network(self, images: tf.Tensor, weights: Sequence[tf.Tensor], picks: tf.Tensor) -> tf.Tensor:
+        constants = Constants()
+        outputs = [run(self._stem.steps, images, self._stem.of(weights), constants=constants)]
+        for layer in range(1, self._layers + 1):
+            place, last = self._place(layer), outputs[-1]
+            branches = [
+                lambda handle=handle, last=last: run(handle.steps, last, handle.of(weights))
+                for handle in self._branches[layer - 1]
+            ]
+            total = tf.switch_case(picks[place], branches)
+            for earlier in range(1, layer):
+                total += tf.cast(picks[place + earlier], tf.float32) * outputs[earlier]
+            norm = self._norms[layer - 1]
+            total.set_shape(last.shape)
+            outputs.append(run(norm.steps, total, norm.of(weights), constants=constants))
+            if layer in self._reducers:
+                outputs = [
+                    run(handle.steps, output, handle.of(weights), constants=constants)
+                    for handle, output in zip(self._reducers[layer], outputs, strict=True)
+                ]
+        kernel, bias = self._head.of(weights)
+        return tf.matmul(tf.reduce_mean(outputs[-1], [1, 2]), kernel) + bias
+
+    def gated(self) -> list[tuple[Handle, np.ndarray]]:
+        switched = (
+            handle
+            for layer in range(1, self._layers + 1)
+            for handle in (*self._branches[layer - 1], *self._reducers.get(layer, ()))
+        )
+        return [(handle, np.array(0)) for handle in switched]
+
+    def flags(self, picks: tf.Tensor) -> list[tf.Tensor]:
+        flags: list[tf.Tensor] = []
+        for layer in range(1, self._layers + 1):
+            flags.append(picks[self._place(layer)] == tf.range(len(self._branches[layer - 1])))
+            for stored in range(len(self._reducers.get(layer, ()))):
+                flags.append(self._read_after(picks, stored, layer)[None])
+        return flags
+
+    def _read_after(self, picks: tf.Tensor, stored: int, layer: int) -> tf.Tensor:
+        """Whether any layer after ``layer`` reads the output of layer ``stored``."""
+        if stored == layer:
+            return tf.constant(True)
+        if stored == 0:
+            return tf.constant(False)
+        bits = [picks[self._place(later) + stored] for later in range(layer + 1, self._layers + 1)]
+        return tf.reduce_any(tf.stack(bits) == 1) if bits else tf.constant(False)
+
+    def cut(self, picks: Sequence[int]) -> tuple[Layers, list[np.ndarray]]:
+        values = self.values()
+        layers = by_layer(self._stem.steps, self._stem.of(values))
+        for layer in range(1, self._layers + 1):
+            handle = self._branches[layer - 1][picks[self._place(layer)]]
+            for part in (handle, self._norms[layer - 1], *self._reducers.get(layer, ())):
+                layers += by_layer(part.steps, part.of(values))
+        return layers, self._head.of(values)
+
+
+class _Cell:
+    """The shared weights of one cell: per operation, one slice per (node, slot, input)."""
+
+    def __init__(
+        self,
+        weights: Weights,
+        space: EnasCellSpace,
+        widths: tuple[int, int],
+        channels: int,
+        reduces: bool,
+        halved: bool,
+    ) -> None:
+        self.reduces, self.nodes = reduces, space.nodes
+        self.before = weights.add(halve(channels) if halved else relu_conv_norm(channels), widths[0])
+        self.last = weights.add(relu_conv_norm(channels), widths[1])
+        self.halvers = [weights.add(halve(channels), channels) for _ in range(2)] if reduces else []
+        self.rows = 2 * sum(range(2, space.nodes + 2))
+        self.ops = weights.add_bundle([steps_of(op, channels) or () for op in space.operations], channels, self.rows)
+        # The projection of the loose ends: one (channels x channels) slice per node, then a normalisation.
+        self.project = weights.add((Conv(1, 1, channels),), channels, copies=space.nodes + 2)
+        self.project_norm = weights.add((Norm(),), channels)
+
+    def row(self, node: int, slot: int) -> int:
+        """Row of the slice for (node, slot, input 0)."""
+        return 2 * sum(range(2, node)) + slot * node
+
+
+class GatedCells(GatedSupernet):
+    """The shared network of ENAS micro.
+
+    Args:
+        space: the ENAS cell space; picks are its genotypes' picks.
+        size: channels, cells, stem stride.
+        image_shape, classes: of the data.
+    """
+
+    def __init__(
+        self,
+        space: EnasCellSpace,
+        size: Size,
+        image_shape: ImageShape,
+        classes: int,
+        rng: np.random.Generator,
+        *,
+        momentum: float = 0.9,
+        weight_decay: float = 1e-4,
+        clip: float = 5.0,
+    ) -> None:
+        self._space = space
+        weights = Weights(rng)
+        channels = size.channels
+        stem: tuple[Step, ...] = (Conv(3, 3, 3 * channels, (size.stem_stride,) * 2), Norm())
+        self._stem = weights.add(stem, image_shape[2])
+        widths, halved = (3 * channels, 3 * channels), False
+        self._cells: list[_Cell] = []
+        for number in range(size.layers):
+            reduces = number in reductions(size.layers)
+            channels *= 2 if reduces else 1
+            self._cells.append(_Cell(weights, space, widths, channels, reduces, halved))
+            widths, halved = (widths[1], channels), reduces
+        self._head = weights.add_dense(channels, classes)
+        super().__init__(
+            weights, len(space.choices), image_shape, momentum=momentum, weight_decay=weight_decay, clip=clip
+        )
+
+    def _base(self, cell: _Cell) -> int:
+        return len(self._space.choices) // len(CELLS) if cell.reduces else 0
+
+    def network(self, images: tf.Tensor, weights: Sequence[tf.Tensor], picks: tf.Tensor) -> tf.Tensor:
+        constants = Constants()
+        before = last = run(self._stem.steps, images, self._stem.of(weights), constants=constants)
+        for cell in self._cells:
+            before, last = last, self._cell(cell, before, last, weights, picks, constants)
+        kernel, bias = self._head.of(weights)
+        return tf.matmul(tf.reduce_mean(last, [1, 2]), kernel) + bias
+
+    def _cell(
+        self,
+        cell: _Cell,
+        before: tf.Tensor,
+        last: tf.Tensor,
+        weights: Sequence[tf.Tensor],
+        picks: tf.Tensor,
+        constants: Constants,
+    ) -> tf.Tensor:
+        base = self._base(cell)
+        states = [
+            run(handle.steps, x, handle.of(weights), constants=constants)
+            for handle, x in ((cell.before, before), (cell.last, last))
+        ]
+        for place, handle in enumerate(cell.halvers):
+            states[place] = run(handle.steps, states[place], handle.of(weights), constants=constants)
+        for node in range(2, cell.nodes + 2):
+            terms = []
+            stacked = tf.stack(states)
+            for slot in range(2):
+                place = base + 4 * (node - 2) + 2 * slot
+                source, op = picks[place], picks[place + 1]
+                terms.append(
+                    self._operation(cell, op, tf.gather(stacked, source), weights, cell.row(node, slot) + source)
+                )
+            states.append(tf.add_n(terms))
+        unread = tf.cast(self._unread(cell, picks), tf.float32)
+        [slices] = cell.project.of(weights)
+        kernel = slices * tf.reshape(unread, [-1, 1, 1, 1, 1])
+        joined = tf.nn.relu(tf.concat(states, -1))
+        width = int(states[0].shape[-1])
+        y = tf.nn.conv2d(joined, tf.reshape(kernel, [1, 1, -1, width]), 1, "SAME")
+        scale, offset = cell.project_norm.of(weights)
+        return normalise(y, scale, offset, constants.filled(0.0, 0))
+
+    def _operation(
+        self, cell: _Cell, op: tf.Tensor, x: tf.Tensor, weights: Sequence[tf.Tensor], row: tf.Tensor
+    ) -> tf.Tensor:
+        [rows] = cell.ops.handle.of(weights)
+        # Read outside the branches: the gradient of the other rows stays out of their functions. ``gather``, because
+        # the gradient of a slice is slower.
+        parts = cell.ops.parts(tf.gather(rows, row))
+        branches = [
+            partial(_applied, steps, layout, part, x)
+            for steps, layout, part in zip(cell.ops.steps, cell.ops.layouts, parts, strict=True)
+        ]
+        y = tf.switch_case(op, branches)
+        y.set_shape(x.shape)
+        return y
+
+    def _unread(self, cell: _Cell, picks: tf.Tensor) -> tf.Tensor:
+        """Per node, inputs included, whether no node of the cell reads it."""
+        base = self._base(cell)
+        sources = picks[base : base + 4 * cell.nodes : 2]
+        counts = tf.math.bincount(sources, minlength=cell.nodes + 2, maxlength=cell.nodes + 2)
+        return counts == 0
+
+    def gated(self) -> list[tuple[Handle, np.ndarray]]:
+        gates = []
+        for cell in self._cells:
+            gates.append((cell.ops.handle, cell.ops.owners * cell.rows + np.arange(cell.rows)[:, None]))
+            gates.append((cell.project, np.arange(cell.nodes + 2).reshape(-1, 1, 1, 1, 1)))
+        return gates
+
+    def flags(self, picks: tf.Tensor) -> list[tf.Tensor]:
+        flags: list[tf.Tensor] = []
+        for cell in self._cells:
+            base = self._base(cell)
+            wanted = picks[base : base + 4 * cell.nodes]
+            sources, ops = wanted[0::2], wanted[1::2]
+            starts = tf.constant([cell.row(node, slot) for node in range(2, cell.nodes + 2) for slot in range(2)])
+            for number, layout in enumerate(cell.ops.layouts):
+                if layout.size:
+                    used = tf.where(ops == number, starts + sources, cell.rows)
+                    flags.append(tf.reduce_any(tf.range(cell.rows)[:, None] == used[None, :], axis=1))
+            flags.append(self._unread(cell, picks))
+        return flags
+
+    def cut(self, picks: Sequence[int]) -> tuple[Layers, list[np.ndarray]]:
+        values = self.values()
+        layers = by_layer(self._stem.steps, self._stem.of(values))
+        for cell in self._cells:
+            base = self._base(cell)
+            for handle in (cell.before, cell.last, *cell.halvers):
+                layers += by_layer(handle.steps, handle.of(values))
+            for node in range(2, cell.nodes + 2):
+                for slot in range(2):
+                    source, op = picks[base + 4 * (node - 2) + 2 * slot :][:2]
+                    [rows] = cell.ops.handle.of(values)
+                    weights = cell.ops.arrays(rows[cell.row(node, slot) + source], op)
+                    layers += by_layer(cell.ops.steps[op], weights)
+            read = set(picks[base : base + 4 * cell.nodes : 2])
+            [slices] = cell.project.of(values)
+            kept = [slices[node] for node in range(cell.nodes + 2) if node not in read]
+            layers.append([np.concatenate(kept, axis=2)])
+            layers += by_layer((Norm(),), cell.project_norm.of(values))
+        return layers, self._head.of(values)
+
+
+def _applied(steps: Sequence[Step], layout: Layout, part: tf.Tensor | None, x: tf.Tensor) -> tf.Tensor:
+    """A branch: the steps with their part of a row."""
+    if not steps:
+        return tf.identity(x)
+    return run(steps, x, () if part is None else layout.split_tensor(part))

@@ -1,0 +1,187 @@
+"""What the source text of a plug-in tells without running it, so that listing costs milliseconds and risks nothing."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import InputError
+from harness.core.names import one_of
+
+_SOURCES = ("DatasetSource", "source")  # what makes a data set, by name
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a plug-in's file says in plain literals.
+
+    Args:
+        summary: the ``summary="..."`` of a data set, else the first line of the docstring.
+        title, space: of a method's class; "" where the class body does not state it as a plain string.
+        settings: hyper-parameters with literal defaults; None where a profile may change them in a way that only
+            running the file can tell.
+        scaled: what profiles change of them.
+    """
+
+    summary: str = ""
+    title: str = ""
+    space: str = ""
+    settings: Mapping[str, Any] | None = None
+    scaled: Mapping[str, Mapping[str, Any]] | None = None
+
+    def parse_settings(self, method: str, words: str) -> tuple[tuple[str, Any], ...]:
+        """Reads ``order=2:epochs=30``.
+
+        Args:
+            method: for the messages.
+            words: the text.
+
+        Raises:
+            InputError: no such hyper-parameter, or a value of another kind than its default.
+        """
+        found: dict[str, Any] = {}
+        for word in words.split(":"):
+            name, equals, text = word.partition("=")
+            if not equals:
+                raise InputError(f"'{word}' sets no hyper-parameter; write {method}:NAME=VALUE")
+            usual = (self.settings or {}).get(one_of(f"hyper-parameter of {method}", name, self.settings or ()))
+            try:
+                value = ast.literal_eval(text)
+            except (ValueError, SyntaxError):
+                value = text
+            if type(value) is not type(usual) and not (isinstance(usual, float) and type(value) is int):
+                raise InputError(f"{method} takes {name}={usual!r} and the like, not {text!r}")
+            found[name] = value
+        return tuple(found.items())
+
+    def with_settings(self, changes: Mapping[str, Any]) -> Facts:
+        """The facts of the same method with hyper-parameters that hold in every profile."""
+        words = ", ".join(f"{name}={value}" for name, value in changes.items())
+        scaled = {
+            profile: {name: value for name, value in some.items() if name not in changes}
+            for profile, some in (self.scaled or {}).items()
+        }
+        settings = {**(self.settings or {}), **changes}
+        return replace(self, title=f"{self.title} ({words})", settings=settings, scaled=scaled)
+
+    def under(self, profile: str) -> dict[str, Any]:
+        """The hyper-parameters that are known for a profile."""
+        return {**(self.settings or {}), **(self.scaled or {}).get(profile, {})}
+
+
+def parse(path: Path) -> ast.Module:
+    """The syntax tree of a Python file.
+
+    Raises:
+        InputError: unreadable, or not Python.
+    """
+    try:
+        return ast.parse(path.read_bytes(), str(path))
+    except OSError as error:
+        raise InputError(f"the plug-in {path} cannot be read: {error.strerror}") from error
+    except (SyntaxError, ValueError) as error:
+        raise InputError(f"the plug-in {path} is not valid Python: {error}") from error
+
+
+def assigned(tree: ast.Module, name: str) -> ast.expr | None:
+    """The expression bound to a module-level name (a ``Name`` for a class or function), or None."""
+    for node in tree.body:
+        match node:
+            case ast.Assign(targets=[*targets], value=value) if any(_is_name(target, name) for target in targets):
+                return value
+            case ast.AnnAssign(target=target, value=value) if _is_name(target, name):
+                return value
+            case ast.ClassDef(name=found) | ast.FunctionDef(name=found) if found == name:
+                return ast.Name(name)
+    return None
+
+
+def defines(path: Path, name: str, other: str) -> bool:
+    """Whether a Python file binds ``name`` at module level, and not ``other``."""
+    tree = parse(path)
+    return assigned(tree, name) is not None and assigned(tree, other) is None
+
+
+def read(path: Path, attribute: str) -> Facts:
+    """The facts of the plug-in in ``path`` that exports ``attribute``.
+
+    Raises:
+        InputError: unreadable, or not Python.
+    """
+    tree = parse(path)
+    summary = _summary(tree) or (ast.get_docstring(tree) or "").partition("\n")[0]
+    exported = assigned(tree, attribute)
+    if not isinstance(exported, ast.Name):
+        return Facts(summary)
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and node.name == exported.id:
+            plain, fields = _class_values(node)
+            title, space, scaled = plain.get("title"), plain.get("space"), plain.get("scaled")
+            return Facts(
+                summary,
+                title if isinstance(title, str) else "",
+                space if isinstance(space, str) else "",
+                fields if isinstance(scaled, dict) or not _states(node, "scaled") else None,
+                scaled if isinstance(scaled, dict) else None,
+            )
+    return Facts(summary)
+
+
+def _is_name(node: ast.expr, name: str) -> bool:
+    return isinstance(node, ast.Name) and node.id == name
+
+
+def _summary(tree: ast.Module) -> str:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _SOURCES:
+            for keyword in node.keywords:
+                if keyword.arg == "summary" and isinstance(value := _literal(keyword.value), str):
+                    return value
+    return ""
+
+
+def _states(node: ast.ClassDef, name: str) -> bool:
+    """Whether a class body assigns ``name``."""
+    for statement in node.body:
+        match statement:
+            case ast.Assign(targets=targets) if any(_is_name(target, name) for target in targets):
+                return True
+            case ast.AnnAssign(target=target) if _is_name(target, name):
+                return True
+    return False
+
+
+def _class_values(node: ast.ClassDef) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Literal class attributes, and literal defaults of dataclass fields."""
+    plain: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
+    for statement in node.body:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                into = plain
+            case ast.AnnAssign(target=ast.Name(id=name), annotation=annotation, value=ast.expr() as value):
+                into = plain if "ClassVar" in ast.unparse(annotation) else fields
+            case _:
+                continue
+        if (literal := _literal(value)) is not None:
+            into[name] = literal
+    return plain, fields
+
+
+def _literal(node: ast.expr) -> Any:
+    """The value of a literal, or None; in a dictionary ``**{...}`` may stand for more of its entries."""
+    if isinstance(node, ast.Dict):
+        entries: dict[Any, Any] = {}
+        for key, inner in zip(node.keys, node.values, strict=True):
+            value = _literal(inner)
+            if value is None:
+                return None
+            entries.update(value if key is None else {_literal(key): value})
+        return entries
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        return None

@@ -1,0 +1,1 @@
+"""Drawings of architectures and of the critical-difference diagram, as SVG."""

@@ -1,0 +1,88 @@
+"""What ``report.html`` plots, as plain values for its script: anytime curves, and accuracy over cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from harness.core.record import Run
+from harness.report.model.cells import COSTS, cell
+from harness.report.model.curves import BAND, anytime_curves, unit
+from harness.report.model.groups import Block, accuracies
+from harness.report.style import places
+
+MARKS = 200
+"""Marks per method in a scatter plot. Of more runs, evenly spaced ones are drawn: the cloud looks the same."""
+
+_AXES = {
+    "parameters": "trainable parameters",
+    "macs": "multiply-accumulates",
+    "search_seconds": "seconds of the search",
+    "final_seconds": "seconds of the final training",
+    "evaluations": "evaluations",
+    "steps": "gradient steps of the search",
+}
+
+
+def chart(block: Block, dataset: str, link: Callable[[Run], str]) -> dict[str, Any]:
+    """The two plots of one data set.
+
+    Args:
+        block, dataset: which.
+        link: the address of a run's record.
+
+    Returns:
+        ``unit`` of the budget; ``methods``: name and look (see :func:`harness.report.style.places`); ``curves``: per
+        method, accuracies in %, null where not known; ``axes``: names of the costs that some run has; ``points``: per
+        method, accuracies in %, costs, seeds and links of up to :data:`MARKS` runs, and how many runs there are.
+    """
+    look = places([place.method for place in block.columns])
+    curves, silent = anytime_curves(block, dataset)
+    points = [_points(number, cell(block, dataset, place).runs, link) for number, place in enumerate(block.columns)]
+    points = [found for found in points if found["accuracy"]]
+    return {
+        "unit": unit(block.budget),
+        "methods": [{"name": block.heading(place), "look": look[place.method]} for place in block.columns],
+        "curves": [
+            {
+                "method": block.columns.index(curve.place),
+                "count": curve.count,
+                "shared": curve.shared,
+                "x": [float(f"{moment:.5g}") for moment in curve.band.moments],
+                "middle": _percent(curve.band.middle),
+                **(
+                    {"low": _percent(curve.band.low), "high": _percent(curve.band.high)} if curve.band.n >= BAND else {}
+                ),
+            }
+            for curve in curves
+        ],
+        "silent": silent,
+        "axes": {
+            name: words
+            for name, words in _AXES.items()
+            if any(value is not None for found in points for value in found["cost"][name])
+        },
+        "points": points,
+    }
+
+
+def _points(method: int, runs: Sequence[Run], link: Callable[[Run], str]) -> dict[str, Any]:
+    ended = [run for run in runs if accuracies([run])]
+    drawn = ended[:: math.ceil(len(ended) / MARKS) or 1]
+    return {
+        "method": method,
+        "runs": len(ended),
+        "accuracy": _percent([accuracy / 100 for accuracy in accuracies(drawn)]),
+        "cost": {name: [_short(COSTS[name](run)) for run in drawn] for name in _AXES},
+        "seed": [run.record.seed for run in drawn],
+        "link": [link(run) for run in drawn],
+    }
+
+
+def _percent(values: Sequence[float]) -> list[float | None]:
+    return [round(100 * value, 3) if math.isfinite(value) else None for value in values]
+
+
+def _short(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.6g}")

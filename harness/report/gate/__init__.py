@@ -1,0 +1,1 @@
+"""The regression gate: results stored, and compared with later ones."""

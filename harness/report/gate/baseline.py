@@ -1,0 +1,213 @@
+"""A stored table of results that later runs are checked against (``harness/report/gate/check.py``), as one JSON file.
+
+One row per profile, budget, space, data set and method, with every seed's test accuracy and architecture, and what the
+row can promise: a *tabular* row is looked up and repeats anywhere; a *counted* one repeats on the same machine with the
+same versions; a *timed* one does not repeat.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, get_args
+
+from harness.core.errors import InputError
+from harness.core.record import Record, Run
+from harness.report.forms.text import numbers
+from harness.report.model.groups import accuracies
+from harness.report.model.load import run_key
+
+SCHEMA = 1
+Kind = Literal["tabular", "counted", "timed"]
+_OWN_PACKAGE = "nas-comparison-harness"
+_ORIGIN = ("cpu", "cpu_details", "device", "threads", "data")
+
+
+class Key(NamedTuple):
+    """What tells one row from another."""
+
+    profile: str
+    budget: str
+    space: str
+    dataset: str
+    method: str
+
+
+class Result(NamedTuple):
+    """What a run found: test accuracy 0..1 and the architecture as text."""
+
+    accuracy: float
+    proposal: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """All seeds of one method on one data set under one budget.
+
+    Args:
+        key: which row.
+        kind: what its numbers can promise.
+        origins: the different CPUs, devices, threads, versions and checksums of the data that its runs were made with.
+        recipes: the different proxy and final recipes of its runs: one, unless a profile was changed in between.
+        results: per seed, of the runs that ended.
+        failures: per seed, status and reason of the others.
+    """
+
+    key: Key
+    kind: Kind
+    origins: tuple[dict[str, Any], ...]
+    recipes: tuple[dict[str, Any], ...]
+    results: dict[int, Result]
+    failures: dict[int, str]
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A baseline file.
+
+    Args:
+        name: of the baseline.
+        commits: where its numbers were made; ``-dirty`` behind a commit means uncommitted changes.
+        rows: its rows.
+    """
+
+    name: str
+    commits: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+def rows_of(runs: Sequence[Run]) -> list[Row]:
+    """The runs as rows, in an order that does not depend on the order given."""
+    groups: dict[Key, list[Run]] = {}
+    for run in sorted(runs, key=run_key):
+        groups.setdefault(Key(*run_key(run)[:5]), []).append(run)
+    return [_row(key, group) for key, group in groups.items()]
+
+
+def _row(key: Key, runs: Sequence[Run]) -> Row:
+    records = {run.record.seed: run.record for run in runs}
+    ended = {run.record.seed for run in runs if accuracies([run])}
+    kinds = [_kind(records[seed]) for seed in ended or records]
+    return Row(
+        key=key,
+        kind=max(kinds, key=get_args(Kind).index),
+        origins=_different([_origin(record) for record in records.values()]),
+        recipes=_different([record.recipes for record in records.values() if record.recipes]),
+        results={s: Result(float(r.test_accuracy or 0), r.proposal) for s, r in records.items() if s in ended},
+        failures={
+            s: f"{'failed' if r.status == 'ok' else r.status}: {r.reason or 'no reason given'}"
+            for s, r in records.items()
+            if s not in ended
+        },
+    )
+
+
+def _kind(record: Record) -> Kind:
+    if "table" in record.recipes.get("final", {}):
+        return "tabular"
+    timed = any(recipe.get("seconds") for recipe in record.recipes.values())
+    return "counted" if record.budget.endswith(("evals", "steps")) and not timed else "timed"
+
+
+def _origin(record: Record) -> dict[str, Any]:
+    """What the numbers of a counted run depend on besides the code."""
+    stored = record.provenance
+    versions = {name: version for name, version in stored.get("versions", {}).items() if name != _OWN_PACKAGE}
+    return {name: stored.get(name, "not recorded") for name in _ORIGIN} | {"versions": versions}
+
+
+def _different(values: Sequence[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
+    return tuple(json.loads(text) for text in sorted({json.dumps(value, sort_keys=True) for value in values}))
+
+
+def write_baseline(runs: Sequence[Run], name: str, directory: Path) -> tuple[Path, list[str]]:
+    """Writes ``directory/name.json``, replacing an older one; the same records give the same bytes.
+
+    Returns:
+        Its path, and one sentence per row that was left out because its method does not support the task.
+
+    Raises:
+        InputError: the name is none; a run failed, or a row mixes recipes: neither is anything to compare with; or the
+            file cannot be written.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise InputError(f"'{name}' is no name for a baseline; use letters, digits, '.', '_' and '-'")
+    rows, left_out = [], []
+    for row in rows_of(runs):
+        what = f"{row.key.method} on {row.key.dataset}"
+        if row.failures and all(text.startswith("unsupported") for text in row.failures.values()) and not row.results:
+            left_out.append(f"{what} is left out: {next(iter(row.failures.values()))}")
+            continue
+        if row.failures:
+            reason = next(iter(row.failures.values()))
+            raise InputError(
+                f"{what}, seed {numbers(row.failures)}, cannot be part of a baseline ({reason}); repeat it with "
+                "'run --retry-failed', or run without that method"
+            )
+        if len(row.recipes) > 1:
+            raise InputError(f"{what} was run with different recipes; make the baseline from one directory run at once")
+        rows.append(row)
+    if not rows:
+        raise InputError("no run has a result, so there is nothing to compare with; run some methods first")
+    path = directory / f"{name}.json"
+    commits = sorted({_commit(run.record) for run in runs})
+    content = {"schema": SCHEMA, "name": name, "commits": commits, "rows": [_plain(row) for row in rows]}
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise InputError(f"the baseline cannot be written to {path} ({error}); name another directory") from error
+    return path, left_out
+
+
+def _commit(record: Record) -> str:
+    commit = str(record.provenance.get("commit") or "unknown")
+    return f"{commit}-dirty" if record.provenance.get("dirty") else commit
+
+
+def _plain(row: Row) -> dict[str, Any]:
+    return {
+        **row.key._asdict(),
+        "kind": row.kind,
+        "origins": row.origins,
+        "recipes": row.recipes,
+        "accuracies": {str(seed): result.accuracy for seed, result in row.results.items()},
+        "proposals": {str(seed): result.proposal for seed, result in row.results.items()},
+    }
+
+
+def read_baseline(path: Path) -> Baseline:
+    """The baseline in a file.
+
+    Raises:
+        InputError: it is not there, cannot be read, or is no baseline of this layout.
+    """
+    again = "make one with 'python -m harness baseline RUNS --name NAME'"
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"the baseline {path} cannot be read ({error}); {again}") from error
+    if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
+        raise InputError(f"{path} is no baseline of schema {SCHEMA}; {again}")
+    try:
+        rows = tuple(_parsed(row) for row in raw["rows"])
+        if not rows or len({row.key for row in rows}) < len(rows):
+            raise ValueError("it has no rows, or a row twice")
+        return Baseline(str(raw["name"]), tuple(map(str, raw["commits"])), rows)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"the baseline {path} is damaged ({error!r}); {again}") from error
+
+
+def _parsed(raw: dict[str, Any]) -> Row:
+    key = Key(*(raw[name] for name in Key._fields))
+    found = raw["proposals"]
+    results = {int(seed): Result(float(accuracy), str(found[seed])) for seed, accuracy in raw["accuracies"].items()}
+    origins, recipes = tuple(map(dict, raw["origins"])), tuple(map(dict, raw["recipes"]))
+    if raw["kind"] not in get_args(Kind) or not results or not all(isinstance(part, str) for part in key):
+        raise ValueError(f"the row of {key.method} on {key.dataset} is none")
+    if not all(0 <= result.accuracy <= 1 for result in results.values()):
+        raise ValueError(f"an accuracy of {key.method} on {key.dataset} is none")
+    return Row(key, raw["kind"], origins, recipes, results, {})

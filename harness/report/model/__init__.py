@@ -1,0 +1,1 @@
+"""Records read into values that all forms of the report share."""

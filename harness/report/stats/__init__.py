@@ -1,0 +1,1 @@
+"""Statistical tests, and the page that says what the tables support."""

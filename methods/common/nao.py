@@ -1,0 +1,152 @@
+"""What NAO and NAO-WS share (Luo et al., NeurIPS 2018): learning from a pool of architectures, and leaving it.
+
+Encoder, predictor and decoder (:mod:`harness.methods.common.nao_network`) are trained together on architectures and
+their errors. Then the encoder's outputs of the best architectures are moved against the gradient of the predicted
+error, normalised again and decoded; the steps grow until enough new architectures have come out.
+
+Importing this module imports TensorFlow; methods do so inside ``search``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from harness.core.seeds import derive_seed, rng
+from harness.core.space import Genotype, Space
+from harness.core.task import State
+
+from .nao_network import network
+from .nao_settings import Settings
+from .symmetry import Picks, Symmetry
+
+BOUND = 0.1  # weights start in U(-BOUND, BOUND)
+CHUNK = 100  # gradient steps between two looks at the clock
+TRIES = 50  # draws per wanted random architecture, where most of a small space is known
+
+Numbers = NDArray[np.float32]
+
+
+class Learner:
+    """Encoder, predictor and decoder of one search.
+
+    Args:
+        space: whose architectures it reads and writes.
+        settings: of the model.
+        seed: of its weights, of the order of examples and of dropout.
+    """
+
+    def __init__(self, space: Space, settings: Settings, seed: int) -> None:
+        self._space, self._settings, self._seed = space, settings, seed
+        self._words, self._network = network(space.choices, settings)
+        self._symmetry = Symmetry(space.choices)
+        start = rng(seed, "encoder, predictor, decoder").uniform(-BOUND, BOUND, self._network.weights)
+        self._vector = start.astype(np.float32)
+        self._mean, self._square = np.zeros_like(self._vector), np.zeros_like(self._vector)
+        self._step = 0
+
+    def train(self, genotypes: Sequence[Genotype], errors: ArrayLike, check: Callable[[], None]) -> None:
+        """Goes on training the weights there are, on ``genotypes``, a swapped copy of each, and their scaled errors.
+
+        Args:
+            check: called now and then; may raise to stop.
+        """
+        generator = rng(self._seed, f"examples after step {self._step}")
+        picks = _picks(genotypes)
+        words = self._words.spelled(np.concatenate([picks, self._symmetry.swapped(picks, generator)]))
+        targets = np.resize(scaled(np.asarray(errors, np.float64)), len(words))
+        seed = derive_seed(self._seed, "dropout")
+        for order in _batches(generator, len(words), self._settings):
+            check()
+            state = self._network.train(
+                self._vector, self._mean, self._square, self._step, seed, words, targets, order
+            )  # fmt: skip
+            self._vector, self._mean, self._square = (part.numpy() for part in state[:3])
+            self._step += len(order)
+
+    def errors(self, genotypes: Sequence[Genotype]) -> Numbers:
+        """Predicted errors, on the scale of the last training: 0 for the best of the pool, 1 for the worst."""
+        predicted: Numbers = self._network.predict(self._vector, self._words.spelled(_picks(genotypes))).numpy()
+        return predicted
+
+    def moved(self, genotypes: Sequence[Genotype], step: float) -> list[Genotype]:
+        """What each architecture becomes by a step of this size; a step of 0 should leave it as it is."""
+        words = self._network.move(self._vector, self._words.spelled(_picks(genotypes)), np.float32(step)).numpy()
+        return [self._space.genotype(tuple(row)) for row in self._words.read(words).tolist()]
+
+    def state(self) -> State:
+        """Everything that training changes, for a checkpoint."""
+        return {
+            "vector": self._vector,
+            "mean": self._mean,
+            "square": self._square,
+            "step": np.array(self._step),
+        }
+
+    def restore(self, state: State) -> None:
+        """Takes over what :meth:`state` returned."""
+        self._vector, self._mean, self._square = (state[name] for name in ("vector", "mean", "square"))
+        self._step = int(state["step"])
+
+
+class Known:
+    """Architectures that are not new, in any spelling.
+
+    Args:
+        space: theirs.
+        genotypes: known from the start.
+    """
+
+    def __init__(self, space: Space, genotypes: Iterable[Genotype] = ()) -> None:
+        self._symmetry = Symmetry(space.choices)
+        self._seen = {self._symmetry.canonical(genotype.picks) for genotype in genotypes}
+
+    def add(self, genotype: Genotype) -> bool:
+        """Whether the architecture was new; now it is known."""
+        before = len(self._seen)
+        self._seen.add(self._symmetry.canonical(genotype.picks))
+        return len(self._seen) > before
+
+
+def improved(
+    learner: Learner, best: Sequence[Genotype], known: Known, count: int, steps: Iterable[float]
+) -> list[Genotype]:
+    """New architectures from the best ones, ``count`` at most, the smaller steps first."""
+    found: list[Genotype] = []
+    for step in steps:
+        for genotype in learner.moved(best, step):
+            if len(found) < count and known.add(genotype):
+                found.append(genotype)
+        if len(found) == count:
+            break
+    return found
+
+
+def drawn(space: Space, generator: np.random.Generator, known: Known, count: int) -> list[Genotype]:
+    """New random architectures, ``count`` unless the space has hardly any left."""
+    draws = (space.sample(generator) for _ in range(TRIES * count))
+    found: list[Genotype] = []
+    while len(found) < count and (genotype := next(draws, None)) is not None:
+        if known.add(genotype):
+            found.append(genotype)
+    return found
+
+
+def scaled(errors: NDArray[np.float64]) -> Numbers:
+    """Errors scaled to 0..1, the best being 0; all 0 if they are equal."""
+    low, high = errors.min(), errors.max()
+    return ((errors - low) / (high - low if high > low else 1.0)).astype(np.float32)
+
+
+def _picks(genotypes: Sequence[Genotype]) -> Picks:
+    return np.array([genotype.picks for genotype in genotypes], np.int32)
+
+
+def _batches(generator: np.random.Generator, count: int, settings: Settings) -> list[NDArray[np.int32]]:
+    """The order of examples, ``(steps, batch)``, in pieces; every epoch takes all of them once."""
+    size = min(settings.epd_batch, count)
+    stream = np.concatenate([generator.permutation(count) for _ in range(settings.epd_epochs)]).astype(np.int32)
+    order = stream[: len(stream) // size * size].reshape(-1, size)
+    return [order[first : first + CHUNK] for first in range(0, len(order), CHUNK)]

@@ -1,0 +1,194 @@
+"""NASNet's controller: an LSTM that goes through the choices of a space, and proximal policy optimisation.
+
+One LSTM layer, one step and one softmax per choice, the embedding of the picked option being the next input. The
+gradients are written out in NumPy: with batches this small TensorFlow would spend its time on tracing and dispatch, and
+a search on a table, which takes a fraction of a second here, would take several.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.core.space import Space
+
+from .adam import Adam
+
+Numbers = NDArray[np.float64]
+Integers = NDArray[np.intp]
+IMPOSSIBLE = -1e9
+"""Logit of an option that does not exist; its probability is exactly 0."""
+
+
+class _Step(NamedTuple):
+    """What the backward pass needs of one step; all ``(batch, ...)``."""
+
+    x_and_h: Numbers
+    gates: tuple[Numbers, Numbers, Numbers, Numbers]  # input, forget, output, candidate
+    cell_before: Numbers
+    squashed_cell: Numbers
+    output: Numbers
+    log_p: Numbers  # of every option
+
+
+@dataclass(frozen=True)
+class Walk:
+    """A batch of architectures as the controller sees them.
+
+    Args:
+        picks: ``(batch, decisions)``.
+        log_prob, entropy: summed over the decisions, in nats, ``(batch,)``.
+    """
+
+    picks: Integers
+    log_prob: Numbers
+    entropy: Numbers
+    steps: tuple[_Step, ...]
+
+
+class LstmPolicy:
+    """A distribution over the genotypes of a space.
+
+    Args:
+        space: with at least one choice.
+        rng: draws the weights from U(-bound, bound).
+        units: of the LSTM, which has no biases.
+        bound: see ``rng``.
+
+    Attributes:
+        weights: by name, changed in place by whoever trains them.
+    """
+
+    def __init__(self, space: Space, rng: np.random.Generator, *, units: int, bound: float) -> None:
+        options = np.array([len(choice) for choice in space.choices])
+        self.decisions, most = len(options), int(options.max())
+        self._impossible = np.where(np.arange(most) < options[:, None], 0.0, IMPOSSIBLE)
+        shapes = {
+            "start": (units,),
+            "lstm": (2 * units, 4 * units),
+            "heads": (self.decisions, units, most),
+            "embeddings": (self.decisions - 1, most, units),
+        }
+        self.weights = {name: rng.uniform(-bound, bound, shape) for name, shape in shapes.items()}
+
+    def sample(self, uniforms: Numbers) -> Walk:
+        """Draws one architecture per row of ``uniforms`` ``(batch, decisions)``, in [0, 1)."""
+        return self._walk(uniforms, None)
+
+    def read(self, picks: Integers) -> Walk:
+        """Goes through given ``picks`` ``(batch, decisions)``."""
+        return self._walk(np.zeros(picks.shape), picks)
+
+    def _walk(self, uniforms: Numbers, forced: Integers | None) -> Walk:
+        kernel, heads = self.weights["lstm"], self.weights["heads"]
+        batch, units = len(uniforms), heads.shape[1]
+        x, h, cell = np.tile(self.weights["start"], (batch, 1)), np.zeros((batch, units)), np.zeros((batch, units))
+        steps, columns = [], []
+        for place in range(self.decisions):
+            x_and_h, before = np.concatenate([x, h], axis=1), cell
+            raw = np.split(x_and_h @ kernel, 4, axis=1)
+            i, f, o, g = (*(_sigmoid(part) for part in raw[:3]), np.tanh(raw[3]))
+            cell = f * before + i * g
+            squashed = np.tanh(cell)
+            h = o * squashed
+            log_p = _log_softmax(h @ heads[place] + self._impossible[place])
+            steps.append(_Step(x_and_h, (i, f, o, g), before, squashed, h, log_p))
+            columns.append(_draw(log_p, uniforms[:, place]) if forced is None else forced[:, place])
+            if place < self.decisions - 1:
+                x = self.weights["embeddings"][place, columns[-1]]
+        rows = np.arange(batch)
+        log_prob = sum(step.log_p[rows, picks] for step, picks in zip(steps, columns, strict=True))
+        entropy = sum(_entropy(step.log_p) for step in steps)
+        return Walk(np.stack(columns, axis=1), np.asarray(log_prob), np.asarray(entropy), tuple(steps))
+
+    def gradient(self, walk: Walk, by_log_prob: Numbers, by_entropy: float) -> dict[str, Numbers]:
+        """Gradient of ``sum(by_log_prob * log_prob) + by_entropy * sum(entropy)`` with respect to the weights.
+
+        Args:
+            walk: of the present weights.
+            by_log_prob: ``(batch,)``.
+            by_entropy: the same for all.
+        """
+        kernel, heads = self.weights["lstm"], self.weights["heads"]
+        found = {name: np.zeros_like(weight) for name, weight in self.weights.items()}
+        rows, units = np.arange(len(walk.picks)), heads.shape[1]
+        from_later = cell_from_later = np.zeros((len(rows), units))
+        for place in reversed(range(self.decisions)):
+            step, picks = walk.steps[place], walk.picks[:, place]
+            p = np.exp(step.log_p)
+            d_logits = -by_log_prob[:, None] * p - by_entropy * p * (step.log_p + _entropy(step.log_p)[:, None])
+            d_logits[rows, picks] += by_log_prob
+            found["heads"][place] = step.output.T @ d_logits
+            d_h = from_later + d_logits @ heads[place].T
+            i, f, o, g = step.gates
+            d_cell = cell_from_later + d_h * o * (1 - step.squashed_cell**2)
+            d_o = d_h * step.squashed_cell * o * (1 - o)
+            d_gates = (d_cell * g * i * (1 - i), d_cell * step.cell_before * f * (1 - f), d_o, d_cell * i * (1 - g**2))
+            d_raw = np.concatenate(d_gates, axis=1)
+            found["lstm"] += step.x_and_h.T @ d_raw
+            d_x, from_later = np.split(d_raw @ kernel.T, 2, axis=1)
+            cell_from_later = d_cell * f
+            if place:
+                np.add.at(found["embeddings"][place - 1], walk.picks[:, place - 1], d_x)
+            else:
+                found["start"] += d_x.sum(axis=0)
+        return found
+
+
+class Ppo:
+    """The clipped objective of Schulman et al. (2017) on whole architectures, climbed by Adam.
+
+    With r the ratio of an architecture's probability now to the one it was sampled with, and A its advantage, the
+    objective is the mean of ``min(r A, clip(r, 1 - clip, 1 + clip) A)`` plus the weighted entropy.
+
+    Args:
+        policy: what is trained.
+        learning_rate: Adam's.
+        clip: how far r counts.
+        entropy_weight: of the mean entropy.
+    """
+
+    def __init__(self, policy: LstmPolicy, *, learning_rate: float, clip: float, entropy_weight: float) -> None:
+        self._policy, self._rate, self._clip, self._entropy_weight = policy, learning_rate, clip, entropy_weight
+        self._adam = Adam(list(policy.weights.values()))
+
+    def gradient(self, walk: Walk, old: Numbers, advantages: Numbers) -> dict[str, Numbers]:
+        """Gradient of the objective.
+
+        Args:
+            walk: of the present weights.
+            old: log-probabilities of its picks when they were sampled, ``(batch,)``.
+            advantages: ``(batch,)``.
+        """
+        ratio = np.exp(walk.log_prob - old)
+        clipped = np.where(advantages > 0, ratio > 1 + self._clip, ratio < 1 - self._clip)
+        by_log_prob = np.where(clipped, 0.0, ratio * advantages) / len(ratio)
+        return self._policy.gradient(walk, by_log_prob, self._entropy_weight / len(ratio))
+
+    def improve(self, sampled: Walk, advantages: Numbers, passes: int) -> None:
+        """Several steps on one minibatch, whose old probabilities are those it was sampled with."""
+        for number in range(passes):
+            walk = self._policy.read(sampled.picks) if number else sampled
+            uphill = self.gradient(walk, sampled.log_prob, advantages)
+            self._adam.descend([-part for part in uphill.values()], self._rate)
+
+
+def _sigmoid(x: Numbers) -> Numbers:
+    return 0.5 + 0.5 * np.tanh(0.5 * x)
+
+
+def _log_softmax(logits: Numbers) -> Numbers:
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+
+def _entropy(log_p: Numbers) -> Numbers:
+    return -(np.exp(log_p) * log_p).sum(axis=1)
+
+
+def _draw(log_p: Numbers, uniform: Numbers) -> Integers:
+    """The first option whose cumulative probability exceeds the uniform number."""
+    return np.argmax(np.cumsum(np.exp(log_p), axis=1) > uniform[:, None], axis=1)

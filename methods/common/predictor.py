@@ -1,0 +1,95 @@
+"""An ensemble of small networks that ranks architectures by their features, in NumPy; PNAS' predictor.
+
+Each member is a perceptron with two hidden layers, trained by Adam on four fifths of the data to the least mean
+absolute error of the rank. All members are trained together: their weights are slices of one array.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .adam import Adam
+
+Numbers = NDArray[Any]
+"""Single precision throughout."""
+CHUNK = 4096
+
+
+class Ensemble:
+    """The mean of several perceptrons.
+
+    Args:
+        rng: draws the first weights and who sees what.
+        members: number of networks, at least 2; each example is hidden from one of them.
+        units: of each of the two hidden layers.
+        steps: of Adam per fit, each on all data.
+        rate: Adam's.
+    """
+
+    def __init__(
+        self, rng: np.random.Generator, *, members: int = 5, units: int = 100, steps: int = 50, rate: float = 0.01
+    ) -> None:
+        self._rng, self._members, self._units = rng, members, (units, units)
+        self._steps, self._rate = steps, rate
+        self.weights: list[Numbers] = []
+        self.hidden_from, self._varied = np.zeros(0, np.intp), np.zeros(0, np.intp)
+
+    def fit(self, features: Numbers, values: Numbers) -> None:
+        """Trains new members, on the features that differ: of the others nothing can be learnt.
+
+        Args:
+            features: ``(n, features)``.
+            values: ``(n,)``, of which the members learn the ranks.
+        """
+        targets = ranks(values)
+        self._varied = np.flatnonzero(np.ptp(features, axis=0))
+        features = features[:, self._varied]
+        sizes = (len(self._varied), *self._units, 1)
+        self.weights = [weight for ends in pairwise(sizes) for weight in self._new(*ends)]
+        self.hidden_from = self._rng.permutation(len(targets)) % self._members
+        shown = (self.hidden_from != np.arange(self._members)[:, None]).astype(np.float32)
+        shown /= np.maximum(1, shown.sum(axis=1, keepdims=True))
+        adam = Adam(self.weights)
+        for _ in range(self._steps):
+            layers = self._layers(features)
+            error = layers[-1][..., 0] - targets
+            adam.descend(self._gradients(layers, (np.sign(error) * shown)[..., None]), self._rate)
+
+    def predict(self, features: Numbers) -> Numbers:
+        """The members' mean for ``features`` ``(n, features)``, shape ``(n,)``, between about -1 and 1."""
+        known = features[:, self._varied]
+        parts = [known[begin : begin + CHUNK] for begin in range(0, len(known), CHUNK)]
+        return np.concatenate([self._layers(part)[-1][..., 0].mean(axis=0) for part in parts])
+
+    def _new(self, inputs: int, outputs: int) -> tuple[Numbers, Numbers]:
+        """A layer's kernels and biases, He's normal distribution and zeros."""
+        kernels = np.sqrt(2 / max(1, inputs)) * self._rng.standard_normal((self._members, inputs, outputs))
+        return kernels.astype(np.float32), np.zeros((self._members, 1, outputs), np.float32)
+
+    def _layers(self, features: Numbers) -> list[Numbers]:
+        """The features and the output of each layer, ``(members, n, units)``."""
+        first, first_bias, second, second_bias, last, last_bias = self.weights
+        below = np.maximum(features @ first + first_bias, 0)
+        above = np.maximum(below @ second + second_bias, 0)
+        return [features, below, above, above @ last + last_bias]
+
+    def _gradients(self, layers: list[Numbers], upstream: Numbers) -> list[Numbers]:
+        """Gradients of the weights, given that of the output ``(members, n, 1)``."""
+        _, _, second, _, last, _ = self.weights
+        features, below, above, _ = layers
+        into_above = (upstream @ np.swapaxes(last, 1, 2)) * np.sign(above)
+        into_below = (into_above @ np.swapaxes(second, 1, 2)) * np.sign(below)
+        found: list[Numbers] = []
+        for source, change in ((features, into_below), (below, into_above), (above, upstream)):
+            found += [np.swapaxes(source, -1, -2) @ change, change.sum(axis=1, keepdims=True)]
+        return found
+
+
+def ranks(values: Numbers) -> Numbers:
+    """From near -1 for the smallest of ``values`` ``(n,)`` to near 1 for the largest; equal ones share their mean."""
+    below, equal = values[:, None] > values, values[:, None] == values
+    return ((2 * below.sum(axis=1) + equal.sum(axis=1)) / len(values) - 1).astype(np.float32)
