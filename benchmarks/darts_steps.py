@@ -29,7 +29,8 @@ from harness.core.task import Task
 from harness.nets import runtime
 from harness.nets.evaluator import ProxyEvaluator
 from harness.run.backends import machine
-from harness.run.lookup import Incumbents
+from harness.run.journal import TableJournal
+from harness.run.store import RunDirectory
 from harness.spaces import get_space
 
 
@@ -71,7 +72,7 @@ def search(
         seed=0,
         meter=Meter(Budget(1e9, "s"), 1),
         evaluator=ProxyEvaluator(space, data, recipe, seed=0),
-        journal=Incumbents(),
+        journal=TableJournal(RunDirectory(Path())),
     )
     bilevel = Bilevel(Darts(order=order, batch=batch), task.space, task)  # type: ignore[arg-type]
     return Search(lambda: bilevel.step(0.025), int(bilevel.w.shape[0]))

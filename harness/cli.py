@@ -444,7 +444,7 @@ def _print_rows(rows: Sequence[dict[str, Any]]) -> None:
     for column, *words in zip(table.columns, *cells, strict=False):
         column.no_wrap, column.min_width = True, max(map(len, [str(column.header), *words]))
     for name in names[-1:]:
-        table.add_column(name, overflow="ignore")  # words are not broken: a path stays one
+        table.add_column(name, overflow="fold")
     for line in cells:
         table.add_row(*map(escape, line))
     needed = sum((column.min_width or 0) + 2 for column in table.columns)

@@ -25,7 +25,7 @@ from harness.core.record import Record
 from harness.core.space import Size
 from harness.report.forms.tables import performance
 from harness.report.model.load import load_runs
-from harness.run.grid import View
+from harness.run.progress import View
 from harness.run.plan import make_plan
 from harness.run.profiles import Profile
 from harness.run.request import Request

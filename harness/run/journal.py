@@ -161,7 +161,7 @@ class DiskJournal:
         self._progress.tell(share, words)
 
 
-class MemoryJournal:
+class TableJournal:
     """The journal of one search on a table: keeps the proposals only, and writes them at the end.
 
     Args:

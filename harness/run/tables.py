@@ -28,7 +28,7 @@ from harness.core.task import Evaluation, Proposal
 from harness.plugins.catalogue import load_space
 from harness.run.backends.base import Tell
 from harness.run.job import Job, Phase, Workbench
-from harness.run.journal import MemoryJournal
+from harness.run.journal import TableJournal
 from harness.run.profiles import PROFILES
 from harness.run.scoring import HiddenScores
 from harness.spaces.table import TableSpace
@@ -107,7 +107,7 @@ class PreparedTable:
         space = own_space(self) or load_space(job.space, job.space_source)
         evaluator = TableEvaluator(*read(self), job.profile.proxy.steps)
         data = SearchData.of_table(job.dataset)
-        return Workbench(space, data, evaluator, MemoryJournal(job.directory), lambda: 0.0)
+        return Workbench(space, data, evaluator, TableJournal(job.directory), lambda: 0.0)
 
 
 class Tables:

@@ -24,7 +24,7 @@ from harness.core.home import CHECKOUT as ROOT
 from harness.core.record import Record
 from harness.core.table import Signal, Table
 from harness.report.model.load import load_runs
-from harness.run.lookup import TableEvaluator
+from harness.run.tables import TableEvaluator
 from harness.run.plan import make_plan
 from harness.run.profiles import NB201, SMOKE
 from harness.run.request import Request

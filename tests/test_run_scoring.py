@@ -10,7 +10,7 @@ from test_run_plan import request_for
 
 from harness.core.errors import InputError
 from harness.core.record import Record
-from harness.run.final import HiddenLabels, accuracy, finish
+from harness.run.scoring import HiddenLabels, accuracy, finish
 from harness.run.job import Job, Outcome
 from harness.run.plan import make_plan
 from harness.run.store import write_json
