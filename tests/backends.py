@@ -11,6 +11,7 @@ from harness.run.backends.base import Backend, Call, Capacity, Handle, Item, Out
 from harness.run.job import Job, Phase
 from harness.run.store import write_json
 
+TWO = Capacity(workers=2, cores=2)
 End = Callable[[Call], tuple[Outcome, ...]]
 
 
@@ -42,7 +43,7 @@ class Fake(Backend):
         closed: whether :meth:`close` was called.
     """
 
-    def __init__(self, capacity: Capacity = Capacity(workers=2, cores=2)) -> None:
+    def __init__(self, capacity: Capacity = TWO) -> None:
         self._capacity = capacity
         self.started: list[tuple[str, int, Phase]] = []
         self.calls: list[Call] = []

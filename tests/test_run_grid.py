@@ -25,11 +25,12 @@ from harness.core.record import Record
 from harness.core.space import Size
 from harness.report.forms.tables import performance
 from harness.report.model.load import load_runs
-from harness.run.progress import View
+from harness.run.backends.local import Local
 from harness.run.plan import make_plan
 from harness.run.profiles import Profile
+from harness.run.progress import View
 from harness.run.request import Request
-from harness.run.runner import Runner
+from harness.run.scheduler import Scheduler
 
 TINY = Profile(
     name="tiny",
@@ -85,7 +86,9 @@ def request_for(tmp_path: Path, methods: dict[str, Path], **changes: object) -> 
 
 
 def run(request: Request) -> dict[str, Record]:
-    records = Runner(make_plan(request), {"command": "a test", "cpu": "this one"}, Silent()).run()
+    backend = Local()
+    plan = make_plan(request, backend.capacity)
+    records = Scheduler(plan, backend, {"command": "a test", "cpu": "this one"}, Silent()).run()
     return {record.method: record for record in records}
 
 

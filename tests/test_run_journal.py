@@ -13,7 +13,7 @@ from harness.core.budget import Budget, BudgetSpent, Meter
 from harness.core.recipe import Recipe
 from harness.core.space import Size
 from harness.core.task import Evaluation, KerasConfig, Proposal, State, Task
-from harness.run.journal import Progress, DiskJournal
+from harness.run.journal import DiskJournal, Progress
 from harness.run.store import RunDirectory, read_json, read_lines
 
 SPACE = VectorSpace(12)

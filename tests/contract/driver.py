@@ -24,7 +24,7 @@ from harness.core.space import Genotype
 from harness.core.task import Evaluation, Proposal, State, Task
 from harness.nets import runtime
 from harness.plugins.catalogue import Catalogue, load_method
-from harness.run.journal import Progress, DiskJournal
+from harness.run.journal import DiskJournal, Progress
 from harness.run.profiles import SMOKE
 from harness.run.store import RunDirectory, read_lines
 from harness.spaces import get_space

@@ -1,4 +1,4 @@
-"""The back end of this machine: every call is a process, with pebble to start, watch and stop it.
+"""The back end of this machine: every call is a process, started and watched by pebble.
 
 A process with TensorFlow is a copy of a server process that was started empty and has imported TensorFlow but used
 nothing of it: no graph, no thread, no memory of an earlier run and no test label is in it, and the import, which costs
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import itertools
 import json
 import multiprocessing
 import os
@@ -19,9 +20,10 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from types import ModuleType
 from typing import Any, get_args, get_type_hints
 
@@ -36,19 +38,36 @@ from harness.run.backends.interrupts import interrupts_wait
 PATIENCE = 20.0  # seconds that a process waits for a lock
 _PAUSE = 0.25  # seconds between two tellings of a process
 _MOST = 2**20  # bytes
+_NAME = "harness-"
+_NUMBERS = itertools.count()
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
 _STATUSES = get_args(get_type_hints(Outcome)["status"])
 
 
 @dataclass
 class _Process:
-    """What this side has of a process: its future, its pipe, and since when it has been at its present item."""
+    """What this side has of a process.
+
+    Attributes:
+        future: done when it has ended.
+        child: to kill it; None if it has ended at once.
+        pipe: what it tells.
+        since: when it began with its present item.
+        outcomes: of the items before that.
+        unread: the beginning of a line.
+    """
 
     future: Future[None]
+    child: BaseProcess | None
     pipe: Connection
     since: float
     outcomes: list[Outcome] = field(default_factory=list)
     unread: bytes = b""
+
+    def kill(self) -> None:
+        """Ends it at once. Pebble would ask it first, and not at all while it waits for a message that never ends."""
+        if self.child is not None:
+            self.child.kill()
 
 
 class Local(Backend):
@@ -74,7 +93,8 @@ class Local(Backend):
         context = multiprocessing.get_context("forkserver" if call.tensorflow else "spawn")
         if call.tensorflow:
             context.set_forkserver_preload(["harness.run.backends.server"])
-        start = pebble.concurrent.process(context=context)(_work_off)
+        name = f"{_NAME}{next(_NUMBERS)}"
+        start = pebble.concurrent.process(context=context, name=name)(_work_off)
         with interrupts_wait(), _environment(call.threads), _without_main():
             pipe, theirs = context.Pipe(duplex=False)
             os.set_blocking(pipe.fileno(), False)
@@ -84,7 +104,8 @@ class Local(Backend):
                 handle.outcomes = (Outcome("failed", f"no process could be started: {sentence(error)}"),)
                 self._stillborn.append(handle)
             else:
-                self._running[handle] = _Process(future, pipe, time.monotonic())
+                child = next((one for one in multiprocessing.active_children() if one.name == name), None)
+                self._running[handle] = _Process(future, child, pipe, time.monotonic())
             finally:
                 theirs.close()
         return handle
@@ -102,7 +123,7 @@ class Local(Backend):
                 if len(process.outcomes) < len(handle.call.items):
                     process.outcomes.append(Outcome("failed", _why(process.future, handle.call.words)))
             elif time.monotonic() - process.since > handle.call.seconds:
-                process.future.cancel()
+                process.kill()
                 process.outcomes.append(_timed_out(handle.call))
             else:
                 continue
@@ -112,7 +133,7 @@ class Local(Backend):
     def cancel(self, handle: Handle) -> None:
         """Stops its process."""
         if handle in self._running:
-            self._running[handle].future.cancel()
+            self._running[handle].kill()
             self._forget(handle)
 
     def close(self) -> None:
@@ -121,14 +142,18 @@ class Local(Backend):
             for handle in list(self._running):
                 self.cancel(handle)
             deadline = time.monotonic() + 10
-            while multiprocessing.active_children() and time.monotonic() < deadline:
-                time.sleep(0.1)
+            while any(map(_is_ours, multiprocessing.active_children())) and time.monotonic() < deadline:
+                time.sleep(0.05)
 
     def _forget(self, handle: Handle) -> Handle:
         process = self._running.pop(handle)
         process.pipe.close()
         handle.outcomes = tuple(process.outcomes)
         return handle
+
+
+def _is_ours(child: BaseProcess) -> bool:
+    return child.name.startswith(_NAME)
 
 
 def _work_off(call: Call, pipe: Connection, patience: float) -> None:
@@ -213,8 +238,6 @@ def _why(future: Future[None], words: str) -> str:
     """Why a process has ended without telling how its item did."""
     try:
         future.result()
-    except CancelledError:
-        return f"the {words} was cancelled"
     except ProcessExpired as error:
         return f"the {words}'s process {_ending(error.exitcode)}"
     except Exception as error:
