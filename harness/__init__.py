@@ -1,4 +1,4 @@
-"""What the author of a method, a data set or a space imports.
+"""What the author of a method, a data set or a space imports, and :func:`compare` for a script or a notebook.
 
 The names are looked up on first use, so that ``python -m harness list`` starts without NumPy.
 """
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness.core.home import CHECKOUT
 
 if TYPE_CHECKING:
+    from harness.api import compare
     from harness.core.architecture import Architecture, Cell, CellStack, Edge
     from harness.core.budget import Budget
     from harness.core.dataset import Dataset, DatasetSource
@@ -60,10 +61,13 @@ __all__ = [
     "Space",
     "Task",
     "ask_tell",
+    "compare",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "compare":
+        return import_module("harness.api").compare
     if name in _HOME:
         return getattr(import_module(f"harness.core.{_HOME[name]}"), name)
     raise AttributeError(f"module 'harness' has no attribute '{name}'")

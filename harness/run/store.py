@@ -19,7 +19,7 @@ from harness.core.names import directory_name
 from harness.core.record import Record
 from harness.core.space import Space
 from harness.core.task import KerasConfig, Proposal
-from harness.run.backends import sandbox
+from harness.run.backends.base import LOG, SCRATCH
 
 
 @dataclass(frozen=True)
@@ -97,12 +97,12 @@ class RunDirectory:
     @property
     def log(self) -> Path:
         """What the child processes printed."""
-        return self.path / sandbox.LOG
+        return self.path / LOG
 
     @property
     def scratch(self) -> Path:
         """Working directory of the child processes; emptied before each."""
-        return self.path / sandbox.SCRATCH
+        return self.path / SCRATCH
 
     def stored_record(self) -> Record | None:
         """The record, if the run is over.

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+LOG, SCRATCH, LOCK = "log.txt", "scratch", ".lock"
+"""Names in an item's directory: what its process printed, where it worked, and its lock."""
 Tell = Callable[[float, str], None]
 """``tell(share, words)``: called inside the process, as often as it likes; ``share`` of the present item, 0..1."""
 

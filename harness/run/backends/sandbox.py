@@ -13,8 +13,7 @@ from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, Timeout
 
-LOG, SCRATCH, LOCK = "log.txt", "scratch", ".lock"
-"""Names in an item's directory."""
+from harness.run.backends.base import LOCK, LOG, SCRATCH
 
 
 class Busy(Exception):
