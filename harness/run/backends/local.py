@@ -52,7 +52,8 @@ class _Process:
         future: done when it has ended.
         child: to kill it; None if it has ended at once.
         pipe: what it tells.
-        since: when it began with its present item.
+        since: when it began with its present item, or was started itself.
+        at: the number of the item that it has begun with; -1 before the first.
         outcomes: of the items before that.
         unread: the beginning of a line.
     """
@@ -62,6 +63,7 @@ class _Process:
     pipe: Connection
     since: float
     outcomes: list[Outcome] = field(default_factory=list)
+    at: int = -1
     unread: bytes = b""
 
     def kill(self) -> None:
@@ -167,6 +169,7 @@ def _work_off(call: Call, pipe: Connection, patience: float) -> None:
             if home is None:
                 sandbox.settle(item.directory, call.memory)
                 home = item.directory
+            _send(pipe, {"item": number, "share": 0.0, "words": "starting"})
             outcome = call.function(item.value, _Teller(pipe, number))
         except sandbox.Busy:
             outcome = Outcome("busy", "another process is working on the same run")
@@ -201,10 +204,11 @@ def _listen(handle: Handle, process: _Process) -> None:
         message = _understood(line, len(process.outcomes))
         if isinstance(message, Outcome) and len(process.outcomes) < len(handle.call.items):
             process.outcomes.append(message)
-            process.since = time.monotonic()
             handle.position = Position(len(process.outcomes))
         elif isinstance(message, Position):
             handle.position = message
+        if len(process.outcomes) > process.at and message is not None:
+            process.at, process.since = len(process.outcomes), time.monotonic()
 
 
 def _lines(process: _Process) -> list[bytes]:
