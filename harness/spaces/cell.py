@@ -81,9 +81,11 @@ class CellSpace(Space):
         choices: list[Choice] = []
         for cell in CELLS:
             for node in range(2, nodes + 2):
-                choices.append(Choice(f"{cell}.{node}.inputs", tuple(combinations(range(node), 2))))
-                choices.append(Choice(f"{cell}.{node}.op0", operations))
-                choices.append(Choice(f"{cell}.{node}.op1", operations))
+                owner = f"{cell}.{node}"
+                pairs = tuple(combinations(range(node), 2))
+                choices.append(Choice(f"{owner}.inputs", pairs, node=owner, kind="inputs", cell=cell))
+                for slot in range(2):
+                    choices.append(Choice(f"{owner}.op{slot}", operations, node=owner, kind="op", cell=cell))
         self.choices = tuple(choices)
 
     def decode(self, genotype: Genotype, size: Size) -> CellStack:
@@ -131,9 +133,11 @@ class PairCellSpace(Space):
         choices: list[Choice] = []
         for cell in CELLS:
             for node in range(2, nodes + 2):
+                owner = f"{cell}.{node}"
                 for slot in range(2):
-                    choices.append(Choice(f"{cell}.{node}.in{slot}", tuple(range(node))))
-                    choices.append(Choice(f"{cell}.{node}.op{slot}", operations))
+                    earlier = tuple(range(node))
+                    choices.append(Choice(f"{owner}.in{slot}", earlier, node=owner, kind="input", cell=cell))
+                    choices.append(Choice(f"{owner}.op{slot}", operations, node=owner, kind="op", cell=cell))
         self.choices = tuple(choices)
 
     def cells(self, genotype: Genotype) -> tuple[Cell, Cell]:

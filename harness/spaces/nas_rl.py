@@ -44,15 +44,16 @@ class ConvChainSpace(Space):
     ) -> None:
         self.name, self.layers, self.strides, self.pools = name, layers, strides, pools
         choices: list[Choice] = []
+        plain = {"height": SIZES, "width": SIZES, "filters": FILTERS}
+        if strides:
+            plain |= {"stride_height": STRIDES, "stride_width": STRIDES}
         for layer in range(1, layers + 1):
             choices += [
-                Choice(f"{layer}.height", SIZES),
-                Choice(f"{layer}.width", SIZES),
-                Choice(f"{layer}.filters", FILTERS),
+                Choice(f"{layer}.{kind}", options, node=str(layer), kind=kind) for kind, options in plain.items()
             ]
-            if strides:
-                choices += [Choice(f"{layer}.stride_height", STRIDES), Choice(f"{layer}.stride_width", STRIDES)]
-            choices += [Choice(f"{layer}.skip{earlier}", (0, 1)) for earlier in range(1, layer)]
+            choices += [
+                Choice(f"{layer}.skip{earlier}", (0, 1), node=str(layer), kind="skip") for earlier in range(1, layer)
+            ]
         self.choices = tuple(choices)
 
     def read(self, genotype: Genotype) -> list[ChainLayer]:
