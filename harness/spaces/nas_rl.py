@@ -44,7 +44,7 @@ class ConvChainSpace(Space):
     ) -> None:
         self.name, self.layers, self.strides, self.pools = name, layers, strides, pools
         choices: list[Choice] = []
-        plain = {"height": SIZES, "width": SIZES, "filters": FILTERS}
+        plain: dict[str, tuple[int, ...]] = {"height": SIZES, "width": SIZES, "filters": FILTERS}
         if strides:
             plain |= {"stride_height": STRIDES, "stride_width": STRIDES}
         for layer in range(1, layers + 1):
