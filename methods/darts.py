@@ -33,7 +33,7 @@ from harness.nets import runtime
 from harness.nets.batches import Batches, augmented
 from harness.nets.supernets.darts import MixedSupernet, cell_edges
 from harness.nets.supernets.flat_weights import Layout
-from harness.spaces.cell import CellSpace
+from harness.spaces.darts import CellSpace
 
 Tensors = Sequence[tf.Tensor]
 Gradients = Callable[[tf.Tensor, Tensors], tuple[tf.Tensor, Tensors]]

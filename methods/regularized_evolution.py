@@ -24,7 +24,8 @@ from harness.core.errors import InputError
 from harness.core.method import Method
 from harness.core.space import Genotype, Space
 from harness.core.task import Task
-from harness.spaces.cell import CellSpace, EnasCellSpace
+from harness.spaces.darts import CellSpace
+from harness.spaces.enas_micro import EnasCellSpace
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from harness.methods.common.policy import Controller
 
 from harness.core.space import Space
 from harness.spaces import get_space
-from harness.spaces.cell import EnasCellSpace
 from harness.spaces.enas_macro import MacroSpace
+from harness.spaces.enas_micro import EnasCellSpace
 from harness.spaces.nas_rl import ConvChainSpace
 
 

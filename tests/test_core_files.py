@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +25,14 @@ def test_a_file_is_replaced_and_nothing_else_is_left(tmp_path: Path) -> None:
 def test_after_a_failure_the_old_file_is_there_and_the_new_one_is_not(tmp_path: Path) -> None:
     path = tmp_path / "record.json"
     replace_text(path, "old")
-    with pytest.raises(KeyboardInterrupt), replacing(path) as new:
-        new.write_text("half of the n")
-        raise KeyboardInterrupt
+
+    def interrupted() -> None:
+        with replacing(path) as new:
+            new.write_text("half of the n")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -36,7 +42,7 @@ def test_the_content_is_on_the_disk_before_the_name(tmp_path: Path, monkeypatch:
     sync, replace = os.fsync, Path.replace
 
     def synced(descriptor: int) -> None:
-        events.append("directory" if os.path.isdir(f"/proc/self/fd/{descriptor}") else "file")  # noqa: PTH112
+        events.append("directory" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
         sync(descriptor)
 
     def replaced(self: Path, target: Path) -> Path:

@@ -20,7 +20,7 @@ FULL_CHANNELS = 32
 
 
 @dataclass(frozen=True)
-class ChainLayer:
+class ConvLayer:
     """One layer of a chain, as the genotype says it; ``inputs`` are earlier layers, 1-based, before repair."""
 
     height: int
@@ -56,7 +56,7 @@ class ConvChainSpace(Space):
             ]
         self.choices = tuple(choices)
 
-    def read(self, genotype: Genotype) -> list[ChainLayer]:
+    def read(self, genotype: Genotype) -> list[ConvLayer]:
         """The layers that a genotype lists, before the repair rules."""
         values = iter(int(str(self.option(genotype, place))) for place in range(len(self.choices)))
         layers = []
@@ -64,7 +64,7 @@ class ConvChainSpace(Space):
             height, width, filters = next(values), next(values), next(values)
             stride = (next(values), next(values)) if self.strides else (1, 1)
             inputs = tuple(earlier for earlier in range(1, layer) if next(values) == 1)
-            layers.append(ChainLayer(height, width, filters, stride, inputs))
+            layers.append(ConvLayer(height, width, filters, stride, inputs))
         return layers
 
     def decode(self, genotype: Genotype, size: Size) -> ConvChain:

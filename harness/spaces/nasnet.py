@@ -18,7 +18,7 @@ from dataclasses import replace
 
 from harness.core.architecture import Cell, CellStack, Edge
 from harness.core.space import Choice, Genotype, Option, Size, Space
-from harness.spaces.cell import CELLS, stacked
+from harness.spaces.cell import CELL_NAMES, INPUTS, stacked
 
 NASNET_OPERATIONS = (
     "skip_connect",
@@ -50,7 +50,6 @@ PNAS_OPERATIONS = (
 """PNAS' eight operations, a subset of NASNet's."""
 
 COMBINATIONS = ("add", "concat")
-INPUTS = 2
 
 
 class NasNetSpace(Space):
@@ -64,7 +63,7 @@ class NasNetSpace(Space):
         self.name, self.blocks = name, blocks
         self.choices = tuple(
             choice
-            for cell in CELLS
+            for cell in CELL_NAMES
             for block in range(INPUTS, INPUTS + blocks)
             for choice in (
                 *_block_choices(cell, block, NASNET_OPERATIONS),

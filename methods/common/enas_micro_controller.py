@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from harness.core.space import positions_by_node
-from harness.spaces.cell import EnasCellSpace
+from harness.spaces.enas_micro import EnasCellSpace
 
 from .policy import IMPOSSIBLE, Attention, Controller, Decision, Lstm, Walk, Weights, categorical, put, squeeze
 

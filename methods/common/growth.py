@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.space import Choice, Genotype, Space, option_text
-from harness.spaces.nasnet import INPUTS, PNAS_OPERATIONS, PnasSpace
+from harness.spaces.cell import INPUTS
+from harness.spaces.nasnet import PNAS_OPERATIONS, PnasSpace
 
 Picks = tuple[int, ...]
 Integers = NDArray[np.intp]

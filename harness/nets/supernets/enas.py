@@ -30,8 +30,9 @@ from harness.core.space import Size
 from harness.nets.constants import Constants
 from harness.nets.supernets.flat_weights import Handle, Layout, Weights, by_layer
 from harness.nets.supernets.kernels import normalise, run
-from harness.spaces.cell import CELLS, EnasCellSpace, reductions
+from harness.spaces.cell import CELL_NAMES, reductions
 from harness.spaces.enas_macro import MACRO_OPERATIONS, MacroSpace
+from harness.spaces.enas_micro import EnasCellSpace
 
 ImageShape = tuple[int, int, int]
 """Height, width, channels."""
@@ -306,7 +307,7 @@ class GatedCells(GatedSupernet):
         )
 
     def _base(self, cell: _Cell) -> int:
-        return len(self._space.choices) // len(CELLS) if cell.reduces else 0
+        return len(self._space.choices) // len(CELL_NAMES) if cell.reduces else 0
 
     def network(self, images: tf.Tensor, weights: Sequence[tf.Tensor], picks: tf.Tensor) -> tf.Tensor:
         constants = Constants()
