@@ -10,8 +10,8 @@ from fakes import VectorSpace, make_task
 from plugin_files import GOOD, write_method
 from test_run_plan import request_for
 
+from harness.core.evaluation import KerasConfig
 from harness.core.space import Genotype
-from harness.core.task import KerasConfig
 from harness.run import search as searching
 from harness.run.job import Failure, Job
 from harness.run.plan import make_plan

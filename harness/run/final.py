@@ -5,12 +5,9 @@ TensorFlow is imported inside the function, after the limits of the process are 
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
 
+from harness.core.files import replacing
 from harness.core.seeds import derive_seed
 from harness.plugins.catalogue import load_space
 from harness.run.backends.base import Outcome, Tell
@@ -65,8 +62,10 @@ def _train(job: Job, tell: Tell) -> None:
         raise Failure(f"the final training failed: {error}") from error
     times = progress.times()
     probabilities = training.predict(model, np.asarray(test_images), data.mean, data.std)
-    _replace(job.directory.predictions, lambda path: np.savez_compressed(path, probabilities=probabilities))
-    _replace(job.directory.model, model.save)
+    with replacing(job.directory.predictions) as new:
+        np.savez_compressed(new, probabilities=probabilities)
+    with replacing(job.directory.model) as new:
+        model.save(new)
     counts = {"steps": trained.steps, "images_per_second": trained.images_per_second, "training_seed": seed, **times}
     stored = {
         "final": counts,
@@ -79,10 +78,3 @@ def _train(job: Job, tell: Tell) -> None:
     }
     write_json(job.directory.final, stored)
     job.directory.final_checkpoint.unlink(missing_ok=True)
-
-
-def _replace(path: Path, save: Callable[[Path], object]) -> None:
-    """Writes a file under another name with the same suffix, and renames it."""
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
-    save(temporary)
-    temporary.replace(path)

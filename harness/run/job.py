@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from harness.core.dataset import SearchData
+from harness.core.evaluation import Evaluator
+from harness.core.journal import Journal
 from harness.core.names import sentence
 from harness.core.space import Space
-from harness.core.task import Evaluator, Journal
 from harness.plugins.catalogue import BrokenPlugin, Source
 from harness.run.backends.base import Outcome, Tell
 from harness.run.fence import Forbidden

@@ -7,7 +7,6 @@ searched again in milliseconds, with the same numbers.
 from __future__ import annotations
 
 import dataclasses
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,13 +15,14 @@ from typing import Any
 import numpy as np
 
 from harness.core.errors import InputError
+from harness.core.evaluation import Evaluation, KerasConfig, Proposal
+from harness.core.files import replacing
+from harness.core.journal import EVALUATIONS, State
 from harness.core.space import Genotype
-from harness.core.task import Evaluation, KerasConfig, Proposal, State
 from harness.run.backends.base import Tell
 from harness.run.store import RunDirectory, line, read_json, read_lines, write_json, write_lines
 
 _PROPOSALS = "_proposals"
-_EVALUATIONS = "_evaluations"
 _FIELDS = tuple(field.name for field in dataclasses.fields(Evaluation))
 _PAUSE = 0.5  # seconds between two progress files
 
@@ -63,7 +63,8 @@ class Progress:
         if now >= self._next:
             self._next = now + _PAUSE
             self._tell(share, words)
-            write_json(self._path, {"phase": self._phase, "share": share, "words": words, **self.times()})
+            now_there = {"phase": self._phase, "share": share, "words": words, **self.times()}
+            write_json(self._path, now_there, durable=False)
 
 
 class DiskJournal:
@@ -88,7 +89,7 @@ class DiskJournal:
         self._rows = list(_whole(rows))
         kept: list[dict[str, Any]] = []
         if self._state is not None:
-            self._rows = self._rows[: int(self._state[_EVALUATIONS])]
+            self._rows = self._rows[: int(self._state[EVALUATIONS])]
             kept = read_lines(directory.proposals)[: int(self._state.pop(_PROPOSALS))]
         write_lines(directory.evaluations, self._rows)
         write_lines(directory.proposals, kept)
@@ -112,7 +113,7 @@ class DiskJournal:
         try:
             with np.load(path, allow_pickle=False) as stored:
                 state = {name: stored[name] for name in stored.files}
-            int(state[_EVALUATIONS]), int(state[_PROPOSALS])
+            int(state[EVALUATIONS]), int(state[_PROPOSALS])
             return state
         except Exception as error:  # np.load has many ways to fail
             raise InputError(f"{path} is damaged; delete its directory to run it again") from error
@@ -145,12 +146,9 @@ class DiskJournal:
 
     def save(self, state: State) -> None:
         """Replaces the checkpoint, atomically, and notes which proposals it knows."""
-        path = self._directory.checkpoint
-        temporary = path.with_name(f".{os.getpid()}-{path.name}")
-        with temporary.open("wb") as file:
-            arrays: dict[str, Any] = {**state, _PROPOSALS: np.array(self._proposals)}
-            np.savez(file, **arrays)
-        temporary.replace(path)
+        arrays: dict[str, Any] = {**state, _PROPOSALS: np.array(self._proposals)}
+        with replacing(self._directory.checkpoint) as new:
+            np.savez(new, **arrays)
 
     def load(self) -> State | None:
         """The checkpoint, if there was one when the journal was opened."""

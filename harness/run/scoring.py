@@ -14,12 +14,13 @@ import numpy as np
 
 from harness.core.dataset import Labels
 from harness.core.errors import InputError
+from harness.core.files import replace_text
 from harness.core.names import sentence
 from harness.core.record import Record
 from harness.core.table import Table
 from harness.run.backends.base import Outcome
 from harness.run.job import Job
-from harness.run.store import read_json, write_text
+from harness.run.store import read_json
 
 
 class Scorer(Protocol):
@@ -147,7 +148,7 @@ def finish(job: Job, outcome: Outcome, scorer: Scorer, provenance: dict[str, Any
         record = _failed(record, f"what the run left behind cannot be used: {sentence(error)}")
     if outcome.status != "busy":
         try:
-            write_text(job.directory.record, record.to_json())
+            replace_text(job.directory.record, record.to_json())
         except (OSError, ValueError) as error:
             record = _failed(record, f"the record could not be written: {sentence(error)}")
     return record

@@ -10,10 +10,11 @@ import dataclasses
 from typing import Any
 
 from harness.core.budget import BudgetSpent, Meter
+from harness.core.evaluation import KerasConfig, Proposal
 from harness.core.method import Method
 from harness.core.seeds import derive_seed, rng
 from harness.core.space import Genotype, Space
-from harness.core.task import KerasConfig, Proposal, Task
+from harness.core.task import Task
 from harness.plugins.catalogue import load_method
 from harness.run.backends.base import Outcome, Tell
 from harness.run.fence import fence

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -21,10 +20,11 @@ import numpy as np
 from harness.core.budget import BudgetSpent, Meter
 from harness.core.dataset import SearchData
 from harness.core.errors import InputError
+from harness.core.evaluation import Evaluation, Proposal
+from harness.core.files import replacing
 from harness.core.names import directory_name
 from harness.core.space import Choice, Space, option_text
 from harness.core.table import Signal, Table
-from harness.core.task import Evaluation, Proposal
 from harness.plugins.catalogue import load_space
 from harness.run.backends.base import Tell
 from harness.run.job import Job, Phase, Workbench
@@ -158,9 +158,8 @@ def write(table: Table, prepared: PreparedTable) -> None:
         return
     prepared.path.parent.mkdir(parents=True, exist_ok=True)
     signal = table.signals[prepared.signal]
-    temporary = prepared.path.with_name(f".{os.getpid()}-{prepared.path.name}")
-    np.savez(temporary, genotypes=np.array(table.genotypes), accuracy=signal.accuracy, seconds=signal.seconds)
-    temporary.replace(prepared.path)
+    with replacing(prepared.path) as new:
+        np.savez(new, genotypes=np.array(table.genotypes), accuracy=signal.accuracy, seconds=signal.seconds)
 
 
 @cache  # the searches of a process share it
