@@ -220,7 +220,7 @@ task.propose(task.space.sample(task.rng))
 
 def test_a_hostile_method_finds_no_test_labels(tmp_path: Path) -> None:
     labels = np.random.default_rng(7).integers(0, 2, 60)
-    request = request_for(tmp_path, {})
+    request = request_for(tmp_path, {}, profile=PATIENT)
     squares = write_squares(tmp_path / "plugins", tmp_path / "data", test_labels=labels)
     report = tmp_path / "out" / "report.txt"
     body = HOSTILE.format(

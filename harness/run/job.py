@@ -121,6 +121,11 @@ class Job:
         """Short and unique within a command, for the screen."""
         return f"{self.dataset} {self.method.name} #{self.seed}"
 
+    @property
+    def durable(self) -> bool:
+        """Whether each of its files is forced to the disk: that takes longer than a search on a table."""
+        return self.prepared.together == 1
+
     def cap(self, phase: Phase) -> float:
         """Seconds after which a phase is stopped."""
         return self.profile.search_cap() if phase == "search" else self.profile.final_seconds

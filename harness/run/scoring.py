@@ -148,7 +148,7 @@ def finish(job: Job, outcome: Outcome, scorer: Scorer, provenance: dict[str, Any
         record = _failed(record, f"what the run left behind cannot be used: {sentence(error)}")
     if outcome.status != "busy":
         try:
-            replace_text(job.directory.record, record.to_json())
+            replace_text(job.directory.record, record.to_json(), durable=job.durable)
         except (OSError, ValueError) as error:
             record = _failed(record, f"the record could not be written: {sentence(error)}")
     return record
