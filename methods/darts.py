@@ -26,6 +26,7 @@ import tensorflow as tf
 from harness.core.errors import InputError
 from harness.core.journal import State
 from harness.core.method import Method, needs_images, space_is
+from harness.core.schedule import cosine
 from harness.core.seeds import derive_seed, rng
 from harness.core.space import Genotype
 from harness.core.task import Task
@@ -97,16 +98,12 @@ class Darts(Method):
         while True:
             task.step(GRADIENTS_PER_STEP[self.order])
             share = min(1.0, task.meter.spent / task.meter.limit)
-            accuracies.append(bilevel.step(self._rate(share)))
+            accuracies.append(bilevel.step(cosine(self.learning_rate, self.final_learning_rate, share)))
             if bilevel.steps % self.propose_every == 0 or bilevel.steps == 1:
                 task.propose(derive(task.space, *bilevel.mixing()), float(np.mean(accuracies)))
                 accuracies.clear()
             if not accuracies:
                 task.checkpoint(bilevel.state)
-
-    def _rate(self, share: float) -> float:
-        low, high = self.final_learning_rate, self.learning_rate
-        return low + 0.5 * (high - low) * (1.0 + float(np.cos(np.pi * share)))
 
 
 class Bilevel:

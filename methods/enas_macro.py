@@ -28,7 +28,7 @@ from harness.spaces.enas_macro import MacroSpace
 
 @dataclass(frozen=True)
 class EnasMacro(Method):
-    """The hyper-parameters of the released search on CIFAR-10; see :class:`harness.methods.common.enas.Schedule`.
+    """The hyper-parameters of the released search on CIFAR-10; see :class:`harness.methods.common.enas.EnasSettings`.
 
     Args:
         momentum, weight_decay, clip: of the shared weights.
@@ -79,7 +79,7 @@ class EnasMacro(Method):
         """Trains shared weights and controller in turn until the budget is spent."""
         from harness.nets.supernets.enas import GatedMacro
 
-        from .common.enas import EnasSearch, Schedule
+        from .common.enas import EnasSearch, EnasSettings
         from .common.enas_macro_controller import EnasMacroController
         from .common.shared_weights import supernet
 
@@ -92,7 +92,7 @@ class EnasMacro(Method):
             skip_weight=self.skip_weight,
             learning_rate=self.controller_learning_rate,
         )
-        EnasSearch(task, net, controller, Schedule.of(self)).run()
+        EnasSearch(task, net, controller, EnasSettings.of(self)).run()
 
 
 METHOD = EnasMacro

@@ -27,7 +27,7 @@ from harness.spaces.enas_micro import EnasCellSpace
 
 @dataclass(frozen=True)
 class EnasMicro(Method):
-    """The hyper-parameters of the released search on CIFAR-10; see :class:`harness.methods.common.enas.Schedule`.
+    """The hyper-parameters of the released search on CIFAR-10; see :class:`harness.methods.common.enas.EnasSettings`.
 
     Args:
         momentum, weight_decay, clip: of the shared weights.
@@ -75,7 +75,7 @@ class EnasMicro(Method):
         """Trains shared weights and controller in turn until the budget is spent."""
         from harness.nets.supernets.enas import GatedCells
 
-        from .common.enas import EnasSearch, Schedule
+        from .common.enas import EnasSearch, EnasSettings
         from .common.enas_micro_controller import EnasMicroController
         from .common.shared_weights import supernet
 
@@ -84,7 +84,7 @@ class EnasMicro(Method):
         controller = EnasMicroController(
             task.space, rng(task.seed, "controller weights"), learning_rate=self.controller_learning_rate
         )
-        EnasSearch(task, net, controller, Schedule.of(self)).run()
+        EnasSearch(task, net, controller, EnasSettings.of(self)).run()
 
 
 METHOD = EnasMicro

@@ -28,6 +28,8 @@ from harness.core.method import Method, space_is
 from harness.core.task import Task
 from harness.spaces.nas_rl import ConvChainSpace
 
+from .common.baseline import RewardBaseline
+
 
 @dataclass(frozen=True)
 class NasRl(Method):
@@ -74,14 +76,13 @@ class NasRl(Method):
         import keras
 
         from .common.layered_controller import LayeredController
-        from .common.policy import MovingAverage
 
         assert isinstance(task.space, ConvChainSpace)
         adam = keras.optimizers.Adam(self.learning_rate)
         controller = LayeredController(
             task.space, task.rng, units=self.units, layers=self.layers, bound=self.bound, optimizer=adam
         )  # fmt: skip
-        baseline = MovingAverage(self.baseline_decay, current=False)
+        baseline = RewardBaseline(self.baseline_decay, "before")
         while True:
             uniforms = task.rng.random((self.children, controller.decisions), np.float32)
             picks = controller.sample(uniforms).picks

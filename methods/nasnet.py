@@ -26,6 +26,7 @@ from harness.core.errors import InputError
 from harness.core.method import Method
 from harness.core.task import Task
 
+from .common.baseline import RewardBaseline
 from .common.ppo import LstmPolicy, Ppo
 
 
@@ -80,7 +81,7 @@ class NasNet(Method):
         threads = ThreadpoolController()
         policy = LstmPolicy(task.space, task.rng, units=self.units, bound=self.bound)
         ppo = Ppo(policy, learning_rate=self.learning_rate, clip=self.clip, entropy_weight=self.entropy)
-        baseline = Baseline(self.baseline_decay)
+        baseline = RewardBaseline(self.baseline_decay, "batch")
         while True:
             with threads.limit(limits=1):  # the matrices are small: more threads only get into each other's way
                 walk = policy.sample(task.rng.random((self.children, policy.decisions)))
@@ -88,28 +89,6 @@ class NasNet(Method):
             rewards = np.array([evaluation.accuracy for evaluation in evaluations])
             with threads.limit(limits=1):
                 ppo.improve(walk, baseline.advantages(rewards), self.passes)
-
-
-class Baseline:
-    """Exponential moving average of the rewards of earlier minibatches, which the present one does not touch.
-
-    The first minibatch has none and is compared with its own mean.
-
-    Args:
-        decay: share of the old average kept per reward.
-    """
-
-    def __init__(self, decay: float) -> None:
-        self._decay = decay
-        self.value: float | None = None
-
-    def advantages(self, rewards: np.ndarray) -> np.ndarray:
-        """Rewards ``(n,)`` minus the average, which then takes them in one by one."""
-        before = float(rewards.mean()) if self.value is None else self.value
-        self.value = before
-        for reward in rewards.tolist():
-            self.value = self._decay * self.value + (1 - self._decay) * reward
-        return rewards - before
 
 
 METHOD = NasNet

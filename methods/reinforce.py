@@ -29,6 +29,7 @@ from harness.core.method import Method
 from harness.core.task import Task
 
 from .common.adam import Adam
+from .common.baseline import RewardBaseline
 
 Numbers = NDArray[np.float64]
 
@@ -67,11 +68,11 @@ class Reinforce(Method):
     def search(self, task: Task) -> None:
         """Draws, trains and learns in turn. An interrupted run learns again from its log."""
         policy = Policy([len(choice) for choice in task.space.choices], task.rng, self.spread)
-        adam, baseline = Adam([policy.logits]), Baseline(self.momentum)
+        adam, baseline = Adam([policy.logits]), RewardBaseline(self.momentum, "after", start=0.0, corrected=True)
         while True:
             picks = policy.sample(task.rng)
             [evaluation] = task.evaluate([task.space.genotype(picks)])
-            advantage = baseline.advantage(100 * evaluation.accuracy)
+            [advantage] = baseline.advantages(np.array([100 * evaluation.accuracy]))
             adam.descend([-advantage * policy.gradient(picks)], self.learning_rate)
 
 
@@ -107,24 +108,6 @@ class Policy:
         gradient = -self.probabilities()
         gradient[np.arange(len(picks)), picks] += 1
         return gradient
-
-
-class Baseline:
-    """Exponential moving average of rewards with bias correction: the first reward counts in full.
-
-    Args:
-        momentum: share of the old average kept per reward.
-    """
-
-    def __init__(self, momentum: float) -> None:
-        self._momentum, self._weight, self.value = momentum, 0.0, 0.0
-
-    def advantage(self, reward: float) -> float:
-        """Takes ``reward`` into the average, then subtracts the average from it."""
-        self._weight = self._momentum * self._weight + 1 - self._momentum
-        # Equal to the corrected quotient of two averages, but exact where all rewards are the same.
-        self.value += (1 - self._momentum) / self._weight * (reward - self.value)
-        return reward - self.value
 
 
 METHOD = Reinforce

@@ -26,7 +26,7 @@ class Record:
         settings: the method's hyper-parameters.
         recipes: ``proxy`` and ``final`` recipe as plain values.
         proposal: the architecture found, as text.
-        test_accuracy, valid_accuracy: of the final training, 0..1.
+        test_accuracy: of the final training, 0..1; of a table, the score of the architecture.
         parameters: trainable weights of the final network, auxiliary head excluded.
         macs: multiply-accumulates of one forward pass of the final network (convolutions and dense layers).
         search: ``charged`` (in the budget's unit), ``seconds``,
@@ -49,7 +49,6 @@ class Record:
     recipes: dict[str, Any] = field(default_factory=dict)
     proposal: str = ""
     test_accuracy: float | None = None
-    valid_accuracy: float | None = None
     parameters: int | None = None
     macs: int | None = None
     search: dict[str, float] = field(default_factory=dict)
@@ -75,6 +74,7 @@ class Record:
             raise InputError(f"{path} is no readable record ({error}); delete its directory to run it again") from error
         if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
             raise InputError(f"{path} is not a record of schema {SCHEMA}; delete its directory to run it again")
+        raw.pop("valid_accuracy", None)  # a field of earlier versions, which was always null
         names = {f.name for f in dataclasses.fields(Record)}
         required = {
             f.name

@@ -18,6 +18,8 @@ from harness.core.journal import EVALUATIONS, Journal, State
 from harness.core.recipe import Recipe
 from harness.core.space import Genotype, Space
 
+CHECKPOINT_EVERY = 30.0
+"""Seconds of a search between two checkpoints, in budgets of seconds."""
 _TASK = "_task"
 """The entry of a checkpoint that holds the task's own state, as JSON; the other entries are the method's."""
 
@@ -45,11 +47,9 @@ class Task:
         meter: Meter,
         evaluator: Evaluator,
         journal: Journal,
-        checkpoint_every: float = 30.0,
     ) -> None:
         self.space, self.data, self.recipe, self.rng, self.seed, self.meter = space, data, recipe, rng, seed, meter
         self._evaluator, self._journal = evaluator, journal
-        self._checkpoint_every = checkpoint_every
         self._last_checkpoint = meter.spent
         self._cache: dict[str, Evaluation] = {}
         self.evaluations: list[Evaluation] = []
@@ -173,7 +173,7 @@ class Task:
         The generator :attr:`rng`, the meter and the evaluation count are saved along. In counted budgets every call
         saves, so that a killed run continues with the very same numbers.
         """
-        if not self.meter.budget.counted and self.meter.spent - self._last_checkpoint < self._checkpoint_every:
+        if not self.meter.budget.counted and self.meter.spent - self._last_checkpoint < CHECKPOINT_EVERY:
             return
         began = self.meter.now()
         count = {EVALUATIONS: np.array(len(self.evaluations))}

@@ -22,12 +22,13 @@ from harness.core.task import Task
 from harness.nets import runtime
 from harness.nets.supernets.enas import GatedSupernet
 
-from .policy import Controller, MovingAverage
+from .baseline import RewardBaseline
+from .policy import Controller
 from .shared_weights import Restarts, SharedWeights
 
 
 @dataclass(frozen=True)
-class Schedule:
+class EnasSettings:
     """How one epoch of ENAS is divided.
 
     Args:
@@ -54,8 +55,8 @@ class Schedule:
     baseline_decay: float
 
     @classmethod
-    def of(cls, method: Any) -> Schedule:
-        """The fields of a method that are a schedule's."""
+    def of(cls, method: Any) -> EnasSettings:
+        """The fields of a method that are a settings's."""
         return cls(**{field.name: getattr(method, field.name) for field in dataclasses.fields(cls)})
 
 
@@ -65,16 +66,16 @@ class EnasSearch:
     Args:
         task: gives data, budget and randomness.
         net, controller: over the same space.
-        schedule: see :class:`Schedule`.
+        settings: see :class:`EnasSettings`.
     """
 
-    def __init__(self, task: Task, net: GatedSupernet, controller: Controller, schedule: Schedule) -> None:
-        self._task, self._controller, self._schedule = task, controller, schedule
-        self._shared = SharedWeights(task, net, schedule.batch, schedule.batch)
+    def __init__(self, task: Task, net: GatedSupernet, controller: Controller, settings: EnasSettings) -> None:
+        self._task, self._controller, self._settings = task, controller, settings
+        self._shared = SharedWeights(task, net, settings.batch, settings.batch)
         self._restarts = Restarts(
-            schedule.learning_rate, schedule.final_learning_rate, schedule.restart, schedule.restart_factor
+            settings.learning_rate, settings.final_learning_rate, settings.restart, settings.restart_factor
         )
-        self._baseline = MovingAverage(schedule.baseline_decay, current=True)
+        self._baseline = RewardBaseline(settings.baseline_decay, "after", start=0.0)
         self._epoch = self._controller_steps = 0
 
     def run(self) -> None:
@@ -98,26 +99,26 @@ class EnasSearch:
         return self._controller.sample(uniforms).picks
 
     def _train_children(self) -> None:
-        steps = self._schedule.child_steps or self._shared.per_epoch
+        steps = self._settings.child_steps or self._shared.per_epoch
         self._shared.train(self._sample(steps), self._restarts.rate(self._epoch))
 
     def _train_controller(self) -> None:
-        schedule = self._schedule
-        for _ in range(schedule.controller_steps):
-            uniforms = self._task.rng.random((schedule.samples, self._controller.decisions), np.float32)
+        settings = self._settings
+        for _ in range(settings.controller_steps):
+            uniforms = self._task.rng.random((settings.samples, self._controller.decisions), np.float32)
             walk = self._controller.sample(uniforms)
             accuracies = self._shared.accuracies(
-                walk.picks, [[self._controller_steps + i] for i in range(schedule.samples)]
+                walk.picks, [[self._controller_steps + i] for i in range(settings.samples)]
             )
-            self._controller_steps += schedule.samples
-            rewards = np.array(accuracies) + schedule.entropy_weight * walk.entropy
+            self._controller_steps += settings.samples
+            rewards = np.array(accuracies) + settings.entropy_weight * walk.entropy
             self._controller.train(walk.picks, self._baseline.advantages(rewards))
 
     def _propose(self) -> None:
         """The best of fresh samples, all measured on the same batches, so that luck with a batch cannot decide."""
-        schedule, space = self._schedule, self._task.space
-        candidates = self._sample(schedule.candidates)
-        scores = self._shared.accuracies(candidates, [range(schedule.candidate_batches)] * schedule.candidates)
+        settings, space = self._settings, self._task.space
+        candidates = self._sample(settings.candidates)
+        scores = self._shared.accuracies(candidates, [range(settings.candidate_batches)] * settings.candidates)
         best = int(np.argmax(scores))
         self._task.propose(_genotype(space, candidates[best]), scores[best])
 

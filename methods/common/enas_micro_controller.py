@@ -16,7 +16,18 @@ import tensorflow as tf
 from harness.core.space import positions_by_node
 from harness.spaces.enas_micro import EnasCellSpace
 
-from .policy import IMPOSSIBLE, Attention, Controller, Decision, Lstm, Walk, Weights, categorical, put, squeeze
+from .policy import (
+    IMPOSSIBLE,
+    Attention,
+    Controller,
+    ControllerWeights,
+    Decision,
+    Lstm,
+    Walk,
+    categorical,
+    put,
+    squeeze,
+)
 
 KINDS = ("input", "op")
 """The kinds of a node's choices in the order in which the controller makes them, two of each."""
@@ -50,7 +61,7 @@ class EnasMicroController(Controller):
         normal_bias: float = 0.25,
         learning_rate: float = 3.5e-3,
     ) -> None:
-        weights = Weights(rng, bound)
+        weights = ControllerWeights(rng, bound)
         convolution = np.array(["conv" in operation for operation in space.operations])
         self._nodes, self._tanh, self._op_tanh = space.nodes, tanh_constant, tanh_constant / op_tanh_reduce
         self._columns = _columns(space)

@@ -18,7 +18,7 @@ from harness.core.space import positions_by_node
 from harness.spaces.enas_macro import MacroSpace
 from harness.spaces.nas_rl import ConvChainSpace
 
-from .policy import Attention, Controller, Decision, Lstm, Walk, Weights, bernoulli, categorical, put
+from .policy import Attention, Controller, ControllerWeights, Decision, Lstm, Walk, bernoulli, categorical, put
 
 
 class LayeredController(Controller):
@@ -43,7 +43,7 @@ class LayeredController(Controller):
         optimizer: keras.optimizers.Optimizer,
         penalty_weight: float = 0.0,
     ) -> None:
-        weights = Weights(rng, bound)
+        weights = ControllerWeights(rng, bound)
         layers_of_choices = list(positions_by_node(space.choices).values())
         first = {space.choices[position].kind: len(space.choices[position]) for position in layers_of_choices[0]}
         self._depth = len(layers_of_choices)

@@ -43,7 +43,7 @@ class Walk(NamedTuple):
     penalty: np.ndarray
 
 
-class Weights:
+class ControllerWeights:
     """Trainable tensors by name, drawn from U(-bound, bound) by a NumPy generator."""
 
     def __init__(self, rng: np.random.Generator, bound: float) -> None:
@@ -63,7 +63,7 @@ class Weights:
 class Lstm:
     """Stacked LSTM cells without biases, gate order input, forget, output, candidate (as in ENAS' code)."""
 
-    def __init__(self, weights: Weights, units: int, layers: int = 1) -> None:
+    def __init__(self, weights: ControllerWeights, units: int, layers: int = 1) -> None:
         self.units = units
         self._kernels = [weights.uniform(f"lstm.{layer}", 2 * units, 4 * units) for layer in range(layers)]
 
@@ -86,7 +86,7 @@ class Lstm:
 class Attention:
     """Scores of anchors: ``v . tanh(W_previous h_j + W_current h)``, with the anchors' halves kept as keys."""
 
-    def __init__(self, weights: Weights, units: int) -> None:
+    def __init__(self, weights: ControllerWeights, units: int) -> None:
         self._previous = weights.uniform("attention.previous", units, units)
         self._current = weights.uniform("attention.current", units, units)
         self._v = weights.uniform("attention.v", units)
@@ -134,31 +134,6 @@ def bernoulli(logits: tf.Tensor, uniform: tf.Tensor, forced: tf.Tensor) -> Decis
     return Decision(pick, log_prob, tf.stop_gradient(tf.nn.softplus(logits) - logits * tf.sigmoid(logits)))
 
 
-class MovingAverage:
-    """Exponential moving average of rewards, REINFORCE's baseline.
-
-    Args:
-        decay: share of the old average kept per reward.
-        current: whether a reward is already in the baseline that is subtracted from it, as in ENAS' code, where the
-            average starts at 0. If not, the baseline of a reward depends on earlier ones only, which keeps the
-            gradient unbiased (Zoph & Le, section 3.2); the very first reward then only starts the average and has the
-            advantage 0.
-    """
-
-    def __init__(self, decay: float, *, current: bool) -> None:
-        self._decay, self._current = decay, current
-        self.value: float | None = 0.0 if current else None
-
-    def advantages(self, rewards: np.ndarray) -> np.ndarray:
-        """Rewards minus their baselines, one after the other; the average goes on afterwards."""
-        found = []
-        for reward in rewards.tolist():
-            before = reward if self.value is None else self.value
-            self.value = self._decay * before + (1 - self._decay) * reward
-            found.append(reward - (self.value if self._current else before))
-        return np.array(found, np.float32)
-
-
 class Controller(abc.ABC):
     """A policy over architectures, trained by REINFORCE with Adam.
 
@@ -170,7 +145,11 @@ class Controller(abc.ABC):
     """
 
     def __init__(
-        self, decisions: int, weights: Weights, optimizer: keras.optimizers.Optimizer, penalty_weight: float = 0.0
+        self,
+        decisions: int,
+        weights: ControllerWeights,
+        optimizer: keras.optimizers.Optimizer,
+        penalty_weight: float = 0.0,
     ) -> None:
         self.decisions, self.weights = decisions, weights
         self._optimizer, self._penalty_weight = optimizer, penalty_weight
@@ -213,7 +192,7 @@ class Controller(abc.ABC):
         self._optimizer.apply(self.gradient(picks, advantages), self._variables)
 
     def state(self) -> State:
-        """Weights and optimizer slots, for a checkpoint."""
+        """ControllerWeights and optimizer slots, for a checkpoint."""
         slots = {f"optimizer.{i}": variable.numpy() for i, variable in enumerate(self._optimizer.variables)}
         return {name: variable.numpy() for name, variable in self.weights.variables.items()} | slots
 

@@ -23,7 +23,7 @@ IMPOSSIBLE = -1e9
 """Logit of an option that does not exist; its probability is exactly 0."""
 
 
-class _Step(NamedTuple):
+class _Decided(NamedTuple):
     """What the backward pass needs of one step; all ``(batch, ...)``."""
 
     x_and_h: Numbers
@@ -35,7 +35,7 @@ class _Step(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Walk:
+class Walks:
     """A batch of architectures as the controller sees them.
 
     Args:
@@ -46,7 +46,7 @@ class Walk:
     picks: Integers
     log_prob: Numbers
     entropy: Numbers
-    steps: tuple[_Step, ...]
+    steps: tuple[_Decided, ...]
 
 
 class LstmPolicy:
@@ -74,15 +74,15 @@ class LstmPolicy:
         }
         self.weights = {name: rng.uniform(-bound, bound, shape) for name, shape in shapes.items()}
 
-    def sample(self, uniforms: Numbers) -> Walk:
+    def sample(self, uniforms: Numbers) -> Walks:
         """Draws one architecture per row of ``uniforms`` ``(batch, decisions)``, in [0, 1)."""
         return self._walk(uniforms, None)
 
-    def read(self, picks: Integers) -> Walk:
+    def read(self, picks: Integers) -> Walks:
         """Goes through given ``picks`` ``(batch, decisions)``."""
         return self._walk(np.zeros(picks.shape), picks)
 
-    def _walk(self, uniforms: Numbers, forced: Integers | None) -> Walk:
+    def _walk(self, uniforms: Numbers, forced: Integers | None) -> Walks:
         kernel, heads = self.weights["lstm"], self.weights["heads"]
         batch, units = len(uniforms), heads.shape[1]
         x, h, cell = np.tile(self.weights["start"], (batch, 1)), np.zeros((batch, units)), np.zeros((batch, units))
@@ -95,16 +95,16 @@ class LstmPolicy:
             squashed = np.tanh(cell)
             h = o * squashed
             log_p = _log_softmax(h @ heads[place] + self._impossible[place])
-            steps.append(_Step(x_and_h, (i, f, o, g), before, squashed, h, log_p))
+            steps.append(_Decided(x_and_h, (i, f, o, g), before, squashed, h, log_p))
             columns.append(_draw(log_p, uniforms[:, place]) if forced is None else forced[:, place])
             if place < self.decisions - 1:
                 x = self.weights["embeddings"][place, columns[-1]]
         rows = np.arange(batch)
         log_prob = sum(step.log_p[rows, picks] for step, picks in zip(steps, columns, strict=True))
         entropy = sum(_entropy(step.log_p) for step in steps)
-        return Walk(np.stack(columns, axis=1), np.asarray(log_prob), np.asarray(entropy), tuple(steps))
+        return Walks(np.stack(columns, axis=1), np.asarray(log_prob), np.asarray(entropy), tuple(steps))
 
-    def gradient(self, walk: Walk, by_log_prob: Numbers, by_entropy: float) -> dict[str, Numbers]:
+    def gradient(self, walk: Walks, by_log_prob: Numbers, by_entropy: float) -> dict[str, Numbers]:
         """Gradient of ``sum(by_log_prob * log_prob) + by_entropy * sum(entropy)`` with respect to the weights.
 
         Args:
@@ -155,7 +155,7 @@ class Ppo:
         self._policy, self._rate, self._clip, self._entropy_weight = policy, learning_rate, clip, entropy_weight
         self._adam = Adam(list(policy.weights.values()))
 
-    def gradient(self, walk: Walk, old: Numbers, advantages: Numbers) -> dict[str, Numbers]:
+    def gradient(self, walk: Walks, old: Numbers, advantages: Numbers) -> dict[str, Numbers]:
         """Gradient of the objective.
 
         Args:
@@ -168,7 +168,7 @@ class Ppo:
         by_log_prob = np.where(clipped, 0.0, ratio * advantages) / len(ratio)
         return self._policy.gradient(walk, by_log_prob, self._entropy_weight / len(ratio))
 
-    def improve(self, sampled: Walk, advantages: Numbers, passes: int) -> None:
+    def improve(self, sampled: Walks, advantages: Numbers, passes: int) -> None:
         """Several steps on one minibatch, whose old probabilities are those it was sampled with."""
         for number in range(passes):
             walk = self._policy.read(sampled.picks) if number else sampled

@@ -18,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from harness.core.journal import State
+from harness.core.schedule import cosine
 from harness.core.seeds import derive_seed, rng
 from harness.core.task import Task
 from harness.nets.augment import normalise
@@ -46,11 +47,11 @@ class Restarts:
 
     def rate(self, epoch: int) -> float:
         """Learning rate of an epoch."""
-        length, place = self.length, epoch
-        while place >= length:
-            place -= length
+        length, since_restart = self.length, epoch
+        while since_restart >= length:
+            since_restart -= length
             length *= self.factor
-        return self.low + 0.5 * (self.high - self.low) * (1.0 + math.cos(math.pi * place / length))
+        return cosine(self.high, self.low, since_restart / length)
 
 
 class Sgd(Protocol):
