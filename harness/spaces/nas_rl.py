@@ -58,7 +58,7 @@ class ConvChainSpace(Space):
 
     def read(self, genotype: Genotype) -> list[ConvLayer]:
         """The layers that a genotype lists, before the repair rules."""
-        values = iter(int(str(self.option(genotype, place))) for place in range(len(self.choices)))
+        values = iter(int(str(option)) for option in self.options(genotype))
         layers = []
         for layer in range(1, self.layers + 1):
             height, width, filters = next(values), next(values), next(values)

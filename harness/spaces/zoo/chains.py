@@ -44,7 +44,7 @@ _ENAS_MACRO_INPUTS_BEHIND_POOLING = {8: "6"}
 
 
 def _width(published: int, size: Size, full: int) -> int:
-    """The width of a layer in a network whose first layer has ``size.channels`` and not ``full`` filters."""
+    """The width of a layer when the first one has ``size.channels`` filters instead of the published ``full``."""
     return published if size.channels == full else multiple(published * size.channels / full)
 
 
@@ -57,14 +57,14 @@ def _metaqnn(size: Size) -> LayerGraph:
     layers = Layers()
     node = _image(layers, size)
     words = _METAQNN.split()
-    for place, word in enumerate(words, start=1):
+    for number, word in enumerate(words, start=1):
         first, second = (int(number) for number in word[1:].split("-"))
-        steps: tuple[Primitive, ...] = (FloorPool(first, second),)
+        primitives: tuple[Primitive, ...] = (FloorPool(first, second),)
         if word.startswith("C"):
-            steps = (BiasedConv(second, _width(first, size, 512)), Relu())
-        if place % 2 == 0:
-            steps = (*steps, Dropout(place / len(words) / 2))
-        node = layers.add(node, *steps)
+            primitives = (BiasedConv(second, _width(first, size, 512)), Relu())
+        if number % 2 == 0:
+            primitives = (*primitives, Dropout(number / len(words) / 2))
+        node = layers.add(node, *primitives)
     return layers.graph(layers.add(node, Flatten()))
 
 
