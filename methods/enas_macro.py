@@ -39,7 +39,6 @@ class EnasMacro(Method):
     name = "enas_macro"
     title = "ENAS macro"
     space = "macro"
-    published = "ENAS macro"
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "smoke": {
             **{"batch": 16, "child_steps": 6, "controller_steps": 1, "samples": 3},
