@@ -40,7 +40,7 @@ def worth_of_the_start(method: BlockQnn) -> float:
     learner = QLearner(Picks(VectorSpace(4, 1)), alpha=1.0, gamma=1.0, initial=0.5)
     episode = learner.episode(0.0, np.random.default_rng(0))
     learner.learn(episode, method.shaped(0.8, 4, 10))
-    return episode.steps[0].values[0]
+    return episode.decisions[0].values[0]
 
 
 def test_shaping_pays_early_steps_and_likes_long_blocks() -> None:

@@ -82,7 +82,7 @@ def test_draws_have_the_probabilities_and_never_an_option_that_does_not_exist() 
 
 def test_options_that_do_not_exist_have_probability_zero() -> None:
     walk = policy(Uneven()).read(np.zeros((1, 3), int))
-    for step, size in zip(walk.steps, (2, 4, 3), strict=True):
+    for step, size in zip(walk.states, (2, 4, 3), strict=True):
         assert (np.exp(step.log_p[0, size:]) == 0).all()
 
 

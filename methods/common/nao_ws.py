@@ -1,4 +1,4 @@
-"""NAO-WS' loop: a pool of architectures on shared weights, renewed by what encoder, predictor and decoder find.
+"""NAO-WS' loop: a pool of architectures on shared weights, renewed by encoder, predictor and decoder.
 
 Importing this module imports TensorFlow; methods do so inside ``search``.
 """
@@ -43,14 +43,14 @@ class PoolSearch:
         self._epoch = self._scored = 0
 
     def run(self) -> None:
-        """Epoch after epoch until the budget is spent; every few epochs another pool."""
+        """Trains epoch after epoch until the budget is spent; every few epochs the pool is renewed."""
         runtime.expect_large_graphs()
         restored = self._task.restored()
         if restored is not None:
             self._restore(restored)
         else:
             self._pool = drawn(self._task.space, self._task.rng, Known(self._task.space), self._settings.pool)
-            # Tracing the shared network can take longer than a short budget.
+            # A short budget can end before the shared network is traced.
             self._task.propose(self._pool[0])
         while True:
             self._train()
@@ -70,24 +70,24 @@ class PoolSearch:
         accuracies = self._shared.accuracies((member.picks for member in self._pool), [[n] for n in numbers])
         self._scored += len(self._pool)
         errors = 1 - np.array(accuracies)
-        ranked = [self._pool[place] for place in np.argsort(errors, stable=True)]
+        ranked = [self._pool[member] for member in np.argsort(errors, stable=True)]
         self._propose(ranked[: self._settings.finalists])
         self._learner.train(self._pool, errors, self._task.meter.check)
         self._pool = self.renewed(ranked)
 
     def _propose(self, finalists: list[Genotype]) -> None:
-        """The best of a few, all measured on the same batches, so that luck with a batch cannot decide."""
+        """Proposes the best finalist; all are measured on the same batches, so that no batch favours one of them."""
         batches = [range(self._settings.final_batches)] * len(finalists)
         accuracies = self._shared.accuracies((finalist.picks for finalist in finalists), batches)
         best = int(np.argmax(accuracies))
         self._task.propose(finalists[best], accuracies[best])
 
     def renewed(self, ranked: list[Genotype]) -> list[Genotype]:
-        """The next pool: the best of ``ranked``, new ones made from its top, and random ones."""
+        """The next pool: the best of ``ranked``, improved ones made from its top, and random ones."""
         settings, space = self._settings, self._task.space
         known = Known(space, ranked)
-        steps = (settings.step * number for number in range(1, settings.steps + 1))
-        new = improved(self._learner, ranked[: settings.top], known, settings.new, steps)
+        moves = (settings.step * number for number in range(1, settings.steps + 1))
+        new = improved(self._learner, ranked[: settings.top], known, settings.new, moves)
         new += drawn(space, self._task.rng, known, settings.random)
         return ranked[: settings.pool - len(new)] + new
 
