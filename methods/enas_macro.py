@@ -5,10 +5,10 @@ accuracy of validation batches. See :mod:`harness.methods.common.enas` for the l
 :mod:`harness.methods.common.enas_macro_controller` for the policy, :mod:`harness.nets.supernets.enas` for the shared
 weights.
 
-Deviations: the operation of a layer really is the one that was sampled (in the released code a closure makes every
-branch the last one); the final network is the one that was searched (the released code retrains another); batch
-statistics instead of moving averages when rewards are measured; the true entropy in the reward; no dropout; gradient
-clipping that clips; off-path momentum and weight decay rest.
+Deviations: a layer has the operation that was sampled (a closure in the released code makes every branch the last one);
+the final network is the one that was searched (the released code retrains another); batch statistics instead of moving
+averages when rewards are measured; the true entropy in the reward; no dropout; gradient clipping (in the released code
+it has no effect); momentum and weight decay leave the weights outside the sampled architecture unchanged.
 
 Published: CIFAR-10 error 4.23, 3.87 with more channels; 0.32 GPU-days of search. Cost: one gradient step per training
 batch; a forward pass for a reward or a candidate is charged as a third of a step.
@@ -33,7 +33,7 @@ class EnasMacro(Method):
     Args:
         momentum, weight_decay, clip: of the shared weights.
         controller_learning_rate: Adam's.
-        skip_target, skip_weight: of the penalty on the rate of skip connections.
+        skip_target, skip_weight: wanted rate of skip connections, and weight of the penalty for other rates.
     """
 
     name = "enas_macro"

@@ -1,13 +1,13 @@
 """ENAS in the micro space (Pham et al.: Efficient Neural Architecture Search via Parameter Sharing, ICML 2018).
 
-Two cells of five nodes, two inputs and two operations each; what no node reads is concatenated. See
+Two cells of five nodes with two inputs and two operations each; the outputs that no node reads are concatenated. See
 :mod:`harness.methods.common.enas` for the loop, :mod:`harness.methods.common.enas_micro_controller` for the policy,
 :mod:`harness.nets.supernets.enas` for the shared weights, one set per (cell, node, slot, input, operation).
 
 Deviations: both inputs of a reduction cell are halved by a factorised reduction of their own; no auxiliary head, no
-drop path and no dropout while searching; the profile's width (the authors: 20 channels); candidates are compared on
-common validation batches; gradient clipping; off-path momentum and weight decay rest, as in the paper's per-path view.
-The final network is the searched one, with the projection of the loose ends that ENAS uses in its search.
+drop path and no dropout in the search; the profile's width (the authors: 20 channels); candidates are compared on
+common validation batches; gradients are clipped; momentum and weight decay leave the weights outside the sampled
+architecture unchanged. The final network is the searched one, with the projection of ENAS' search network.
 
 Published: CIFAR-10 error 3.54, with cutout 2.89; 0.45 GPU-days of search. Cost: one gradient step per training batch; a
 forward pass for a reward or a candidate is charged as a third of a step.

@@ -1,18 +1,19 @@
 """REINFORCE without a network: one softmax per choice of the space, moved by the accuracy of one cell at a time.
 
 Paper: Dong & Yang, *NAS-Bench-201: extending the scope of reproducible neural architecture search*, ICLR 2020, which
-compares with Williams' REINFORCE (Machine Learning 1992) in this form. The logits start at 0.001 N(0, 1). Each step
-draws a cell, trains it, and climbs (R - b) grad log P by Adam; R is the validation accuracy in percent, b a moving
-average of rewards with bias correction that already holds R. The first advantage is therefore 0, and each later one R
-minus the average before it, times a factor that depends on the step only: the gradient's direction stays unbiased. No
-entropy term. The result is the best cell observed, not the policy's most probable one.
+compares with Williams' REINFORCE (Machine Learning 1992) in this form. The logits start at 0.001 N(0, 1). Each gradient
+step draws a cell, trains it, and follows (R - b) grad log P by Adam. R is the validation accuracy in percent; b is a
+moving average of rewards, corrected for the bias of its start, which already contains R. The first advantage is
+therefore 0. Each later one is R minus the average before it, times a factor that depends only on the number of rewards,
+so that the direction of the gradient stays unbiased. There is no entropy term. The result is the best cell observed,
+not the policy's most probable one.
 
-Learning rate: which one is behind the published figures is not known. The authors have documented 0.001, 0.01 (the
-default here, from NATS-Bench) and 0.5; with a hundred cells the first two hardly learn and the last settles too early,
-so none of them gives these figures. docs/methods/reinforce.md has the figures for all.
-Deviations: the cell that would cross the budget is dropped; the authors' script may return it.
+Learning rate: the one behind the published figures is not known. The authors have documented 0.001, 0.01 (the default
+here, from NATS-Bench) and 0.5. With a hundred cells the first two hardly learn, and with the last the policy converges
+too early, so that none of them gives these figures; docs/methods/reinforce.md has the results of all.
+Deviations: a cell whose training would exceed the budget is not trained; the authors' script may return it.
 Expected: 93.85 +- 0.37 % test accuracy on CIFAR-10 in NAS-Bench-201 within 12,000 s; measured here 93.80. Cost:
-one proxy training per step.
+one proxy training per cell.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class Reinforce(Method):
             raise InputError("reinforce needs learning_rate > 0, momentum in (0, 1) and spread >= 0")
 
     def unsupported(self, task: Task) -> str | None:
-        """There has to be something to choose."""
+        """It needs choices."""
         return None if task.space.choices else f"the space '{task.space.name}' has no choices"
 
     def search(self, task: Task) -> None:

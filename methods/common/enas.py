@@ -1,9 +1,9 @@
 """The loop that ENAS macro and ENAS micro share (Pham et al., ICML 2018, section 2.2).
 
-In turn: (a) shared weights: one gradient step per training batch, each on a freshly sampled architecture; (b) the
-controller: REINFORCE on architectures whose reward is the accuracy of one validation batch under the shared weights,
-plus ``entropy_weight`` times the entropy, against a moving average; (c) the proposal: of freshly sampled architectures
-the one that is best on common validation batches.
+Three phases alternate. (a) The shared weights are trained: one gradient step per training batch, each on a newly
+sampled architecture. (b) The controller is trained by REINFORCE: the reward of an architecture is its accuracy on one
+validation batch under the shared weights plus ``entropy_weight`` times the entropy, and a moving average is the
+baseline. (c) Of newly sampled architectures, the one that is best on common validation batches is proposed.
 
 Importing this module imports TensorFlow; methods do so inside ``search``.
 """
@@ -29,11 +29,11 @@ from .shared_weights import Restarts, SharedWeights
 
 @dataclass(frozen=True)
 class EnasSettings:
-    """How one epoch of ENAS is divided.
+    """The hyper-parameters of the loop; an epoch is the three phases once.
 
     Args:
-        batch: images per step and per reward.
-        child_steps: steps of the shared weights per epoch; 0 for one pass over the training images.
+        batch: images per gradient step and per reward.
+        child_steps: gradient steps of the shared weights per epoch; 0 for one pass over the training images.
         controller_steps, samples: controller updates per epoch and architectures per update.
         candidates, candidate_batches: architectures compared at the end of an epoch, and on how many batches.
         learning_rate, final_learning_rate: of the shared weights, cosine with restarts.
@@ -56,7 +56,7 @@ class EnasSettings:
 
     @classmethod
     def of(cls, method: Any) -> EnasSettings:
-        """The fields of a method that are a settings's."""
+        """The settings among the fields of a method."""
         return cls(**{field.name: getattr(method, field.name) for field in dataclasses.fields(cls)})
 
 
@@ -79,13 +79,13 @@ class EnasSearch:
         self._epoch = self._controller_steps = 0
 
     def run(self) -> None:
-        """Epoch after epoch until the budget is spent."""
+        """Runs epoch after epoch until the budget is spent."""
         runtime.expect_large_graphs()
         restored = self._task.restored()
         if restored is not None:
             self._restore(restored)
         else:
-            # Tracing the shared network can take longer than a short budget.
+            # A short budget can end before the shared network is traced.
             self._task.propose(_genotype(self._task.space, self._sample(1)[0]))
         while True:
             self._train_children()
@@ -115,7 +115,7 @@ class EnasSearch:
             self._controller.train(walk.picks, self._baseline.advantages(rewards))
 
     def _propose(self) -> None:
-        """The best of fresh samples, all measured on the same batches, so that luck with a batch cannot decide."""
+        """Proposes the best of new samples; all are measured on the same batches, so that no batch favours one."""
         settings, space = self._settings, self._task.space
         candidates = self._sample(settings.candidates)
         scores = self._shared.accuracies(candidates, [range(settings.candidate_batches)] * settings.candidates)

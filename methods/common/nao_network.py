@@ -78,7 +78,7 @@ class Network:
     def __init__(self, words: Words, settings: Settings) -> None:
         self._settings, self._legal = settings, tf.constant(words.legal)
         self._length, self._words = words.legal.shape
-        self._steps = -(-self._length // FOLD)
+        self._time_steps = -(-self._length // FOLD)
         units, embedding = settings.epd_units, settings.epd_units // FOLD
         widths = [units, *settings.epd_layers, 1]
         self._shapes = {
@@ -112,14 +112,14 @@ class Network:
         return {name: tf.reshape(part, shape) for part, (name, shape) in zip(parts, self._shapes.items(), strict=True)}
 
     def encode(self, weights: dict[str, tf.Tensor], words: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
-        """Words ``(n, choices)`` to the encoder's outputs ``(n, steps, units)``, each of norm 1.
+        """Words ``(n, choices)`` to the encoder's outputs ``(n, time, units)``, each of norm 1.
 
         Args:
             seed: two integers, for dropout; None for none.
         """
         inputs = self._embedded(weights["encoder.words"], words) + weights["encoder.positions"]
-        padded = tf.pad(inputs, [[0, 0], [0, self._steps * FOLD - self._length], [0, 0]])
-        inputs = tf.reshape(padded, [-1, self._steps, FOLD * self._embedding])
+        padded = tf.pad(inputs, [[0, 0], [0, self._time_steps * FOLD - self._length], [0, 0]])
+        inputs = tf.reshape(padded, [-1, self._time_steps, FOLD * self._embedding])
         zeros = tf.zeros([tf.shape(words)[0], self._settings.epd_units])
         outputs, _ = _lstm(weights, "encoder", self._dropped(inputs, seed, 0), zeros, zeros)
         return _normalised(outputs)
@@ -155,7 +155,7 @@ class Network:
         return tf.where(self._legal, self._head(weights, encoded, outputs), IMPOSSIBLE)
 
     def _head(self, weights: dict[str, tf.Tensor], encoded: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
-        """Logits from the decoder's outputs ``(n, steps, units)`` and what they attend to."""
+        """Logits from the decoder's outputs ``(n, time, units)`` and what they attend to."""
         queries = tf.tensordot(outputs, weights["attention.query"], 1)
         attention = tf.nn.softmax(tf.matmul(queries, encoded, transpose_b=True))
         joined = tf.concat([tf.matmul(attention, encoded), outputs], -1)
@@ -207,7 +207,10 @@ class Network:
         errors: tf.Tensor,
         order: tf.Tensor,
     ) -> tuple[tf.Tensor, ...]:
-        """One step of Adam per row of ``order`` ``(steps, batch)``: the weights, their two averages, the step count."""
+        """One step of Adam per row of ``order`` ``(gradient steps, batch)``.
+
+        Returns the weights, their two averages and the number of steps so far.
+        """
         first = step
 
         def body(step, vector, mean, square):  # type: ignore[no-untyped-def]
@@ -238,7 +241,7 @@ class Network:
 
 
 def embed(encoded: tf.Tensor) -> tf.Tensor:
-    """The embedding ``(n, units)``, of norm 1, of the encoder's outputs ``(n, steps, units)``."""
+    """The embedding ``(n, units)``, of norm 1, of the encoder's outputs ``(n, time, units)``."""
     return _normalised(tf.reduce_mean(encoded, 1))
 
 

@@ -1,4 +1,4 @@
-"""Size and training of NAO's model, as NAO and NAO-WS have them among their hyper-parameters."""
+"""Size and training of NAO's model: hyper-parameters that NAO and NAO-WS have in common."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Settings:
         epd_units: of both LSTMs; even, because the encoder reads two words at a time.
         epd_layers: units of the predictor's hidden layers.
         epd_dropout: of the encoder's inputs and of the predictor's hidden layers.
-        epd_epochs, epd_batch, epd_rate: length of a training, architectures per step, and Adam's learning rate.
+        epd_epochs, epd_batch, epd_rate: length of a training, architectures per gradient step, Adam's learning rate.
     """
 
     epd_units: int
@@ -35,9 +35,9 @@ class Settings:
 
     @classmethod
     def of(cls, method: Any) -> Settings:
-        """The fields of a method that are the model's.
+        """The settings among the fields of a method.
 
         Raises:
-            InputError: nonsense among them.
+            InputError: one of them is out of range.
         """
         return cls(**{field.name: getattr(method, field.name) for field in dataclasses.fields(cls)})

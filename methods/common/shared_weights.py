@@ -1,8 +1,8 @@
-"""One network that holds the weights of all architectures: how ENAS and NAO-WS train it and read accuracies off it.
+"""Shared weights: how ENAS and NAO-WS train one network for all architectures and measure architectures with it.
 
-Every training batch is one gradient step on one architecture; an architecture's accuracy is that of a validation batch
-under the shared weights, normalised with the batch's own statistics. A step is charged as one, a forward pass as a
-third of one.
+Every training batch is one gradient step on one architecture. The accuracy of an architecture is that on a validation
+batch under the shared weights; normalisations use the statistics of that batch. A forward pass for an accuracy is
+charged as a third of a gradient step.
 
 Importing this module imports TensorFlow; methods do so inside ``search``.
 """
@@ -36,7 +36,7 @@ class Restarts:
     """Cosine annealing with warm restarts (Loshchilov & Hutter 2017).
 
     Args:
-        high, low: the rate after and before a restart.
+        high, low: the rate right after a restart, and the one it falls to.
         length, factor: epochs until the first restart, and growth of the following ones.
     """
 
@@ -55,19 +55,19 @@ class Restarts:
 
 
 class Sgd(Protocol):
-    """The settings of a method that say how its shared weights are trained."""
+    """The hyper-parameters of the gradient steps, which a method has among its own."""
 
     @property
     def momentum(self) -> float:
-        """Of Nesterov's kind."""
+        """Nesterov momentum."""
 
     @property
     def weight_decay(self) -> float:
-        """Added to the gradient."""
+        """Added to the gradient, times the weight."""
 
     @property
     def clip(self) -> float:
-        """Of the gradient's norm."""
+        """The largest norm of a gradient."""
 
 
 def supernet(kind: Callable[..., Net], task: Task, sgd: Sgd) -> Net:
@@ -90,10 +90,10 @@ class SharedWeights:
     Args:
         task: gives data and budget.
         net: the supernet.
-        batch, valid_batch: images per step, and per accuracy.
+        batch, valid_batch: images per gradient step, and per accuracy.
 
     Attributes:
-        per_epoch: steps that one pass over the training images takes.
+        per_epoch: gradient steps of one pass over the training images.
     """
 
     def __init__(self, task: Task, net: GatedSupernet, batch: int, valid_batch: int) -> None:
@@ -122,7 +122,7 @@ class SharedWeights:
             self._steps += 1
 
     def accuracies(self, children: Iterable[Child], batches: Sequence[Sequence[int]]) -> list[float]:
-        """Mean accuracy of each child on validation batches of these numbers; charged before it begins.
+        """Mean accuracy of each child on its validation batches, given by number; charged beforehand.
 
         Raises:
             BudgetSpent: the forward passes do not fit into the budget.
@@ -138,7 +138,7 @@ class SharedWeights:
         return float(self._net.correct(normalise(images, data.mean, data.std), labels, tf.constant(picks)))
 
     def state(self) -> State:
-        """Weights, momentum and the number of steps, for a checkpoint."""
+        """Weights, momentum and the number of gradient steps, for a checkpoint."""
         return {**{f"net.{name}": value for name, value in self._net.state().items()}, "steps": np.array(self._steps)}
 
     def restore(self, state: State) -> None:
