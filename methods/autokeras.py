@@ -22,9 +22,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from harness.core.errors import InputError
-from harness.core.method import Method, needs_images, space_is
-from harness.core.task import Task
+from harness import InputError, Method, Task, needs_images, space_is
 from harness.spaces.keras import KerasSpace
 
 

@@ -25,14 +25,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from harness.core.architecture import Cell
-from harness.core.errors import InputError
-from harness.core.evaluation import Evaluation
+from harness import Cell, Evaluation, Genotype, InputError, Method, Task
 from harness.core.lowering import lower
 from harness.core.measure import measure
-from harness.core.method import Method
-from harness.core.space import Genotype
-from harness.core.task import Task
 from harness.spaces.blockqnn import BlockSpace
 
 from .common.qlearning import Episode, EpsilonSchedule, QLearner, explore, process_of

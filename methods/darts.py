@@ -25,13 +25,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from harness.core.errors import InputError
-from harness.core.journal import State
-from harness.core.method import Method, needs_images, space_is
+from harness import Genotype, InputError, Method, State, Task, derive_seed, needs_images, rng, space_is
 from harness.core.schedule import cosine
-from harness.core.seeds import derive_seed, rng
-from harness.core.space import Genotype
-from harness.core.task import Task
 from harness.nets import runtime
 from harness.nets.batches import Batches, augmented
 from harness.nets.supernets.darts import MixedSupernet, cell_edges

@@ -19,9 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from harness.core.method import Method, needs_images, space_is
-from harness.core.seeds import rng
-from harness.core.task import Task
+from harness import Method, Task, needs_images, rng, space_is
 from harness.spaces.enas_micro import EnasCellSpace
 
 

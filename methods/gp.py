@@ -23,10 +23,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.core.errors import InputError
-from harness.core.method import Method
-from harness.core.space import Space
-from harness.core.task import Task
+from harness import InputError, Method, Space, Task
 
 Numbers = NDArray[np.float64]
 Picks = tuple[int, ...]

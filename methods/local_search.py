@@ -18,9 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from harness.core.method import Method
-from harness.core.space import Genotype
-from harness.core.task import Task
+from harness import Genotype, Method, Task
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from harness.core.errors import InputError
-from harness.core.evaluation import Evaluation
-from harness.core.method import Method
-from harness.core.task import Task
+from harness import Evaluation, InputError, Method, Task
 
 from .common.qlearning import Episode, EpsilonSchedule, QLearner, explore, process_of
 

@@ -20,10 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from harness.core.errors import InputError
-from harness.core.method import Method
-from harness.core.space import Genotype
-from harness.core.task import Task
+from harness import Genotype, InputError, Method, Task
 
 from .common.nao_settings import Settings
 

@@ -23,10 +23,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from harness.core.errors import InputError
-from harness.core.evaluation import Evaluation
-from harness.core.method import Method, space_is
-from harness.core.task import Task
+from harness import Evaluation, InputError, Method, Task, space_is
 from harness.spaces.nas_rl import ConvChainSpace
 
 from .common.baseline import RewardBaseline

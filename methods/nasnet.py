@@ -23,9 +23,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from harness.core.errors import InputError
-from harness.core.method import Method
-from harness.core.task import Task
+from harness import InputError, Method, Task
 
 from .common.baseline import RewardBaseline
 from .common.ppo import LstmPolicy, Ppo

@@ -26,9 +26,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from harness.core.errors import InputError
-from harness.core.method import Method
-from harness.core.task import Task
+from harness import InputError, Method, Task
 
 from .common.growth import Growth, Integers, Numbers, Picks, growth_of
 from .common.predictor import Ensemble

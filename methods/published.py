@@ -12,8 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, make_dataclass
 
-from harness.core.method import Method, space_is
-from harness.core.task import Task
+from harness import Method, Task, space_is
 from harness.spaces.zoo import PUBLISHED
 from harness.spaces.zoo.space import PublishedSpace
 

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.core.method import Method
-from harness.core.task import Task
+from harness import Method, Task
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from harness.core.errors import InputError
-from harness.core.method import Method
-from harness.core.space import Genotype, Space
-from harness.core.task import Task
+from harness import Genotype, InputError, Method, Space, Task
 from harness.spaces.darts import CellSpace
 from harness.spaces.enas_micro import EnasCellSpace
 

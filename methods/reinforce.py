@@ -25,9 +25,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.core.errors import InputError
-from harness.core.method import Method
-from harness.core.task import Task
+from harness import InputError, Method, Task
 
 from .common.adam import Adam
 from .common.baseline import RewardBaseline

@@ -25,10 +25,7 @@ from autokeras.tuners.task_specific import ImageClassifierTuner
 from keras_tuner.engine.trial import Trial
 from keras_tuner.errors import FailedTrialError
 
-from harness.core.budget import BudgetSpent
-from harness.core.evaluation import Evaluation, KerasConfig
-from harness.core.seeds import derive_seed
-from harness.core.task import Task
+from harness import BudgetSpent, Evaluation, KerasConfig, Task, derive_seed
 
 from .autokeras_data import BATCH, Data
 

@@ -7,8 +7,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from harness.core.seeds import rng
-from harness.core.task import Task
+from harness import Task, rng
 from harness.nets.augment import normalise
 from harness.nets.batches import augmented
 

@@ -16,9 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.core.journal import State
-from harness.core.space import Genotype, Space
-from harness.core.task import Task
+from harness import Genotype, Space, State, Task
 from harness.nets import runtime
 from harness.nets.supernets.enas import GatedSupernet
 

@@ -14,7 +14,8 @@ from operator import attrgetter
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.core.space import Choice, Genotype, Space, option_text
+from harness import Choice, Genotype, Space
+from harness.core.space import option_text
 from harness.spaces.cell import INPUTS
 from harness.spaces.nasnet import PNAS_OPERATIONS, PnasSpace
 

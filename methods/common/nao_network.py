@@ -23,7 +23,8 @@ from itertools import pairwise
 import numpy as np
 import tensorflow as tf
 
-from harness.core.space import Choice, Option
+from harness import Choice
+from harness.core.space import Option
 
 from .nao_settings import Settings
 from .policy import IMPOSSIBLE

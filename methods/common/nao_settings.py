@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from harness.core.errors import InputError
+from harness import InputError
 
 
 @dataclass(frozen=True)

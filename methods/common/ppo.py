@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.core.space import Space
+from harness import Space
 
 from .adam import Adam
 

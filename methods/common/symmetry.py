@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.core.space import Choice, positions_by_node
+from harness import Choice
+from harness.core.space import positions_by_node
 
 Picks = NDArray[np.int32]
 
