@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 
 from harness import Genotype, InputError, Method, Task
 
-from .common.nao_settings import Settings
+from .common.nao_settings import ModelSettings
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Nao(Method):
         top: how many of the best so far are improved.
         step, steps: size of the first move in the embedding, by which each following one is larger, and their number.
         epd_units, epd_layers, epd_dropout, epd_epochs, epd_batch, epd_rate: of the model, see
-            :class:`harness.methods.common.nao_settings.Settings`.
+            :class:`harness.methods.common.nao_settings.ModelSettings`.
     """
 
     name = "nao"
@@ -75,7 +75,7 @@ class Nao(Method):
     def __post_init__(self) -> None:
         if min(self.initial, self.new, self.top, self.steps) < 1 or self.step <= 0:
             raise InputError("nao needs at least one initial, new and top architecture and one step larger than 0")
-        Settings.of(self)
+        ModelSettings.of(self)
 
     def unsupported(self, task: Task) -> str | None:
         """It needs choices."""
@@ -88,7 +88,7 @@ class Nao(Method):
         """
         from .common.nao import Known, Learner, drawn, improved
 
-        learner, known = Learner(task.space, Settings.of(self), task.seed), Known(task.space)
+        learner, known = Learner(task.space, ModelSettings.of(self), task.seed), Known(task.space)
         pool: list[tuple[float, Genotype]] = []
         batch = drawn(task.space, task.rng, known, self.initial)
         while batch:

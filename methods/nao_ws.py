@@ -24,7 +24,7 @@ from typing import Any, ClassVar
 from harness import InputError, Method, Task, needs_images, space_is
 from harness.spaces.enas_micro import EnasCellSpace
 
-from .common.nao_settings import Settings
+from .common.nao_settings import ModelSettings
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class NaoWs(Method):
         restart, restart_factor: epochs until the first restart, and growth of the following ones.
         momentum, weight_decay, clip: of the shared weights.
         epd_units, epd_layers, epd_dropout, epd_epochs, epd_batch, epd_rate: of the model, see
-            :class:`harness.methods.common.nao_settings.Settings`.
+            :class:`harness.methods.common.nao_settings.ModelSettings`.
     """
 
     name = "nao_ws"
@@ -99,7 +99,7 @@ class NaoWs(Method):
             raise InputError("nao_ws needs a pool larger than its new and random members together")
         if min(self.steps, self.batch, self.valid_batch) < 1 or self.child_steps < 0 or self.step <= 0:
             raise InputError("nao_ws needs step > 0, at least one step and one image per batch, and child_steps >= 0")
-        Settings.of(self)
+        ModelSettings.of(self)
 
     def unsupported(self, task: Task) -> str | None:
         """The shared network is that of ENAS' cells."""
@@ -109,12 +109,12 @@ class NaoWs(Method):
         """Trains the shared weights and renews the pool in turn until the budget is spent."""
         from harness.nets.supernets.enas import GatedCells
 
-        from .common.nao_ws import PoolSearch
+        from .common.nao_ws import PoolSearch, PoolSettings
         from .common.shared_weights import supernet
 
         assert isinstance(task.space, EnasCellSpace)
         net = supernet(GatedCells, task, self)
-        PoolSearch(task, net, self).run()
+        PoolSearch(task, net, PoolSettings.of(self), ModelSettings.of(self)).run()
 
 
 METHOD = NaoWs

@@ -10,9 +10,7 @@ Importing this module imports TensorFlow; methods do so inside ``search``.
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -22,11 +20,12 @@ from harness.nets.supernets.enas import GatedSupernet
 
 from .baseline import RewardBaseline
 from .policy import Controller
+from .settings import Settings
 from .shared_weights import Restarts, SharedWeights
 
 
 @dataclass(frozen=True)
-class EnasSettings:
+class EnasSettings(Settings):
     """The hyper-parameters of the loop; an epoch is the three phases once.
 
     Args:
@@ -51,11 +50,6 @@ class EnasSettings:
     restart_factor: int
     entropy_weight: float
     baseline_decay: float
-
-    @classmethod
-    def of(cls, method: Any) -> EnasSettings:
-        """The settings among the fields of a method."""
-        return cls(**{field.name: getattr(method, field.name) for field in dataclasses.fields(cls)})
 
 
 class EnasSearch:

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from harness import Genotype, Space, State, derive_seed, rng
 
 from .nao_network import network
-from .nao_settings import Settings
+from .nao_settings import ModelSettings
 from .symmetry import Picks, Symmetry
 
 BOUND = 0.1  # weights start in U(-BOUND, BOUND)
@@ -36,7 +36,7 @@ class Learner:
         seed: of its weights, of the order of examples and of dropout.
     """
 
-    def __init__(self, space: Space, settings: Settings, seed: int) -> None:
+    def __init__(self, space: Space, settings: ModelSettings, seed: int) -> None:
         self._space, self._settings, self._seed = space, settings, seed
         self._words, self._network = network(space.choices, settings)
         self._symmetry = Symmetry(space.choices)
@@ -142,7 +142,7 @@ def _picks(genotypes: Sequence[Genotype]) -> Picks:
     return np.array([genotype.picks for genotype in genotypes], np.int32)
 
 
-def _batches(generator: np.random.Generator, count: int, settings: Settings) -> list[NDArray[np.int32]]:
+def _batches(generator: np.random.Generator, count: int, settings: ModelSettings) -> list[NDArray[np.int32]]:
     """The order of examples, ``(gradient steps, batch)``, in chunks; every epoch has each example once."""
     size = min(settings.epd_batch, count)
     stream = np.concatenate([generator.permutation(count) for _ in range(settings.epd_epochs)]).astype(np.int32)

@@ -26,7 +26,7 @@ import tensorflow as tf
 from harness import Choice
 from harness.core.space import Option
 
-from .nao_settings import Settings
+from .nao_settings import ModelSettings
 from .policy import IMPOSSIBLE
 from .symmetry import Picks
 
@@ -73,10 +73,10 @@ class Network:
 
     Args:
         words: the vocabulary.
-        settings: see :class:`Settings`.
+        settings: see :class:`ModelSettings`.
     """
 
-    def __init__(self, words: Words, settings: Settings) -> None:
+    def __init__(self, words: Words, settings: ModelSettings) -> None:
         self._settings, self._legal = settings, tf.constant(words.legal)
         self._length, self._words = words.legal.shape
         self._time_steps = -(-self._length // FOLD)
@@ -275,7 +275,7 @@ def _lstm(
 
 
 @lru_cache(maxsize=4)
-def network(choices: tuple[Choice, ...], settings: Settings) -> tuple[Words, Network]:
+def network(choices: tuple[Choice, ...], settings: ModelSettings) -> tuple[Words, Network]:
     """The vocabulary and the networks of a space, the same objects for every search in a process."""
     words = Words(choices)
     return words, Network(words, settings)

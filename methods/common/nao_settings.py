@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
-from typing import Any
 
 from harness import InputError
 
+from .settings import Settings
+
 
 @dataclass(frozen=True)
-class Settings:
+class ModelSettings(Settings):
     """Encoder, predictor and decoder.
 
     Args:
@@ -32,12 +32,3 @@ class Settings:
             raise InputError("NAO's model needs even epd_units, and epd_epochs, epd_batch and layers of at least 1")
         if not 0 <= self.epd_dropout < 1 or self.epd_rate <= 0:
             raise InputError("NAO's model needs epd_dropout in [0, 1) and epd_rate > 0")
-
-    @classmethod
-    def of(cls, method: Any) -> Settings:
-        """The settings among the fields of a method.
-
-        Raises:
-            InputError: one of them is out of range.
-        """
-        return cls(**{field.name: getattr(method, field.name) for field in dataclasses.fields(cls)})

@@ -5,7 +5,7 @@ Importing this module imports TensorFlow; methods do so inside ``search``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,11 +14,31 @@ from harness.nets import runtime
 from harness.nets.supernets.enas import GatedSupernet
 
 from .nao import Known, Learner, drawn, improved
-from .nao_settings import Settings
+from .nao_settings import ModelSettings
+from .settings import Settings
 from .shared_weights import Restarts, SharedWeights
 
-if TYPE_CHECKING:
-    from ..nao_ws import NaoWs
+
+@dataclass(frozen=True)
+class PoolSettings(Settings):
+    """The hyper-parameters of the loop, as :class:`harness.methods.nao_ws.NaoWs` explains them."""
+
+    batch: int
+    valid_batch: int
+    child_steps: int
+    epochs: int
+    pool: int
+    new: int
+    random: int
+    top: int
+    step: float
+    steps: int
+    finalists: int
+    final_batches: int
+    learning_rate: float
+    final_learning_rate: float
+    restart: int
+    restart_factor: int
 
 
 class PoolSearch:
@@ -27,16 +47,17 @@ class PoolSearch:
     Args:
         task: gives data, budget and randomness.
         net: the supernet, over the task's space.
-        settings: the method.
+        settings: of the loop.
+        model: of encoder, predictor and decoder.
     """
 
-    def __init__(self, task: Task, net: GatedSupernet, settings: NaoWs) -> None:
+    def __init__(self, task: Task, net: GatedSupernet, settings: PoolSettings, model: ModelSettings) -> None:
         self._task, self._settings = task, settings
         self._shared = SharedWeights(task, net, settings.batch, settings.valid_batch)
         self._restarts = Restarts(
             settings.learning_rate, settings.final_learning_rate, settings.restart, settings.restart_factor
         )
-        self._learner = Learner(task.space, Settings.of(settings), task.seed)
+        self._learner = Learner(task.space, model, task.seed)
         self._pool: list[Genotype] = []
         self._epoch = self._scored = 0
 
