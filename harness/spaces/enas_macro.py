@@ -1,6 +1,6 @@
 """ENAS' macro space (Pham et al., ICML 2018): per layer an operation and one bit per earlier layer.
 
-Twelve layers and six operations: 6^12 * 2^66, about 1.6e29 networks; the code has 78 integers.
+Twelve layers and six operations have 6^12 * 2^66 networks, about 1.6e29; a genotype has 78 picks.
 """
 
 from __future__ import annotations

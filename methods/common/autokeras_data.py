@@ -1,4 +1,4 @@
-"""What AutoKeras' trials train on: the task's images through the harness' normalisation and augmentation."""
+"""The images of AutoKeras' trials: the task's, with the harness' normalisation and augmentation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BATCH = 32
 
 
 class Data:
-    """The task's images as Keras trains on them: the harness' normalisation and augmentation, one-hot labels.
+    """The task's images in batches for Keras: normalised, augmented, with one-hot labels.
 
     Args:
         task: of the search.

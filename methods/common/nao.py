@@ -69,9 +69,9 @@ class Learner:
         predicted: Numbers = self._network.predict(self._vector, self._words.spelled(_picks(genotypes))).numpy()
         return predicted
 
-    def moved(self, genotypes: Sequence[Genotype], step: float) -> list[Genotype]:
-        """What each architecture becomes by a move of size ``step``; a move of 0 should not change it."""
-        words = self._network.move(self._vector, self._words.spelled(_picks(genotypes)), np.float32(step)).numpy()
+    def moved(self, genotypes: Sequence[Genotype], size: float) -> list[Genotype]:
+        """What each architecture becomes by a move of this size; a move of 0 should not change it."""
+        words = self._network.move(self._vector, self._words.spelled(_picks(genotypes)), np.float32(size)).numpy()
         return [self._space.genotype(tuple(row)) for row in self._words.read(words).tolist()]
 
     def state(self) -> State:

@@ -1,9 +1,9 @@
 """The networks of NAO (Luo et al., NeurIPS 2018): encoder, predictor and decoder of architectures.
 
-An architecture is a sequence of words, the options of its choices. The encoder, an LSTM, reads two words per step; each
-of its outputs is normalised, and so is their mean, the embedding. The predictor, a perceptron, reads an error off the
-embedding. The decoder, an LSTM that starts from the embedding and attends to the encoder's outputs, generates the
-words of the architecture again.
+An architecture is a sequence of words, the options of its choices. The encoder, an LSTM, reads two words per time step;
+each of its outputs is normalised, and so is their mean, the embedding. The predictor, a perceptron, predicts the error
+from the embedding. The decoder, an LSTM that starts from the embedding and attends to the encoder's outputs, generates
+the words of the architecture again.
 
 Deviations: words have the sum of two embeddings, of the word and of its position; the attention's query is a trained
 projection of the decoder's output; weight decay is decoupled from Adam (as in AdamW) and not added to the gradient.
@@ -181,12 +181,12 @@ class Network:
         )  # fmt: skip
         return tf.cast(tf.transpose(spelled.stack()), tf.int32)  # oneDNN complains about transposing integers
 
-    def moved(self, weights: dict[str, tf.Tensor], encoded: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
-        """The encoder's outputs, ``step`` times the gradient of the predicted error downhill, and normalised again."""
+    def moved(self, weights: dict[str, tf.Tensor], encoded: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+        """The encoder's outputs minus ``size`` times the gradient of the predicted error, normalised again."""
         with tf.GradientTape() as tape:
             tape.watch(encoded)
             error = self.error(weights, embed(encoded))
-        return _normalised(encoded - step * tape.gradient(error, encoded))
+        return _normalised(encoded - size * tape.gradient(error, encoded))
 
     def loss(self, vector: tf.Tensor, words: tf.Tensor, errors: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Squared error of the prediction and cross entropy of the spelling; without the weight decay."""
@@ -236,9 +236,9 @@ class Network:
         weights = self.split(vector)
         return self.error(weights, embed(self.encode(weights, words)))
 
-    def _move(self, vector: tf.Tensor, words: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+    def _move(self, vector: tf.Tensor, words: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
         weights = self.split(vector)
-        return self.decode(weights, self.moved(weights, self.encode(weights, words), step))
+        return self.decode(weights, self.moved(weights, self.encode(weights, words), size))
 
 
 def embed(encoded: tf.Tensor) -> tf.Tensor:
@@ -258,10 +258,10 @@ def _lstm(
     Args:
         inputs: ``(n, time, width)``.
     """
-    steps, units = inputs.shape[1], cell.shape[1]
+    length, units = inputs.shape[1], cell.shape[1]
     unused = tf.zeros([units])
     run = tf.raw_ops.BlockLSTMV2(
-        seq_len_max=tf.constant(steps, tf.int64),
+        seq_len_max=tf.constant(length, tf.int64),
         x=tf.transpose(inputs, [1, 0, 2]),
         cs_prev=cell,
         h_prev=output,
