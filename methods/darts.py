@@ -58,6 +58,8 @@ class Darts(Method):
     title = "DARTS"
     space = "cell"
     published = "DARTS"
+    position = 160
+    look = 15
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "smoke": {"batch": 16, "propose_every": 2},
         "quick": {"batch": 32, "alpha_learning_rate": 3e-2, "propose_every": 5},

@@ -40,6 +40,8 @@ class EnasMacro(Method):
     title = "ENAS macro"
     space = "macro"
     published = "ENAS macro"
+    position = 130
+    look = 12
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "smoke": {
             **{"batch": 16, "child_steps": 6, "controller_steps": 1, "samples": 3},

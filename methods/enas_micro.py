@@ -38,6 +38,8 @@ class EnasMicro(Method):
     title = "ENAS micro"
     space = "enas_cell"
     published = "ENAS micro"
+    position = 140
+    look = 13
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "smoke": {
             **{"batch": 16, "child_steps": 6, "controller_steps": 1, "samples": 3},

@@ -52,6 +52,8 @@ class NaoWs(Method):
     title = "NAO-WS"
     space = "enas_cell"
     published = "NAO-WS"
+    position = 150
+    look = 14
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "smoke": {
             **{"batch": 16, "valid_batch": 32, "child_steps": 6, "epochs": 1, "pool": 6, "new": 2, "random": 1},

@@ -22,6 +22,8 @@ class RandomSampling(Method):
     name = "random_sampling"
     title = "Random sampling"
     space = "cell"
+    position = 10
+    look = 0
 
     def search(self, task: Task) -> None:
         """Draws, proposes, is done: the budget stays untouched."""

@@ -28,9 +28,9 @@ def show(run: Run) -> dict[str, Any]:
     """
     rows = run.evaluations
     ended = [row for row in rows if not row["failure"]]
-    best: dict[str, dict[str, Any]] = {}
+    best: dict[str, dict[str, Any]] = {}  # by genotype
     for row in sorted(ended, key=lambda row: (-row["accuracy"], row["number"])):
-        best.setdefault(row["genotype"], row)
+        best.setdefault(row["genotype"], dict(row))
     kept = ("number", "genotype", "accuracy", "curve", "seconds", "steps")
     return {
         "record": dataclasses.asdict(run.record),

@@ -9,6 +9,9 @@ from typing import Any, ClassVar, Protocol
 from harness.core.space import Genotype, Space
 from harness.core.task import Evaluation, Task
 
+LAST = 1000
+"""Position of a method that states none: behind all that do."""
+
 
 class Method(abc.ABC):
     """A search method. One file, one subclass, exported as ``METHOD``.
@@ -20,6 +23,9 @@ class Method(abc.ABC):
         title: as printed in tables.
         space: name of the space the paper searches.
         published: column of the published Table A or None.
+        position: where the method stands in tables and legends: smaller numbers first, equal ones by name. The methods
+            that come with the harness have 10 to 170.
+        look: number of its colour and marker in figures, 0 to 98 (nine colours, eleven markers); None: one by its name.
         scaled: hyper-parameters per profile, where the paper's values make no sense at a small budget.
     """
 
@@ -27,6 +33,8 @@ class Method(abc.ABC):
     title: ClassVar[str]
     space: ClassVar[str]
     published: ClassVar[str | None] = None
+    position: ClassVar[int] = LAST
+    look: ClassVar[int | None] = None
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     def unsupported(self, task: Task) -> str | None:

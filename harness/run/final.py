@@ -91,6 +91,8 @@ def finish(job: Job, outcome: Outcome, scorer: Scorer, provenance: dict[str, Any
         budget=str(job.profile.budget),
         recipes=scorer.recipes(job),
         native=job.native,
+        position=job.position,
+        look=job.look,
     )
     if job.directory.settings.exists():
         record = dataclasses.replace(record, settings=read_json(job.directory.settings))

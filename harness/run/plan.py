@@ -263,6 +263,8 @@ def _job(
         forbidden=forbidden,
         threads=1 if profile.budget.counted else max(1, cores() // request.workers),
         inputs={**run.inputs(profile), "data": prepared.checksum},
+        position=run.facts.position,
+        look=run.facts.look,
     )
 
 

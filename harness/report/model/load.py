@@ -1,17 +1,16 @@
-"""Reads the directories that runs leave behind."""
+"""Reads the directories that runs leave behind. Whatever is wrong with a file is one sentence that names it."""
 
 from __future__ import annotations
 
-import json
-import math
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar
 
 from harness.core.errors import InputError
-from harness.core.record import Record, Run, Status
+from harness.core.record import EvaluationRow, ProposalRow, Record, Run
 
-EVALUATION_KEYS = ("number", "genotype", "accuracy", "curve", "seconds", "steps", "failure", "spent")
-PROPOSAL_KEYS = ("genotype", "accuracy", "spent", "shared_weights")
+Row = TypeVar("Row", EvaluationRow, ProposalRow)
+
+_AGAIN = "delete its directory to run it again"
 
 
 def load_runs(directory: Path) -> list[Run]:
@@ -46,14 +45,12 @@ def load_run(directory: Path) -> Run:
     """
     path = directory / "record.json"
     record = Record.read(path)
-    problem = _problem(record)
-    if problem:
-        raise InputError(f"{path} is damaged: {problem}; delete its directory to run it again")
+    _check(record, path)
     return Run(
         path=directory,
         record=record,
-        evaluations=_rows(directory / "evaluations.jsonl", EVALUATION_KEYS),
-        proposals=_rows(directory / "proposals.jsonl", PROPOSAL_KEYS),
+        evaluations=_rows(directory / "evaluations.jsonl", EvaluationRow),
+        proposals=_rows(directory / "proposals.jsonl", ProposalRow),
     )
 
 
@@ -63,46 +60,43 @@ def run_key(run: Run) -> tuple[str, str, str, str, str, int]:
     return record.profile, record.budget, record.space, record.dataset, record.method, record.seed
 
 
-def _problem(record: Record) -> str:
-    if record.status not in get_args(Status):
-        return f"its status is {record.status!r}"
-    for name in ("settings", "recipes", "search", "final", "provenance"):
-        if not isinstance(getattr(record, name), dict):
-            return f"its field '{name}' is no object"
-    for name in ("reason", "profile", "dataset", "space", "method", "title", "budget", "proposal", "native"):
-        if not isinstance(getattr(record, name), str):
-            return f"its field '{name}' is no text"
-    numbers = [getattr(record, name) for name in ("test_accuracy", "valid_accuracy", "parameters", "macs")]
-    numbers += [record.seed, *record.search.values(), *record.final.values()]
-    if any(number is not None and not _is_number(number) for number in numbers):
-        return "one of its numbers is none"
+def _check(record: Record, path: Path) -> None:
+    """Refuses a record whose fields are of other kinds than :class:`Record` says, or which contradicts itself."""
+    import msgspec
+
+    try:
+        msgspec.convert(vars(record), Record)
+    except msgspec.ValidationError as error:
+        raise InputError(f"{path} is damaged: {_sentence(error)}; {_AGAIN}") from error
     if record.status == "ok" and record.test_accuracy is None:
-        return "it says 'ok' but has no test accuracy"
-    return ""
+        raise InputError(f"{path} is damaged: it says 'ok' but has no test accuracy; {_AGAIN}")
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+def _sentence(error: Exception) -> str:
+    """``Expected `int`, got `str` - at `$.seed` `` as ``expected `int`, got `str` at `seed` ``."""
+    text = str(error).replace(" - at `$.", " at `").replace("`$.", "`")
+    return text[:1].lower() + text[1:]
 
 
-def _rows(path: Path, keys: tuple[str, ...]) -> tuple[dict[str, Any], ...]:
+def _rows(path: Path, kind: type[Row]) -> tuple[Row, ...]:
     """The rows of a log. A last line without its newline may be half a row: a killed process left it."""
-    if not path.exists():
+    import msgspec
+
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
         return ()
-    lines = path.read_bytes().split(b"\n")
-    rows = []
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); {_AGAIN}") from error
+    decode = msgspec.json.Decoder(kind).decode
+    rows: list[Row] = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-            if not isinstance(row, dict) or any(key not in row for key in keys):
-                raise ValueError(f"it lacks one of {', '.join(keys)}")
-        except ValueError as error:
+            rows.append(decode(line))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             if number == len(lines):
                 break
-            raise InputError(
-                f"line {number} of {path} is no row ({error}); delete its directory to run it again"
-            ) from error
-        rows.append(row)
+            raise InputError(f"line {number} of {path} is no row of this log ({_sentence(error)}); {_AGAIN}") from error
     return tuple(rows)
