@@ -220,9 +220,11 @@ def _tables(directory: Path, as_json: bool) -> None:
     elif fresh:
         print(*((directory / name).read_text(encoding="utf-8") for name in ("performance.md", "cost.md")), sep="\n")
     else:
-        from harness.report.forms.tables import cost, performance
+        from harness.report.forms.markdown import markdown
+        from harness.report.model.cost import cost
+        from harness.report.model.performance import performance
 
-        print(performance(runs), cost(runs), sep="\n")
+        print(markdown(performance(runs)), markdown(cost(runs)), sep="\n")
     if not fresh:
         from harness.commands.inspection import proposed
         from harness.report.forms.write import write_all

@@ -76,7 +76,7 @@ def _network(architecture: Architecture) -> str:
         case CellStack(channels=channels):
             return (
                 f"{architecture.layers} cells, {channels} channels in the first stage, "
-                f"reduction cells at {', '.join(map(str, architecture.reductions)) or 'no place'}, "
+                f"reduction cells at {', '.join(map(str, architecture.reductions)) or 'none'}, "
                 f"stem of {architecture.stem_multiplier * channels} channels with stride {architecture.stem_stride}"
             )
         case ResidualStages(channels=channels):
@@ -151,7 +151,7 @@ def _macro_rows(macro: MacroStack) -> list[Row]:
 
 def _chain_rows(chain: ConvChain) -> list[Row]:
     """A gathering node is no row of its own: the convolution behind it reads what it gathers."""
-    rows, places, number = [Row("image", "", ())], {0: 0}, 0
+    rows, row_of, number = [Row("image", "", ())], {0: 0}, 0
     for node in range(1, chain.graph.nodes):
         edges = chain.graph.into(node)
         if all(edge.op == "concat" for edge in edges):
@@ -159,23 +159,23 @@ def _chain_rows(chain: ConvChain) -> list[Row]:
         [edge] = edges
         pool = "pool" in edge.op
         number += not pool
-        gathered = (edge,) if edge.source in places else chain.graph.into(edge.source)
-        places[node] = len(rows)
+        gathered = (edge,) if edge.source in row_of else chain.graph.into(edge.source)
+        row_of[node] = len(rows)
         name = f"pooling behind layer {number}" if pool else f"layer {number}"
-        rows.append(Row(name, edge.op, tuple(places[source.source] for source in gathered)))
-    return [*rows, Row("classifier", "", tuple(places[node] for node in chain.graph.output))]
+        rows.append(Row(name, edge.op, tuple(row_of[source.source] for source in gathered)))
+    return [*rows, Row("classifier", "", tuple(row_of[node] for node in chain.graph.output))]
 
 
 def _graph_rows(graph: LayerGraph) -> list[Row]:
     """The layers that the output depends on."""
     live = graph.live()
-    rows, places = [Row("image", "", ())], {0: 0}
+    rows, row_of = [Row("image", "", ())], {0: 0}
     for node, layer in enumerate(graph.layers, start=1):
         if live[node]:
-            places[node] = len(rows)
-            reads = tuple(places[source] for source in layer.inputs)
+            row_of[node] = len(rows)
+            reads = tuple(row_of[source] for source in layer.inputs)
             rows.append(Row(f"layer {len(rows)}", _layer_text(layer), reads, merge=layer.merge))
-    return [*rows, Row("classifier", "", (places[graph.output],))]
+    return [*rows, Row("classifier", "", (row_of[graph.output],))]
 
 
 def _layer_text(layer: Layer) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from harness.core.record import Run
 from harness.report.model.groups import Block, blocks
 from harness.report.stats.page import Ranking, ranking
-from harness.report.style import INK, figure, looks
+from harness.report.style import INK, colour_of, figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,8 +31,8 @@ def critical_difference(runs: Sequence[Run], path: Path) -> None:
     heights = [1.6 + 0.28 * len(found.names) for _, found in panels]
     with figure(path, 8.0, sum(heights)) as canvas:
         axes = canvas.subplots(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
-        for place, (block, found) in enumerate(panels):
-            _panel(axes[place], block, found)
+        for panel, (block, found) in zip(axes, panels, strict=True):
+            _panel(panel, block, found)
 
 
 def _panel(axes: Axes, block: Block, found: Ranking) -> None:
@@ -54,7 +54,6 @@ def _panel(axes: Axes, block: Block, found: Ranking) -> None:
         ends = [ranks.average[method] for method in group]
         height = -0.25 - 0.25 * level
         axes.plot([min(ends) - 0.04, max(ends) + 0.04], [height, height], color=INK, linewidth=3.5)
-    colours = looks([column.method for column in found.columns])
     for position, method in enumerate(order):
         on_left = position < left
         # The outer methods hang lowest on neither side: lines of one side never cross.
@@ -62,7 +61,7 @@ def _panel(axes: Axes, block: Block, found: Ranking) -> None:
         height = -0.6 - 0.25 * len(groups) - 0.5 * row
         average = ranks.average[method]
         end = 1 - 0.06 * (k - 1) if on_left else k + 0.06 * (k - 1)
-        colour = colours[found.columns[method].method][0]
+        colour = colour_of(block.looks[found.methods[method].name])
         axes.plot([average, average, end], [0, height, height], color=colour, linewidth=1.3)
         text = f"{found.names[method]}  {average:.2f}" if on_left else f"{average:.2f}  {found.names[method]}"
         axes.text(end, height, f" {text} ", ha="right" if on_left else "left", va="center", fontsize=8, color=INK)

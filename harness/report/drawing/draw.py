@@ -102,16 +102,16 @@ def _cell(title: str, cell: Cell) -> Drawing:
     labels, edges, operations = boxes(cell)
     layout = layered(edges, late=operations, alone=list(labels))
     step = _LETTER * max(map(len, labels.values())) + 26
-    left = min(x for line in (*layout.lines, tuple(layout.places.values())) for x, _ in line)
-    right = max(x for line in (*layout.lines, tuple(layout.places.values())) for x, _ in line)
+    left = min(x for line in (*layout.lines, tuple(layout.boxes.values())) for x, _ in line)
+    right = max(x for line in (*layout.lines, tuple(layout.boxes.values())) for x, _ in line)
 
-    def place(x: float, rank: float) -> tuple[float, float]:
+    def position(x: float, rank: float) -> tuple[float, float]:
         return _MARGIN + step * (x - left + 0.5), _MARGIN + _ROUND + 46 * rank
 
-    body = [_curve([place(x, rank) for x, rank in line]) for line in layout.lines]
-    for box, (x, rank) in layout.places.items():
-        body.append(_box(*place(x, rank), labels[box]))
-    ranks = max(rank for _, rank in layout.places.values())
+    body = [_curve([position(x, rank) for x, rank in line]) for line in layout.lines]
+    for box, (x, rank) in layout.boxes.items():
+        body.append(_box(*position(x, rank), labels[box]))
+    ranks = max(rank for _, rank in layout.boxes.values())
     return Drawing(title, step * (right - left + 1) + 2 * _MARGIN, 46 * ranks + _HEIGHT + 2 * _MARGIN, "".join(body))
 
 
@@ -119,9 +119,9 @@ def _curve(points: list[tuple[float, float]]) -> str:
     """From the lower edge of the first box to the upper edge of the last one, vertical at both and at every bend."""
     (x, y), *_ = points
     words = [f"M{x:.1f} {y + _ROUND:.1f}"]
-    for place, ((x0, y0), (x1, y1)) in enumerate(pairwise(points), start=2):
-        start = y0 + _ROUND if place == 2 else y0
-        end = y1 - _ROUND if place == len(points) else y1
+    for number, ((x0, y0), (x1, y1)) in enumerate(pairwise(points), start=2):
+        start = y0 + _ROUND if number == 2 else y0
+        end = y1 - _ROUND if number == len(points) else y1
         middle = (start + end) / 2
         words.append(f"C{x0:.1f} {middle:.1f} {x1:.1f} {middle:.1f} {x1:.1f} {end:.1f}")
     return f'<path d="{"".join(words)}"/>'

@@ -16,9 +16,9 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from harness.core.errors import InputError
 from harness.core.record import Record, Run
-from harness.report.forms.text import numbers
 from harness.report.model.groups import accuracies
 from harness.report.model.load import run_key
+from harness.report.model.numbers import numbers
 
 SCHEMA = 1
 Kind = Literal["tabular", "counted", "timed"]
@@ -36,8 +36,8 @@ class Key(NamedTuple):
     method: str
 
 
-class Result(NamedTuple):
-    """What a run found: test accuracy 0..1 and the architecture as text."""
+class SeedResult(NamedTuple):
+    """The result of a run: test accuracy 0..1 and the proposed architecture as text."""
 
     accuracy: float
     proposal: str
@@ -60,12 +60,12 @@ class Row:
     kind: Kind
     origins: tuple[dict[str, Any], ...]
     recipes: tuple[dict[str, Any], ...]
-    results: dict[int, Result]
+    results: dict[int, SeedResult]
     failures: dict[int, str]
 
 
 @dataclass(frozen=True)
-class Baseline:
+class StoredBaseline:
     """A baseline file.
 
     Args:
@@ -96,7 +96,7 @@ def _row(key: Key, runs: Sequence[Run]) -> Row:
         kind=max(kinds, key=get_args(Kind).index),
         origins=_different([_origin(record) for record in records.values()]),
         recipes=_different([record.recipes for record in records.values() if record.recipes]),
-        results={s: Result(float(r.test_accuracy or 0), r.proposal) for s, r in records.items() if s in ended},
+        results={s: SeedResult(float(r.test_accuracy or 0), r.proposal) for s, r in records.items() if s in ended},
         failures={
             s: f"{'failed' if r.status == 'ok' else r.status}: {r.reason or 'no reason given'}"
             for s, r in records.items()
@@ -179,7 +179,7 @@ def _plain(row: Row) -> dict[str, Any]:
     }
 
 
-def read_baseline(path: Path) -> Baseline:
+def read_baseline(path: Path) -> StoredBaseline:
     """The baseline in a file.
 
     Raises:
@@ -196,7 +196,7 @@ def read_baseline(path: Path) -> Baseline:
         rows = tuple(_parsed(row) for row in raw["rows"])
         if not rows or len({row.key for row in rows}) < len(rows):
             raise ValueError("it has no rows, or a row twice")
-        return Baseline(str(raw["name"]), tuple(map(str, raw["commits"])), rows)
+        return StoredBaseline(str(raw["name"]), tuple(map(str, raw["commits"])), rows)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"the baseline {path} is damaged ({error!r}); {again}") from error
 
@@ -204,7 +204,7 @@ def read_baseline(path: Path) -> Baseline:
 def _parsed(raw: dict[str, Any]) -> Row:
     key = Key(*(raw[name] for name in Key._fields))
     found = raw["proposals"]
-    results = {int(seed): Result(float(accuracy), str(found[seed])) for seed, accuracy in raw["accuracies"].items()}
+    results = {int(seed): SeedResult(float(accuracy), str(found[seed])) for seed, accuracy in raw["accuracies"].items()}
     origins, recipes = tuple(map(dict, raw["origins"])), tuple(map(dict, raw["recipes"]))
     if raw["kind"] not in get_args(Kind) or not results or not all(isinstance(part, str) for part in key):
         raise ValueError(f"the row of {key.method} on {key.dataset} is none")

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from harness.core.record import Run
-from harness.report.forms.text import mean, mean_text, numbers, signed
-from harness.report.gate.baseline import Baseline, Key, Result, Row, rows_of
+from harness.report.gate.baseline import Key, Row, SeedResult, StoredBaseline, rows_of
+from harness.report.model.numbers import mean, mean_text, numbers, signed
 
 LEVEL = 0.001
 """Probability that a whole check raises a false alarm: each of its k statistical comparisons gets LEVEL / k."""
@@ -79,7 +79,7 @@ class Finding:
         }
 
 
-def check(runs: Sequence[Run], baseline: Baseline) -> list[Finding]:
+def check(runs: Sequence[Run], baseline: StoredBaseline) -> list[Finding]:
     """Compares runs with a baseline: one finding per row of the baseline, then one per new row."""
     now = {row.key: row for row in rows_of(runs)}
     pairs = [(stored, now[stored.key]) for stored in baseline.rows if stored.key in now]
@@ -226,7 +226,7 @@ def _new(row: Row) -> Finding:
     return Finding(row.key, "", (), _percent(row.results), "new", why)
 
 
-def _percent(results: Mapping[int, Result]) -> tuple[float, ...]:
+def _percent(results: Mapping[int, SeedResult]) -> tuple[float, ...]:
     return tuple(100 * results[seed].accuracy for seed in sorted(results))
 
 

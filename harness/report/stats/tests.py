@@ -75,7 +75,7 @@ class Ranks:
 
         Where Friedman's test finds no difference, nothing is compared pair by pair: all are one group.
         """
-        order = sorted(range(len(self.average)), key=lambda place: (self.average[place], place))
+        order = sorted(range(len(self.average)), key=lambda method: (self.average[method], method))
         if self.p > LEVEL:
             return [tuple(order)]
         found: list[tuple[int, ...]] = []
@@ -202,9 +202,9 @@ def holm(values: Sequence[float]) -> list[float]:
     """Holm's step-down correction: p values such that comparing each with a level bounds the family's error by it."""
     corrected = [0.0] * len(values)
     highest = 0.0
-    for step, place in enumerate(sorted(range(len(values)), key=lambda place: values[place])):
-        highest = max(highest, min(1.0, (len(values) - step) * values[place]))
-        corrected[place] = highest
+    for smaller, index in enumerate(sorted(range(len(values)), key=lambda index: values[index])):
+        highest = max(highest, min(1.0, (len(values) - smaller) * values[index]))
+        corrected[index] = highest
     return corrected
 
 
