@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from harness.core.record import Run
 from harness.report.model.curves import BAND, anytime_curves, unit
 from harness.report.model.groups import Block, MethodInSpace, accuracies, blocks
-from harness.report.style import FAINT, INK, colour_of, figure, marker_of
+from harness.report.style import FAINT, INK, colour_of, figure, marker_of, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,7 +57,7 @@ def _draw(runs: Sequence[Run], path: Path, panel: Callable[[Axes, Block, str], b
         canvas.suptitle("\n".join(fitting), fontsize=11)
         for number, (block, dataset) in enumerate(panels, start=1):
             axes = canvas.add_subplot(high, wide, number)
-            axes.set_title(f"{dataset}\n{block.title}", fontsize=9)
+            axes.set_title(f"{short(dataset)}\n{short(block.title, 90)}", fontsize=9)
             if not panel(axes, block, dataset):
                 axes.set(xticks=[], yticks=[])
                 axes.text(0.5, 0.5, "no run has anything to draw here", ha="center", transform=axes.transAxes)
@@ -83,7 +83,8 @@ def _anytime_panel(axes: Axes, block: Block, dataset: str) -> bool:
             markevery=max(1, len(band.moments) // 8),
             linewidth=1.8,
             linestyle="--" if curve.shared else "-",
-            label=f"{block.heading(curve.method)} ({curve.count})" + (", shared weights" if curve.shared else ""),
+            label=f"{short(block.heading(curve.method))} ({curve.count})"
+            + (", shared weights" if curve.shared else ""),
         )
         if band.n >= BAND:
             low, high = ([100 * accuracy for accuracy in edge] for edge in (band.low, band.high))
@@ -91,7 +92,7 @@ def _anytime_panel(axes: Axes, block: Block, dataset: str) -> bool:
     axes.set_xlabel(unit(block.budget))
     axes.set_ylabel("validation accuracy (%)")
     if silent:
-        axes.plot([], [], " ", label="accuracy not known: " + ", ".join(silent))
+        axes.plot([], [], " ", label=textwrap.fill("accuracy not known: " + ", ".join(map(short, silent)), 60))
     axes.set_xlim(left=0)
     return bool(found)
 
@@ -129,4 +130,4 @@ def _look(block: Block, method: MethodInSpace) -> tuple[str, str]:
 def _label(block: Block, method: MethodInSpace, dataset: str, drawn: Sequence[Run]) -> str:
     all_runs = len(block.runs_of(dataset, method))
     count = f"{len(drawn)}" if len(drawn) == all_runs else f"{len(drawn)} of {all_runs}"
-    return f"{block.heading(method)} (n = {count})"
+    return f"{short(block.heading(method))} (n = {count})"

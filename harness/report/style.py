@@ -32,17 +32,23 @@ def marker_of(look: int) -> str:
     return MARKERS[look % len(MARKERS)]
 
 
+def short(text: str, width: int = 44) -> str:
+    """``text`` on one line of at most ``width`` letters: what does not fit into a figure stands in the tables."""
+    line = " ".join(text.split())
+    return line if len(line) <= width else f"{line[: width - 1]}…"
+
+
 @contextmanager
 def figure(path: Path, width: float, height: float) -> Iterator[Figure]:
     """A figure of this size in inches, written to ``path`` as PNG on leaving.
 
-    It is drawn with matplotlib's defaults, not with the user's, without pyplot's global state, and saved without
-    the version of the library.
+    It is drawn with matplotlib's defaults, not with the user's, without pyplot's global state, without reading
+    formulas into texts, and saved without the version of the library.
     """
     import matplotlib.style
     from matplotlib.figure import Figure
 
-    with matplotlib.style.context("default"):
+    with matplotlib.style.context("default"), matplotlib.rc_context({"text.parse_math": False}):
         canvas = Figure(figsize=(width, height), layout="constrained")
         yield canvas
         canvas.savefig(path, format="png", dpi=110, metadata={"Software": None})

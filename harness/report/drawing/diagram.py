@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from harness.core.record import Run
 from harness.report.model.groups import Block, blocks
 from harness.report.stats.page import Ranking, ranking
-from harness.report.style import INK, colour_of, figure
+from harness.report.style import INK, colour_of, figure, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +41,7 @@ def _panel(axes: Axes, block: Block, found: Ranking) -> None:
     groups = ranks.groups()
     left = (k + 1) // 2
     lowest = -0.6 - 0.25 * len(groups) - 0.5 * left
-    axes.set_title(f"Average ranks over {ranks.n} data sets: {block.title}", fontsize=9)
+    axes.set_title(f"Average ranks over {ranks.n} data sets: {short(block.title, 90)}", fontsize=9)
     axes.set(xlim=(1 - 0.45 * (k - 1), k + 0.45 * (k - 1)), ylim=(lowest - 0.3, 1.6))
     axes.axis("off")
     axes.plot([1, k], [0, 0], color=INK, linewidth=1)
@@ -63,5 +63,6 @@ def _panel(axes: Axes, block: Block, found: Ranking) -> None:
         end = 1 - 0.06 * (k - 1) if on_left else k + 0.06 * (k - 1)
         colour = colour_of(block.looks[found.methods[method].name])
         axes.plot([average, average, end], [0, height, height], color=colour, linewidth=1.3)
-        text = f"{found.names[method]}  {average:.2f}" if on_left else f"{average:.2f}  {found.names[method]}"
+        name = short(found.names[method])
+        text = f"{name}  {average:.2f}" if on_left else f"{average:.2f}  {name}"
         axes.text(end, height, f" {text} ", ha="right" if on_left else "left", va="center", fontsize=8, color=INK)

@@ -131,7 +131,7 @@ def _block(block: Block, decode: Decode, links: Links) -> dict[str, Any]:
     """What the page shows of runs that may stand in one table."""
     return {
         "title": block.title[:1].upper() + block.title[1:],
-        "performance": performance_table(block).filled().folded(),
+        "performance": performance_table(block).compact().folded(),
         "datasets": [_dataset(block, dataset, decode, links) for dataset in block.datasets],
     }
 
@@ -144,7 +144,7 @@ def _dataset(block: Block, dataset: str, decode: Decode, links: Links) -> dict[s
         "name": dataset,
         "chart": chart(block, dataset, links.record),
         "marks": MARKS,
-        "cost": cost_table(block, dataset).filled(),
+        "cost": cost_table(block, dataset).compact(),
         "cards": [own[0] for _, own in drawn if own],
         "runs": drawn,
     }

@@ -20,7 +20,6 @@ _SPECIAL = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
     "±": r"$\pm$",
     "−": r"$-$",
     "·": r"$\cdot$",
@@ -36,12 +35,12 @@ def escape(text: str) -> str:
 
 def tables_tex(tables: Iterable[Table]) -> str:
     """The tables, one environment each, without the columns that paper has no room for."""
-    return _HEADER + "\n".join(_environment(table.only(c.narrow for c in table.columns).filled()) for table in tables)
+    return _HEADER + "\n".join(_environment(table.compact()) for table in tables)
 
 
 def _environment(table: Table) -> str:
     """A table environment; its label is the table's name, reduced to letters, digits and hyphens."""
-    caption = escape(" ".join([f"{table.title}.", table.reading, *table.remarks]))
+    caption = escape(f"{table.title}. {table.reading}")
     label = re.sub("[^A-Za-z0-9]+", "-", table.name)
     align = "".join("l" if column.left else "r" for column in table.columns)
     lines = [r"\begin{table}", r"  \centering", f"  \\caption{{{caption}}}", f"  \\label{{tab:{label}}}"]
@@ -49,9 +48,8 @@ def _environment(table: Table) -> str:
     lines += [_row([escape(column.head) for column in table.columns]), r"    \midrule"]
     lines += [_row(list(map(_cell, row))) for row in table.rows]
     lines += [r"    \bottomrule", r"  \end{tabular}"]
-    lines += [
-        f"  \\par\\smallskip{{\\footnotesize {n}. {escape(note)}}}" for n, note in enumerate(table.notes, start=1)
-    ]
+    below = [*table.remarks, *(f"{number}. {note}" for number, note in enumerate(table.notes, start=1))]
+    lines += [f"  \\par\\smallskip{{\\footnotesize {escape(sentence)}}}" for sentence in below]
     return "\n".join([*lines, r"\end{table}"]) + "\n"
 
 

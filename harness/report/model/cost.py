@@ -23,7 +23,7 @@ READING = (
 )
 _MILLION = 1e6
 _COSTS: tuple[tuple[Column, Callable[[MethodResult], Value]], ...] = (
-    (Column("device", "device", left=True, narrow=False, timed=True), lambda found: Words(_device(found.ended))),
+    (Column("device", "device", left=True, wide=True, timed=True), lambda found: Words(_device(found.ended))),
     (
         Column("search_seconds", "search s", optional=True, timed=True),
         lambda found: Number(found.cost("search_seconds"), ",.1f"),
@@ -41,7 +41,7 @@ _COSTS: tuple[tuple[Column, Callable[[MethodResult], Value]], ...] = (
     (Column("macs", "MACs (M)", optional=True), lambda found: Number(found.cost("macs"), ",.2f", _MILLION)),
 )
 _BESIDE = (
-    Column("published_gpus", "GPUs", group="published", narrow=False, optional=True),
+    Column("published_gpus", "GPUs", group="published", wide=True, optional=True),
     Column("published_days", "days", group="published", optional=True),
     Column("published_parameters_millions", "parameters (M)", group="published", optional=True),
     Column("published_error", "error %", group="published", optional=True),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar
 
 from harness.core.errors import InputError
 from harness.core.record import EvaluationRow, ProposalRow, Record, Run
@@ -11,6 +11,24 @@ from harness.core.record import EvaluationRow, ProposalRow, Record, Run
 Row = TypeVar("Row", EvaluationRow, ProposalRow)
 
 _AGAIN = "delete its directory to run it again"
+
+
+class _Provenance(TypedDict, total=False):
+    """What the report reads of a record's provenance."""
+
+    commit: str | None
+    dirty: bool | None
+    versions: dict[str, str | None]
+    command: str | list[str]
+    data: str
+    device: str
+
+
+class _FinalRecipe(TypedDict, total=False):
+    """What the report reads of the recipe of a final training, or of a table that stands for it."""
+
+    table: str
+    score: str
 
 
 def load_runs(directory: Path) -> list[Run]:
@@ -66,6 +84,8 @@ def _check(record: Record, path: Path) -> None:
 
     try:
         msgspec.convert(vars(record), Record)
+        msgspec.convert(record.provenance, _Provenance)
+        msgspec.convert(record.recipes.get("final", {}), _FinalRecipe)
     except msgspec.ValidationError as error:
         raise InputError(f"{path} is damaged: {_sentence(error)}; {_AGAIN}") from error
     if record.status == "ok" and record.test_accuracy is None:

@@ -17,7 +17,8 @@ from harness.report.model.values import Improvement, Name, Number, Published, Sp
 
 READING = (
     "Test accuracy in %: mean ± sample standard deviation (n = number of seeds with a result); no ± below n = 3. "
-    "Every run that failed is counted in its cell and explained below the table."
+    "RI: relative improvement over random sampling in %. Every run that failed is counted in its cell and explained "
+    "below the table."
 )
 _RI = "RI = 100·(acc − acc_random)/acc_random in %, from the mean accuracies above"
 RI_KEY = "relative_improvement"

@@ -80,7 +80,7 @@ class Column:
         left: whether it holds words, which are aligned left.
         aside: for a column that may be folded into the first one of its group: how its value reads there, with ``{}``
             for the value.
-        narrow: False for a column that a page of paper has no room for.
+        wide: whether the column is left out where there is little room: on paper and on the page.
         optional: whether the column is left out where no cell knows anything.
         timed: whether its numbers depend on the machine and the moment.
     """
@@ -91,7 +91,7 @@ class Column:
     group: str = ""
     left: bool = False
     aside: str = ""
-    narrow: bool = True
+    wide: bool = False
     optional: bool = False
     timed: bool = False
 
@@ -136,6 +136,10 @@ class Table:
     def without(self, *keys: str) -> Table:
         """The table without the columns of these keys."""
         return self.only(column.key not in keys for column in self.columns)
+
+    def compact(self) -> Table:
+        """The table without wide columns, and without optional ones in which nothing is known."""
+        return self.only(not column.wide for column in self.columns).filled()
 
     def filled(self) -> Table:
         """The table without optional columns in which nothing is known."""
