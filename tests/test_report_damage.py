@@ -13,6 +13,7 @@ from report_records import counted, save, tabular, with_logs
 
 from harness.commands.inspection import proposed
 from harness.core.errors import InputError
+from harness.core.seeds import rng
 from harness.report.forms.csv_files import records_csv
 from harness.report.forms.html import report_html
 from harness.report.forms.markdown import markdown
@@ -21,6 +22,7 @@ from harness.report.model.cost import cost
 from harness.report.model.load import load_runs
 from harness.report.model.performance import performance
 from harness.report.stats.page import statistics
+from harness.spaces import get_space
 
 JUNK: tuple[Any, ...] = (None, True, -7, 1e400, 0.5, "", "word", [], [1, "a"], {}, {"a": {"b": 1}})
 
@@ -65,7 +67,10 @@ def spoilt(value: Any) -> Iterator[Any]:
 def file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     size = {"channels": 16, "layers": 6, "stem_stride": 2}
     recipes = {"proxy": {"steps": 8, "seconds": 0.0}, "final": {"steps": 60, "seconds": 0.0, "size": size}}
-    run = counted("random_search", 0.9, recipes=recipes) if request.param == "images" else tabular("darts", 0.9)
+    proposal = str(get_space("cell").sample(rng(0, "test")))
+    run = counted("random_search", 0.9, recipes=recipes, proposal=proposal)
+    if request.param == "table":
+        run = tabular("darts", 0.9, proposal=str(get_space("nasbench201").sample(rng(0, "test"))))
     return save(with_logs(run, (1.0, 0.5)), tmp_path) / "record.json"
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, TypedDict, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
 
 from harness.core.errors import InputError
 from harness.core.record import EvaluationRow, ProposalRow, Record, Run
@@ -13,22 +15,31 @@ Row = TypeVar("Row", EvaluationRow, ProposalRow)
 _AGAIN = "delete its directory to run it again"
 
 
-class _Provenance(TypedDict, total=False):
+class _Provenance(msgspec.Struct):
     """What the report reads of a record's provenance."""
 
-    commit: str | None
-    dirty: bool | None
-    versions: dict[str, str | None]
-    command: str | list[str]
-    data: str
-    device: str
+    commit: str | None = None
+    dirty: bool | None = None
+    versions: dict[str, str | None] = {}
+    command: str | list[str] = ""
+    data: str = ""
+    device: str = ""
 
 
-class _FinalRecipe(TypedDict, total=False):
+class _Size(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The fields of :class:`~harness.core.space.Size`."""
+
+    channels: Annotated[int, msgspec.Meta(ge=1)]
+    layers: Annotated[int, msgspec.Meta(ge=1)]
+    stem_stride: Literal[1, 2] = 1
+
+
+class _FinalRecipe(msgspec.Struct):
     """What the report reads of the recipe of a final training, or of a table that stands for it."""
 
-    table: str
-    score: str
+    table: str = ""
+    score: str = ""
+    size: _Size = _Size(16, 15)
 
 
 def load_runs(directory: Path) -> list[Run]:
@@ -80,8 +91,6 @@ def run_key(run: Run) -> tuple[str, str, str, str, str, int]:
 
 def _check(record: Record, path: Path) -> None:
     """Refuses a record whose fields are of other kinds than :class:`Record` says, or which contradicts itself."""
-    import msgspec
-
     try:
         msgspec.convert(vars(record), Record)
         msgspec.convert(record.provenance, _Provenance)
@@ -100,8 +109,6 @@ def _sentence(error: Exception) -> str:
 
 def _rows(path: Path, kind: type[Row]) -> tuple[Row, ...]:
     """The rows of a log. A last line without its newline may be half a row: a killed process left it."""
-    import msgspec
-
     try:
         lines = path.read_bytes().split(b"\n")
     except FileNotFoundError:
