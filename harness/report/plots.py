@@ -69,8 +69,8 @@ def _draw(runs: Sequence[Run], path: Path, panel: Callable[[Axes, Block, str], b
 
 
 def _anytime_panel(axes: Axes, block: Block, dataset: str) -> bool:
-    found, silent = anytime_curves(block, dataset)
-    for curve in found:
+    curves, silent = anytime_curves(block, dataset)
+    for curve in curves:
         band = curve.band
         color, marker = _look(block, curve.method)
         axes.plot(
@@ -94,7 +94,7 @@ def _anytime_panel(axes: Axes, block: Block, dataset: str) -> bool:
     if silent:
         axes.plot([], [], " ", label=textwrap.fill("accuracy not known: " + ", ".join(map(short, silent)), 60))
     axes.set_xlim(left=0)
-    return bool(found)
+    return bool(curves)
 
 
 def _parameters_panel(axes: Axes, block: Block, dataset: str) -> bool:

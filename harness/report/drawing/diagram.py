@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 def rankings(runs: Sequence[Run]) -> list[tuple[Block, Ranking]]:
     """The tables with enough data sets for a diagram, with their ranks."""
-    found = [(block, ranking(block)) for block in blocks(runs)]
-    return [(block, ranks) for block, ranks in found if isinstance(ranks, Ranking) and ranks.ranks.enough]
+    ranked = [(block, ranking(block)) for block in blocks(runs)]
+    return [(block, ranks) for block, ranks in ranked if isinstance(ranks, Ranking) and ranks.ranks.enough]
 
 
 def critical_difference(runs: Sequence[Run], path: Path) -> None:
@@ -28,15 +28,15 @@ def critical_difference(runs: Sequence[Run], path: Path) -> None:
     than Nemenyi's critical difference, or all of them where Friedman's test finds no difference.
     """
     panels = rankings(runs)
-    heights = [1.6 + 0.28 * len(found.names) for _, found in panels]
+    heights = [1.6 + 0.28 * len(ranked.names) for _, ranked in panels]
     with figure(path, 8.0, sum(heights)) as canvas:
         axes = canvas.subplots(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
-        for panel, (block, found) in zip(axes, panels, strict=True):
-            _panel(panel, block, found)
+        for panel, (block, ranked) in zip(axes, panels, strict=True):
+            _panel(panel, block, ranked)
 
 
-def _panel(axes: Axes, block: Block, found: Ranking) -> None:
-    ranks, k = found.ranks, len(found.names)
+def _panel(axes: Axes, block: Block, ranked: Ranking) -> None:
+    ranks, k = ranked.ranks, len(ranked.names)
     order = sorted(range(k), key=lambda method: (ranks.average[method], method))
     groups = ranks.groups()
     left = (k + 1) // 2
@@ -61,8 +61,8 @@ def _panel(axes: Axes, block: Block, found: Ranking) -> None:
         height = -0.6 - 0.25 * len(groups) - 0.5 * row
         average = ranks.average[method]
         end = 1 - 0.06 * (k - 1) if on_left else k + 0.06 * (k - 1)
-        colour = colour_of(block.looks[found.methods[method].name])
+        colour = colour_of(block.looks[ranked.methods[method].name])
         axes.plot([average, average, end], [0, height, height], color=colour, linewidth=1.3)
-        name = short(found.names[method])
+        name = short(ranked.names[method])
         text = f"{name}  {average:.2f}" if on_left else f"{average:.2f}  {name}"
         axes.text(end, height, f" {text} ", ha="right" if on_left else "left", va="center", fontsize=8, color=INK)

@@ -84,11 +84,11 @@ def write_svg(architecture: Architecture, path: Path) -> None:
 def document(architecture: Architecture) -> str:
     """A complete SVG document: the parts side by side with their titles, and the architecture in words."""
     title = 24.0
-    found = drawings(architecture)
-    width = sum(part.width for part in found) + _MARGIN * 2 * (len(found) - 1)
-    height = max(part.height for part in found) + title
+    drawn = drawings(architecture)
+    width = sum(part.width for part in drawn) + _MARGIN * 2 * (len(drawn) - 1)
+    height = max(part.height for part in drawn) + title
     bodies, x = [], 0.0
-    for part in found:
+    for part in drawn:
         heading = f'<text class="name" x="{part.width / 2:.1f}" y="{-title / 2:.1f}">{escape(part.title)}</text>'
         bodies.append(f'<g transform="translate({x:.1f} {title:.1f})">{heading}{part.body}</g>')
         x += part.width + _MARGIN * 2

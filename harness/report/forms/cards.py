@@ -41,16 +41,16 @@ class Card:
         return mean(accuracies(self.runs))
 
 
-def cards(found: MethodResult, decode: Decode) -> list[Card]:
+def cards(result: MethodResult, decode: Decode) -> list[Card]:
     """The different architectures, the one that was proposed most often first; of many runs that one only."""
-    runs = [run for run in found.runs if run.record.proposal and accuracies([run])]
+    runs = [run for run in result.runs if run.record.proposal and accuracies([run])]
     different: dict[str, list[Run]] = {}
     for run in runs:
         different.setdefault(run.record.proposal, []).append(run)
     ordered = sorted(different.values(), key=len, reverse=True)
     many = len(runs) > DRAWN
     often = f"proposed most often; {len(different)} different ones in {len(runs)} runs" if many else ""
-    return [Card(found.title, tuple(same), often, _parts(same, decode)) for same in (ordered[:1] if many else ordered)]
+    return [Card(result.title, tuple(same), often, _parts(same, decode)) for same in (ordered[:1] if many else ordered)]
 
 
 def _parts(runs: Sequence[Run], decode: Decode) -> tuple[tuple[str, str], ...]:

@@ -9,7 +9,7 @@ from typing import Any
 from harness.core.record import Run
 from harness.report.model.curves import BAND, anytime_curves, unit
 from harness.report.model.groups import Block, accuracies
-from harness.report.model.results import COSTS, result
+from harness.report.model.results import COSTS, result_of
 
 MARKS = 200
 """Marks per method in a scatter plot. Of more runs, evenly spaced ones are drawn: the cloud looks the same."""
@@ -38,8 +38,8 @@ def chart(block: Block, dataset: str, link: Callable[[Run], str]) -> dict[str, A
         :data:`MARKS` runs, and how many runs there are; ``thinned``: whether there are more of some method.
     """
     curves, silent = anytime_curves(block, dataset)
-    points = [_points(number, result(block, dataset, one).runs, link) for number, one in enumerate(block.methods)]
-    points = [found for found in points if found["accuracy"]]
+    points = [_points(number, result_of(block, dataset, one).runs, link) for number, one in enumerate(block.methods)]
+    points = [some for some in points if some["accuracy"]]
     return {
         "unit": unit(block.budget),
         "methods": [{"name": block.heading(one), "look": block.looks[one.name]} for one in block.methods],
@@ -60,10 +60,10 @@ def chart(block: Block, dataset: str, link: Callable[[Run], str]) -> dict[str, A
         "axes": {
             name: words
             for name, words in _AXES.items()
-            if any(value is not None for found in points for value in found["cost"][name])
+            if any(value is not None for some in points for value in some["cost"][name])
         },
         "points": points,
-        "thinned": any(found["runs"] > len(found["accuracy"]) for found in points),
+        "thinned": any(some["runs"] > len(some["accuracy"]) for some in points),
     }
 
 

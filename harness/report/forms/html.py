@@ -25,7 +25,7 @@ from harness.report.model.cost import cost_table, provenance, published_costs
 from harness.report.model.groups import Block, accuracies, blocks
 from harness.report.model.numbers import NOT_RECORDED, numbers
 from harness.report.model.performance import performance_table, published_accuracies
-from harness.report.model.results import MethodResult, result
+from harness.report.model.results import MethodResult, result_of
 from harness.report.model.table import Facts, Heading, Part, Table, Text
 from harness.report.model.values import Name
 from harness.report.style import DARK_PALETTE, PALETTE
@@ -55,14 +55,14 @@ class Links:
         path = os.path.relpath(run.path / "record.json", self.directory)
         return quote(Path(path).as_posix())
 
-    def anchor(self, found: MethodResult) -> str:
+    def anchor(self, result: MethodResult) -> str:
         """The name of the list of runs of one method on one data set."""
-        key = (found.block.title, found.dataset, found.method.name, found.method.space)
+        key = (result.block.title, result.dataset, result.method.name, result.method.space)
         return self._anchors.setdefault(key, f"runs-{len(self._anchors)}")
 
-    def target(self, found: MethodResult) -> str:
+    def target(self, result: MethodResult) -> str:
         """The record behind a number, or the list of records."""
-        return f"#{self.anchor(found)}" if len(found.runs) > 1 else self.record(found.runs[0])
+        return f"#{self.anchor(result)}" if len(result.runs) > 1 else self.record(result.runs[0])
 
 
 def report_html(
@@ -139,9 +139,9 @@ def _block(block: Block, decode: Decode, links: Links) -> dict[str, Any]:
 
 
 def _dataset(block: Block, dataset: str, decode: Decode, links: Links) -> dict[str, Any]:
-    results = [result(block, dataset, method) for method in block.methods]
+    results = [result_of(block, dataset, method) for method in block.methods]
     # Decoding and drawing are done once, although the first card of each method is shown twice.
-    drawn = [(found, cards(found, decode)) for found in results if found.runs]
+    drawn = [(result, cards(result, decode)) for result in results if result.runs]
     return {
         "name": dataset,
         "chart": chart(block, dataset, links.record),

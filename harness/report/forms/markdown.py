@@ -18,7 +18,7 @@ def escape(text: str) -> str:
     """``text`` on one line, with the characters that markdown or HTML in it would act upon made harmless."""
     line = re.sub(r"([\\`*|<~])", r"\\\1", " ".join(text.split()))
     # Emphasis by underscores, links, and character references.
-    return re.sub(r"(?<!\w)_|_(?!\w)|\](?=\()|&(?=#?\w+;)", lambda found: f"\\{found[0]}", line)
+    return re.sub(r"(?<!\w)_|_(?!\w)|\](?=\()|&(?=#?\w+;)", lambda match: f"\\{match[0]}", line)
 
 
 def _part(part: Part) -> list[str]:

@@ -204,8 +204,10 @@ def read_baseline(path: Path) -> StoredBaseline:
 
 def _parsed(raw: dict[str, Any]) -> Row:
     key = Key(*(raw[name] for name in Key._fields))
-    found = raw["proposals"]
-    results = {int(seed): SeedResult(float(accuracy), str(found[seed])) for seed, accuracy in raw["accuracies"].items()}
+    proposals = raw["proposals"]
+    results = {
+        int(seed): SeedResult(float(accuracy), str(proposals[seed])) for seed, accuracy in raw["accuracies"].items()
+    }
     origins, recipes = tuple(map(dict, raw["origins"])), tuple(map(dict, raw["recipes"]))
     if raw["kind"] not in get_args(Kind) or not results or not all(isinstance(part, str) for part in key):
         raise ValueError(f"the row of {key.method} on {key.dataset} is none")

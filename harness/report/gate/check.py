@@ -84,14 +84,14 @@ def check(runs: Sequence[Run], baseline: StoredBaseline) -> list[Finding]:
     now = {row.key: row for row in rows_of(runs)}
     pairs = [(stored, now[stored.key]) for stored in baseline.rows if stored.key in now]
     statistical = sum(not _exact(*pair) for pair in pairs)
-    found = []
+    findings = []
     for stored in baseline.rows:
         row = now.pop(stored.key, None)
         if row is None:
-            found.append(Finding(stored.key, "", _percent(stored.results), (), "not run", "no run of it is there"))
+            findings.append(Finding(stored.key, "", _percent(stored.results), (), "not run", "no run of it is there"))
         else:
-            found.append(_finding(stored, row, LEVEL / max(1, statistical)))
-    return found + [_new(row) for row in now.values()]
+            findings.append(_finding(stored, row, LEVEL / max(1, statistical)))
+    return findings + [_new(row) for row in now.values()]
 
 
 def exit_code(findings: Sequence[Finding]) -> int:
@@ -240,8 +240,8 @@ def _first_difference(before: Sequence[dict[str, Any]], after: Sequence[dict[str
 
 
 def _leaves(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    leaves: dict[str, Any] = {}
     for name, part in value.items():
         inner = _leaves(part, f"{prefix}{name}.") if isinstance(part, Mapping) else {f"{prefix}{name}": part}
-        found |= inner
-    return found
+        leaves |= inner
+    return leaves

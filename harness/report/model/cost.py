@@ -11,7 +11,7 @@ from harness.report.model.groups import Block, MethodInSpace, blocks
 from harness.report.model.literature import RowB, table_b
 from harness.report.model.numbers import DASH, NOT_RECORDED, numbers
 from harness.report.model.performance import keys, name_cell
-from harness.report.model.results import MethodResult, measures, result
+from harness.report.model.results import MethodResult, measures, result_of
 from harness.report.model.table import NOT_RUN, Column, Fact, Facts, Heading, Notes, Part, Table, TableCell, Text
 from harness.report.model.values import Absent, Evaluations, Number, Spread, Value, Words
 
@@ -23,22 +23,22 @@ READING = (
 )
 _MILLION = 1e6
 _COSTS: tuple[tuple[Column, Callable[[MethodResult], Value]], ...] = (
-    (Column("device", "device", left=True, wide=True, timed=True), lambda found: Words(_device(found.ended))),
+    (Column("device", "device", left=True, wide=True, timed=True), lambda result: Words(_device(result.ended))),
     (
         Column("search_seconds", "search s", optional=True, timed=True),
-        lambda found: Number(found.cost("search_seconds"), ",.1f"),
+        lambda result: Number(result.cost("search_seconds"), ",.1f"),
     ),
     (
         Column("final_seconds", "final training s", optional=True, timed=True),
-        lambda found: Number(found.cost("final_seconds"), ",.1f"),
+        lambda result: Number(result.cost("final_seconds"), ",.1f"),
     ),
     (
         Column("evaluations", "evaluations (unique)", optional=True),
-        lambda found: Evaluations(found.cost("evaluations"), found.cost("unique")),
+        lambda result: Evaluations(result.cost("evaluations"), result.cost("unique")),
     ),
-    (Column("steps", "steps of the search", optional=True), lambda found: Number(found.cost("steps"))),
-    (Column("parameters", "parameters", optional=True), lambda found: Number(found.cost("parameters"))),
-    (Column("macs", "MACs (M)", optional=True), lambda found: Number(found.cost("macs"), ",.2f", _MILLION)),
+    (Column("steps", "steps of the search", optional=True), lambda result: Number(result.cost("steps"))),
+    (Column("parameters", "parameters", optional=True), lambda result: Number(result.cost("parameters"))),
+    (Column("macs", "MACs (M)", optional=True), lambda result: Number(result.cost("macs"), ",.2f", _MILLION)),
 )
 _BESIDE = (
     Column("published_gpus", "GPUs", group="published", wide=True, optional=True),
@@ -53,7 +53,7 @@ def cost_table(block: Block, dataset: str) -> Table:
     """What search and network cost on one data set, the published row of Table B beside it; a row per method."""
     notes = Notes()
     rows = [tuple(_row(block, dataset, method, notes)) for method in block.methods]
-    beside = any(result(block, dataset, method).published_cost for method in block.methods)
+    beside = any(result_of(block, dataset, method).published_cost for method in block.methods)
     source = [f"Published, not measured here: {table_b().source}."] if beside else []
     return Table(
         name=f"cost {dataset} {block.title}",
@@ -68,12 +68,12 @@ def cost_table(block: Block, dataset: str) -> Table:
 
 
 def _row(block: Block, dataset: str, method: MethodInSpace, notes: Notes) -> list[TableCell]:
-    found = result(block, dataset, method)
+    result = result_of(block, dataset, method)
     row = [name_cell(block, method)]
-    row += [TableCell(value(found) if found.runs else Absent(NOT_RUN), result=found) for _, value in _COSTS]
-    error = Spread(None if found.mean is None else 100 - found.mean, found.deviation, len(found.accuracies))
-    row.append(TableCell(error, notes.lost(found), result=found))
-    return row + [TableCell(value) for value in _published_values(found.published_cost)]
+    row += [TableCell(value(result) if result.runs else Absent(NOT_RUN), result=result) for _, value in _COSTS]
+    error = Spread(None if result.mean is None else 100 - result.mean, result.deviation, len(result.accuracies))
+    row.append(TableCell(error, notes.lost(result), result=result))
+    return row + [TableCell(value) for value in _published_values(result.published_cost)]
 
 
 def _published_values(row: RowB | None) -> list[Value]:

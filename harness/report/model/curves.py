@@ -44,7 +44,7 @@ def anytime_curves(block: Block, dataset: str) -> tuple[list[Anytime], list[str]
     """The curves of a table's methods, and the headings of the methods that were run and have none."""
     from harness.report.stats.tests import band
 
-    found: list[Anytime] = []
+    anytime: list[Anytime] = []
     silent: list[str] = []
     for method in block.methods:
         runs = block.runs_of(dataset, method)
@@ -53,10 +53,10 @@ def anytime_curves(block: Block, dataset: str) -> tuple[list[Anytime], list[str]
         if known:
             proposals = [row for run, _ in known for row in run.proposals]
             shared = any(row["shared_weights"] and row["accuracy"] is not None for row in proposals)
-            found.append(Anytime(method, band([curve for _, curve in known]), len(runs), shared))
+            anytime.append(Anytime(method, band([curve for _, curve in known]), len(runs), shared))
         elif runs:
             silent.append(block.heading(method))
-    return found, silent
+    return anytime, silent
 
 
 def incumbent(run: Run) -> Curve:

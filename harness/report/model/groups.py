@@ -123,15 +123,15 @@ def blocks(runs: Iterable[Run]) -> list[Block]:
     A run that searched its method's native space stands in two tables where that is also the common space.
     """
     ordered = sorted(runs, key=lambda run: (*run_key(run), run.path.as_posix()))
-    found: list[Block] = []
+    tables: list[Block] = []
     for profile, budget in sorted({(run.record.profile, run.record.budget) for run in ordered}):
         here = [run for run in ordered if (run.record.profile, run.record.budget) == (profile, budget)]
         native = tuple(run for run in here if in_native_space(run.record))
         if native:
-            found.append(Block(profile, budget, "", native))
+            tables.append(Block(profile, budget, "", native))
         for space in sorted({run.record.space for run in here if not in_native_space(run.record)}):
-            found.append(Block(profile, budget, space, tuple(run for run in here if run.record.space == space)))
-    return found
+            tables.append(Block(profile, budget, space, tuple(run for run in here if run.record.space == space)))
+    return tables
 
 
 def in_native_space(record: Record) -> bool:

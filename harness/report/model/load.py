@@ -54,16 +54,16 @@ def load_runs(directory: Path) -> list[Run]:
     paths = sorted(directory.rglob("record.json")) if directory.is_dir() else []
     if not paths:
         raise InputError(f"there is no record.json below {directory}; give the directory that a run was written to")
-    found: dict[tuple[Any, ...], Run] = {}
+    known: dict[tuple[Any, ...], Run] = {}
     for path in paths:
         run = load_run(path.parent)
         key = run_key(run)
-        if key in found:
+        if key in known:
             raise InputError(
-                f"{path.parent} and {found[key].path} hold the same run; report on one output directory at a time"
+                f"{path.parent} and {known[key].path} hold the same run; report on one output directory at a time"
             )
-        found[key] = run
-    return [found[key] for key in sorted(found)]
+        known[key] = run
+    return [known[key] for key in sorted(known)]
 
 
 def load_run(directory: Path) -> Run:

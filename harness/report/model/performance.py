@@ -11,7 +11,7 @@ from harness.core.record import Run
 from harness.report.model.groups import BASELINE, Block, MethodInSpace, blocks
 from harness.report.model.literature import nasbench201, table_a
 from harness.report.model.numbers import DASH
-from harness.report.model.results import MethodResult, measures, result
+from harness.report.model.results import MethodResult, measures, result_of
 from harness.report.model.table import NOT_RUN, Column, Heading, Notes, Part, Table, TableCell, Text
 from harness.report.model.values import Improvement, Name, Number, Published, Spread, Words
 
@@ -41,8 +41,12 @@ def performance_table(block: Block) -> Table:
             Column("published", "published", group=dataset, aside="published {}", optional=True),
         ]
         for row, method in zip(rows, block.methods, strict=True):
-            found = result(block, dataset, method)
-            row += [accuracy_cell(found, notes), TableCell(_improvement(found)), TableCell(Published(found.published))]
+            result = result_of(block, dataset, method)
+            row += [
+                accuracy_cell(result, notes),
+                TableCell(_improvement(result)),
+                TableCell(Published(result.published)),
+            ]
     return Table(
         name=f"performance {block.title}",
         title=f"Test accuracy: {block.title}",
@@ -65,22 +69,22 @@ def name_cell(block: Block, method: MethodInSpace) -> TableCell:
     return TableCell(Name(block.heading(method), method.space, method.name))
 
 
-def accuracy_cell(found: MethodResult, notes: Notes) -> TableCell:
+def accuracy_cell(result: MethodResult, notes: Notes) -> TableCell:
     """Mean accuracy, and the runs without one."""
-    return TableCell(Spread(found.mean, found.deviation, len(found.accuracies)), notes.lost(found), (), found)
+    return TableCell(Spread(result.mean, result.deviation, len(result.accuracies)), notes.lost(result), (), result)
 
 
-def _improvement(found: MethodResult) -> Improvement:
+def _improvement(result: MethodResult) -> Improvement:
     """RI, or why there is none."""
-    if found.method.name == BASELINE:
+    if result.method.name == BASELINE:
         return Improvement(None, DASH)
-    if not found.runs:
+    if not result.runs:
         return Improvement(None, NOT_RUN)
-    if not found.accuracies:
-        return Improvement(None, " and ".join(status for status in ("failed", "unsupported") if found.count(status)))
-    if not found.random:
+    if not result.accuracies:
+        return Improvement(None, " and ".join(status for status in ("failed", "unsupported") if result.count(status)))
+    if not result.random:
         return Improvement(None, "no baseline")
-    return Improvement(found.improvement, "undefined", len(found.accuracies), len(found.random))
+    return Improvement(result.improvement, "undefined", len(result.accuracies), len(result.random))
 
 
 def _about_published(block: Block) -> list[str]:

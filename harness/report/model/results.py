@@ -135,7 +135,7 @@ class MethodResult:
         return None if self.block.common else table_b().row(self.dataset, self.method.name)
 
 
-def result(block: Block, dataset: str, method: MethodInSpace) -> MethodResult:
+def result_of(block: Block, dataset: str, method: MethodInSpace) -> MethodResult:
     """The results of one method on one data set."""
     return MethodResult(block, dataset, method, block.runs_of(dataset, method))
 
@@ -144,7 +144,7 @@ def measures(block: Block, *datasets: str) -> list[str]:
     """One sentence per data set whose accuracies are no test accuracies."""
     sentences = []
     for dataset in datasets:
-        words = {found.measure for method in block.methods if (found := result(block, dataset, method)).runs}
+        words = {result.measure for method in block.methods if (result := result_of(block, dataset, method)).runs}
         if words - {TEST}:
             sentences.append(f"On {dataset}, accuracy is {', '.join(sorted(words))}: its table has no other.")
     return sentences

@@ -62,11 +62,11 @@ class TableCell:
 
     def fields(self, key: str) -> dict[str, Any]:
         """What a program reads, by name; ``key`` is the column's."""
-        found = self.value.fields(key)
+        values = self.value.fields(key)
         if self.result is not None and isinstance(self.value, Spread):
             lost = {status: self.result.count(status) for status in ("failed", "unsupported")}
-            return {"measure": self.result.measure, **found, **lost}
-        return found
+            return {"measure": self.result.measure, **values, **lost}
+        return values
 
 
 @dataclass(frozen=True)

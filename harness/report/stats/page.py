@@ -64,7 +64,7 @@ def statistics(runs: Sequence[Run]) -> list[Part]:
 
 
 def regrets(runs: Sequence[Run]) -> list[float]:
-    """Best test accuracy of the table minus that of the network found, in points, of the runs that have both."""
+    """Best test accuracy of the table minus that of the proposed network, in points, of the runs that have both."""
     return [regret for run in runs if (regret := _regret(run.record)) is not None]
 
 
@@ -125,23 +125,23 @@ def _comparisons(block: Block) -> list[Part]:
     if not others:
         return [Text(f"No comparison: nothing but {REFERENCE} was run.")]
     pairs = [(dataset, method) for dataset in block.datasets for method in others]
-    found = {pair: compared for pair in pairs if (compared := _compare(block, *pair))}
-    corrected = dict(zip(found, stats.holm([c.p for c in found.values()]), strict=True))
+    compared = {pair: one for pair in pairs if (one := _compare(block, *pair))}
+    corrected = dict(zip(compared, stats.holm([c.p for c in compared.values()]), strict=True))
     # Holm's correction never falls when a p rises, so correcting the smallest possible ones bounds what n can give.
-    allowed = dict(zip(found, stats.holm([c.smallest for c in found.values()]), strict=True))
+    allowed = dict(zip(compared, stats.holm([c.smallest for c in compared.values()]), strict=True))
     rows = []
     for dataset, method in pairs:
         pair = (dataset, method)
         words = ["no seed with both results", *[DASH] * 6]
-        if pair in found:
-            words = _comparison_texts(found[pair], corrected[pair], allowed[pair])
+        if pair in compared:
+            words = _comparison_texts(compared[pair], corrected[pair], allowed[pair])
         rows.append(_cells([dataset, block.heading(method), *words]))
     heads = ["data set", "method", "better / equal / worse", "difference", "95 % interval", "effect"]
     heads += ["p", "p, corrected", f"at level {stats.LEVEL:g}"]
     title = f"Comparison with random search, {block.title}"
     parts: list[Part] = [Text(_HOW), _table(title, heads, rows, left=2)]
-    if found:
-        parts.append(Text(_pairs_sentence(len(found))))
+    if compared:
+        parts.append(Text(_pairs_sentence(len(compared))))
     foreign = {method.space for method in others} - {m.space for m in block.methods if m.name == REFERENCE}
     if foreign:
         parts.append(
@@ -166,19 +166,19 @@ def _by_seed(runs: Sequence[Run]) -> dict[int, float]:
     return {run.record.seed: value for run in runs for value in accuracies([run])}
 
 
-def _comparison_texts(found: stats.Comparison, corrected: float, allowed: float) -> list[str]:
+def _comparison_texts(comparison: stats.Comparison, corrected: float, allowed: float) -> list[str]:
     if corrected <= stats.LEVEL:
-        verdict = "better" if found.effect > 0 else "worse"
-    elif allowed > stats.LEVEL and found.wins + found.losses:
+        verdict = "better" if comparison.effect > 0 else "worse"
+    elif allowed > stats.LEVEL and comparison.wins + comparison.losses:
         verdict = TOO_SMALL
     else:
         verdict = "no difference shown"
     return [
-        f"{found.wins} / {found.ties} / {found.losses}",
-        signed(found.difference),
-        _interval_text(found.interval, "+.2f"),
-        signed(found.effect),
-        f"{_p_text(found.p)} [{_p_text(found.smallest)}]",
+        f"{comparison.wins} / {comparison.ties} / {comparison.losses}",
+        signed(comparison.difference),
+        _interval_text(comparison.interval, "+.2f"),
+        signed(comparison.effect),
+        f"{_p_text(comparison.p)} [{_p_text(comparison.smallest)}]",
         f"{_p_text(corrected)} [{_p_text(allowed)}]",
         verdict,
     ]
@@ -199,25 +199,25 @@ def _pairs_sentence(comparisons: int) -> str:
 
 
 def _ranks(block: Block) -> list[Part]:
-    found = ranking(block)
-    if isinstance(found, str):
-        return [Text(found)]
-    ranks, k = found.ranks, len(found.names)
+    ranked = ranking(block)
+    if isinstance(ranked, str):
+        return [Text(ranked)]
+    ranks, k = ranked.ranks, len(ranked.names)
     order = sorted(range(k), key=lambda method: ranks.average[method])
-    rows = [_cells([found.names[method], f"{ranks.average[method]:.2f}"]) for method in order]
+    rows = [_cells([ranked.names[method], f"{ranks.average[method]:.2f}"]) for method in order]
     parts: list[Part] = [
         Text(f"Ranks by mean test accuracy, 1 is best, over {ranks.n} data sets."),
         _table(f"Average ranks, {block.title}", ["method", "average rank"], rows),
     ]
-    if found.left_out:
-        parts.append(Text(f"Without a result on every data set, and so not ranked: {', '.join(found.left_out)}."))
+    if ranked.left_out:
+        parts.append(Text(f"Without a result on every data set, and so not ranked: {', '.join(ranked.left_out)}."))
     if not ranks.enough:
         sentence = (
             f"Friedman and Nemenyi: {TOO_SMALL}. With {k} methods, fewer than {stats.datasets_needed(k)} data sets "
             "cannot show a difference of ranks, whatever the results."
         )
         return [*parts, Text(sentence)]
-    groups = "; ".join(", ".join(found.names[method] for method in group) for group in ranks.groups())
+    groups = "; ".join(", ".join(ranked.names[method] for method in group) for group in ranks.groups())
     sentence = (
         f"Friedman's test: p = {_p_text(ranks.p)}. Nemenyi's critical difference at level {stats.LEVEL:g}: "
         f"{ranks.critical:.2f} ranks. Not told apart: {groups or 'none'}. Drawn in critical_difference.png."

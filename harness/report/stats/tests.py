@@ -78,12 +78,12 @@ class Ranks:
         order = sorted(range(len(self.average)), key=lambda method: (self.average[method], method))
         if self.p > LEVEL:
             return [tuple(order)]
-        found: list[tuple[int, ...]] = []
+        largest: list[tuple[int, ...]] = []
         for start, first in enumerate(order):
             group = tuple(m for m in order[start:] if self.average[m] - self.average[first] <= self.critical)
-            if len(group) > 1 and not (found and set(group) <= set(found[-1])):
-                found.append(group)
-        return found
+            if len(group) > 1 and not (largest and set(group) <= set(largest[-1])):
+                largest.append(group)
+        return largest
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def _bootstrap(sample: np.ndarray, method: str) -> tuple[float, float] | None:
         for degenerate in (stats.DegenerateDataWarning, RuntimeWarning):
             warnings.simplefilter("error", degenerate)
         try:
-            found = stats.bootstrap(
+            interval = stats.bootstrap(
                 (sample,),
                 np.mean,
                 n_resamples=_RESAMPLES,
@@ -136,7 +136,7 @@ def _bootstrap(sample: np.ndarray, method: str) -> tuple[float, float] | None:
             ).confidence_interval
         except (stats.DegenerateDataWarning, RuntimeWarning):
             return None
-    return (float(found.low), float(found.high)) if math.isfinite(found.low + found.high) else None
+    return (float(interval.low), float(interval.high)) if math.isfinite(interval.low + interval.high) else None
 
 
 def smallest_p(pairs: int) -> float:
