@@ -76,6 +76,5 @@ def _row(cells: Sequence[str]) -> str:
 def _cell(cell: TableCell) -> str:
     if isinstance(cell.value, Name):
         return f"{escape(cell.value.words)} {{\\footnotesize {escape(cell.value.small)}}}"
-    if cell.result is None:
-        return escape(cell.value.brief or DASH)
-    return ", ".join(filter(None, [escape(cell.text), *map(str, cell.lost)]))
+    text = cell.text if cell.result else cell.value.brief or DASH
+    return ", ".join(filter(None, [escape(text), *map(str, cell.lost)]))
