@@ -22,8 +22,8 @@ def show(run: Run) -> dict[str, Any]:
     Returns:
         ``record``: the record's fields; ``evaluations``: ``count``, ``unique``, ``failed`` and ``best``, the
         different genotypes with the highest validation accuracy (at most five, with rank, number, genotype, accuracy,
-        curve, seconds, steps); ``incumbent``: ``[spent, accuracy or null]`` whenever the search changed its
-        mind; ``shared_weights``: whether those accuracies come from shared weights; ``proposals``: how many there
+        curve, seconds, steps); ``incumbent``: ``[spent, accuracy or null]`` at each change of the
+        proposal; ``shared_weights``: whether those accuracies come from shared weights; ``proposals``: how many there
         were.
     """
     rows = run.evaluations

@@ -15,7 +15,7 @@ from pathlib import Path
 from harness.core.architecture import Architecture, Cell
 from harness.core.errors import InputError
 from harness.core.files import replace_text
-from harness.report.drawing.describe import Row, boxes, describe, parts
+from harness.report.drawing.describe import ChainRow, boxes, describe, parts
 from harness.report.drawing.layout import layered
 
 _FAMILIES = ("sep_conv", "dil_conv", "nor_conv", "conv", "avg_pool", "max_pool", "skip")
@@ -141,7 +141,7 @@ def _box(x: float, y: float, label: str, width: float = 0.0) -> str:
     return rect + text
 
 
-def _chain(title: str, rows: list[Row]) -> Drawing:
+def _chain(title: str, rows: list[ChainRow]) -> Drawing:
     """Rows from top to bottom. A row reads the one above it by a straight line, all others by arcs on the right."""
     labels = [": ".join(filter(None, (row.name, row.op))) + (", halved" if row.halved else "") for row in rows]
     box = _LETTER * max(map(len, labels)) + 14

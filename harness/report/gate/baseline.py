@@ -45,7 +45,7 @@ class SeedResult(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Row:
+class BaselineRow:
     """All seeds of one method on one data set under one budget.
 
     Args:
@@ -77,10 +77,10 @@ class StoredBaseline:
 
     name: str
     commits: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[BaselineRow, ...]
 
 
-def rows_of(runs: Sequence[Run]) -> list[Row]:
+def rows_of(runs: Sequence[Run]) -> list[BaselineRow]:
     """The runs as rows, in an order that does not depend on the order given."""
     groups: dict[Key, list[Run]] = {}
     for run in sorted(runs, key=run_key):
@@ -88,11 +88,11 @@ def rows_of(runs: Sequence[Run]) -> list[Row]:
     return [_row(key, group) for key, group in groups.items()]
 
 
-def _row(key: Key, runs: Sequence[Run]) -> Row:
+def _row(key: Key, runs: Sequence[Run]) -> BaselineRow:
     records = {run.record.seed: run.record for run in runs}
     ended = {run.record.seed for run in runs if accuracies([run])}
     kinds = [_kind(records[seed]) for seed in ended or records]
-    return Row(
+    return BaselineRow(
         key=key,
         kind=max(kinds, key=get_args(Kind).index),
         origins=_different([_origin(record) for record in records.values()]),
@@ -131,8 +131,8 @@ def write_baseline(runs: Sequence[Run], name: str, directory: Path) -> tuple[Pat
         Its path, and one sentence per row that was left out because its method does not support the task.
 
     Raises:
-        InputError: the name is none; a run failed, or a row mixes recipes: neither is anything to compare with; or the
-            file cannot be written.
+        InputError: the name cannot name a file; a run failed, or a row mixes recipes: both are nothing to compare
+            with; or the file cannot be written.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise InputError(f"'{name}' is no name for a baseline; use letters, digits, '.', '_' and '-'")
@@ -169,7 +169,7 @@ def _commit(record: Record) -> str:
     return f"{commit}-dirty" if record.provenance.get("dirty") else commit
 
 
-def _plain(row: Row) -> dict[str, Any]:
+def _plain(row: BaselineRow) -> dict[str, Any]:
     return {
         **row.key._asdict(),
         "kind": row.kind,
@@ -202,7 +202,7 @@ def read_baseline(path: Path) -> StoredBaseline:
         raise InputError(f"the baseline {path} is damaged ({error!r}); {again}") from error
 
 
-def _parsed(raw: dict[str, Any]) -> Row:
+def _parsed(raw: dict[str, Any]) -> BaselineRow:
     key = Key(*(raw[name] for name in Key._fields))
     proposals = raw["proposals"]
     results = {
@@ -210,7 +210,7 @@ def _parsed(raw: dict[str, Any]) -> Row:
     }
     origins, recipes = tuple(map(dict, raw["origins"])), tuple(map(dict, raw["recipes"]))
     if raw["kind"] not in get_args(Kind) or not results or not all(isinstance(part, str) for part in key):
-        raise ValueError(f"the row of {key.method} on {key.dataset} is none")
+        raise ValueError(f"the row of {key.method} on {key.dataset} is incomplete")
     if not all(0 <= result.accuracy <= 1 for result in results.values()):
-        raise ValueError(f"an accuracy of {key.method} on {key.dataset} is none")
-    return Row(key, raw["kind"], origins, recipes, results, {})
+        raise ValueError(f"an accuracy of {key.method} on {key.dataset} is outside 0..1")
+    return BaselineRow(key, raw["kind"], origins, recipes, results, {})

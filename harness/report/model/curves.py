@@ -60,7 +60,7 @@ def anytime_curves(block: Block, dataset: str) -> tuple[list[Anytime], list[str]
 
 
 def incumbent(run: Run) -> Curve:
-    """``(spent, accuracy)`` whenever the search changed its mind, accuracy 0..1, or NaN where it was not known.
+    """``(spent, accuracy)`` at each change of the proposal, accuracy 0..1, or NaN where it is not known.
 
     Several proposals at one moment count as the last of them. The last entry is the end of the search.
     """

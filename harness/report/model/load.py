@@ -10,7 +10,7 @@ import msgspec
 from harness.core.errors import InputError
 from harness.core.record import EvaluationRow, ProposalRow, Record, Run
 
-Row = TypeVar("Row", EvaluationRow, ProposalRow)
+LogRow = TypeVar("LogRow", EvaluationRow, ProposalRow)
 
 _AGAIN = "delete its directory to run it again"
 
@@ -107,7 +107,7 @@ def _sentence(error: Exception) -> str:
     return text[:1].lower() + text[1:]
 
 
-def _rows(path: Path, kind: type[Row]) -> tuple[Row, ...]:
+def _rows(path: Path, kind: type[LogRow]) -> tuple[LogRow, ...]:
     """The rows of a log. A last line without its newline may be half a row: a killed process left it."""
     try:
         lines = path.read_bytes().split(b"\n")
@@ -116,7 +116,7 @@ def _rows(path: Path, kind: type[Row]) -> tuple[Row, ...]:
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); {_AGAIN}") from error
     decode = msgspec.json.Decoder(kind).decode
-    rows: list[Row] = []
+    rows: list[LogRow] = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
