@@ -139,6 +139,8 @@ def finish(job: Job, outcome: Outcome, scorer: Scorer, provenance: dict[str, Any
         recipes=scorer.recipes(job),
         provenance=_provenance(job, provenance, {}),
         native=job.native,
+        position=job.position,
+        look=job.look,
     )
     try:
         record = _with_what_is_left(job, record, provenance)
