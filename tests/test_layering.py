@@ -35,6 +35,14 @@ ALLOWED = {
         "harness.report",
         "harness.commands",
     },
+    "harness.testing": {
+        "harness.core",
+        "harness.spaces",
+        "harness.nets",
+        "harness.plugins",
+        "harness.run",
+        "harness.testing",
+    },
     "harness.__main__": {"harness.cli"},
     "harness": {"harness.core", "harness.spaces"},
     "harness.methods": {"harness", "harness.core", "harness.spaces", "harness.nets", "harness.methods"},
@@ -54,6 +62,7 @@ EXTRA = {
     "harness.plugins": set(),
     "harness.commands": {"numpy"},
     "harness.cli": {"typer", "rich"},
+    "harness.testing": {"numpy"},
     "harness": set(),
     "harness.__main__": set(),
 }

@@ -73,6 +73,16 @@ def split(labels: Labels, groups: Labels | None, share: float, seed: int, datase
     return generator.permutation(np.flatnonzero(~chosen)), generator.permutation(np.flatnonzero(chosen))
 
 
+def parts(data: Dataset, share: float, seed: int) -> tuple[Indices, Indices]:
+    """Indices of the training and of the validation images: the data set's own validation images, or :func:`split`."""
+    if data.validation is None:
+        return split(data.y_train, data.groups, share, seed, data.name)
+    generator = rng(seed, f"split/{data.name}")
+    return generator.permutation(np.flatnonzero(~data.validation)), generator.permutation(
+        np.flatnonzero(data.validation)
+    )
+
+
 def locate(data: Dataset, share: float, out: Path) -> Prepared:
     """Where a data set belongs below ``out``; writes nothing."""
     return Prepared(out / "prepared" / directory_name(data.name), share, _checksum(data))
@@ -89,7 +99,7 @@ def write(data: Dataset, prepared: Prepared, seeds: Iterable[int]) -> None:
     Raises:
         InputError: the set cannot be split.
     """
-    splits = {seed: split(data.y_train, data.groups, prepared.share, seed, data.name) for seed in seeds}
+    splits = {seed: parts(data, prepared.share, seed) for seed in seeds}
     if _stored_checksum(prepared.directory) != prepared.checksum:
         _write_arrays(data, prepared)
     for seed, (train, valid) in splits.items():
@@ -159,7 +169,10 @@ def _described(data: Dataset) -> dict[str, Any]:
 def _checksum(data: Dataset) -> str:
     digest = hashlib.sha256(json.dumps(_described(data), sort_keys=True).encode())
     groups = np.zeros(0, np.int64) if data.groups is None else data.groups
-    for array in (data.x_train, data.y_train, data.x_test, data.y_test, groups):
+    arrays: list[NDArray[Any]] = [data.x_train, data.y_train, data.x_test, data.y_test, groups]
+    if data.validation is not None:
+        arrays.append(data.validation)
+    for array in arrays:
         digest.update(f"{array.shape}{array.dtype}".encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
