@@ -8,7 +8,6 @@ undisturbed one. Losses that a model's layers add themselves are left out: the r
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,9 @@ import tensorflow as tf
 
 from harness.core.dataset import Images, Labels, SearchData
 from harness.core.errors import InputError
+from harness.core.files import replacing
 from harness.core.recipe import Recipe
+from harness.core.schedule import cosine
 from harness.nets.augment import normalise
 from harness.nets.batches import Order
 from harness.nets.pace import Pace
@@ -125,8 +126,7 @@ def learning_rate(recipe: Recipe, step: int, total: int) -> float:
     warmup = round(recipe.warmup * total)
     if step < warmup:
         return recipe.learning_rate * (step + 1) / (warmup + 1)
-    cosine = 0.5 * (1.0 + math.cos(math.pi * (step - warmup) / (total - warmup)))
-    return recipe.final_learning_rate + (recipe.learning_rate - recipe.final_learning_rate) * cosine
+    return cosine(recipe.learning_rate, recipe.final_learning_rate, (step - warmup) / (total - warmup))
 
 
 def accuracy(model: keras.Model, x: Images, y: Labels, mean: Sequence[float], std: Sequence[float]) -> float:
@@ -241,8 +241,6 @@ class _Checkpoint:
         progress = {"done": done, "total": pace.total, "used": pace.used, "fixed": pace.fixed, "seconds": seconds}
         state.update({name: np.array(value) for name, value in progress.items()})
         state.update(buffer=buffer, curve=np.array(curve, np.float64), label=np.array(self._label))
-        new = self._path.with_name(self._path.name + ".new")
-        with new.open("wb") as file:
+        with replacing(self._path) as new, new.open("wb") as file:
             np.savez(file, **state)
-        os.replace(new, self._path)
         self._last = time.perf_counter()

@@ -1,6 +1,6 @@
 """ENAS' macro space (Pham et al., ICML 2018): per layer an operation and one bit per earlier layer.
 
-Twelve layers and six operations: 6^12 * 2^66, about 1.6e29 networks; the code has 78 integers.
+Twelve layers and six operations have 6^12 * 2^66 networks, about 1.6e29; a genotype has 78 picks.
 """
 
 from __future__ import annotations
@@ -19,22 +19,19 @@ class MacroSpace(Space):
         self.name, self.layers = name, layers
         choices: list[Choice] = []
         for layer in range(1, layers + 1):
-            choices.append(Choice(f"{layer}.op", MACRO_OPERATIONS))
-            choices += [Choice(f"{layer}.skip{earlier}", (0, 1)) for earlier in range(1, layer)]
+            choices.append(Choice(f"{layer}.op", MACRO_OPERATIONS, node=str(layer), kind="op"))
+            choices += [
+                Choice(f"{layer}.skip{earlier}", (0, 1), node=str(layer), kind="skip") for earlier in range(1, layer)
+            ]
         self.choices = tuple(choices)
 
     def decode(self, genotype: Genotype, size: Size) -> MacroStack:
         """``size.layers`` is ignored: the depth belongs to the space."""
         edges: list[Edge] = []
-        place = 0
+        options = iter(self.options(genotype))
         for layer in range(1, self.layers + 1):
-            edges.append(Edge(layer - 1, layer, str(self.option(genotype, place))))
-            edges += [
-                Edge(earlier, layer, "skip")
-                for earlier in range(1, layer)
-                if self.option(genotype, place + earlier) == 1
-            ]
-            place += layer
+            edges.append(Edge(layer - 1, layer, str(next(options))))
+            edges += [Edge(earlier, layer, "skip") for earlier in range(1, layer) if next(options) == 1]
         graph = Cell(1, self.layers + 1, tuple(edges), (self.layers,))
         halves = tuple(sorted({max(1, self.layers // 3), max(1, 2 * self.layers // 3)}))
         return MacroStack(graph, size.channels, halves, size.stem_stride)

@@ -1,8 +1,9 @@
 """The space of Zoph & Le (ICLR 2017): a chain of convolutions with skip connections by anchor points.
 
-Per layer: filter height, width, number of filters, optionally the two strides, then one bit per earlier layer. Fifteen
-layers without strides: 2^195, about 5e58 networks. Repair rules of section 3.3: a layer without inputs reads the image;
-outputs that nobody reads are concatenated before the classifier; smaller inputs are padded with zeros.
+The choices of a layer are filter height, filter width, number of filters, optionally the two strides, and one bit per
+earlier layer. Fifteen layers without strides have 2^195 networks, about 5e58. Section 3.3 of the paper repairs them: a
+layer without inputs reads the image; outputs that no layer reads are concatenated before the classifier; smaller inputs
+are padded with zeros.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ SIZES = (1, 3, 5, 7)
 FILTERS = (24, 36, 48, 64)
 STRIDES = (1, 2, 3)
 FULL_CHANNELS = 32
-"""Size at which a chain has its full filter numbers: half of the largest, as cells concatenate what they add."""
+"""The ``size.channels`` at which a chain has the paper's filters; below it, they shrink in proportion."""
 
 
 @dataclass(frozen=True)
-class ChainLayer:
-    """One layer of a chain, as the genotype says it; ``inputs`` are earlier layers, 1-based, before repair."""
+class ConvLayer:
+    """One layer of a chain, before the repair; ``inputs`` are the numbers of earlier layers, from 1."""
 
     height: int
     width: int
@@ -44,26 +45,27 @@ class ConvChainSpace(Space):
     ) -> None:
         self.name, self.layers, self.strides, self.pools = name, layers, strides, pools
         choices: list[Choice] = []
+        plain: dict[str, tuple[int, ...]] = {"height": SIZES, "width": SIZES, "filters": FILTERS}
+        if strides:
+            plain |= {"stride_height": STRIDES, "stride_width": STRIDES}
         for layer in range(1, layers + 1):
             choices += [
-                Choice(f"{layer}.height", SIZES),
-                Choice(f"{layer}.width", SIZES),
-                Choice(f"{layer}.filters", FILTERS),
+                Choice(f"{layer}.{kind}", options, node=str(layer), kind=kind) for kind, options in plain.items()
             ]
-            if strides:
-                choices += [Choice(f"{layer}.stride_height", STRIDES), Choice(f"{layer}.stride_width", STRIDES)]
-            choices += [Choice(f"{layer}.skip{earlier}", (0, 1)) for earlier in range(1, layer)]
+            choices += [
+                Choice(f"{layer}.skip{earlier}", (0, 1), node=str(layer), kind="skip") for earlier in range(1, layer)
+            ]
         self.choices = tuple(choices)
 
-    def read(self, genotype: Genotype) -> list[ChainLayer]:
-        """The layers that a genotype lists, before the repair rules."""
-        values = iter(int(str(self.option(genotype, place))) for place in range(len(self.choices)))
+    def read(self, genotype: Genotype) -> list[ConvLayer]:
+        """The layers of a genotype, before the repair."""
+        values = iter(int(str(option)) for option in self.options(genotype))
         layers = []
         for layer in range(1, self.layers + 1):
             height, width, filters = next(values), next(values), next(values)
             stride = (next(values), next(values)) if self.strides else (1, 1)
             inputs = tuple(earlier for earlier in range(1, layer) if next(values) == 1)
-            layers.append(ChainLayer(height, width, filters, stride, inputs))
+            layers.append(ConvLayer(height, width, filters, stride, inputs))
         return layers
 
     def decode(self, genotype: Genotype, size: Size) -> ConvChain:

@@ -20,11 +20,13 @@ from typing import Any
 import numpy as np
 
 from harness.core.budget import BudgetSpent, Meter
+from harness.core.evaluation import Evaluation, Proposal
+from harness.core.journal import State
 from harness.core.method import Method
 from harness.core.names import sentence
 from harness.core.seeds import rng
 from harness.core.space import Genotype, Space
-from harness.core.task import Evaluation, Proposal, State, Task
+from harness.core.task import Task
 from harness.plugins.catalogue import Catalogue, load_method, named_space
 from harness.run.fence import Forbidden, fence
 from harness.run.journal import Progress, RunJournal

@@ -7,10 +7,11 @@ from collections.abc import Callable
 import numpy as np
 
 from harness.core.budget import Meter
+from harness.core.evaluation import Evaluation, Proposal
 from harness.core.method import Method
 from harness.core.names import sentence
 from harness.core.space import Space
-from harness.core.task import Evaluation, Proposal, Task
+from harness.core.task import Task
 from harness.run.profiles import SMOKE
 from harness.testing.checks import Broken, ensure
 from harness.testing.fakes import FakeEvaluator, make_task, run

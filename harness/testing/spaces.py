@@ -9,7 +9,7 @@ import numpy as np
 from harness.core.architecture import Architecture
 from harness.core.errors import InputError
 from harness.core.names import sentence
-from harness.core.space import Genotype, Size, Space
+from harness.core.space import Genotype, Size, Space, positions_by_node
 from harness.testing.checks import Broken, Check, ensure
 
 DRAWS = 50
@@ -27,6 +27,7 @@ def space_checks(space: Space) -> list[Check]:
         Check("has neighbours that differ in one choice", lambda: neighbours(space)),
         Check("mutates to a neighbour", lambda: mutates(space)),
         Check("counts its genotypes", lambda: counts(space)),
+        Check("keeps the choices of a node together", lambda: nodes_follow_each_other(space)),
     ]
 
 
@@ -136,3 +137,14 @@ def counts(space: Space) -> None:
         ensure(len(set(choice.options)) == len(choice.options), f"the choice '{choice.name}' has an option twice")
     product = math.prod(len(choice) for choice in space.choices)
     ensure(space.cardinality == product, f"its cardinality is {space.cardinality}, and its choices make {product}")
+
+
+def nodes_follow_each_other(space: Space) -> None:
+    """The choices of a node stand in a row, and belong to one cell."""
+    by_node = positions_by_node(space.choices)
+    ensure(
+        [position for positions in by_node.values() for position in positions] == list(range(len(space.choices))),
+        "the choices of one node are not next to each other",
+    )
+    for node, positions in by_node.items():
+        ensure(len({space.choices[at].cell for at in positions}) == 1, f"node {node} belongs to several cells")

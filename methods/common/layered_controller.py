@@ -1,21 +1,24 @@
 """The controller of spaces made of layers with skip bits: NAS-RL's chain, and the base of ENAS macro's.
 
-Per layer: one LSTM step and one softmax per plain decision, the embedding of what was picked being the next input; then
-one step at the layer's anchor point, whose output is compared with those of all earlier anchor points to draw one bit
-per earlier layer. The next layer's first input is the sum of the chosen anchors over one plus their number (ENAS' code;
-Zoph & Le leave it open); the first two layers begin with a learned start vector.
+Every decision of a layer but its skips is one LSTM time step with a softmax; the embedding of the pick is the next
+input. One more time step is the layer's anchor point, whose output is compared with those of all earlier anchor points
+to draw one bit per earlier layer. The next layer's first input is the sum of the chosen anchors divided by one plus
+their number (as in ENAS' code; Zoph & Le do not say). The first two layers begin with a learned start vector.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from harness.core.space import positions_by_node
 from harness.spaces.enas_macro import MacroSpace
 from harness.spaces.nas_rl import ConvChainSpace
 
-from .policy import Attention, Controller, Decision, Lstm, Walk, Weights, bernoulli, categorical, put
+from .policy import Attention, Controller, ControllerWeights, Decision, Lstm, Walk, bernoulli, categorical, put
 
 
 class LayeredController(Controller):
@@ -40,10 +43,11 @@ class LayeredController(Controller):
         optimizer: keras.optimizers.Optimizer,
         penalty_weight: float = 0.0,
     ) -> None:
-        weights = Weights(rng, bound)
-        first = {c.name.removeprefix("1."): len(c) for c in space.choices if c.name.startswith("1.")}
-        self._depth = space.layers
-        self._columns = _columns(space, list(first))
+        weights = ControllerWeights(rng, bound)
+        layers_of_choices = list(positions_by_node(space.choices).values())
+        first = {space.choices[position].kind: len(space.choices[position]) for position in layers_of_choices[0]}
+        self._depth = len(layers_of_choices)
+        self._columns = _columns(layers_of_choices, len(first))
         self._lstm = Lstm(weights, units, layers)
         self._attention = Attention(weights, units)
         self._begin = weights.uniform("start", 1, units)
@@ -52,7 +56,7 @@ class LayeredController(Controller):
         super().__init__(len(space.choices), weights, optimizer, penalty_weight)
 
     def head_logits(self, logits: tf.Tensor) -> tf.Tensor:
-        """Logits of a plain decision from the projected output."""
+        """Logits of a decision by softmax, from the projected output."""
         return logits
 
     def skip_logits(self, scores: tf.Tensor) -> tf.Tensor:
@@ -60,11 +64,11 @@ class LayeredController(Controller):
         return scores
 
     def skip_penalty(self, scores: tf.Tensor) -> tf.Tensor:
-        """Penalty per skip, added up within a layer and averaged over the layers that have skips."""
+        """The penalty of each skip; it is summed over a layer and averaged over the layers that have skips."""
         return tf.zeros_like(scores)
 
     def walk(self, uniforms: tf.Tensor, forced: tf.Tensor) -> Walk:
-        """Goes through the layers; see :meth:`Controller.walk`."""
+        """Decides layer by layer; see :meth:`Controller.walk`."""
         batch = tf.shape(uniforms)[0]
         numbers, fixed = tf.gather(uniforms, self._columns, axis=1), tf.gather(forced, self._columns, axis=1)
         zeros = tf.zeros([batch])
@@ -98,7 +102,7 @@ class LayeredController(Controller):
     def _plain(
         self, x: tf.Tensor, state: tuple[tf.Tensor, ...], uniforms: tf.Tensor, forced: tf.Tensor
     ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...], list[Decision]]:
-        """A layer's softmax decisions: the next input, the LSTM's state and the decisions."""
+        """A layer's decisions by softmax: the next input, the LSTM's state and the decisions."""
         decisions = []
         for kind, (head, embedding) in enumerate(zip(self._heads, self._embeddings, strict=True)):
             h, state = self._lstm(x, state)
@@ -113,19 +117,19 @@ class LayeredController(Controller):
         return mean + tf.cast(tf.equal(layer, 0), tf.float32) * self._begin
 
 
-def _columns(space: ConvChainSpace | MacroSpace, kinds: list[str]) -> np.ndarray:
-    """``(layers, kinds + layers)``: the number of the choice that a layer's decision is; 0 for a skip to the future."""
-    places = {choice.name: place for place, choice in enumerate(space.choices)}
-    layers = range(1, space.layers + 1)
-    return np.array(
-        [
-            [*(places[f"{layer}.{kind}"] for kind in kinds), *(places.get(f"{layer}.skip{j}", 0) for j in layers)]
-            for layer in layers
-        ],
-        np.int32,
-    )
+def _columns(layers: Sequence[Sequence[int]], plain: int) -> np.ndarray:
+    """``(layers, plain + layers)``: the positions of each layer's choices; 0 stands for a skip from a later layer.
+
+    Args:
+        layers: the positions of each layer's choices: the plain ones, then one skip bit per earlier layer.
+        plain: how many plain choices a layer has.
+    """
+    columns = np.zeros((len(layers), plain + len(layers)), np.int32)
+    for row, positions in zip(columns, layers, strict=True):
+        row[: len(positions)] = positions
+    return columns
 
 
 def _positions(columns: np.ndarray, decisions: int) -> np.ndarray:
-    """Where each decision stands in the flattened ``columns``."""
-    return np.array([np.flatnonzero(columns.ravel() == place)[0] for place in range(decisions)], np.int32)
+    """The position of each decision in the flattened ``columns``."""
+    return np.array([np.flatnonzero(columns.ravel() == decision)[0] for decision in range(decisions)], np.int32)

@@ -1,11 +1,11 @@
-"""Networks of published cells; :mod:`harness.spaces.zoo.notation` explains how cells are written here."""
+"""Networks of published cells; :mod:`harness.spaces.zoo.notation` explains the notation."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from harness.core.space import Size
-from harness.spaces.cell import CellSpace
+from harness.spaces.darts import CellSpace
 from harness.spaces.zoo.entry import Published
 from harness.spaces.zoo.notation import cell, coded, stack
 

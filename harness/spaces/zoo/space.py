@@ -1,4 +1,4 @@
-"""The published networks as a space of one choice, so that any of them can be trained like something that was found."""
+"""The published networks as a space of one choice, so that each can be trained like the result of a search."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class PublishedSpace(Space):
     """Which network it is; there is nothing else to choose."""
 
     name = "published"
-    choices = (Choice("network", tuple(PUBLISHED)),)
+    choices = (Choice("network", tuple(PUBLISHED), kind="network"),)
 
     def entry(self, genotype: Genotype) -> Published:
         """The network that a genotype names."""
