@@ -123,9 +123,9 @@ def _md5_unpacked(path: Path) -> str:
 
 
 def hidden(root: Path) -> tuple[Path, ...]:
-    """The test files, here and where the sources of :func:`fetch` keep copies."""
-    places = (_directory(root), _INSTALLED, keras_cache() / "fashion-mnist")
-    return tuple(place / name for place in places for name in _TEST)
+    """The test files: here, in the installed package, and what Keras keeps if it was ever asked for the set."""
+    directories = (_directory(root), _INSTALLED, keras_cache() / "fashion-mnist")
+    return tuple(directory / name for directory in directories for name in _TEST)
 
 
 DATASET = DatasetSource(

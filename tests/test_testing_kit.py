@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -224,6 +225,16 @@ def right_squares(folder: Path) -> tuple[Path, str]:
 def test_a_data_set_of_ones_own(tmp_path: Path) -> None:
     path, _ = right_squares(tmp_path)
     check_dataset(path, root=tmp_path / "data")
+
+
+def test_the_data_set_of_the_guide_keeps_its_promises(tmp_path: Path) -> None:
+    guide = (Path(__file__).parents[1] / "docs" / "adding-a-data-set.md").read_text(encoding="utf-8")
+    code = re.search(r"```py\n(.*?)```", guide, re.DOTALL)
+    assert code is not None
+    (tmp_path / "shapes.py").write_text(code[1], encoding="utf-8")
+    write_squares(tmp_path, tmp_path / "data")
+    (tmp_path / "data" / "squares").rename(tmp_path / "data" / "shapes")
+    check_dataset(tmp_path / "shapes.py", root=tmp_path / "data")
 
 
 @pytest.mark.parametrize(
