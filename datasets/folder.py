@@ -22,9 +22,10 @@ import numpy as np
 
 from harness.core.dataset import Dataset, DatasetSource
 from harness.core.errors import InputError
+from harness.core.paths import existing, spelled
 
 from .common.images import image_size, read_samples, refuse_one_colour
-from .common.listing import LeftOut, Sample, class_folders, entries, existing, hold_out, is_system, samples, spelled
+from .common.listing import LeftOut, Sample, class_folders, entries, hold_out, is_system, samples
 from .common.statistics import mean_and_std
 
 LONGEST_SIDE = 64

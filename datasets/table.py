@@ -22,13 +22,13 @@ import numpy as np
 
 from harness.core.dataset import DatasetSource
 from harness.core.errors import InputError
+from harness.core.paths import existing, spelled
 from harness.core.space import Choice, Space
 from harness.core.table import Measure, Numbers, Signal, Table
 from harness.spaces import get_space
 from harness.spaces.nasbench201 import NasBench201Space
 from harness.spaces.table import TableSpace
 
-from .common.listing import existing, spelled
 from .common.spreadsheet import Sheet, read_sheet
 
 _KEYS = {
@@ -107,7 +107,7 @@ def _load(name: str, path: Path) -> Table:
         score=worth,
         measure=measure.name,
         parameters=_counts(sheet, rows, described["parameters"]) if "parameters" in described else None,
-        scored=measure,
+        scored=None if score.is_accuracy else measure,
         note=rows.note,
     )
 

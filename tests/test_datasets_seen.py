@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from harness.datasets import folder
 from harness.datasets.common.images import image_size, read_images
-from harness.datasets.common.listing import existing
 from PIL import Image
 
 from harness.core.dataset import Dataset
 from harness.core.errors import InputError
-from harness.run import prepare
+from harness.core.paths import dataset_name, dataset_names, existing
+from harness.run import images as prepare
 
 ORIENTATION = 0x0112
 
@@ -278,5 +278,8 @@ def test_the_spelling_does_not_change_what_is_held_out(tmp_path: Path) -> None:
 
 def test_a_slash_at_the_end_and_a_comma_inside_are_the_same_set(tmp_path: Path) -> None:
     root = tree(tmp_path / "cats, and dogs", {"train": 4})
-    assert folder.source(Path(f"{root}/")).name == folder.source(root).name
+    names = dataset_names(f"toy, folder:{root}/,folder:{tmp_path}/a,b")
+    assert names == ["toy", f"folder:{root}", f"folder:{tmp_path}/a", "b"]
+    assert dataset_name(f"folder:{root}/") == folder.source(root).name == folder.source(Path(f"{root}/")).name
+    assert dataset_name(f"folder:{COMPOSED}") == dataset_name(f"folder:{DECOMPOSED}/")
     assert len(load(root).x_train) == 6

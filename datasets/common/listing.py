@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.core.errors import InputError
+from harness.core.paths import spelled
 
 SUFFIXES = frozenset(
     {
@@ -68,23 +68,6 @@ class LeftOut:
 
 def _count(number: int, word: str) -> str:
     return f"{number:,} {word}{'' if number == 1 else 's'}"
-
-
-def spelled(name: str) -> str:
-    """A name with its accented letters composed."""
-    return unicodedata.normalize("NFC", name)
-
-
-def existing(path: Path) -> Path:
-    """``path`` as the file system spells it, where that differs in composed and decomposed letters only."""
-    if os.path.lexists(path):
-        return path
-    parent = existing(path.parent) if path.parent != path else path
-    try:
-        names = [name for name in os.listdir(parent) if spelled(name) == spelled(path.name)]
-    except OSError:
-        names = []
-    return parent / (names[0] if len(names) == 1 else path.name)
 
 
 def is_system(name: str) -> bool:

@@ -29,7 +29,7 @@ from harness.core.space import Genotype, Space
 from harness.core.task import Task
 from harness.plugins.catalogue import Catalogue, load_method, named_space
 from harness.run.fence import Forbidden, fence
-from harness.run.journal import Progress, RunJournal
+from harness.run.journal import DiskJournal, Progress
 from harness.run.profiles import SMOKE
 from harness.run.store import RunDirectory, read_lines, write_json
 from harness.testing.fakes import FakeEvaluator, by_hash, tiny_data
@@ -45,7 +45,7 @@ class Killed(BaseException):
     """Stands for SIGKILL."""
 
 
-class MortalJournal(RunJournal):
+class MortalJournal(DiskJournal):
     """Counts writes and dies before one of them."""
 
     def __init__(self, directory: RunDirectory, dies_at: int | None) -> None:
