@@ -45,6 +45,14 @@ ALLOWED = {
         "harness.report",
         "harness.commands",
     },
+    "harness.testing": {
+        "harness.core",
+        "harness.spaces",
+        "harness.nets",
+        "harness.plugins",
+        "harness.run",
+        "harness.testing",
+    },
     "harness.__main__": {"harness.cli"},
     "harness": {"harness.core", "harness.spaces", "harness.api"},
     "harness.methods": {"harness", "harness.core", "harness.spaces", "harness.nets", "harness.methods"},
@@ -66,6 +74,7 @@ EXTRA = {
     "harness.api": {"rich"},
     "harness.commands": {"numpy", "rich"},
     "harness.cli": {"typer", "rich"},
+    "harness.testing": {"numpy"},
     "harness": set(),
     "harness.__main__": set(),
 }

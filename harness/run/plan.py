@@ -44,12 +44,14 @@ class Plan:
         records: of the runs that are over.
         scorer: knows the test set.
         workers: processes at the same time.
+        notes: a line for each data set that has something to say: what was taken of it and what was left out.
     """
 
     jobs: tuple[Job, ...]
     records: tuple[Record, ...]
     scorer: Scorer
     workers: int
+    notes: tuple[str, ...] = ()
 
 
 class DataSets(Protocol):
@@ -57,6 +59,9 @@ class DataSets(Protocol):
 
     spaces: Mapping[str, str | None]
     """By name on the command line, the only space that a data set can be searched in; None where any will do."""
+
+    notes: list[str]
+    """What the data sets that were loaded have to say."""
 
     @property
     def scorer(self) -> Scorer:
@@ -138,7 +143,7 @@ def make_plan(request: Request, capacity: Capacity = ONE_CORE) -> Plan:
             jobs.append(_job(entry, request.profile, catalogue, prepared, forbidden, threads))
     known = {(record.dataset, record.method): _seconds(record) for record in over}
     order = sorted(jobs, key=lambda job: -known.get((job.dataset, job.method.name), float("inf")))
-    return Plan(tuple(order), tuple(over), data.scorer, workers)
+    return Plan(tuple(order), tuple(over), data.scorer, workers, tuple(data.notes))
 
 
 def _source(plugin: Source, name: str) -> DatasetSource:

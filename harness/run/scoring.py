@@ -109,9 +109,10 @@ class HiddenScores:
     def recipes(self, job: Job) -> dict[str, Any]:
         """What stands in the record for the recipes of trainings."""
         table = self._tables[job.dataset]
+        own_unit = {} if table.scored is None else {"measure": dataclasses.asdict(table.scored)}
         return {
             "proxy": {"table": table.name, "signal": self._signals[job.dataset]},
-            "final": {"table": table.name, "score": table.measure},
+            "final": {"table": table.name, "score": table.measure, **own_unit},
         }
 
 

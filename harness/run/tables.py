@@ -7,6 +7,7 @@ dropped and ends the search, as in NAS-Bench-201's comparison.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -126,6 +127,7 @@ class Tables:
         self._tables = tables
         self._prepared = {name: locate(table, signal, out) for name, table in tables.items()}
         self.spaces: Mapping[str, str | None] = {name: table.space.name for name, table in tables.items()}
+        self.notes = [table.note for table in tables.values() if table.note]
         self.scorer = HiddenScores(tables, {name: table.signal for name, table in self._prepared.items()})
 
     def prepare(self, name: str, seeds: Iterable[int], check: Callable[[str], None]) -> PreparedTable:
@@ -179,6 +181,7 @@ def _checksum(table: Table) -> str:
     about = {
         "space": [table.space.name, [[c.name, [option_text(o) for o in c.options]] for c in table.space.choices]],
         "measure": table.measure,
+        **({} if table.scored is None else {"scored": dataclasses.asdict(table.scored)}),
         "signals": list(table.signals),
     }
     digest = hashlib.sha256(json.dumps(about).encode())
