@@ -192,7 +192,7 @@ KNOW_PROCESSES = {
 @pytest.mark.parametrize("path", [path for path in files() if module_of(path).startswith("harness")], ids=module_of)
 def test_only_back_ends_know_processes(path: Path) -> None:
     module = module_of(path)
-    if floor_of(module) in {"harness.run.backends", "harness.methods", "harness.datasets"}:
+    if floor_of(module) in {"harness.run.backends", "harness.testing", "harness.methods", "harness.datasets"}:
         return
     found = {name.split(".")[0] for name in imports(path, lazy=True)} & PROCESSES
     assert found <= KNOW_PROCESSES.get(module, set()), f"{module} imports {found}"
