@@ -23,12 +23,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from harness.core.budget import PASSES_PER_STEP
 from harness.core.errors import InputError
 from harness.core.method import Method, needs_images, space_is
 from harness.core.seeds import derive_seed, rng
 from harness.core.space import Genotype
 from harness.core.task import State, Task
 from harness.nets import runtime
+from harness.nets.augment import normalise
 from harness.nets.batches import Batches, augmented
 from harness.nets.supernets.darts import MixedSupernet, cell_edges
 from harness.nets.supernets.flat_weights import Layout
@@ -94,7 +96,7 @@ class Darts(Method):
             bilevel.restore(restored)
         accuracies: list[float] = []
         while True:
-            task.step(GRADIENTS_PER_STEP[self.order])
+            task.step(GRADIENTS_PER_STEP[self.order], macs=bilevel.macs)
             share = min(1.0, task.meter.spent / task.meter.limit)
             accuracies.append(bilevel.step(self._rate(share)))
             if bilevel.steps % self.propose_every == 0 or bilevel.steps == 1:
@@ -109,15 +111,21 @@ class Darts(Method):
 
 
 class Bilevel:
-    """The relaxed network with its two optimisers; ``w`` is one vector of all weights."""
+    """The relaxed network with its two optimisers; ``w`` is one vector of all weights.
+
+    Attributes:
+        macs: multiply-accumulates of a step, all candidates of all edges computed.
+    """
 
     def __init__(self, settings: Darts, space: CellSpace, task: Task) -> None:
         data = task.data
-        self._settings, self._data = settings, data
+        self._settings, self._data, self._augments = settings, data, task.recipe.augment
         weights = rng(task.seed, "supernet weights")
         self._net = MixedSupernet(
-            space.nodes, ("none", *space.operations), task.recipe.size, data.image_shape[2], data.classes, weights
+            space.nodes, ("none", *space.operations), task.recipe.size, data.image_shape, data.classes, weights
         )
+        gradients = GRADIENTS_PER_STEP[settings.order]
+        self.macs = gradients * PASSES_PER_STEP * min(settings.batch, len(data.x_train)) * self._net.macs
         self._layout = Layout([value.shape for value in self._net.initial])
         self.w = tf.Variable(self._layout.join(self._net.initial))
         self.velocity = tf.Variable(tf.zeros_like(self.w), trainable=False)
@@ -169,8 +177,8 @@ class Bilevel:
         rate: tf.Tensor,
     ) -> tf.Tensor:
         settings = self._settings
-        x_train = augmented(train_images, self._data, train_seed)
-        x_valid = augmented(valid_images, self._data, valid_seed)
+        x_train = self._prepared(train_images, train_seed)
+        x_valid = self._prepared(valid_images, valid_seed)
         seen: list[tf.Tensor] = []
 
         def on_train(w: tf.Tensor, alpha: Tensors) -> tuple[tf.Tensor, Tensors]:
@@ -204,6 +212,11 @@ class Bilevel:
             momentum=settings.momentum,
         )
         return seen[0]
+
+    def _prepared(self, images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        if self._augments:
+            return augmented(images, self._data, seed)
+        return normalise(images, self._data.mean, self._data.std)
 
     def state(self) -> State:
         """Everything that the next step depends on."""

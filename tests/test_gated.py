@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from harness.core.lowering import lower
+from harness.core.measure import measure
 from harness.core.seeds import rng
 from harness.core.space import Genotype, Size
 from harness.nets import norm
@@ -190,3 +192,28 @@ def test_training_one_child_lowers_its_loss() -> None:
     picks = tf.constant(space.sample(rng(8, "macro")).picks)
     losses = [float(net.train_step(images, labels, picks, tf.constant(0.05))) for _ in range(15)]
     assert losses[-1] < 0.5 * losses[0]
+
+
+def test_a_path_of_cells_costs_its_child_and_the_whole_projections() -> None:
+    net, space = supernet("cells")
+    assert isinstance(space, EnasCellSpace)
+    generator = rng(4, "paths")
+    for genotype in [space.sample(generator) for _ in range(10)]:
+        child = measure(lower(space.decode(genotype, SIZE)), SHAPE, 3).macs
+        read = [space.nodes + 2 - len(cell.output) for cell in space.cells(genotype)]
+        squares = (4 * 4 * 64 * read[0], 8 * 8 * 16 * read[1], 16 * 16 * 4 * read[1])
+        assert net.macs(genotype.picks) == child + sum(squares)
+
+
+def test_a_path_of_layers_costs_its_child_where_everything_is_read() -> None:
+    net, space = supernet("macro")
+    assert isinstance(space, MacroSpace)
+    generator = rng(4, "paths")
+    for _ in range(10):
+        sampled = space.sample(generator)
+        picks = [1 if "skip" in c.name else p for c, p in zip(space.choices, sampled.picks, strict=True)]
+        child = measure(lower(space.decode(space.genotype(tuple(picks)), SIZE)), SHAPE, 3).macs
+        alone = measure(lower(space.decode(sampled, SIZE)), SHAPE, 3).macs
+        assert net.macs(picks) == net.macs(sampled.picks) >= child >= alone
+        # The stem is halved twice for nobody.
+        assert net.macs(picks) - child == 4 * 8 * 16 + 8 * 16 * 4

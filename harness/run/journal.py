@@ -101,6 +101,7 @@ class RunJournal:
             seconds=row["seconds"],
             steps=row["steps"],
             failure=row["failure"],
+            macs=row.get("macs", 0),
         )
 
     def evaluated(self, number: int, evaluation: Evaluation, spent: float) -> None:
@@ -113,6 +114,7 @@ class RunJournal:
             "seconds": evaluation.seconds,
             "steps": evaluation.steps,
             "failure": evaluation.failure,
+            "macs": evaluation.macs,
             "spent": spent,
         }
         self._evaluations_file.write(line(row))

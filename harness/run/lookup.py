@@ -18,14 +18,15 @@ import numpy as np
 from harness.core.budget import BudgetSpent, Meter
 from harness.core.dataset import SearchData
 from harness.core.seeds import derive_seed, rng
-from harness.core.table import Signal
+from harness.core.space import Genotype, Space
+from harness.core.table import Signal, Trained
 from harness.core.task import Evaluation, Proposal, State, Task
 from harness.plugins.catalogue import load_space
 from harness.run import lookup_data, sandbox
 from harness.run.fence import Forbidden, fence
 from harness.run.job import Job, Outcome
 from harness.run.lookup_data import PreparedTable
-from harness.run.searching import checked, let_search, make_method, title_of, to_json, what_happened
+from harness.run.searching import checked, let_search, make_method, summary, title_of, to_json, what_happened
 from harness.run.store import write_json, write_lines
 
 
@@ -36,9 +37,11 @@ class TableEvaluator:
         rows: row by genotype text.
         signal: the columns.
         steps: gradient steps that one evaluation stands for.
+        space: of the rows; None where no multiply-accumulates are to be counted, which takes longer than a look-up.
     """
 
-    def __init__(self, rows: dict[str, int], signal: Signal, steps: int) -> None:
+    def __init__(self, rows: dict[str, int], signal: Signal, steps: int, space: Space | None = None) -> None:
+        self._trained, self._space = signal.trained, space
         self._rows, self._steps = rows, steps
         self._accuracy, self._seconds = signal.accuracy.tolist(), signal.seconds.tolist()
         self._mean = float(np.mean(signal.seconds))
@@ -46,6 +49,15 @@ class TableEvaluator:
     def steps(self) -> int:
         """Gradient steps of one evaluation."""
         return self._steps
+
+    def macs(self, proposal: Proposal) -> int:
+        """Multiply-accumulates of the training behind a row, counted once per process; 0 if they are not to be."""
+        if self._space is None or self._trained is None or not isinstance(proposal, Genotype):
+            return 0
+        key = self._trained, proposal
+        if key not in _MACS:
+            _MACS[key] = self._trained.macs(self._space, proposal)
+        return _MACS[key]
 
     def evaluate(self, proposal: Proposal, number: int, meter: Meter) -> Evaluation:
         """The table's row; a genotype that it does not have costs the mean and is a failure.
@@ -59,9 +71,13 @@ class TableEvaluator:
         if not meter.budget.counted and meter.spent + seconds > meter.limit:
             raise BudgetSpent
         if row is None:
-            return Evaluation(text, 0.0, (), seconds, self._steps, failure="the table does not have it")
+            return Evaluation(text, 0.0, (), seconds, self._steps, "the table does not have it", self.macs(proposal))
         accuracy = self._accuracy[row]
-        return Evaluation(text, accuracy, (accuracy,), seconds, self._steps)
+        return Evaluation(text, accuracy, (accuracy,), seconds, self._steps, macs=self.macs(proposal))
+
+
+_MACS: dict[tuple[Trained, Genotype], int] = {}
+"""What this process has counted."""
 
 
 class Incumbents:
@@ -138,7 +154,8 @@ def _search(job: Job, fences: str) -> None:
     rows, signal = _TABLES[job.prepared.path]
     method, settings = make_method(job)
     space = lookup_data.own_space(job.prepared) or load_space(job.space, job.space_source)
-    evaluator = TableEvaluator(rows, signal, job.profile.proxy.steps)
+    counted_in = space if job.profile.budget.unit == "macs" else None
+    evaluator = TableEvaluator(rows, signal, job.profile.proxy.steps, counted_in)
     journal = Incumbents()
     task = Task(
         space=space,
@@ -152,12 +169,7 @@ def _search(job: Job, fences: str) -> None:
     )
     let_search(method, task)
     proposal = checked(task, space)
-    rate = evaluator.steps() if job.profile.budget.unit == "evals" else 1
-    counts = {
-        "charged": task.meter.spent / rate,
-        "evaluations": len(task.evaluations),
-        "unique": len({evaluation.genotype for evaluation in task.evaluations}),
-        "steps": task.meter.steps,
+    counts = summary(task, evaluator.steps()) | {
         "seconds": round(time.perf_counter() - began, 3),
         "cpu_seconds": round(time.process_time() - cpu_began, 3),
     }

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.core.budget import Budget
 from harness.core.errors import InputError
 from harness.core.names import directory_name
 from harness.core.record import Record
 from harness.core.space import Choice, Space, option_text
-from harness.core.table import Signal, Table
+from harness.core.table import Signal, Table, Trained
 from harness.run.profiles import PROFILES
 from harness.spaces.table import TableSpace
 
@@ -33,19 +34,22 @@ class PreparedTable:
         checksum: SHA-256 of the complete table, scores included; stored with every run.
         signal: the signal's name.
         choices: of a space that only this table has; None where the space goes by its name.
+        trained: see :class:`harness.core.table.Signal`.
     """
 
     path: Path
     checksum: str
     signal: str
     choices: tuple[Choice, ...] | None
+    trained: Trained | None = None
 
 
-def locate(table: Table, signal: str, out: Path) -> PreparedTable:
+def locate(table: Table, signal: str, out: Path, budget: Budget) -> PreparedTable:
     """Where a table's signal belongs below ``out``; writes nothing.
 
     Raises:
-        InputError: the table has no such signal; names the profiles that could use it.
+        InputError: the table has no such signal; names the profiles that could use it. Or the budget counts what the
+            table does not know.
     """
     try:
         name = table.signal(signal)
@@ -55,7 +59,13 @@ def locate(table: Table, signal: str, out: Path) -> PreparedTable:
     choices = table.space.choices if isinstance(table.space, TableSpace) else None
     checksum = _checksum(table)
     path = out / "prepared" / directory_name(table.name) / f"{directory_name(name)}-{checksum[:16]}.npz"
-    return PreparedTable(path, checksum, name, choices)
+    trained = table.signals[name].trained
+    if budget.unit == "macs" and trained is None:
+        raise InputError(
+            f"the table '{table.name}' does not say which networks were trained, so their multiply-accumulates cannot "
+            "be counted; give the budget in seconds, evals or steps"
+        )
+    return PreparedTable(path, checksum, name, choices, trained)
 
 
 def write(table: Table, prepared: PreparedTable) -> None:
@@ -73,7 +83,7 @@ def read(prepared: PreparedTable) -> tuple[dict[str, int], Signal]:
     """Row by genotype, and the signal."""
     with np.load(prepared.path, allow_pickle=False) as stored:
         rows = {str(text): row for row, text in enumerate(stored["genotypes"])}
-        return rows, Signal(stored["accuracy"], stored["seconds"])
+        return rows, Signal(stored["accuracy"], stored["seconds"], prepared.trained)
 
 
 def own_space(prepared: PreparedTable) -> Space | None:

@@ -127,7 +127,10 @@ def _table_plan(
     request: Request, catalogue: Catalogue, named: dict[str, Source], sources: dict[str, DatasetSource]
 ) -> Plan:
     tables = {name: loading.table(source, name, request.data_root) for name, source in sources.items()}
-    prepared = {name: lookup_data.locate(table, request.profile.signal, request.out) for name, table in tables.items()}
+    prepared = {
+        name: lookup_data.locate(table, request.profile.signal, request.out, request.profile.budget)
+        for name, table in tables.items()
+    }
     runs = _runs(request, catalogue, {name: table.space.name for name, table in tables.items()})
     check_writable(request.out)
     over, pending = _sorted_out(runs, request)

@@ -97,13 +97,37 @@ def checked(task: Task, space: Space) -> Proposal:
     """The search's result, looked at with suspicion: a method may have put anything there."""
     match task.proposal:
         case None:
-            raise Failure("the search proposed nothing; a method has to evaluate or to call task.propose")
+            reason = "within its budget; a method has to evaluate or to call task.propose before that is spent"
+            raise Failure(f"the search proposed nothing {reason}")
         case KerasConfig() as config:
             return config
         case Genotype() as genotype if space.contains(genotype):
             return genotype
         case other:
             raise Failure(f"the search proposed a {type(other).__name__} that is not in space '{space.name}'")
+
+
+def summary(task: Task, steps_per_evaluation: int) -> dict[str, float]:
+    """What a search has spent and done, for its record.
+
+    ``charged`` is in the budget's unit, ``share`` is what that is of the budget: above 1 the search has overrun it.
+    ``steps`` and ``macs`` are counted under every budget, ``macs`` only where the networks are known. ``discarded``
+    proposals came too late. ``planned_...`` is what the method has made of the budget.
+    """
+    meter = task.meter
+    rate = steps_per_evaluation if meter.budget.unit == "evals" else 1
+    facts: dict[str, float] = {
+        "charged": meter.spent / rate,
+        "share": round(meter.spent / meter.limit, 4),
+        "evaluations": len(task.evaluations),
+        "unique": len({evaluation.genotype for evaluation in task.evaluations}),
+        "steps": meter.steps,
+    }
+    if meter.macs:
+        facts["macs"] = meter.macs
+    if task.discarded:
+        facts["discarded"] = task.discarded
+    return facts | {f"planned_{name}": value for name, value in task.planned.items()}
 
 
 def to_json(proposal: Proposal) -> dict[str, str]:

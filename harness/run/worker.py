@@ -28,6 +28,7 @@ from harness.run.searching import (
     let_search,
     make_method,
     proposal_of,
+    summary,
     title_of,
     to_json,
     what_happened,
@@ -85,17 +86,10 @@ def _search(job: Job) -> dict[str, Any]:
     )
     let_search(method, task)
     proposal = checked(task, space)
-    rate = evaluator.steps() if profile.budget.unit == "evals" else 1
-    times = progress.times()
+    facts = summary(task, evaluator.steps())
+    facts |= progress.times()
     journal.close()
-    counts = {
-        "charged": task.meter.spent / rate,
-        "evaluations": len(task.evaluations),
-        "unique": len({evaluation.genotype for evaluation in task.evaluations}),
-        "steps": task.meter.steps,
-        **times,
-    }
-    stored = {"proposal": to_json(proposal), "search": counts, "settings": settings, "title": title_of(job, method)}
+    stored = {"proposal": to_json(proposal), "search": facts, "settings": settings, "title": title_of(job, method)}
     write_json(job.directory.search, {**stored, "process": details})
     return details
 

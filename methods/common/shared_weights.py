@@ -2,7 +2,7 @@
 
 Every training batch is one gradient step on one architecture; an architecture's accuracy is that of a validation batch
 under the shared weights, normalised with the batch's own statistics. A step is charged as one, a forward pass as a
-third of one.
+third of one for as many images as a step has.
 
 Importing this module imports TensorFlow; methods do so inside ``search``.
 """
@@ -17,13 +17,13 @@ from typing import Protocol, TypeVar
 import numpy as np
 import tensorflow as tf
 
+from harness.core.budget import PASSES_PER_STEP
 from harness.core.seeds import derive_seed, rng
 from harness.core.task import State, Task
 from harness.nets.augment import normalise
 from harness.nets.batches import Batches, augmented
 from harness.nets.supernets.enas import GatedSupernet
 
-FORWARD_PASSES_PER_STEP = 3
 Child = Sequence[int] | np.ndarray
 """Picks of an architecture."""
 Net = TypeVar("Net", bound=GatedSupernet)
@@ -100,8 +100,14 @@ class SharedWeights:
         self._train = Batches(data.x_train, data.y_train, batch, derive_seed(task.seed, "training batches"))
         self._valid = Batches(data.x_valid, data.y_valid, valid_batch, derive_seed(task.seed, "validation batches"))
         self._seed = derive_seed(task.seed, "augmentation")
-        self._augment = tf.function(lambda images, seed: augmented(images, data, seed), autograph=False)
+        augments = task.recipe.augment
+
+        def prepared(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+            return augmented(images, data, seed) if augments else normalise(images, data.mean, data.std)
+
+        self._augment = tf.function(prepared, autograph=False)
         self._steps = 0
+        self._images, self._valid_images = min(batch, len(data.x_train)), min(valid_batch, len(data.x_valid))
         self.per_epoch = self._train.per_epoch
 
     def train(self, children: Iterable[Child], rate: float) -> None:
@@ -111,7 +117,7 @@ class SharedWeights:
             BudgetSpent: the next step does not fit into the budget.
         """
         for picks in children:
-            self._task.step()
+            self._task.step(macs=PASSES_PER_STEP * self._images * self._net.macs(picks))
             images, labels = self._train[self._steps]
             seed = tf.constant([self._seed, self._steps], tf.int64)
             self._net.train_step(
@@ -125,11 +131,18 @@ class SharedWeights:
         Raises:
             BudgetSpent: the forward passes do not fit into the budget.
         """
-        self._task.step(math.ceil(sum(map(len, batches)) / FORWARD_PASSES_PER_STEP))
+        children = list(children)
+        images = [self._valid_images * len(own) for own in batches]
+        macs = sum(count * self._net.macs(picks) for picks, count in zip(children, images, strict=True))
+        self._task.step(self.passes(sum(images)), macs=macs)
         return [
             float(np.mean([self._accuracy(picks, batch) for batch in own]))
             for picks, own in zip(children, batches, strict=True)
         ]
+
+    def passes(self, images: int) -> int:
+        """Gradient steps that forward passes of so many images are worth."""
+        return math.ceil(images / (PASSES_PER_STEP * self._images))
 
     def _accuracy(self, picks: Child, batch: int) -> float:
         data, (images, labels) = self._task.data, self._valid[batch]

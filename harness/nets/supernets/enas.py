@@ -16,6 +16,7 @@ from functools import partial
 import numpy as np
 import tensorflow as tf
 
+from harness.core.measure import Shape, macs_of
 from harness.core.primitives import Conv, Halve, Norm, Step, halve, macro_steps_of, relu_conv_norm, steps_of
 from harness.core.space import Size
 from harness.nets.constants import Constants
@@ -24,8 +25,6 @@ from harness.nets.supernets.kernels import normalise, run
 from harness.spaces.cell import CELLS, EnasCellSpace, reductions
 from harness.spaces.enas_macro import MACRO_OPERATIONS, MacroSpace
 
-ImageShape = tuple[int, int, int]
-"""Height, width, channels."""
 Layers = list[list[np.ndarray]]
 """Weights grouped as the builder's layers, for :func:`harness.nets.build.assign`."""
 
@@ -44,7 +43,7 @@ class GatedSupernet(abc.ABC):
         self,
         weights: Weights,
         picks: int,
-        image_shape: ImageShape,
+        image_shape: Shape,
         *,
         momentum: float,
         weight_decay: float,
@@ -80,6 +79,13 @@ class GatedSupernet(abc.ABC):
     @abc.abstractmethod
     def cut(self, picks: Sequence[int]) -> tuple[Layers, list[np.ndarray]]:
         """The weights of one child, for the standalone network of the same genotype and size."""
+
+    @abc.abstractmethod
+    def macs(self, picks: Sequence[int] | np.ndarray) -> int:
+        """Multiply-accumulates of one image's forward pass along the path ``picks``: what is really computed.
+
+        That is the child's, and on top of it what the shared network computes for every path alike.
+        """
 
     def active(self, picks: tf.Tensor) -> tf.Tensor:
         """For each number of :attr:`weights`, whether the path uses it."""
@@ -139,7 +145,7 @@ class GatedMacro(GatedSupernet):
         self,
         space: MacroSpace,
         size: Size,
-        image_shape: ImageShape,
+        image_shape: Shape,
         classes: int,
         rng: np.random.Generator,
         *,
@@ -153,23 +159,35 @@ class GatedMacro(GatedSupernet):
         channels = size.channels
         stem: tuple[Step, ...] = (Conv(3, 3, channels, (size.stem_stride,) * 2), Norm())
         self._stem = weights.add(stem, image_shape[2])
+        base, shape = macs_of(stem, image_shape)
+        self._op_macs: list[list[int]] = []
         self._branches: list[list[Handle]] = []
         self._norms: list[Handle] = []
         self._reducers: dict[int, list[Handle]] = {}
         for layer in range(1, space.layers + 1):
-            self._branches.append([weights.add(macro_steps_of(op, channels), channels) for op in MACRO_OPERATIONS])
+            branches = [macro_steps_of(op, channels) for op in MACRO_OPERATIONS]
+            self._branches.append([weights.add(steps, channels) for steps in branches])
+            self._op_macs.append([macs_of(steps, shape)[0] for steps in branches])
             self._norms.append(weights.add((Norm(),), channels))
             if layer in self._net.reductions:
                 steps = (Halve(2 * channels), Norm())
                 self._reducers[layer] = [weights.add(steps, channels) for _ in range(layer + 1)]
+                halving, shape = macs_of(steps, shape)
+                base += (layer + 1) * halving
                 channels *= 2
         self._head = weights.add_dense(channels, classes)
+        self._base_macs = base + channels * classes
         super().__init__(
             weights, len(space.choices), image_shape, momentum=momentum, weight_decay=weight_decay, clip=clip
         )
 
     def _place(self, layer: int) -> int:
         return layer * (layer - 1) // 2
+
+    def macs(self, picks: Sequence[int] | np.ndarray) -> int:
+        """The reductions of all stored outputs are computed, read or not."""
+        ops = (self._op_macs[layer - 1][int(picks[self._place(layer)])] for layer in range(1, self._layers + 1))
+        return self._base_macs + sum(ops)
 
     def network(self, images: tf.Tensor, weights: Sequence[tf.Tensor], picks: tf.Tensor) -> tf.Tensor:
         constants = Constants()
@@ -236,15 +254,27 @@ class _Cell:
         self,
         weights: Weights,
         space: EnasCellSpace,
-        widths: tuple[int, int],
+        before: Shape,
+        last: Shape,
         channels: int,
         reduces: bool,
         halved: bool,
     ) -> None:
         self.reduces, self.nodes = reduces, space.nodes
-        self.before = weights.add(halve(channels) if halved else relu_conv_norm(channels), widths[0])
-        self.last = weights.add(relu_conv_norm(channels), widths[1])
+        self.before = weights.add(halve(channels) if halved else relu_conv_norm(channels), before[2])
+        self.last = weights.add(relu_conv_norm(channels), last[2])
         self.halvers = [weights.add(halve(channels), channels) for _ in range(2)] if reduces else []
+        base, shape = macs_of(self.before.steps, before)
+        last_macs, own = macs_of(self.last.steps, last)
+        base += last_macs
+        for handle in self.halvers:
+            halving, shape = macs_of(handle.steps, own)
+            base += halving
+        self.shape: Shape = shape
+        """Of the output and of every node."""
+        joined = (*self.shape[:2], channels * (space.nodes + 2))
+        self.base_macs = base + macs_of((Conv(1, 1, channels),), joined)[0]
+        self.op_macs = [macs_of(steps_of(op, channels) or (), self.shape)[0] for op in space.operations]
         self.rows = 2 * sum(range(2, space.nodes + 2))
         self.ops = weights.add_bundle([steps_of(op, channels) or () for op in space.operations], channels, self.rows)
         # The projection of the loose ends: one (channels x channels) slice per node, then a normalisation.
@@ -269,7 +299,7 @@ class GatedCells(GatedSupernet):
         self,
         space: EnasCellSpace,
         size: Size,
-        image_shape: ImageShape,
+        image_shape: Shape,
         classes: int,
         rng: np.random.Generator,
         *,
@@ -282,17 +312,27 @@ class GatedCells(GatedSupernet):
         channels = size.channels
         stem: tuple[Step, ...] = (Conv(3, 3, 3 * channels, (size.stem_stride,) * 2), Norm())
         self._stem = weights.add(stem, image_shape[2])
-        widths, halved = (3 * channels, 3 * channels), False
+        self._base_macs, last = macs_of(stem, image_shape)
+        before, halved = last, False
         self._cells: list[_Cell] = []
         for number in range(size.layers):
             reduces = number in reductions(size.layers)
             channels *= 2 if reduces else 1
-            self._cells.append(_Cell(weights, space, widths, channels, reduces, halved))
-            widths, halved = (widths[1], channels), reduces
+            self._cells.append(_Cell(weights, space, before, last, channels, reduces, halved))
+            before, last, halved = last, self._cells[-1].shape, reduces
         self._head = weights.add_dense(channels, classes)
+        self._base_macs += channels * classes + sum(cell.base_macs for cell in self._cells)
         super().__init__(
             weights, len(space.choices), image_shape, momentum=momentum, weight_decay=weight_decay, clip=clip
         )
+
+    def macs(self, picks: Sequence[int] | np.ndarray) -> int:
+        """The projection reads all nodes of a cell; slices of those that are read by others are zero."""
+        total = self._base_macs
+        for cell in self._cells:
+            base = self._base(cell)
+            total += sum(cell.op_macs[int(op)] for op in picks[base + 1 : base + 4 * cell.nodes : 2])
+        return total
 
     def _base(self, cell: _Cell) -> int:
         return len(self._space.choices) // len(CELLS) if cell.reduces else 0
