@@ -17,9 +17,9 @@ from harness.core.primitives import (
     Flatten,
     FloorPool,
     Halve,
-    LayerStep,
     Norm,
     Pool,
+    Primitive,
     ShakeShortcut,
     Unpool,
     weight_shapes,
@@ -52,7 +52,7 @@ def measure(graph: LayerGraph, image: Shape, classes: int) -> Sizes:
     parameters = idle = statistics = macs = 0
     for node, layer in enumerate(graph.layers, start=1):
         shape = _merged(layer, shapes)
-        for step in layer.steps:
+        for step in layer.primitives:
             before, shape = shape, shape_after(step, shape)
             weights = weight_shapes((step,), before[2])
             size = sum(math.prod(weight) for weight in weights)
@@ -67,17 +67,17 @@ def measure(graph: LayerGraph, image: Shape, classes: int) -> Sizes:
     return Sizes(parameters + (width + graph.bias) * classes, idle, statistics, macs + width * classes)
 
 
-def macs_of(steps: Sequence[LayerStep], shape: Shape) -> tuple[int, Shape]:
-    """Multiply-accumulates of ``steps`` on one image of ``shape``, and the shape of their output."""
+def macs_of(primitives: Sequence[Primitive], shape: Shape) -> tuple[int, Shape]:
+    """Multiply-accumulates of ``primitives`` on one image of ``shape``, and the shape of their output."""
     macs = 0
-    for step in steps:
-        channels, shape = shape[2], shape_after(step, shape)
-        kernels = [math.prod(weight) for weight in weight_shapes((step,), channels) if len(weight) == 4]
+    for primitive in primitives:
+        channels, shape = shape[2], shape_after(primitive, shape)
+        kernels = [math.prod(weight) for weight in weight_shapes((primitive,), channels) if len(weight) == 4]
         macs += shape[0] * shape[1] * sum(kernels)
     return macs, shape
 
 
-def shape_after(step: LayerStep, shape: Shape) -> Shape:
+def shape_after(step: Primitive, shape: Shape) -> Shape:
     """The shape of a step's output."""
     height, width, channels = shape
     match step:

@@ -17,13 +17,23 @@ import numpy as np
 import tensorflow as tf
 
 from harness.core.measure import Shape, macs_of
-from harness.core.primitives import Conv, Halve, Norm, Step, halve, macro_steps_of, relu_conv_norm, steps_of
+from harness.core.primitives import (
+    CellPrimitive,
+    Conv,
+    Halve,
+    Norm,
+    halve,
+    macro_primitives_of,
+    primitives_of,
+    relu_conv_norm,
+)
 from harness.core.space import Size
 from harness.nets.constants import Constants
 from harness.nets.supernets.flat_weights import Handle, Layout, Weights, by_layer
 from harness.nets.supernets.kernels import normalise, run
-from harness.spaces.cell import CELLS, EnasCellSpace, reductions
+from harness.spaces.cell import CELL_NAMES, reductions
 from harness.spaces.enas_macro import MACRO_OPERATIONS, MacroSpace
+from harness.spaces.enas_micro import EnasCellSpace
 
 Layers = list[list[np.ndarray]]
 """Weights grouped as the builder's layers, for :func:`harness.nets.build.assign`."""
@@ -157,7 +167,7 @@ class GatedMacro(GatedSupernet):
         self._layers = space.layers
         weights = Weights(rng)
         channels = size.channels
-        stem: tuple[Step, ...] = (Conv(3, 3, channels, (size.stem_stride,) * 2), Norm())
+        stem: tuple[CellPrimitive, ...] = (Conv(3, 3, channels, (size.stem_stride,) * 2), Norm())
         self._stem = weights.add(stem, image_shape[2])
         base, shape = macs_of(stem, image_shape)
         self._op_macs: list[list[int]] = []
@@ -165,7 +175,7 @@ class GatedMacro(GatedSupernet):
         self._norms: list[Handle] = []
         self._reducers: dict[int, list[Handle]] = {}
         for layer in range(1, space.layers + 1):
-            branches = [macro_steps_of(op, channels) for op in MACRO_OPERATIONS]
+            branches = [macro_primitives_of(op, channels) for op in MACRO_OPERATIONS]
             self._branches.append([weights.add(steps, channels) for steps in branches])
             self._op_macs.append([macs_of(steps, shape)[0] for steps in branches])
             self._norms.append(weights.add((Norm(),), channels))
@@ -274,9 +284,11 @@ class _Cell:
         """Of the output and of every node."""
         joined = (*self.shape[:2], channels * (space.nodes + 2))
         self.base_macs = base + macs_of((Conv(1, 1, channels),), joined)[0]
-        self.op_macs = [macs_of(steps_of(op, channels) or (), self.shape)[0] for op in space.operations]
+        self.op_macs = [macs_of(primitives_of(op, channels) or (), self.shape)[0] for op in space.operations]
         self.rows = 2 * sum(range(2, space.nodes + 2))
-        self.ops = weights.add_bundle([steps_of(op, channels) or () for op in space.operations], channels, self.rows)
+        self.ops = weights.add_bundle(
+            [primitives_of(op, channels) or () for op in space.operations], channels, self.rows
+        )
         # The projection of the loose ends: one (channels x channels) slice per node, then a normalisation.
         self.project = weights.add((Conv(1, 1, channels),), channels, copies=space.nodes + 2)
         self.project_norm = weights.add((Norm(),), channels)
@@ -310,7 +322,7 @@ class GatedCells(GatedSupernet):
         self._space = space
         weights = Weights(rng)
         channels = size.channels
-        stem: tuple[Step, ...] = (Conv(3, 3, 3 * channels, (size.stem_stride,) * 2), Norm())
+        stem: tuple[CellPrimitive, ...] = (Conv(3, 3, 3 * channels, (size.stem_stride,) * 2), Norm())
         self._stem = weights.add(stem, image_shape[2])
         self._base_macs, last = macs_of(stem, image_shape)
         before, halved = last, False
@@ -335,7 +347,7 @@ class GatedCells(GatedSupernet):
         return total
 
     def _base(self, cell: _Cell) -> int:
-        return len(self._space.choices) // len(CELLS) if cell.reduces else 0
+        return len(self._space.choices) // len(CELL_NAMES) if cell.reduces else 0
 
     def network(self, images: tf.Tensor, weights: Sequence[tf.Tensor], picks: tf.Tensor) -> tf.Tensor:
         constants = Constants()
@@ -444,7 +456,7 @@ class GatedCells(GatedSupernet):
         return layers, self._head.of(values)
 
 
-def _applied(steps: Sequence[Step], layout: Layout, part: tf.Tensor | None, x: tf.Tensor) -> tf.Tensor:
+def _applied(steps: Sequence[CellPrimitive], layout: Layout, part: tf.Tensor | None, x: tf.Tensor) -> tf.Tensor:
     """A branch: the steps with their part of a row."""
     if not steps:
         return tf.identity(x)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.core.graph import LayerGraph, Layers
-from harness.core.primitives import Conv, Depthwise, LayerStep, Norm, Pool, Relu
+from harness.core.primitives import Conv, Depthwise, Norm, Pool, Primitive, Relu
 from harness.core.space import Size
 from harness.spaces.zoo.entry import Published
 
@@ -18,16 +18,16 @@ _CELL = "12 5, 13 3, 14 3, 15 4, 23 3, 24 1, 25 5, 34 3, 35 5, 45 5"
 """From which node to which, and the number of the motif on that edge."""
 
 
-def _conv(filters: int) -> tuple[LayerStep, ...]:
+def _conv(filters: int) -> tuple[Primitive, ...]:
     return (Conv(1, 1, filters), Norm(), Relu())
 
 
-def _separable(filters: int, stride: int = 1) -> tuple[LayerStep, ...]:
+def _separable(filters: int, stride: int = 1) -> tuple[Primitive, ...]:
     return (Depthwise(3, stride), Norm(), Relu(), *_conv(filters))
 
 
-def _primitive(name: str, filters: int) -> tuple[LayerStep, ...]:
-    primitives: dict[str, tuple[LayerStep, ...]] = {
+def _primitive(name: str, filters: int) -> tuple[Primitive, ...]:
+    primitives: dict[str, tuple[Primitive, ...]] = {
         "id": (),
         "conv": _conv(filters),
         "sep": _separable(filters),
