@@ -3,9 +3,9 @@
 Paper: White, Nolen & Savani, *Exploring the loss landscape in neural architecture search*, UAI 2021, Algorithm 1:
 evaluate the whole neighbourhood of an architecture, move to its best member, stop where none is better.
 
-A climb starts at the best of some random architectures, ten in the authors' code; here a fifth of the children that the
-budget buys, between 10 and 50. With fewer than 20 neighbourhoods to spend, ``whole_neighbourhood`` is off: one of a
-cell has more than a hundred members, and a search would hardly move.
+A climb starts at the best of some random architectures, ten in the authors' code; here three tenths of the children
+that the budget buys, between 10 and 50. With fewer than 20 neighbourhoods to spend, ``whole_neighbourhood`` is off: one
+of a cell has more than a hundred members, and a search would hardly move.
 
 Deviations: at a local optimum it starts again, because the budget and not the optimum ends the
 search; a start is charged even if it was seen before, a neighbour already evaluated is looked up.
@@ -65,7 +65,7 @@ class LocalSearch(Method):
 
     def draws(self, children: int) -> int:
         """Random starts per climb for a budget of so many children."""
-        return self.starts or min(50, max(10, children // 5))
+        return self.starts or min(50, max(10, 3 * children // 10))
 
     def whole(self, task: Task, here: Genotype) -> bool:
         """Whether to look at all neighbours of ``here`` before moving."""

@@ -108,7 +108,7 @@ def test_a_climb_starts_at_the_best_of_its_draws() -> None:
     assert distance(best.genotype, task.evaluations[6].genotype) == 1
 
 
-@pytest.mark.parametrize(("children", "starts", "whole"), [(40, 10, 0), (100, 20, 0), (400, 50, 0), (700, 50, 1)])
+@pytest.mark.parametrize(("children", "starts", "whole"), [(40, 12, 0), (100, 30, 0), (400, 50, 0), (700, 50, 1)])
 def test_starts_and_neighbourhoods_follow_from_the_budget(children: int, starts: int, whole: int) -> None:
     task = run(METHOD(), make_task(VectorSpace(15, 3), f"{children}evals", score=flat))
     assert task.planned == {"starts": starts, "whole_neighbourhood": whole}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from fakes import make_task
-from harness.methods.common.shared_weights import Restarts, SharedWeights
+from harness.methods.common.shared_weights import SharedWeights
 from nao_supernet import FakeNet
 
 from harness.core.budget import BudgetSpent
@@ -23,16 +23,6 @@ CHILD = (0,) * len(SPACE.choices)
 
 def shared(budget: str = "50steps", net: FakeNet | None = None) -> SharedWeights:
     return SharedWeights(make_task(SPACE, budget), net or FakeNet(), batch=16, valid_batch=20)
-
-
-def test_rates_fall_along_a_cosine_and_start_again() -> None:
-    restarts = Restarts(high=0.05, low=0.0005, length=10, factor=2)
-    rates = np.array([restarts.rate(epoch) for epoch in range(71)])
-    assert rates[[0, 10, 30, 70]] == pytest.approx(0.05)
-    assert rates[[5, 20, 50]] == pytest.approx((0.05 + 0.0005) / 2)
-    falls = np.diff(rates) < 0
-    assert np.flatnonzero(~falls).tolist() == [9, 29, 69]
-    assert rates.min() > 0.0005
 
 
 def test_a_step_is_charged_as_one_and_a_forward_pass_as_a_third() -> None:

@@ -2,8 +2,9 @@
 
 In turn: (a) shared weights: one gradient step per training batch, each on a freshly sampled architecture; (b) the
 controller: REINFORCE on architectures whose reward is the accuracy of one validation batch under the shared weights,
-plus ``entropy_weight`` times the entropy, against a moving average; (c) the proposal: of freshly sampled architectures
-the one that is best on common validation batches.
+plus ``entropy_weight`` times the entropy, against a moving average. At the end of each cycle of the learning rate, when
+the shared weights have settled: (c) the proposal: of freshly sampled architectures the one that is best on common
+validation batches. The cycles are shares of the budget; the search ends with the last one.
 
 Importing this module imports TensorFlow; methods do so inside ``search``.
 """
@@ -22,8 +23,9 @@ from harness.core.task import Task
 from harness.nets import runtime
 from harness.nets.supernets.enas import GatedSupernet
 
+from .plan import Cycles
 from .policy import Controller, MovingAverage
-from .shared_weights import Restarts, SharedWeights
+from .shared_weights import SharedWeights
 
 
 @dataclass(frozen=True)
@@ -31,16 +33,18 @@ class Schedule:
     """How one epoch of ENAS is divided.
 
     Args:
-        batch: images per step and per reward.
+        batch: images per step.
+        valid_batch: images per reward and per batch of the candidates; 0 for as many as a step has.
         child_steps: steps of the shared weights per epoch; 0 for one pass over the training images.
         controller_steps, samples: controller updates per epoch and architectures per update.
-        candidates, candidate_batches: architectures compared at the end of an epoch, and on how many batches.
+        candidates, candidate_batches: architectures compared at the end of a cycle, and on how many batches.
         learning_rate, final_learning_rate: of the shared weights, cosine with restarts.
-        restart, restart_factor: epochs until the first restart, and growth of the following ones.
+        cycles, cycle_factor: how many cycles the budget holds, and by how much each is longer than the one before.
         entropy_weight, baseline_decay: of the controller's reward.
     """
 
     batch: int
+    valid_batch: int
     child_steps: int
     controller_steps: int
     samples: int
@@ -48,8 +52,8 @@ class Schedule:
     candidate_batches: int
     learning_rate: float
     final_learning_rate: float
-    restart: int
-    restart_factor: int
+    cycles: int
+    cycle_factor: int
     entropy_weight: float
     baseline_decay: float
 
@@ -70,15 +74,13 @@ class EnasSearch:
 
     def __init__(self, task: Task, net: GatedSupernet, controller: Controller, schedule: Schedule) -> None:
         self._task, self._controller, self._schedule = task, controller, schedule
-        self._shared = SharedWeights(task, net, schedule.batch, schedule.batch)
-        self._restarts = Restarts(
-            schedule.learning_rate, schedule.final_learning_rate, schedule.restart, schedule.restart_factor
-        )
+        self._shared = SharedWeights(task, net, schedule.batch, schedule.valid_batch or schedule.batch)
+        self._cycle = 0
         self._baseline = MovingAverage(schedule.baseline_decay, current=True)
         self._epoch = self._controller_steps = 0
 
     def run(self) -> None:
-        """Epoch after epoch until the budget is spent."""
+        """Epoch after epoch until the last cycle is over."""
         runtime.expect_large_graphs()
         restored = self._task.restored()
         if restored is not None:
@@ -86,12 +88,24 @@ class EnasSearch:
         else:
             # Tracing the shared network can take longer than a short budget.
             self._task.propose(_genotype(self._task.space, self._sample(1)[0]))
-        while True:
+        while self._cycle < self._schedule.cycles:
             self._train_children()
             self._train_controller()
-            self._propose()
             self._epoch += 1
+            if (now := self._now()) > self._cycle:
+                self._propose()
+                self._cycle = now
             self._task.checkpoint(self._state)
+
+    def _cycles(self) -> Cycles:
+        """The schedule, which leaves room for the last comparison of candidates."""
+        schedule = self._schedule
+        compared = schedule.candidates * schedule.candidate_batches + schedule.samples
+        end = 1.0 - self._shared.share_of(compared * self._shared.valid_images)
+        return Cycles(schedule.learning_rate, schedule.final_learning_rate, schedule.cycles, schedule.cycle_factor, end)
+
+    def _now(self) -> int:
+        return self._cycles().place(self._task.meter.share)[0]
 
     def _sample(self, count: int) -> np.ndarray:
         uniforms = self._task.rng.random((count, self._controller.decisions), np.float32)
@@ -99,11 +113,18 @@ class EnasSearch:
 
     def _train_children(self) -> None:
         steps = self._schedule.child_steps or self._shared.per_epoch
-        self._shared.train(self._sample(steps), self._restarts.rate(self._epoch))
+        cycles = self._cycles()
+        for picks in self._sample(steps):
+            share = self._task.meter.share
+            if cycles.place(share)[0] > self._cycle:
+                break
+            self._shared.train([picks], cycles.rate(share))
 
     def _train_controller(self) -> None:
         schedule = self._schedule
         for _ in range(schedule.controller_steps):
+            if self._now() > self._cycle:
+                break
             uniforms = self._task.rng.random((schedule.samples, self._controller.decisions), np.float32)
             walk = self._controller.sample(uniforms)
             accuracies = self._shared.accuracies(
@@ -126,14 +147,14 @@ class EnasSearch:
             **self._shared.state(),
             **{f"controller.{name}": value for name, value in self._controller.state().items()},
             "baseline": np.array(self._baseline.value),
-            "counters": np.array([self._epoch, self._controller_steps]),
+            "counters": np.array([self._epoch, self._controller_steps, self._cycle]),
         }
 
     def _restore(self, state: State) -> None:
         self._shared.restore(state)
         self._controller.restore({name.removeprefix("controller."): value for name, value in state.items()})
         self._baseline.value = float(state["baseline"])
-        self._epoch, self._controller_steps = (int(n) for n in state["counters"])
+        self._epoch, self._controller_steps, self._cycle = (int(n) for n in state["counters"])
 
 
 def _genotype(space: Space, picks: np.ndarray) -> Genotype:

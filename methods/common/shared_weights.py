@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -25,32 +24,13 @@ from harness.nets.augment import normalise
 from harness.nets.batches import Batches, augmented
 from harness.nets.supernets.enas import GatedSupernet
 
+_TYPICAL = 10
+"""Random paths whose mean cost stands for that of any."""
+_MARGIN = 1.3
+"""By which an estimate of what is ahead is enlarged."""
 Child = Sequence[int] | np.ndarray
 """Picks of an architecture."""
 Net = TypeVar("Net", bound=GatedSupernet)
-
-
-@dataclass(frozen=True)
-class Restarts:
-    """Cosine annealing with warm restarts (Loshchilov & Hutter 2017).
-
-    Args:
-        high, low: the rate after and before a restart.
-        length, factor: epochs until the first restart, and growth of the following ones.
-    """
-
-    high: float
-    low: float
-    length: int
-    factor: int
-
-    def rate(self, epoch: int) -> float:
-        """Learning rate of an epoch."""
-        length, place = self.length, epoch
-        while place >= length:
-            place -= length
-            length *= self.factor
-        return self.low + 0.5 * (self.high - self.low) * (1.0 + math.cos(math.pi * place / length))
 
 
 class Sgd(Protocol):
@@ -62,7 +42,7 @@ class Sgd(Protocol):
 
     @property
     def weight_decay(self) -> float:
-        """Added to the gradient."""
+        """Weight of the sum of squares in the loss, as in ENAS' and NAO's code; the gradient is twice that times w."""
 
     @property
     def clip(self) -> float:
@@ -78,7 +58,7 @@ def supernet(kind: Callable[..., Net], task: Task, sgd: Sgd) -> Net:
         task.data.classes,
         rng(task.seed, "supernet weights"),
         momentum=sgd.momentum,
-        weight_decay=sgd.weight_decay,
+        weight_decay=2 * sgd.weight_decay,
         clip=sgd.clip,
     )
 
@@ -92,7 +72,10 @@ class SharedWeights:
         batch, valid_batch: images per step, and per accuracy.
 
     Attributes:
+        images: per step, at most all of them.
         per_epoch: steps that one pass over the training images takes.
+        valid_images: images per accuracy, at most all of them.
+        step_seconds: mean time of a gradient step without the first one, which traces; 0 before the second.
     """
 
     def __init__(self, task: Task, net: GatedSupernet, batch: int, valid_batch: int) -> None:
@@ -108,7 +91,10 @@ class SharedWeights:
 
         self._augment = tf.function(prepared, autograph=False)
         self._steps = 0
-        self._images, self._valid_images = min(batch, len(data.x_train)), min(valid_batch, len(data.x_valid))
+        self.images, self.valid_images = min(batch, len(data.x_train)), min(valid_batch, len(data.x_valid))
+        self._timed, self.step_seconds = 0, 0.0
+        paths = [task.space.sample(rng(task.seed, f"typical path {i}")).picks for i in range(_TYPICAL)]
+        self._typical = float(np.mean([net.macs(picks) for picks in paths]))
         self.per_epoch = self._train.per_epoch
 
     def train(self, children: Iterable[Child], rate: float) -> None:
@@ -118,13 +104,17 @@ class SharedWeights:
             BudgetSpent: the next step does not fit into the budget.
         """
         for picks in children:
-            self._task.step(macs=PASSES_PER_STEP * self._images * self._net.macs(picks))
+            began = self._task.meter.now()
+            self._task.step(macs=PASSES_PER_STEP * self.images * self._net.macs(picks))
             images, labels = self._train[self._steps]
             seed = tf.constant([self._seed, self._steps], tf.int64)
             self._net.train_step(
                 self._augment(images, seed), labels, tf.constant(picks), tf.constant(rate, tf.float32)
             )  # fmt: skip
             self._steps += 1
+            if self._timed:
+                self.step_seconds += (self._task.meter.now() - began - self.step_seconds) / self._timed
+            self._timed += 1
 
     def accuracies(self, children: Iterable[Child], batches: Sequence[Sequence[int]]) -> list[float]:
         """Mean accuracy of each child on validation batches of these numbers; charged before it begins.
@@ -133,7 +123,7 @@ class SharedWeights:
             BudgetSpent: the forward passes do not fit into the budget.
         """
         children = list(children)
-        images = [self._valid_images * len(own) for own in batches]
+        images = [self.valid_images * len(own) for own in batches]
         macs = sum(count * self._net.macs(picks) for picks, count in zip(children, images, strict=True))
         self._task.step(self.passes(sum(images)), macs=macs)
         return [
@@ -141,9 +131,27 @@ class SharedWeights:
             for picks, own in zip(children, batches, strict=True)
         ]
 
+    def share_of(self, images: int) -> float:
+        """Share of the budget that forward passes of so many images take, at most a half; seconds with a reserve."""
+        meter, passes = self._task.meter, self.passes(images)
+        if meter.budget.unit == "macs":
+            work = images * self._typical * _MARGIN
+        else:
+            work = passes if meter.budget.counted else passes * self.step_seconds * _MARGIN
+        return min(0.5, work / meter.limit)
+
+    def images_left(self) -> float:
+        """How many images' forward passes still fit into the budget; no bound in seconds."""
+        meter = self._task.meter
+        if not meter.budget.counted:
+            return math.inf
+        if meter.budget.unit == "macs":
+            return meter.left / (self._typical * _MARGIN)
+        return PASSES_PER_STEP * self.images * meter.left
+
     def passes(self, images: int) -> int:
         """Gradient steps that forward passes of so many images are worth."""
-        return math.ceil(images / (PASSES_PER_STEP * self._images))
+        return math.ceil(images / (PASSES_PER_STEP * self.images))
 
     def _accuracy(self, picks: Child, batch: int) -> float:
         data, (images, labels) = self._task.data, self._valid[batch]
