@@ -1,15 +1,15 @@
-"""Local search: hill climbing over architectures one change apart, from random starts.
+"""Local search: hill climbing over architectures that differ in one choice, from random starts.
 
 Paper: White, Nolen & Savani, *Exploring the loss landscape in neural architecture search*, UAI 2021, Algorithm 1:
-evaluate the whole neighbourhood of an architecture, move to its best member, stop where none is better.
+evaluate all neighbours of an architecture, move to the best one, and stop if none is better.
 
 A climb starts at the best of some random architectures, ten in the authors' code; here three tenths of the children
 that the budget buys, between 10 and 50. With fewer than 20 neighbourhoods to spend, ``whole_neighbourhood`` is off: one
 of a cell has more than a hundred members, and a search would hardly move.
 
-Deviations: at a local optimum it starts again, because the budget and not the optimum ends the
-search; a start is charged even if it was seen before, a neighbour already evaluated is looked up.
-Without ``whole_neighbourhood`` it moves at the first neighbour that is better, which the authors also describe.
+Deviations: at a local optimum it starts again, because only the budget ends the search. A start is charged even if it
+was evaluated before; a neighbour that was evaluated before is not evaluated again. Without ``whole_neighbourhood`` it
+moves to the first better neighbour, which the authors also describe.
 Expected: 94.02 +- 0.41 % test accuracy on CIFAR-10 in NAS-Bench-201 within 12,000 s, and 94.16 +- 0.27 if it moves at
 the first improvement (500 seeds, measured).
 Cost: one proxy training per new neighbour.
@@ -19,10 +19,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.core.errors import InputError
-from harness.core.method import Method
-from harness.core.space import Genotype
-from harness.core.task import Task
+from harness import Genotype, InputError, Method, Task
 
 NEIGHBOURHOODS = 20
 """How many neighbourhoods a budget has to buy for whole ones to be worth while."""
@@ -50,7 +47,7 @@ class LocalSearch(Method):
             raise InputError("local_search needs whole_neighbourhood of -1, 0 or 1 and starts >= 0")
 
     def search(self, task: Task) -> None:
-        """Climbs from one start after the other."""
+        """Climbs from random starts, one after the other."""
         known: dict[Genotype, float] = {}
         while True:
             drawn: list[Genotype] = []
@@ -77,8 +74,8 @@ class LocalSearch(Method):
         """The neighbour to move to, or None at a local optimum; neighbours are visited in random order."""
         neighbours, whole = list(task.space.neighbours(here)), self.whole(task, here)
         best = here
-        for place in task.rng.permutation(len(neighbours)):
-            neighbour = neighbours[place]
+        for index in task.rng.permutation(len(neighbours)):
+            neighbour = neighbours[index]
             if neighbour not in known:
                 [evaluation] = task.evaluate([neighbour])
                 known[neighbour] = evaluation.accuracy

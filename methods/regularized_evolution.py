@@ -1,10 +1,10 @@
-"""Regularised (aging) evolution: tournament selection in a queue that forgets its oldest member.
+"""Regularised (aging) evolution: tournament selection in a queue whose oldest member leaves.
 
 Paper: Real, Aggarwal, Huang & Le, *Regularized evolution for image classifier architecture search*, AAAI 2019,
-Algorithm 1; AmoebaNet-A. The sample is drawn with replacement; the result is the best of the whole history, also if it
-has aged out. Mutation in the cell spaces as in the paper: with probability 0.05 none (the child is trained again and
-charged), else one hidden-state mutation (one input of one combination becomes another earlier state) or one operation
-mutation (one operation becomes another), equally likely; cell, combination and element are uniform.
+Algorithm 1; AmoebaNet-A. The sample is drawn with replacement; the result is the best of the whole history, even if it
+has left the queue. In the cell spaces mutation is the paper's: with probability 0.05 nothing changes (the child is
+charged all the same), else, equally likely, one input of a node becomes another earlier state (hidden-state mutation)
+or one operation becomes another (operation mutation); cell, node and element are uniform.
 
 A child that has come up before is trained again, from other first weights: aging lives on that noise. A table
 has one answer only and gives it again.
@@ -14,8 +14,8 @@ it, and 25 at most, take part in a tournament. From 500 children on these are th
 are the benchmark's, 10 and 3. Below 15 children this is random search; docs/methods/regularized_evolution.md says from
 how many on it is better.
 
-Deviations: an operation mutation always changes the operation; in the other spaces one uniform choice changes, without
-identity. Expected: C10 error 3.34 +- 0.06 % after 20,000 models; in NAS-Bench-201 with population 10 and sample 3
+Deviations: an operation mutation always changes the operation. In the other spaces one uniform choice always changes.
+Expected: C10 error 3.34 +- 0.06 % after 20,000 models; in NAS-Bench-201 with population 10 and sample 3
 93.92 +- 0.30 % test accuracy on CIFAR-10 within 12,000 s. Cost: one proxy training per child, identity included.
 """
 
@@ -28,10 +28,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from harness.core.errors import InputError
-from harness.core.method import Method
-from harness.core.space import Genotype, Space
-from harness.core.task import Task
+from harness import Genotype, InputError, Method, Space, Task
 from harness.spaces.darts import CellSpace
 from harness.spaces.enas_micro import EnasCellSpace
 
@@ -74,7 +71,7 @@ class RegularizedEvolution(Method):
         members, draws = len(queue), self.sample or min(SAMPLE, -(-len(queue) // 2))
         task.plan(population=members, sample=draws)
         while True:
-            drawn = [queue[place] for place in task.rng.integers(members, size=draws)]
+            drawn = [queue[member] for member in task.rng.integers(members, size=draws)]
             parent, _ = max(drawn, key=lambda member: member[1])
             self._train(task, queue, self.mutate(task.space, parent, task.rng))
             queue.popleft()
@@ -88,7 +85,7 @@ class RegularizedEvolution(Method):
         queue.append((child, evaluation.accuracy))
 
     def mutate(self, space: Space, parent: Genotype, rng: np.random.Generator) -> Genotype:
-        """One mutation of ``parent``, which stays as it is."""
+        """A mutated copy of ``parent``."""
         if not isinstance(space, CellSpace | EnasCellSpace):
             return space.mutate(parent, rng)
         if rng.random() < self.identity:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-from harness.core.evaluation import Proposal
-from harness.core.task import Task
+from harness import Proposal, Task
+from harness.core.schedule import cosine
 
 MOST_KEPT = 0.3
 """Share of the budget that may be kept for training candidates from scratch."""
@@ -47,7 +46,7 @@ class Cycles:
         """The learning rate when ``share`` of the budget is spent."""
         number, done = self.place(share)
         done = 1.0 if number == self.count else done
-        return self.low + 0.5 * (self.high - self.low) * (1.0 + math.cos(math.pi * done))
+        return cosine(self.high, self.low, done)
 
 
 def kept(task: Task, candidate: Proposal, wanted: int, step_seconds: float, batch: int) -> tuple[int, float]:

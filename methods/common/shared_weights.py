@@ -1,8 +1,8 @@
-"""One network that holds the weights of all architectures: how ENAS and NAO-WS train it and read accuracies off it.
+"""Shared weights: how ENAS and NAO-WS train one network for all architectures and measure architectures with it.
 
-Every training batch is one gradient step on one architecture; an architecture's accuracy is that of a validation batch
-under the shared weights, normalised with the batch's own statistics. A step is charged as one, a forward pass as a
-third of one for as many images as a step has.
+Every training batch is one gradient step on one architecture. The accuracy of an architecture is that on a validation
+batch under the shared weights; normalisations use the statistics of that batch. A forward pass for an accuracy is
+charged as a third of a gradient step for as many images as a step has.
 
 Importing this module imports TensorFlow; methods do so inside ``search``.
 """
@@ -16,10 +16,8 @@ from typing import Protocol, TypeVar
 import numpy as np
 import tensorflow as tf
 
+from harness import State, Task, derive_seed, rng
 from harness.core.budget import PASSES_PER_STEP
-from harness.core.journal import State
-from harness.core.seeds import derive_seed, rng
-from harness.core.task import Task
 from harness.nets.augment import normalise
 from harness.nets.batches import Batches, augmented
 from harness.nets.supernets.enas import GatedSupernet
@@ -34,11 +32,11 @@ Net = TypeVar("Net", bound=GatedSupernet)
 
 
 class Sgd(Protocol):
-    """The settings of a method that say how its shared weights are trained."""
+    """The hyper-parameters of the gradient steps, which a method has among its own."""
 
     @property
     def momentum(self) -> float:
-        """Of Nesterov's kind."""
+        """Nesterov momentum."""
 
     @property
     def weight_decay(self) -> float:
@@ -46,7 +44,7 @@ class Sgd(Protocol):
 
     @property
     def clip(self) -> float:
-        """Of the gradient's norm."""
+        """The largest norm of a gradient."""
 
 
 def supernet(kind: Callable[..., Net], task: Task, sgd: Sgd) -> Net:
@@ -69,7 +67,7 @@ class SharedWeights:
     Args:
         task: gives data and budget.
         net: the supernet.
-        batch, valid_batch: images per step, and per accuracy.
+        batch, valid_batch: images per gradient step, and per accuracy.
 
     Attributes:
         images: per step, at most all of them.
@@ -117,7 +115,7 @@ class SharedWeights:
             self._timed += 1
 
     def accuracies(self, children: Iterable[Child], batches: Sequence[Sequence[int]]) -> list[float]:
-        """Mean accuracy of each child on validation batches of these numbers; charged before it begins.
+        """Mean accuracy of each child on its validation batches, given by number; charged beforehand.
 
         Raises:
             BudgetSpent: the forward passes do not fit into the budget.
@@ -158,7 +156,7 @@ class SharedWeights:
         return float(self._net.correct(normalise(images, data.mean, data.std), labels, tf.constant(picks)))
 
     def state(self) -> State:
-        """Weights, momentum and the number of steps, for a checkpoint."""
+        """Weights, momentum and the number of gradient steps, for a checkpoint."""
         return {**{f"net.{name}": value for name, value in self._net.state().items()}, "steps": np.array(self._steps)}
 
     def restore(self, state: State) -> None:
