@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from fakes import FakeEvaluator, make_task
 from harness.methods.common.plan import MOST_KEPT, Cycles, kept
+from harness.methods.common.scaling import between, whole
 
 from harness.spaces import get_space
 
@@ -51,3 +52,10 @@ def test_in_seconds_a_training_is_guessed_from_the_steps_and_then_known() -> Non
     assert (count, share) == (5, pytest.approx(5 * 8 * 0.25 * 2 / 100))
     task.evaluate([CANDIDATE])
     assert kept(task, CANDIDATE, 5, 0.25, 16) == (3, pytest.approx(0.27))
+
+
+def test_settings_go_over_to_the_papers_by_a_power_law() -> None:
+    few, paper = (20.0, 0.06), (20_000.0, 0.00006)
+    values = [between(children, few, paper) for children in (1, 20, 200, 2000, 20_000, 10**6)]
+    assert values == pytest.approx([0.06, 0.06, 0.006, 0.0006, 0.00006, 0.00006])
+    assert [whole(value) for value in (0.2, 1.4, 2.6)] == [1, 1, 3]

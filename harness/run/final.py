@@ -66,8 +66,9 @@ class HiddenLabels:
 
     def recipes(self, job: Job) -> dict[str, Any]:
         """The profile's two recipes; of a published network also the size that it has under the second one."""
-        final = job.profile.final
-        recipes = {"proxy": dataclasses.asdict(job.profile.proxy), "final": dataclasses.asdict(final)}
+        final = job.profile.final_for(job.space)
+        proxy = job.profile.proxy_for(job.space)
+        recipes = {"proxy": dataclasses.asdict(proxy), "final": dataclasses.asdict(final)}
         return {**recipes, "network": scaling(job.method.member, final.size)} if job.method.member else recipes
 
 

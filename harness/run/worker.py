@@ -71,13 +71,14 @@ def _search(job: Job) -> dict[str, Any]:
     method, settings = make_method(job)
     space = load_space(job.space, job.space_source)
     data = search_data(job.prepared, job.seed)
-    evaluator: Evaluator = ProxyEvaluator(space, data, profile.proxy, derive_seed(job.seed, "proxy training"))
+    recipe = profile.proxy_for(job.space)
+    evaluator: Evaluator = ProxyEvaluator(space, data, recipe, derive_seed(job.seed, "proxy training"))
     progress = Progress(job.directory.progress, "search")
     journal = RunJournal(job.directory, progress)
     task = Task(
         space=space,
         data=data,
-        recipe=profile.proxy,
+        recipe=recipe,
         rng=rng(job.seed, "search"),
         seed=derive_seed(job.seed, "search"),
         meter=Meter(profile.budget, evaluator.steps()),
@@ -98,7 +99,8 @@ def _final(job: Job) -> dict[str, Any]:
     from harness.nets import runtime
 
     assert isinstance(job.prepared, Prepared)
-    profile, recipe, seed = job.profile, job.profile.final, derive_seed(job.seed, "final training")
+    profile, recipe = job.profile, job.profile.final_for(job.space)
+    seed = derive_seed(job.seed, "final training")
     device = runtime.start(threads=job.threads, deterministic=profile.counted, seed=seed)
     from harness.nets import count, training
     from harness.nets.build import build_model

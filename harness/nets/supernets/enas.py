@@ -163,7 +163,7 @@ class GatedMacro(GatedSupernet):
         weight_decay: float = 2.5e-4,
         clip: float = 5.0,
     ) -> None:
-        self._net = space.decode(space.genotype((0,) * len(space.choices)), size)
+        self._net = space.searched(space.genotype((0,) * len(space.choices)), size)
         self._layers = space.layers
         weights = Weights(rng)
         channels = size.channels
@@ -180,11 +180,10 @@ class GatedMacro(GatedSupernet):
             self._op_macs.append([macs_of(steps, shape)[0] for steps in branches])
             self._norms.append(weights.add((Norm(),), channels))
             if layer in self._net.reductions:
-                steps = (Halve(2 * channels), Norm())
+                steps = (Halve(channels), Norm())
                 self._reducers[layer] = [weights.add(steps, channels) for _ in range(layer + 1)]
                 halving, shape = macs_of(steps, shape)
                 base += (layer + 1) * halving
-                channels *= 2
         self._head = weights.add_dense(channels, classes)
         self._base_macs = base + channels * classes
         super().__init__(
@@ -210,7 +209,7 @@ class GatedMacro(GatedSupernet):
             ]
             total = tf.switch_case(picks[place], branches)
             for earlier in range(1, layer):
-                total += tf.cast(picks[place + earlier], tf.float32) * outputs[earlier]
+                total += tf.cast(picks[place + earlier], tf.float32) * outputs[earlier - 1]
             norm = self._norms[layer - 1]
             total.set_shape(last.shape)
             outputs.append(run(norm.steps, total, norm.of(weights), constants=constants))
@@ -239,12 +238,10 @@ class GatedMacro(GatedSupernet):
         return flags
 
     def _read_after(self, picks: tf.Tensor, stored: int, layer: int) -> tf.Tensor:
-        """Whether any layer after ``layer`` reads the output of layer ``stored``."""
+        """Whether any layer after ``layer`` reads the output of layer ``stored``; 0 is the stem."""
         if stored == layer:
             return tf.constant(True)
-        if stored == 0:
-            return tf.constant(False)
-        bits = [picks[self._place(later) + stored] for later in range(layer + 1, self._layers + 1)]
+        bits = [picks[self._place(later) + stored + 1] for later in range(layer + 1, self._layers + 1)]
         return tf.reduce_any(tf.stack(bits) == 1) if bits else tf.constant(False)
 
     def cut(self, picks: Sequence[int]) -> tuple[Layers, list[np.ndarray]]:
