@@ -1,4 +1,4 @@
-"""What the author of a method, a data set or a space imports.
+"""What the author of a method, a data set or a space imports, and :func:`compare` for a script or a notebook.
 
 A name is looked up when it is first used, so that ``python -m harness list`` starts without NumPy.
 """
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness.core.home import CHECKOUT
 
 if TYPE_CHECKING:  # the same names for type checkers, which cannot read the table below; a test compares the two
+    from harness.api import compare as compare
     from harness.core.architecture import Architecture as Architecture
     from harness.core.architecture import Cell as Cell
     from harness.core.architecture import CellStack as CellStack
@@ -47,6 +48,7 @@ if CHECKOUT is not None:
     __path__.append(str(CHECKOUT))  # a checkout keeps harness.methods and harness.datasets at its top
 
 PUBLIC = {
+    "harness.api": ("compare",),
     "harness.core.architecture": ("Architecture", "Cell", "CellStack", "Edge"),
     "harness.core.budget": ("Budget", "BudgetSpent", "Meter"),
     "harness.core.dataset": ("Dataset", "DatasetSource", "SearchData"),

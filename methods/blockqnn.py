@@ -61,6 +61,8 @@ class BlockQnn(Method):
     name = "blockqnn"
     title = "BlockQNN"
     space = "block"
+    position = 90
+    look = 8
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "smoke": {"blocks": 1, "replay": 8, "even": True},
         "quick": {"blocks": 1, "replay": 8, "even": True},

@@ -47,6 +47,8 @@ class GaussianProcessSearch(Method):
     name = "gp"
     title = "GP Bayesian optimisation"
     space = "nasbench201"
+    position = 50
+    look = 4
 
     initial: int = 0
     candidates: int = 1000

@@ -38,6 +38,8 @@ class LocalSearch(Method):
     name = "local_search"
     title = "Local search"
     space = "cell"
+    position = 30
+    look = 2
 
     whole_neighbourhood: int = -1
     starts: int = 0

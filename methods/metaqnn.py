@@ -47,6 +47,9 @@ class MetaQnn(Method):
     name = "metaqnn"
     title = "MetaQNN"
     space = "qchain"
+    position = 80
+    look = 7
+
     alpha: float = 0.0
     gamma: float = 1.0
     initial: float = 0.5

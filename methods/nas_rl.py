@@ -46,6 +46,9 @@ class NasRl(Method):
     name = "nas_rl"
     title = "NAS-RL"
     space = "chain"
+    position = 70
+    look = 6
+
     children: int = 0
     learning_rate: float = 0.0
     units: int = 35

@@ -48,6 +48,9 @@ class NasNet(Method):
     name = "nasnet"
     title = "NASNet (PPO)"
     space = "nasnet"
+    position = 100
+    look = 9
+
     children: int = 0
     passes: int = 5
     learning_rate: float = 0.0

@@ -81,6 +81,9 @@ class Pnas(Method):
     name = "pnas"
     title = "PNAS"
     space = "pnas"
+    position = 110
+    look = 10
+
     first: int = 0
     beam: int = 0
     members: int = 5

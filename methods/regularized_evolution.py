@@ -51,6 +51,8 @@ class RegularizedEvolution(Method):
     name = "regularized_evolution"
     title = "Regularized evolution"
     space = "cell"
+    position = 40
+    look = 3
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "nb201": {"population": 10, "sample": 3},
     }

@@ -50,6 +50,8 @@ class Reinforce(Method):
     name = "reinforce"
     title = "REINFORCE"
     space = "nasbench201"
+    position = 60
+    look = 5
 
     learning_rate: float = 0.0
     momentum: float = 0.9

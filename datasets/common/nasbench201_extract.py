@@ -59,13 +59,13 @@ def source(dataset: str, summary: str) -> DatasetSource:
         load=lambda root: _load(dataset, root),
         missing=lambda root: _missing(dataset, root),
         fetch=lambda root, say: bring_extract(root / "nasbench201" / FILE, tuple(SETS), say),
-        hidden=_places,
+        hidden=_candidates,
         tabular=True,
     )
 
 
-def _places(root: Path) -> tuple[Path, ...]:
-    """Where the extract may be, in order."""
+def _candidates(root: Path) -> tuple[Path, ...]:
+    """The files that may be the extract, in order of preference."""
     named = os.environ.get("HARNESS_NB201")
     own = (Path(named) / FILE if Path(named).is_dir() else Path(named),) if named else ()
     return (*own, root / "nasbench201" / FILE, _BESIDE)
@@ -73,10 +73,10 @@ def _places(root: Path) -> tuple[Path, ...]:
 
 def _missing(dataset: str, root: Path) -> str | None:
     named = os.environ.get("HARNESS_NB201")
-    places = _places(root)
-    if named and not places[0].is_file():
-        return f"{places[0]}, named by HARNESS_NB201, is not there; mend the variable or unset it"
-    if any(path.is_file() for path in places):
+    candidates = _candidates(root)
+    if named and not candidates[0].is_file():
+        return f"{candidates[0]}, named by HARNESS_NB201, is not there; mend the variable or unset it"
+    if any(path.is_file() for path in candidates):
         return None
     return f"{root / 'nasbench201' / FILE} is missing; bring it with: python -m harness fetch nasbench201/{dataset}"
 
@@ -84,7 +84,7 @@ def _missing(dataset: str, root: Path) -> str | None:
 def _load(dataset: str, root: Path) -> Table:
     if absent := _missing(dataset, root):
         raise InputError(absent)
-    path = next(path for path in _places(root) if path.is_file())
+    path = next(path for path in _candidates(root) if path.is_file())
     extract = _read(path, path.stat().st_mtime_ns)
     column = extract.columns
     signals = {}
@@ -140,7 +140,7 @@ def _read(path: Path, _changed: int) -> _Extract:
         columns = {name: np.array([float(row[name]) for row in rows]) for name in (*needed, *usual) if name in header}
     except (InputError, ValueError, TypeError) as error:
         raise InputError(f"{path} is damaged ({error}); bring it again") from error
-    operations = [[str(space.option(genotype, place)) for place in range(6)] for genotype in genotypes]
+    operations = [[str(space.option(genotype, edge)) for edge in range(6)] for genotype in genotypes]
     convolutions = tuple((ops.count("nor_conv_3x3"), ops.count("nor_conv_1x1")) for ops in operations)
     return _Extract(tuple(str(genotype) for genotype in genotypes), convolutions, columns)
 

@@ -60,6 +60,36 @@ class Signal:
 
 
 @dataclass(frozen=True)
+class Measure:
+    """What a score or a signal is, and how its share 0..1 reads in its own unit.
+
+    Args:
+        name: as printed: ``test accuracy``, ``perplexity``.
+        unit: as printed behind a number; "" for none.
+        worst, best: the values that the shares 0 and 1 stand for; less is better if ``best`` is the smaller one.
+    """
+
+    name: str
+    unit: str = "%"
+    worst: float = 0.0
+    best: float = 100.0
+
+    def share(self, values: Numbers) -> Numbers:
+        """Values in the own unit as shares 0..1, 1 being best."""
+        shares: Numbers = (values - self.worst) / (self.best - self.worst)
+        return shares
+
+    def value(self, share: float) -> float:
+        """A share in the own unit."""
+        return self.worst + share * (self.best - self.worst)
+
+    @property
+    def goal(self) -> str:
+        """``max`` or ``min``."""
+        return "max" if self.best > self.worst else "min"
+
+
+@dataclass(frozen=True)
 class Table:
     """A complete or partial table of a space.
 
@@ -71,6 +101,8 @@ class Table:
         score: the result by which architectures are compared in the end, 0..1, shape ``(n,)``; a search never sees it.
         measure: what ``score`` is: ``test accuracy`` or ``validation accuracy``.
         parameters: trainable weights of each row's network, shape ``(n,)``, if known.
+        scored: how ``score`` reads in its own unit; None: it is ``measure`` in percent.
+        note: one line for the person who waits, for example how many rows were averaged; "" if there is none.
 
     Raises:
         InputError: the columns do not fit together, a value is not finite or out of range, or a genotype appears twice
@@ -84,6 +116,8 @@ class Table:
     score: Numbers
     measure: str = "test accuracy"
     parameters: Integers | None = None
+    scored: Measure | None = None
+    note: str = ""
 
     def __post_init__(self) -> None:
         if not self.genotypes or not self.signals:
