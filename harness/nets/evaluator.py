@@ -13,11 +13,13 @@ from harness.core.budget import Meter
 from harness.core.dataset import SearchData
 from harness.core.errors import InputError
 from harness.core.evaluation import Evaluation, Proposal
+from harness.core.lowering import lower
 from harness.core.recipe import Recipe
 from harness.core.seeds import derive_seed
-from harness.core.space import Space
+from harness.core.space import Genotype, Space
 from harness.nets import runtime
 from harness.nets.build import build_model
+from harness.nets.child import Child, has_raw_kernels
 from harness.nets.training import Training, TrainingFailed, train
 
 FORGET_EVERY = 25
@@ -77,16 +79,7 @@ class ProxyEvaluator:
         """The training, or why there is none."""
         seed, recipe, data = derive_seed(self._seed, f"evaluation {number}"), self._recipe, self._data
         try:
-            model = build_model(
-                proposal,
-                self._space,
-                recipe.size,
-                data.image_shape,
-                data.classes,
-                seed=seed,
-                drop_path=recipe.drop_path > 0.0,
-                auxiliary=recipe.auxiliary > 0.0,
-            )
+            model = self._network(proposal, seed)
         except (InputError, ValueError) as error:
             return f"the network cannot be built: {_first_line(error)}"
         except (tf.errors.ResourceExhaustedError, MemoryError):
@@ -97,6 +90,25 @@ class ProxyEvaluator:
             return str(error)
         except (tf.errors.ResourceExhaustedError, MemoryError):
             return "the memory did not suffice to train the network"
+
+    def _network(self, proposal: Proposal, seed: int) -> keras.Model | Child:
+        """On raw kernels where they can do what the recipe asks for, which is faster; otherwise of Keras layers."""
+        recipe, data = self._recipe, self._data
+        drop_path, auxiliary = recipe.drop_path > 0.0, recipe.auxiliary > 0.0
+        if isinstance(proposal, Genotype) and not drop_path and not auxiliary:
+            graph = lower(self._space.decode(proposal, recipe.size))
+            if has_raw_kernels(graph):
+                return Child(graph, data.image_shape, data.classes, seed)
+        return build_model(
+            proposal,
+            self._space,
+            recipe.size,
+            data.image_shape,
+            data.classes,
+            seed=seed,
+            drop_path=drop_path,
+            auxiliary=auxiliary,
+        )
 
 
 def _stop_with(meter: Meter) -> Callable[[int, int], None]:

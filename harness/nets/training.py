@@ -23,6 +23,7 @@ from harness.core.files import replacing
 from harness.core.recipe import Recipe
 from harness.nets.augment import normalise
 from harness.nets.batches import Order
+from harness.nets.child import Child, ChildStep
 from harness.nets.pace import Pace
 from harness.nets.sgd import TrainingStep
 
@@ -30,6 +31,9 @@ CHECKPOINT_SECONDS = 30.0
 """How often an interruptible training is saved."""
 _BATCH = 256
 """Images per call in validation and prediction."""
+
+
+Network = keras.Model | Child
 
 
 class TrainingFailed(Exception):
@@ -56,7 +60,7 @@ class Training:
 
 
 def train(
-    model: keras.Model,
+    model: Network,
     data: SearchData,
     recipe: Recipe,
     *,
@@ -96,7 +100,9 @@ def train(
         done, curve = int(state["done"]), state["curve"].tolist()
         pace.restore(int(state["total"]), float(state["used"]), bool(state["fixed"]))
         clock.restore(float(state["seconds"]))
-    step = TrainingStep(model, data, recipe, seed, None if state is None else state["buffer"])
+    buffer = None if state is None else state["buffer"]
+    kind = ChildStep if isinstance(model, Child) else TrainingStep
+    step = kind(model, data, recipe, seed, buffer)
     order, validate, traced = Order(images, recipe.batch, seed), _Validation(model, data, recipe), True
     while done < pace.total:
         batch = order.batch(done)
@@ -129,13 +135,13 @@ def learning_rate(recipe: Recipe, step: int, total: int) -> float:
     return recipe.final_learning_rate + (recipe.learning_rate - recipe.final_learning_rate) * cosine
 
 
-def accuracy(model: keras.Model, x: Images, y: Labels, mean: Sequence[float], std: Sequence[float]) -> float:
+def accuracy(model: Network, x: Images, y: Labels, mean: Sequence[float], std: Sequence[float]) -> float:
     """Share of the images ``x`` that ``model`` labels as ``y``; NaN without images. Arguments as :func:`predict`."""
     return _accuracy(_traced(model, mean, std), x, y)
 
 
 def predict(
-    model: keras.Model, images: Images, mean: Sequence[float], std: Sequence[float], batch: int = _BATCH
+    model: Network, images: Images, mean: Sequence[float], std: Sequence[float], batch: int = _BATCH
 ) -> np.ndarray:
     """Class probabilities, float32, shape ``(n, classes)``; of a model with two outputs, those of the first.
 
@@ -150,8 +156,14 @@ def predict(
     return tf.nn.softmax(_logits(_traced(model, mean, std), images, batch)).numpy()
 
 
-def _traced(model: keras.Model, mean: Sequence[float], std: Sequence[float]) -> Callable[[tf.Tensor], tf.Tensor]:
+def _traced(model: Network, mean: Sequence[float], std: Sequence[float]) -> Callable[[tf.Tensor], tf.Tensor]:
     """The function from uint8 images to float32 logits, traced once for any number of images."""
+
+    if isinstance(model, Child):
+        spec = tf.TensorSpec([None, *model.image_shape], tf.uint8)
+        return tf.function(
+            lambda images: model.logits(normalise(images, mean, std)), input_signature=[spec], autograph=False
+        )
 
     def logits(images: tf.Tensor) -> tf.Tensor:
         outputs = model(normalise(images, mean, std), training=False)
@@ -173,7 +185,7 @@ def _accuracy(network: Callable[[tf.Tensor], tf.Tensor], x: Images, y: Labels) -
 class _Validation:
     """Measures the accuracy on the validation images; traced at the first call."""
 
-    def __init__(self, model: keras.Model, data: SearchData, recipe: Recipe) -> None:
+    def __init__(self, model: Network, data: SearchData, recipe: Recipe) -> None:
         self._network = _traced(model, data.mean, data.std)
         self._x = data.x_valid[: recipe.validation_images or None]
         self._y = data.y_valid[: recipe.validation_images or None]
@@ -212,7 +224,7 @@ class _Checkpoint:
         label: what the training is; a file with another label is refused.
     """
 
-    def __init__(self, path: Path | None, label: str, model: keras.Model) -> None:
+    def __init__(self, path: Path | None, label: str, model: Network) -> None:
         self._path, self._label, self._model = path, label, model
         self._last = time.perf_counter()
 
