@@ -19,7 +19,7 @@ from harness.core.seeds import derive_seed
 from harness.core.space import Genotype, Space
 from harness.nets import runtime
 from harness.nets.build import build_model
-from harness.nets.child import Child, has_raw_kernels
+from harness.nets.child import Child, Shared, can_be_written
 from harness.nets.training import Training, TrainingFailed, train
 
 FORGET_EVERY = 25
@@ -47,6 +47,7 @@ class ProxyEvaluator:
         if len(data.x_valid) == 0:
             raise InputError(f"data set '{data.dataset}' has no validation images; a search needs some")
         self._space, self._data, self._recipe, self._seed = space, data, recipe, seed
+        self._shared = Shared(data, recipe)
 
     def steps(self) -> int:
         """Gradient steps that one evaluation costs."""
@@ -92,13 +93,13 @@ class ProxyEvaluator:
             return "the memory did not suffice to train the network"
 
     def _network(self, proposal: Proposal, seed: int) -> keras.Model | Child:
-        """On raw kernels where they can do what the recipe asks for, which is faster; otherwise of Keras layers."""
+        """Written down where that can do what the recipe asks for, which is faster; otherwise of Keras layers."""
         recipe, data = self._recipe, self._data
         drop_path, auxiliary = recipe.drop_path > 0.0, recipe.auxiliary > 0.0
         if isinstance(proposal, Genotype) and not drop_path and not auxiliary:
             graph = lower(self._space.decode(proposal, recipe.size))
-            if has_raw_kernels(graph):
-                return Child(graph, data.image_shape, data.classes, seed)
+            if can_be_written(graph):
+                return Child(graph, data.image_shape, data.classes, seed, self._shared)
         return build_model(
             proposal,
             self._space,

@@ -81,7 +81,14 @@ class TrainingStep:
 
     def _update(self, gradients: list[tf.Tensor], learning_rate: tf.Tensor) -> None:
         flat = self._layout.join_tensors([tf.cast(gradient, tf.float32) for gradient in gradients])
-        update(self._flat, self._buffer, flat, tf.convert_to_tensor(self._flat), self._recipe, learning_rate)
+        tf.raw_ops.ResourceApplyMomentum(
+            var=self._flat.handle,
+            accum=self._buffer.handle,
+            lr=learning_rate,
+            grad=stepped(flat, tf.convert_to_tensor(self._flat), self._recipe),
+            momentum=self._recipe.momentum,
+            use_nesterov=True,
+        )
         for weight, part in zip(self._weights, self._layout.split_tensor(self._flat), strict=True):
             weight.assign(tf.cast(part, weight.dtype), read_value=False)
 
@@ -109,31 +116,11 @@ def classification_loss(labels: tf.Tensor, logits: tf.Tensor, recipe: Recipe, cl
     return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels=targets, logits=logits))
 
 
-def update(
-    weights: tf.Variable,
-    buffer: tf.Variable,
-    gradient: tf.Tensor,
-    values: tf.Tensor,
-    recipe: Recipe,
-    learning_rate: tf.Tensor,
-) -> None:
-    """One step of Nesterov momentum on vectors: the gradient is clipped, then the decay of ``values`` is added.
-
-    Args:
-        weights, buffer: changed.
-        gradient: for the weights.
-        values: the weights as they were read.
-    """
+def stepped(gradient: tf.Tensor, weights: tf.Tensor, recipe: Recipe) -> tf.Tensor:
+    """What momentum is given: the gradient clipped, then the decay of the weights added; all are vectors."""
     if recipe.gradient_clip:
         norm = tf.sqrt(2.0 * tf.nn.l2_loss(gradient))
         gradient *= recipe.gradient_clip / tf.maximum(norm, recipe.gradient_clip)
     if recipe.weight_decay:
-        gradient += recipe.weight_decay * values
-    tf.raw_ops.ResourceApplyMomentum(
-        var=weights.handle,
-        accum=buffer.handle,
-        lr=learning_rate,
-        grad=gradient,
-        momentum=recipe.momentum,
-        use_nesterov=True,
-    )
+        gradient += recipe.weight_decay * weights
+    return gradient

@@ -101,8 +101,11 @@ def train(
         pace.restore(int(state["total"]), float(state["used"]), bool(state["fixed"]))
         clock.restore(float(state["seconds"]))
     buffer = None if state is None else state["buffer"]
-    kind = ChildStep if isinstance(model, Child) else TrainingStep
-    step = kind(model, data, recipe, seed, buffer)
+    step: ChildStep | TrainingStep
+    if isinstance(model, Child):
+        step = ChildStep(model, recipe.batch, seed, buffer)
+    else:
+        step = TrainingStep(model, data, recipe, seed, buffer)
     order, validate, traced = Order(images, recipe.batch, seed), _Validation(model, data, recipe), True
     while done < pace.total:
         batch = order.batch(done)
@@ -159,12 +162,6 @@ def predict(
 def _traced(model: Network, mean: Sequence[float], std: Sequence[float]) -> Callable[[tf.Tensor], tf.Tensor]:
     """The function from uint8 images to float32 logits, traced once for any number of images."""
 
-    if isinstance(model, Child):
-        spec = tf.TensorSpec([None, *model.image_shape], tf.uint8)
-        return tf.function(
-            lambda images: model.logits(normalise(images, mean, std)), input_signature=[spec], autograph=False
-        )
-
     def logits(images: tf.Tensor) -> tf.Tensor:
         outputs = model(normalise(images, mean, std), training=False)
         return tf.cast(outputs[0] if isinstance(outputs, list | tuple) else outputs, tf.float32)
@@ -186,13 +183,15 @@ class _Validation:
     """Measures the accuracy on the validation images; traced at the first call."""
 
     def __init__(self, model: Network, data: SearchData, recipe: Recipe) -> None:
-        self._network = _traced(model, data.mean, data.std)
+        self._model = model
+        self._network = None if isinstance(model, Child) else _traced(model, data.mean, data.std)
         self._x = data.x_valid[: recipe.validation_images or None]
         self._y = data.y_valid[: recipe.validation_images or None]
 
     def __call__(self) -> list[float]:
         """The accuracy, or nothing without validation images."""
-        return [_accuracy(self._network, self._x, self._y)] if len(self._x) else []
+        network = self._network or self._model.classifier()
+        return [_accuracy(network, self._x, self._y)] if len(self._x) else []
 
 
 class _Clock:
