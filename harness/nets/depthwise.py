@@ -66,7 +66,7 @@ def depthwise(x: tf.Tensor, kernel: tf.Tensor, stride: int, dilation: int, const
         height, width = map(int, x.shape[1:3])
         parts = depthwise(scattered(x, dilation, constants), kernel, 1, 1, constants)
         return assembled(parts, dilation, height, width, constants)
-    if stride == 1 and depthwise_in_strips(int(kernel.shape[1])):
+    if stride == 1 and depthwise_in_strips(int(kernel.shape[1]), int(kernel.shape[2])):
         return _wide(x, kernel)
     return tf.raw_ops.DepthwiseConv2dNative(input=x, filter=kernel, strides=[1, stride, stride, 1], padding="SAME")
 

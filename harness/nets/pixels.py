@@ -58,12 +58,18 @@ def pooled(kind: Literal["max", "avg"], x: tf.Tensor, size: int, strides: tuple[
     vertical, horizontal = strides
     if size == 1:
         return x if strides == (1, 1) else subsampled(x, vertical, horizontal)
+    if not processor.pools_apart(size, int(x.shape[3])):
+        return _pooled(kind, x, _window(size, size, vertical, horizontal))
+    x = _pooled(kind, x, _window(1, size, 1, horizontal))
+    _, height, width, channels = x.shape
+    rows = _pooled(kind, tf.reshape(x, [-1, height, 1, width * channels]), _window(size, 1, vertical, 1))
+    return tf.reshape(rows, [-1, rows.shape[1], width, channels])
+
+
+def _pooled(kind: Literal["max", "avg"], x: tf.Tensor, window: dict[str, Any]) -> tf.Tensor:
     if kind == "avg":
-        return tf.raw_ops.AvgPool(value=x, **_window(size, size, vertical, horizontal))
-    if processor.pools_apart(size):
-        x = tf.raw_ops.MaxPool(input=x, **_window(1, size, 1, horizontal))
-        return tf.raw_ops.MaxPool(input=x, **_window(size, 1, vertical, 1))
-    return tf.raw_ops.MaxPool(input=x, **_window(size, size, vertical, horizontal))
+        return tf.raw_ops.AvgPool(value=x, **window)
+    return tf.raw_ops.MaxPool(input=x, **window)
 
 
 def _window(height: int, width: int, vertical: int, horizontal: int) -> dict[str, Any]:

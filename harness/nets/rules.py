@@ -21,11 +21,6 @@ F = tf.float32
 Strides = tuple[int, int]
 
 
-def value(graph: Graph, name: str, shape: tuple[int, ...]) -> Value:
-    """A gradient, of which no gradient is asked for."""
-    return Value(name, shape, False)
-
-
 def relu(graph: Graph, x: Value) -> Value:
     """Rectified."""
     [name] = graph.node("Relu", [x], T=F)
@@ -98,7 +93,7 @@ def depthwise(graph: Graph, x: Value, kernel: Value, stride: int, dilation: int)
         if x.varies:
             inputs = [graph.constant(x.shape), kernel, upstream]
             for_x = Value(graph.node("DepthwiseConv2dNativeBackpropInput", inputs, **attributes)[0], x.shape, False)
-        if stride == 1 and processor.depthwise_in_strips(kernel.shape[1]):
+        if stride == 1 and processor.depthwise_in_strips(kernel.shape[1], kernel.shape[2]):
             return [for_x, _in_strips(graph, x, kernel, upstream)]
         inputs = [x, graph.constant(kernel.shape), upstream]
         [for_kernel] = graph.node("DepthwiseConv2dNativeBackpropFilter", inputs, **attributes)
@@ -154,18 +149,19 @@ def assembled(graph: Graph, parts: Value, dilation: int, shape: tuple[int, ...])
 
 def pooled(graph: Graph, kind: Literal["max", "avg"], x: Value, size: int, strides: Strides) -> Value:
     """Pooling with padding ``same``; the average leaves the padding out."""
-    if size == 1 and strides == (1, 1):
-        return x
-    if size == 1 or kind == "avg":
-        return _averaged(graph, x, size, strides)
-    if processor.pools_apart(size):
-        x = _largest(graph, x, (1, size), (1, strides[1]), "SAME")
-        return _largest(graph, x, (size, 1), (strides[0], 1), "SAME")
-    return _largest(graph, x, (size, size), strides, "SAME")
+    if size == 1:
+        return x if strides == (1, 1) else _averaged(graph, x, (1, 1), strides)
+    kernel = _averaged if kind == "avg" else _largest
+    if not processor.pools_apart(size, x.shape[3]):
+        return kernel(graph, x, (size, size), strides)
+    x = kernel(graph, x, (1, size), (1, strides[1]))
+    count, height, width, channels = x.shape
+    rows = kernel(graph, reshaped(graph, x, (count, height, 1, width * channels)), (size, 1), (strides[0], 1))
+    return reshaped(graph, rows, (count, rows.shape[1], width, channels))
 
 
-def _averaged(graph: Graph, x: Value, size: int, strides: Strides) -> Value:
-    attributes = {"T": F, "ksize": (1, size, size, 1), "strides": (1, *strides, 1), "padding": "SAME"}
+def _averaged(graph: Graph, x: Value, window: Strides, strides: Strides) -> Value:
+    attributes = {"T": F, "ksize": (1, *window, 1), "strides": (1, *strides, 1), "padding": "SAME"}
     [name] = graph.node("AvgPool", [x], **attributes)
 
     def backward(upstream: Value) -> list[Value | None]:
@@ -174,7 +170,7 @@ def _averaged(graph: Graph, x: Value, size: int, strides: Strides) -> Value:
     return graph.result(name, (*_shrunk(x, strides), x.shape[3]), [x], backward)
 
 
-def _largest(graph: Graph, x: Value, window: Strides, strides: Strides, padding: str) -> Value:
+def _largest(graph: Graph, x: Value, window: Strides, strides: Strides, padding: str = "SAME") -> Value:
     attributes = {"T": F, "ksize": (1, *window, 1), "strides": (1, *strides, 1), "padding": padding}
     [name] = graph.node("MaxPool", [x], **attributes)
 
