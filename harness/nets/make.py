@@ -117,7 +117,9 @@ class Maker:
             case Pool(kind, size, stride):
                 return FastPooling2D(kind, size, (stride, stride))(x)
             case Halve(filters):
-                moved = keras.layers.ZeroPadding2D(((0, 1), (0, 1)))(x)
+                # Moved up and left; where a side is even, what moves in would never be read.
+                odd = tuple((0, int(length) % 2) for length in x.shape[1:3])
+                moved = keras.layers.ZeroPadding2D(odd)(x) if np.any(odd) else x
                 return self._side_by_side(x, FastCropping2D(((1, 0), (1, 0)))(moved), filters, 2)
             case ShakeShortcut(filters, stride):
                 moved = keras.layers.ZeroPadding2D(((1, 0), (1, 0)))(x)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import numpy as np
 import tensorflow as tf
 
 from harness.nets import processor
@@ -43,8 +44,12 @@ def subsampled(x: tf.Tensor, vertical: int, horizontal: int) -> tf.Tensor:
 
 
 def shifted(x: tf.Tensor) -> tf.Tensor:
-    """The image moved by one pixel up and left, filled with zeros, same size."""
-    return cropped(tf.pad(x, [[0, 0], [0, 1], [0, 1], [0, 0]]), 1, 0, 1, 0)
+    """The image moved by one pixel up and left, as far as every second pixel of it is read.
+
+    What moves in is zeros; where a side is even, it is left out, because it would never be read.
+    """
+    odd = [[0, int(length) % 2] for length in x.shape[1:3]]
+    return cropped(tf.pad(x, [[0, 0], *odd, [0, 0]]) if np.any(odd) else x, 1, 0, 1, 0)
 
 
 def cropped(x: tf.Tensor, top: int, bottom: int, left: int, right: int) -> tf.Tensor:

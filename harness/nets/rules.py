@@ -199,8 +199,9 @@ def floor_pool(graph: Graph, x: Value, size: int, stride: int) -> Value:
 def halved(graph: Graph, x: Value, kernels: Sequence[Value]) -> Value:
     """Factorised reduction: see :class:`harness.core.primitives.Halve`."""
     first = pooled(graph, "avg", x, 1, (2, 2))
-    # The image moved by one pixel up and left; only every second pixel of it is needed.
-    moved = cropped(graph, padded(graph, x, ((0, 0), (0, 1), (0, 1), (0, 0))), 1, 0, 1, 0)
+    # The image moved by one pixel up and left. Where a side is even, nothing of what moves in is ever read.
+    odd = tuple((0, length % 2) for length in x.shape[1:3])
+    moved = cropped(graph, padded(graph, x, ((0, 0), *odd, (0, 0))), 1, 0, 1, 0)
     second = pooled(graph, "avg", moved, 1, (2, 2))
     parts = zip((first, second), kernels, strict=True)
     return joined(graph, [convolved(graph, part, kernel) for part, kernel in parts], 3)
