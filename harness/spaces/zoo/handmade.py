@@ -8,7 +8,7 @@ from dataclasses import replace
 from harness.core.graph import LayerGraph, Layers
 from harness.core.primitives import BiasedConv, Conv, Dropout, Norm, Pool, Primitive, Relu, ShakeShortcut, Unpool
 from harness.core.space import Size
-from harness.spaces.zoo.entry import Published
+from harness.spaces.zoo.entry import ZooNetwork
 
 _SCALES = 6
 
@@ -53,13 +53,13 @@ def _fractal(size: Size) -> LayerGraph:
     node = layers.add(0, Pool("avg", size.stem_stride, size.stem_stride)) if size.stem_stride > 1 else 0
     for block in range(size.layers):
         filters = size.channels * min(2**block, 8)
-        steps = (Conv(3, 3, filters), Dropout(0.1 * block), Norm(), Relu())
+        primitives = (Conv(3, 3, filters), Dropout(0.1 * block), Norm(), Relu())
         ends = [node] * columns
         for row in range(1, depth + 1):
             # Column c, from the shallowest, has a convolution at every (depth / 2^c)-th row.
             here = [column for column in range(columns) if row % (depth >> column) == 0]
             pooled = (Pool("max", 2, 2),) if row == depth else ()
-            joined = layers.merged([layers.add(ends[column], *steps, *pooled) for column in here], "mean")
+            joined = layers.merged([layers.add(ends[column], *primitives, *pooled) for column in here], "mean")
             for column in here:
                 ends[column] = joined
         node = ends[0]
@@ -94,7 +94,7 @@ def _fabric(size: Size) -> LayerGraph:
     return layers.graph(column[-1])
 
 
-_SHAKE = Published(
+_SHAKE = ZooNetwork(
     name="shake_shake_26_2x96d",
     title="Shake-Shake 26 2x96d",
     row="DenseNet + Shake-Shake",
@@ -111,7 +111,7 @@ _SHAKE = Published(
 )
 
 HANDMADE = (
-    Published(
+    ZooNetwork(
         name="densenet_bc_190_40",
         title="DenseNet-BC",
         row="DenseNet-BC",
@@ -136,7 +136,7 @@ HANDMADE = (
         sources=(*_SHAKE.sources, "uoguelph-mlrg/Cutout: shake-shake/, util/cutout.py"),
         error=2.56,
     ),
-    Published(
+    ZooNetwork(
         name="convolutional_neural_fabric_dense",
         title="Convolutional neural fabric",
         row="ConvFabrics",
@@ -159,7 +159,7 @@ HANDMADE = (
             "for MNIST; 8 layers and 128 channels follow from the printed count and from two re-implementations."
         ),
     ),
-    Published(
+    ZooNetwork(
         name="fractalnet_3col_5block",
         title="FractalNet",
         row="FractalNet",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.core.graph import LayerGraph, Layers
 from harness.core.primitives import Conv, Depthwise, Norm, Pool, Primitive, Relu
 from harness.core.space import Size
-from harness.spaces.zoo.entry import Published
+from harness.spaces.zoo.entry import ZooNetwork
 
 _MOTIFS = {
     1: "12 max, 13 conv, 14 sep, 23 depth, 24 conv, 34 max",
@@ -26,8 +26,9 @@ def _separable(filters: int, stride: int = 1) -> tuple[Primitive, ...]:
     return (Depthwise(3, stride), Norm(), Relu(), *_conv(filters))
 
 
-def _primitive(name: str, filters: int) -> tuple[Primitive, ...]:
-    primitives: dict[str, tuple[Primitive, ...]] = {
+def _primitives(name: str, filters: int) -> tuple[Primitive, ...]:
+    """The layers of what the paper calls a primitive."""
+    by_name: dict[str, tuple[Primitive, ...]] = {
         "id": (),
         "conv": _conv(filters),
         "sep": _separable(filters),
@@ -35,7 +36,7 @@ def _primitive(name: str, filters: int) -> tuple[Primitive, ...]:
         "max": (Pool("max", 3, 1),),
         "avg": (Pool("avg", 3, 1),),
     }
-    return primitives[name]
+    return by_name[name]
 
 
 def _edges(text: str) -> list[tuple[int, int, str]]:
@@ -45,14 +46,14 @@ def _edges(text: str) -> list[tuple[int, int, str]]:
 
 
 def _motif(layers: Layers, number: int, node: int, filters: int) -> int:
-    """A motif: what meets in a node is concatenated; a 1x1 convolution at the end restores the width."""
+    """A motif: the inputs of a node are concatenated, and a 1x1 convolution at the end restores the width."""
     nodes, edges = {1: node}, _edges(_MOTIFS[number])
     for target in range(2, 5):
         parts = []
         for source, end, name in edges:
             if end == target:
-                steps = _primitive(name, filters)
-                parts.append(layers.add(nodes[source], *steps) if steps else nodes[source])
+                primitives = _primitives(name, filters)
+                parts.append(layers.add(nodes[source], *primitives) if primitives else nodes[source])
         nodes[target] = layers.merged(parts, "concat")
     return layers.add(nodes[4], *_conv(filters))
 
@@ -69,16 +70,16 @@ def _hierarchical(size: Size) -> LayerGraph:
     layers, filters = Layers(), size.channels
     node = layers.add(0, Conv(3, 3, filters, (size.stem_stride,) * 2), Norm())
     for stage in range(3):
-        for place in range(size.layers):
-            if stage > 0 or place > 0:
-                strided = place == 0
+        for number in range(size.layers):
+            if stage > 0 or number > 0:
+                strided = number == 0
                 filters *= 2 if strided else 1
                 node = layers.add(node, *_separable(filters, 2 if strided else 1))
             node = _cell(layers, node, filters)
     return layers.graph(node)
 
 
-HIERARCHICAL = Published(
+HIERARCHICAL = ZooNetwork(
     name="hierarchical_nas",
     title="Hierarchical NAS",
     row="Hierarchical NAS",

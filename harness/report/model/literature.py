@@ -1,0 +1,221 @@
+"""Published numbers that stand beside the measured ones. Data with sources; nothing is asserted against them.
+
+Table A: test accuracies of five methods on six data sets, from the documentation of NNI. Table B: cost and error of
+searches on CIFAR-10, from the paper on ENAS. The third table is NAS-Bench-201's own comparison of methods.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from harness.core.errors import InputError
+from harness.core.home import folder
+
+DIRECTORY = folder("results/published")
+
+
+@dataclass(frozen=True)
+class PublishedValue:
+    """A published accuracy.
+
+    Args:
+        value, deviation: in %; the deviation is None where none was published.
+        remark: empty, or what to know about it: the system that was measured, where it is another one than here.
+        source: where it was published.
+    """
+
+    value: float
+    deviation: float | None
+    remark: str
+    source: str
+
+    def __str__(self) -> str:
+        spread = "" if self.deviation is None else f" ± {self.deviation:.2f}"
+        remark = f" ({self.remark})" if self.remark else ""
+        return f"{self.value:.2f}{spread}{remark}"
+
+
+@dataclass(frozen=True)
+class MethodA:
+    """A method of Table A.
+
+    Args:
+        name: as published, with its version where the published system is another one than the measured.
+        method: name of the method here; it may not exist here.
+        other_system: empty, or how the published system differs from the one measured here.
+    """
+
+    name: str
+    method: str
+    other_system: str
+
+
+@dataclass(frozen=True)
+class TableA:
+    """Test accuracy in % of five methods on six data sets.
+
+    Args:
+        title, what, source: what the table is, how it was measured, where it was published.
+        remarks: what else the source says about it.
+        columns: the methods.
+        datasets: the published name of each data set, by its name here.
+        values: % by (name of the data set here, name of the method here).
+    """
+
+    title: str
+    what: str
+    source: str
+    remarks: tuple[str, ...]
+    columns: tuple[MethodA, ...]
+    datasets: dict[str, str]
+    values: dict[tuple[str, str], float]
+
+    def column(self, method: str) -> MethodA | None:
+        """The column of a method, if it has one."""
+        return next((column for column in self.columns if column.method == method), None)
+
+    def value(self, dataset: str, method: str) -> PublishedValue | None:
+        """The value of a method on a data set, both by their names here, if there is one."""
+        column, value = self.column(method), self.values.get((dataset, method))
+        if column is None or value is None:
+            return None
+        return PublishedValue(value, None, column.name if column.other_system else "", self.source)
+
+
+@dataclass(frozen=True)
+class RowB:
+    """A row of Table B; ``method`` is the method's name here or None, unpublished values are None.
+
+    ``gpus`` and ``days`` are texts because some are ranges; ``params_millions`` in millions, ``error`` in %.
+    """
+
+    name: str
+    method: str | None
+    gpus: str | None
+    days: str | None
+    params_millions: float | None
+    error: float | None
+
+
+@dataclass(frozen=True)
+class TableB:
+    """GPUs, days, parameters and test error on one data set, CIFAR-10."""
+
+    title: str
+    what: str
+    source: str
+    dataset: str
+    rows: tuple[RowB, ...]
+
+    def row(self, dataset: str, method: str) -> RowB | None:
+        """The row of a method of this project on a data set, if there is one."""
+        return next((row for row in self.rows if row.method == method and dataset == self.dataset), None)
+
+
+@cache
+def table_a() -> TableA:
+    """Table A.
+
+    Raises:
+        InputError: the file is not there, which means that this is not a checkout.
+    """
+    raw = _read("table_a.json")
+    columns = tuple(MethodA(**column) for column in raw["columns"])
+    return TableA(
+        title=raw["title"],
+        what=raw["what"],
+        source=raw["source"],
+        remarks=tuple(raw["remarks"]),
+        columns=columns,
+        datasets={row["dataset"]: row["name"] for row in raw["rows"]},
+        values={
+            (row["dataset"], column.method): value
+            for row in raw["rows"]
+            for column, value in zip(columns, row["values"], strict=True)
+        },
+    )
+
+
+@cache
+def table_b() -> TableB:
+    """Table B.
+
+    Raises:
+        InputError: the file is not there, which means that this is not a checkout.
+    """
+    raw = _read("table_b.json")
+    rows = tuple(RowB(**row) for row in raw["rows"])
+    return TableB(title=raw["title"], what=raw["what"], source=raw["source"], dataset=raw["dataset"], rows=rows)
+
+
+@dataclass(frozen=True)
+class PublishedMean:
+    """A published accuracy on a table: mean and standard deviation in %, and whether it could be read in a source."""
+
+    mean: float
+    deviation: float
+    verified: bool
+
+    def __str__(self) -> str:
+        text = f"{self.mean:.2f} ± {self.deviation:.2f}"
+        return text if self.verified else f"({text})"
+
+
+@dataclass(frozen=True)
+class BenchmarkTable:
+    """Published comparison on a tabular benchmark.
+
+    Args:
+        title, what, source, remarks: as in :class:`TableA`.
+        profile: that follows its protocol; beside others it means nothing.
+        datasets: names here.
+        rows: published name, name here (or None), and one value per data set.
+    """
+
+    title: str
+    what: str
+    source: str
+    remarks: tuple[str, ...]
+    profile: str
+    datasets: tuple[str, ...]
+    rows: tuple[tuple[str, str | None, tuple[PublishedMean, ...]], ...]
+
+    def value(self, profile: str, dataset: str, method: str) -> PublishedValue | None:
+        """The published value of a method of this project under a profile, if there is one."""
+        if profile != self.profile or dataset not in self.datasets:
+            return None
+        column = self.datasets.index(dataset)
+        known = next((values[column] for _, own, values in self.rows if own == method), None)
+        if known is None:
+            return None
+        return PublishedValue(known.mean, known.deviation, "" if known.verified else "from memory", self.source)
+
+
+@cache
+def nasbench201() -> BenchmarkTable:
+    """NAS-Bench-201's comparison.
+
+    Raises:
+        InputError: the file is not there, which means that this is not a checkout.
+    """
+    raw = _read("nasbench201.json")
+    rows = tuple(
+        (row["name"], row["method"], tuple(PublishedMean(*value) for value in row["values"])) for row in raw["rows"]
+    )
+    facts = {name: raw[name] for name in ("title", "what", "source", "profile")}
+    return BenchmarkTable(remarks=tuple(raw["remarks"]), datasets=tuple(raw["datasets"]), rows=rows, **facts)
+
+
+def _read(name: str) -> dict[str, Any]:
+    path = DIRECTORY / name
+    try:
+        raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        raise InputError(
+            f"the published numbers in results/published/{name} cannot be read ({error}); run from a checkout, "
+            "installed with 'pip install -e .'"
+        ) from error
+    return raw

@@ -1,0 +1,251 @@
+"""Images: how the parent writes a data set for searches and final trainings, and what a search is given of it.
+
+The parent loads a data set once and writes its training images, training labels and test images next to the runs. Test
+labels are never written: they stay in the parent, for :mod:`harness.run.scoring`. The split into training and
+validation images depends on the seed and on the data set and on nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.core.dataset import Dataset, Images, Labels, SearchData
+from harness.core.errors import InputError
+from harness.core.files import replacing
+from harness.core.names import directory_name
+from harness.core.seeds import derive_seed, rng
+from harness.plugins.catalogue import load_space
+from harness.run.backends.base import Tell
+from harness.run.job import Job, Phase, Workbench
+from harness.run.journal import DiskJournal, Progress
+from harness.run.scoring import HiddenLabels
+
+IMAGES, LABELS, TEST_IMAGES, META = "x_train.npy", "y_train.npy", "x_test.npy", "meta.json"
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class PreparedImages:
+    """A prepared data set on disk.
+
+    Args:
+        directory: where it is.
+        share: of the validation images.
+        checksum: SHA-256 of the complete data set, test labels included; stored with every run.
+    """
+
+    phases: ClassVar[tuple[Phase, ...]] = ("search", "final")
+    tensorflow: ClassVar[bool] = True
+    together: ClassVar[int] = 1
+
+    directory: Path
+    share: float
+    checksum: str
+
+    def split_path(self, seed: int) -> Path:
+        """Where the split of a seed is stored."""
+        return self.directory / f"split-{self.share:g}-{seed}.npz"
+
+    @property
+    def hidden(self) -> tuple[Path, ...]:
+        """The test images."""
+        return (self.directory / TEST_IMAGES,)
+
+    def reads(self, seed: int, phase: Phase) -> tuple[Path, ...]:
+        """The files that a phase reads."""
+        mine = self.split_path(seed) if phase == "search" else self.directory / TEST_IMAGES
+        return (*(self.directory / name for name in (META, IMAGES, LABELS)), mine)
+
+    def start(self, job: Job) -> str:
+        """Starts TensorFlow for a search."""
+        from harness.nets import runtime
+
+        seed = derive_seed(job.seed, "global generators")
+        return runtime.start(threads=job.threads, deterministic=job.profile.budget.counted, seed=seed)
+
+    def open(self, job: Job, tell: Tell) -> Workbench:
+        """Proposals are trained on the proxy task; the log is on disk."""
+        from harness.nets.evaluator import ProxyEvaluator
+
+        space = load_space(job.space, job.space_source)
+        data = search_data(self, job.seed)
+        evaluator = ProxyEvaluator(space, data, job.profile.proxy, derive_seed(job.seed, "proxy training"))
+        journal = DiskJournal(job.directory, Progress(job.directory.progress, "search", tell))
+        return Workbench(space, data, evaluator, journal, time.perf_counter)
+
+
+class ImageSets:
+    """The image data sets of a command, for its plan: each is loaded when it is prepared, and only if it is needed.
+
+    Args:
+        names: on the command line.
+        load: loads the data set with such a name.
+        share: of the validation images.
+        out: directory of the records.
+    """
+
+    def __init__(self, names: Iterable[str], load: Callable[[str], Dataset], share: float, out: Path) -> None:
+        self._load, self._share, self._out = load, share, out
+        self.spaces: Mapping[str, str | None] = dict.fromkeys(names)
+        self.scorer = HiddenLabels(lambda name: load(name).y_test)
+
+    def prepare(self, name: str, seeds: Iterable[int], check: Callable[[str], None]) -> PreparedImages:
+        """Writes what searches and final trainings read; ``check`` is told the checksum before that."""
+        data = self._load(name)
+        prepared = locate(data, self._share, self._out)
+        check(prepared.checksum)
+        write(data, prepared, seeds)
+        self.scorer.keep(name, data.y_test)
+        return prepared
+
+
+def split(labels: Labels, groups: Labels | None, share: float, seed: int, dataset: str) -> tuple[Indices, Indices]:
+    """Indices of the training and of the validation images, both in random order.
+
+    Stratified: every class gives ``share`` of its images, at least one if it has two. With ``groups``, whole groups go
+    to validation, in random order, until ``share`` of the images is reached.
+
+    Raises:
+        InputError: there is nothing to split off, or everything would be.
+    """
+    generator = rng(seed, f"split/{dataset}")
+    chosen = np.zeros(len(labels), bool)
+    if groups is None:
+        for label in np.unique(labels):
+            members = np.flatnonzero(labels == label)
+            count = min(max(1, round(share * len(members))), len(members) - 1)
+            chosen[generator.permutation(members)[:count]] = True
+    else:
+        for group in generator.permutation(np.unique(groups)):
+            if chosen.sum() >= share * len(labels):
+                break
+            chosen |= groups == group
+    if not chosen.any() or chosen.all():
+        raise InputError(f"data set '{dataset}' has too few images or groups to split off a validation set")
+    return generator.permutation(np.flatnonzero(~chosen)), generator.permutation(np.flatnonzero(chosen))
+
+
+def locate(data: Dataset, share: float, out: Path) -> PreparedImages:
+    """Where a data set belongs below ``out``; writes nothing."""
+    return PreparedImages(out / "prepared" / directory_name(data.name), share, _checksum(data))
+
+
+def write(data: Dataset, prepared: PreparedImages, seeds: Iterable[int]) -> None:
+    """Writes a data set and its splits where they belong, unless the very same data is already there.
+
+    Args:
+        data: the complete data set.
+        prepared: what :func:`locate` returned for it.
+        seeds: one split each.
+
+    Raises:
+        InputError: the set cannot be split.
+    """
+    splits = {seed: split(data.y_train, data.groups, prepared.share, seed, data.name) for seed in seeds}
+    if _stored_checksum(prepared.directory) != prepared.checksum:
+        _write_arrays(data, prepared)
+    for seed, (train, valid) in splits.items():
+        with replacing(prepared.split_path(seed)) as new:
+            np.savez(new, train=train, valid=valid)
+
+
+def search_data(prepared: PreparedImages, seed: int) -> SearchData:
+    """What a search may see: the training and the validation part of the training images."""
+    images, labels = _training_part(prepared)
+    with np.load(prepared.split_path(seed)) as stored:
+        train, valid = stored["train"], stored["valid"]
+    return _search_data(prepared, (images[train], labels[train]), (images[valid], labels[valid]))
+
+
+def final_data(prepared: PreparedImages) -> tuple[SearchData, Images]:
+    """For the final training: all training images and no validation images, and the test images without labels."""
+    images, labels = _training_part(prepared)
+    test: Images = np.load(prepared.directory / TEST_IMAGES, mmap_mode="r")
+    return _search_data(prepared, (images, labels), (images[:0], labels[:0])), test
+
+
+def class_names(prepared: PreparedImages) -> list[str]:
+    """The classes of a prepared data set, in label order."""
+    return list(_meta(prepared.directory)["classes"])
+
+
+def _training_part(prepared: PreparedImages) -> tuple[Images, Labels]:
+    images: Images = np.load(prepared.directory / IMAGES, mmap_mode="r")
+    labels: Labels = np.load(prepared.directory / LABELS, mmap_mode="r")
+    return images, labels
+
+
+def _search_data(prepared: PreparedImages, train: tuple[Images, Labels], valid: tuple[Images, Labels]) -> SearchData:
+    for array in (*train, *valid):
+        array.flags.writeable = False
+    meta = _meta(prepared.directory)
+    return SearchData(
+        dataset=meta["name"],
+        x_train=train[0],
+        y_train=train[1],
+        x_valid=valid[0],
+        y_valid=valid[1],
+        classes=len(meta["classes"]),
+        mean=tuple(meta["mean"]),
+        std=tuple(meta["std"]),
+        flip=meta["flip"],
+        crop_padding=meta["crop_padding"],
+        cutout=meta["cutout"],
+    )
+
+
+def _described(data: Dataset) -> dict[str, Any]:
+    return {
+        "name": data.name,
+        "classes": list(data.classes),
+        "mean": [float(value) for value in data.mean],
+        "std": [float(value) for value in data.std],
+        "flip": data.flip,
+        "crop_padding": data.crop_padding,
+        "cutout": data.cutout,
+    }
+
+
+def _checksum(data: Dataset) -> str:
+    digest = hashlib.sha256(json.dumps(_described(data), sort_keys=True).encode())
+    groups = np.zeros(0, np.int64) if data.groups is None else data.groups
+    for array in (data.x_train, data.y_train, data.x_test, data.y_test, groups):
+        digest.update(f"{array.shape}{array.dtype}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _meta(directory: Path) -> dict[str, Any]:
+    meta: dict[str, Any] = json.loads((directory / META).read_text(encoding="utf-8"))
+    return meta
+
+
+def _stored_checksum(directory: Path) -> str:
+    try:
+        return str(_meta(directory)["checksum"])
+    except (OSError, ValueError, KeyError):
+        return ""
+
+
+def _write_arrays(data: Dataset, prepared: PreparedImages) -> None:
+    """Writes into a temporary directory and renames it, so that a killed process leaves nothing half-written."""
+    directory = prepared.directory
+    temporary = directory.with_name(f".{os.getpid()}-{directory.name}")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    for name, array in ((IMAGES, data.x_train), (LABELS, data.y_train), (TEST_IMAGES, data.x_test)):
+        np.save(temporary / name, array)
+    (temporary / META).write_text(json.dumps({**_described(data), "checksum": prepared.checksum}), encoding="utf-8")
+    shutil.rmtree(directory, ignore_errors=True)
+    temporary.rename(directory)

@@ -1,0 +1,118 @@
+"""The split, and what is written for the child processes."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.core.dataset import Dataset
+from harness.core.errors import InputError
+from harness.run.images import final_data, locate, search_data, split, write
+
+
+def make(groups: np.ndarray | None = None, name: str = "little") -> Dataset:
+    """90 training images whose pixels are their index, 30 test images whose labels are a pattern found nowhere else."""
+    y_train = np.repeat(np.arange(3), [60, 20, 10]).astype(np.int64)
+    x_train = np.tile(np.arange(90, dtype=np.uint8)[:, None, None, None], (1, 4, 4, 1))
+    x_test = np.full((30, 4, 4, 1), 200, np.uint8)
+    y_test = (np.arange(30) * 7 % 3).astype(np.int64)
+    return Dataset(name, x_train, y_train, x_test, y_test, ("a", "b", "c"), (1.0,), (2.0,), groups=groups)
+
+
+def test_a_split_is_disjoint_complete_stratified_and_shuffled() -> None:
+    labels = make().y_train
+    train, valid = split(labels, None, 0.1, 0, "little")
+    assert sorted([*train, *valid]) == list(range(90))
+    assert np.bincount(labels[valid]).tolist() == [6, 2, 1]
+    assert train.tolist() != sorted(train)
+    assert len(set(labels[train[:20]])) > 1, "the first images of the split must not all be of one class"
+
+
+def test_a_split_depends_on_seed_and_data_set_alone() -> None:
+    labels = make().y_train
+    first, again = (split(labels, None, 0.1, 4, "little") for _ in range(2))
+    assert np.array_equal(first[0], again[0])
+    assert np.array_equal(first[1], again[1])
+    assert not np.array_equal(first[1], split(labels, None, 0.1, 5, "little")[1])
+    assert not np.array_equal(first[1], split(labels, None, 0.1, 4, "other")[1])
+
+
+def test_every_class_that_can_has_images_on_both_sides() -> None:
+    labels = np.array([0, 0, 1, 1, 2], np.int64)
+    train, valid = split(labels, None, 0.01, 0, "tiny")
+    assert sorted(labels[valid]) == [0, 1]
+    assert sorted(labels[train]) == [0, 1, 2]
+
+
+def test_groups_stay_whole() -> None:
+    groups = np.arange(90, dtype=np.int64) // 9
+    train, valid = split(make().y_train, groups, 0.15, 1, "little")
+    assert not set(groups[train]) & set(groups[valid])
+    assert len(valid) == 18
+
+
+@pytest.mark.parametrize("groups", [np.zeros(90, np.int64), None])
+def test_what_cannot_be_split_is_refused(groups: np.ndarray | None) -> None:
+    labels = make().y_train if groups is not None else np.array([0, 1, 2], np.int64)
+    with pytest.raises(InputError, match="too few"):
+        split(labels, groups, 0.1, 0, "little")
+
+
+def test_a_search_sees_train_and_validation_images_and_cannot_write_them(tmp_path: Path) -> None:
+    data = make()
+    prepared = locate(data, 0.1, tmp_path)
+    write(data, prepared, [3])
+    seen = search_data(prepared, 3)
+    train, valid = split(data.y_train, None, 0.1, 3, "little")
+    assert np.array_equal(seen.x_train[:, 0, 0, 0], train)
+    assert np.array_equal(seen.x_valid[:, 0, 0, 0], valid)
+    assert np.array_equal(seen.y_train, data.y_train[train])
+    assert (seen.classes, seen.mean, seen.std, seen.image_shape) == (3, (1.0,), (2.0,), (4, 4, 1))
+    for array in (seen.x_train, seen.y_train, seen.x_valid, seen.y_valid):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0
+
+
+def test_the_final_training_gets_every_training_image(tmp_path: Path) -> None:
+    data = make()
+    prepared = locate(data, 0.1, tmp_path)
+    write(data, prepared, [3])
+    seen, test = final_data(prepared)
+    assert np.array_equal(seen.x_train, data.x_train)
+    assert np.array_equal(seen.y_train, data.y_train)
+    assert len(seen.x_valid) == len(seen.y_valid) == 0
+    assert np.array_equal(test, data.x_test)
+
+
+def test_test_labels_are_never_written(tmp_path: Path) -> None:
+    data = make()
+    write(data, locate(data, 0.1, tmp_path), [0, 1])
+    needles = [data.y_test.astype(kind).tobytes() for kind in (np.int64, np.int32, np.uint8)]
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(files) == 6
+    for path in files:
+        content = path.read_bytes()
+        assert not any(needle in content for needle in needles), path
+
+
+def test_the_same_data_is_written_once_and_other_data_replaces_it(tmp_path: Path) -> None:
+    data = make()
+    prepared = locate(data, 0.1, tmp_path)
+    write(data, prepared, [0])
+    images = prepared.directory / "x_train.npy"
+    before = images.stat().st_ino
+    write(data, prepared, [0, 1])
+    assert images.stat().st_ino == before
+    other = dataclasses.replace(data, x_train=data.x_train + 1)
+    assert locate(other, 0.1, tmp_path).checksum != prepared.checksum
+    write(other, locate(other, 0.1, tmp_path), [0])
+    assert np.array_equal(np.load(images), other.x_train)
+
+
+def test_the_checksum_knows_the_test_labels(tmp_path: Path) -> None:
+    data = make()
+    other = dataclasses.replace(data, y_test=data.y_test[::-1].copy())
+    assert locate(data, 0.1, tmp_path).checksum != locate(other, 0.1, tmp_path).checksum

@@ -1,0 +1,107 @@
+"""Scoring: the only place where test labels are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_run_plan import request_for
+
+from harness.core.errors import InputError
+from harness.core.record import Record
+from harness.run.job import Job, Outcome
+from harness.run.plan import make_plan
+from harness.run.scoring import HiddenLabels, accuracy, finish
+from harness.run.store import write_json
+
+COMMAND = {"command": "python -m harness run", "cpu": "a processor"}
+
+
+def test_accuracy_is_the_share_of_right_answers() -> None:
+    probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]], np.float32)
+    assert accuracy(probabilities, np.array([0, 1, 1])) == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "reason"),
+    [(np.ones((2, 2)), "shape"), (np.ones(3), "shape"), (np.full((3, 2), np.nan), "diverged")],
+)
+def test_predictions_that_say_nothing_have_no_accuracy(probabilities: np.ndarray, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        accuracy(probabilities, np.array([0, 1, 1]))
+
+
+def trained(tmp_path: Path) -> Job:
+    """A job whose two phases have left their results."""
+    job = make_plan(request_for(tmp_path)).jobs[0]
+    job.directory.path.mkdir(parents=True)
+    write_json(job.directory.settings, {"draws": 1})
+    found = {"proposal": {"text": "macro-3:x"}, "search": {"steps": 4}, "title": "Good", "process": {"device": "CPU"}}
+    write_json(job.directory.search, found)
+    result = {"final": {"steps": 9}, "parameters": 10, "macs": 20, "process": {"device": "CPU"}}
+    write_json(job.directory.final, result)
+    labels = np.load(tmp_path / "data" / "squares" / "y_test.npy")
+    labels[:15] = 1 - labels[:15]
+    np.savez(job.directory.predictions, probabilities=np.eye(2, dtype=np.float32)[labels])
+    return job
+
+
+def labels_of(tmp_path: Path) -> HiddenLabels:
+    return HiddenLabels(lambda name: np.load(tmp_path / "data" / name / "y_test.npy"))
+
+
+def test_a_record_is_written_and_says_everything(tmp_path: Path) -> None:
+    job = trained(tmp_path)
+    record = finish(job, Outcome("ok"), labels_of(tmp_path), COMMAND)
+    assert record.test_accuracy == 0.75
+    assert (record.parameters, record.macs, record.settings, record.proposal) == (10, 20, {"draws": 1}, "macro-3:x")
+    assert record.provenance["device"] == "a processor"
+    assert record.provenance["data"] == job.prepared.checksum
+    assert Record.read(job.directory.record) == record
+
+
+def test_a_failure_keeps_what_is_known(tmp_path: Path) -> None:
+    job = trained(tmp_path)
+    record = finish(job, Outcome("failed", "it crashed"), labels_of(tmp_path), COMMAND)
+    assert (record.status, record.reason, record.test_accuracy) == ("failed", "it crashed", None)
+    assert record.search == {"steps": 4}
+    assert Record.read(job.directory.record) == record
+
+
+def test_predictions_that_diverged_are_a_failed_row(tmp_path: Path) -> None:
+    job = trained(tmp_path)
+    np.savez(job.directory.predictions, probabilities=np.full((60, 2), np.nan, np.float32))
+    record = finish(job, Outcome("ok"), labels_of(tmp_path), COMMAND)
+    assert record.status == "failed"
+    assert "diverged" in record.reason
+
+
+def test_a_run_that_another_process_has_leaves_no_record(tmp_path: Path) -> None:
+    job = trained(tmp_path)
+    record = finish(job, Outcome("busy", "another process"), labels_of(tmp_path), COMMAND)
+    assert record.status == "failed"
+    assert not job.directory.record.exists()
+
+
+def test_labels_that_cannot_be_read_are_a_failed_row(tmp_path: Path) -> None:
+    def broken(name: str) -> np.ndarray:
+        raise InputError(f"{name} is gone")
+
+    record = finish(trained(tmp_path), Outcome("ok"), HiddenLabels(broken), COMMAND)
+    assert (record.status, record.reason) == ("failed", "squares is gone")
+
+
+def test_labels_are_loaded_once() -> None:
+    calls: list[str] = []
+
+    def load(name: str) -> np.ndarray:
+        calls.append(name)
+        return np.zeros(3, np.int64)
+
+    labels = HiddenLabels(load)
+    labels.of("a")
+    labels.of("a")
+    labels.keep("b", np.ones(3, np.int64))
+    assert labels.of("b").sum() == 3
+    assert calls == ["a"]

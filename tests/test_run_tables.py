@@ -1,0 +1,254 @@
+"""Grids of searches on tables in real child processes: good and bad methods, the fence, kills and repetition."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from harness.datasets.table import source
+from plugin_files import write_method
+from tables_on_disk import write_table
+from test_run_scheduler import COMMAND, Lines
+
+from harness.core.budget import Budget, BudgetSpent, Meter
+from harness.core.errors import InputError
+from harness.core.home import CHECKOUT as ROOT
+from harness.core.record import Record
+from harness.core.table import Signal, Table
+from harness.report.model.load import load_runs
+from harness.run.backends.local import Local
+from harness.run.plan import make_plan
+from harness.run.profiles import NB201, SMOKE
+from harness.run.request import Request
+from harness.run.scheduler import Scheduler
+from harness.run.tables import TableEvaluator
+
+QUICK = dataclasses.replace(NB201, name="table", budget=Budget(200, "s"))
+IMPATIENT = dataclasses.replace(QUICK, search_seconds=15)
+
+
+def request_for(tmp_path: Path, methods: tuple[str, ...], **changes: object) -> Request:
+    path = write_table(tmp_path)
+    request = Request(
+        methods=methods,
+        datasets=(f"table:{path}",),
+        profile=QUICK,
+        seeds=tuple(range(6)),
+        out=tmp_path / "out",
+        data_root=tmp_path / "data",
+    )
+    return dataclasses.replace(request, **changes)  # type: ignore[arg-type]
+
+
+def run(request: Request) -> tuple[list[Record], Lines]:
+    screen = Lines()
+    backend = Local()
+    records = Scheduler(make_plan(request, backend.capacity), backend, COMMAND, screen).run()
+    return sorted(records, key=lambda record: (record.method, record.seed)), screen
+
+
+def table_of(request: Request) -> Table:
+    table = source(Path(request.datasets[0].removeprefix("table:"))).load(request.data_root)
+    assert isinstance(table, Table)
+    return table
+
+
+def test_records_say_what_the_table_says(tmp_path: Path) -> None:
+    request = request_for(tmp_path, ("random_search", "regularized_evolution"))
+    records, screen = run(request)
+    table = table_of(request)
+    assert [(r.method, r.seed, r.status) for r in records] == [
+        (method, seed, "ok") for method in ("random_search", "regularized_evolution") for seed in range(6)
+    ]
+    for record in records:
+        row = table.rows[record.proposal]
+        assert record.test_accuracy == table.score[row]
+        assert table.parameters is not None
+        assert record.parameters == table.parameters[row]
+        assert record.final == {"optimum": table.score.max()}
+        assert record.recipes["final"]["score"] == "test accuracy"
+        assert record.search["charged"] <= 200
+        assert 200 / 15 - 1 <= record.search["evaluations"] <= 200 / 5
+        assert (record.space, record.native) == ("table", "cell")
+    shares = [view.share for view in screen.views]
+    assert shares == sorted(shares)
+    assert screen.views[-1].share == 1
+    stored = load_runs(request.out)
+    assert [run.record for run in stored] == records
+    for one in stored:
+        assert one.proposals[-1]["genotype"] == one.record.proposal
+        accuracies = [row["accuracy"] for row in one.proposals]
+        assert accuracies == sorted(accuracies)
+    assert run(request)[0] == records, "what is over is not done again"
+
+
+def test_a_result_depends_on_the_seed_and_not_on_how_the_work_was_divided(tmp_path: Path) -> None:
+    methods = ("random_search", "regularized_evolution")
+    whole, _ = run(request_for(tmp_path, methods))
+    parts = []
+    for seed in (5, 0, 3):
+        out = tmp_path / f"part {seed}"
+        parts += run(request_for(tmp_path, methods, seeds=(seed,), out=out, workers=1))[0]
+    known = {(record.method, record.seed): record for record in whole}
+    for record in parts:
+        same = known[record.method, record.seed]
+        for fact in ("proposal", "test_accuracy", "parameters"):
+            assert getattr(record, fact) == getattr(same, fact)
+        for fact in ("charged", "evaluations", "unique", "steps"):
+            assert record.search[fact] == same.search[fact]
+    assert len({record.proposal for record in whole}) > 1
+
+
+BAD = {
+    "leaves": ("if self.is_third(task): os._exit(3)", "ended itself with exit code 3"),
+    "loops": ("while self.is_third(task): pass", "time-out: the search was stopped at its hard cap of 15 s"),
+    "raises": ("if self.is_third(task): raise ValueError('no')", "raised ValueError: no"),
+    "elsewhere": ("if self.is_third(task): task.propose('table:d,d,d'); return", "not in space"),
+}
+_BODY = """
+Plugin.is_third = lambda self, task: task.rng.bit_generator.seed_seq.entropy == {third}
+{line}
+task.evaluate([task.space.sample(task.rng)])
+"""
+
+
+def third_seed() -> int:
+    from harness.core.seeds import derive_seed
+
+    return derive_seed(2, "search")
+
+
+def test_a_method_that_breaks_its_process_loses_one_run_only(tmp_path: Path) -> None:
+    files = [
+        write_method(tmp_path, name, _BODY.format(third=third_seed(), line=line)) for name, (line, _) in BAD.items()
+    ]
+    records, screen = run(
+        request_for(tmp_path, tuple(BAD), plugins=tuple(files), seeds=(0, 1, 2, 3), profile=IMPATIENT)
+    )
+    for record in records:
+        if record.seed == 2:
+            assert record.status == "failed", record.method
+            assert BAD[record.method][1] in record.reason
+        else:
+            assert record.status == "ok", record.reason
+    assert len(records) == 4 * len(BAD)
+    assert any("1 failed: the search's process ended itself" in line for line in screen.lines)
+
+
+_THIEF = """
+import glob, importlib, pathlib
+found = []
+for name in [{csv!r}, *glob.glob({out!r} + "/**/record.json", recursive=True)]:
+    try:
+        found.append(pathlib.Path(name).read_bytes())
+    except OSError:
+        pass
+try:
+    found.append(importlib.import_module("harness.datasets.table").__name__)
+except (ImportError, OSError):
+    pass
+if found:
+    raise ValueError(f"found {{len(found)}} things")
+"""
+
+
+def test_a_search_reads_neither_the_table_nor_other_results(tmp_path: Path) -> None:
+    run(request_for(tmp_path, ("random_search",)))
+    looks = _THIEF.format(csv=str(tmp_path / "small.csv"), out=str(tmp_path / "out"))
+    with pytest.raises(ValueError, match="found 8 things"):  # outside of a search there is no fence
+        exec(looks)
+    thief = write_method(tmp_path, "thief", f"{looks}task.evaluate([task.space.sample(task.rng)])")
+    records, _ = run(request_for(tmp_path, ("thief",), plugins=(thief,), seeds=(0, 9)))
+    assert [record.status for record in records] == ["ok", "ok"], records[0].reason
+    with np.load(next((tmp_path / "out" / "prepared").rglob("*.npz"))) as stored:
+        assert set(stored.files) == {"genotypes", "accuracy", "seconds"}, "what a search may read has no scores"
+
+
+def test_a_method_that_trains_says_why_it_cannot(tmp_path: Path) -> None:
+    records, _ = run(request_for(tmp_path, ("darts",), seeds=(0,)))
+    assert records[0].status == "unsupported"
+    assert "has no images to train them on" in records[0].reason
+
+
+def test_a_query_that_does_not_fit_ends_the_search() -> None:
+    rows, signal = {"t:0": 0, "t:1": 1}, Signal(np.array([0.5, 0.6]), np.array([6.0, 3.0]))
+    evaluator = TableEvaluator(rows, signal, 7)
+    meter = Meter(Budget(10, "s"), 7, clock=lambda: 0.0)
+    first = evaluator.evaluate("t:0", 0, meter)  # type: ignore[arg-type]
+    assert (first.accuracy, first.curve, first.seconds, first.steps) == (0.5, (0.5,), 6.0, 7)
+    meter.charge(seconds=first.seconds, steps=first.steps)
+    with pytest.raises(BudgetSpent):
+        evaluator.evaluate("t:0", 1, meter)  # type: ignore[arg-type]
+    assert evaluator.evaluate("t:1", 1, meter).accuracy == 0.6  # type: ignore[arg-type]
+    unknown = TableEvaluator(rows, signal, 7).evaluate("t:2", 2, Meter(Budget(10, "s"), 7, clock=lambda: 0.0))  # type: ignore[arg-type]
+    assert unknown.failure
+    assert (unknown.accuracy, unknown.seconds) == (0.0, 4.5)
+
+
+def test_budgets_in_evaluations_count_look_ups(tmp_path: Path) -> None:
+    profile = dataclasses.replace(QUICK, budget=Budget(7, "evals"))
+    records, _ = run(request_for(tmp_path, ("random_search",), profile=profile, seeds=(0, 1)))
+    assert [record.search["evaluations"] for record in records] == [7, 7]
+    assert [record.search["charged"] for record in records] == [7, 7]
+
+
+def test_tables_and_images_do_not_mix(tmp_path: Path) -> None:
+    table = request_for(tmp_path, ("random_search",))
+    with pytest.raises(InputError, match="is a table and profile 'smoke' trains; use --profile nb201"):
+        make_plan(dataclasses.replace(table, profile=SMOKE))
+    with pytest.raises(InputError, match="'toy' is a set of images"):
+        make_plan(dataclasses.replace(table, datasets=("toy",)))
+    with pytest.raises(InputError, match="is one of space 'table', not of 'cell'"):
+        make_plan(dataclasses.replace(table, space="cell"))
+
+
+def test_another_table_is_not_mixed_in(tmp_path: Path) -> None:
+    request = request_for(tmp_path, ("random_search",), seeds=(0, 1))
+    run(request)
+    for record in request.out.rglob("record.json"):
+        if record.parent.name == "1":
+            record.unlink()
+    path = tmp_path / "small.csv"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines[:-1], lines[-1].rsplit(",", 1)[0] + ",1001"]) + "\n")
+    with pytest.raises(InputError, match="was made with another data"):
+        make_plan(dataclasses.replace(request, methods=("random_search",)))
+
+
+@pytest.mark.parametrize("seconds", [0.4, 1.2, 2.0])
+def test_a_killed_command_continues_with_the_same_numbers(tmp_path: Path, seconds: float) -> None:
+    path = write_table(tmp_path)
+    slow = write_method(
+        tmp_path,
+        "slow",
+        "import time\nwhile True:\n    time.sleep(0.002)\n    task.evaluate([task.space.sample(task.rng)])",
+    )
+    words = [sys.executable, "-m", "harness", "run", "--methods", "slow,random_search", "--datasets", f"table:{path}"]
+    words += ["--profile", "nb201", "--budget", "200s", "--seeds", "0-29", "--plugin", str(slow)]
+
+    def start(out: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [*words, "--out", str(tmp_path / out)], cwd=ROOT, start_new_session=True,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    killed = start("killed")
+    time.sleep(2 + seconds)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait()
+    again, calm = start("killed"), start("calm")
+    assert (again.wait(timeout=300), calm.wait(timeout=300)) == (0, 0)
+    tables = [(tmp_path / out / "performance.md").read_bytes() for out in ("killed", "calm")]
+    assert tables[0] == tables[1]
+    for record in (tmp_path / "calm").rglob("record.json"):
+        other = json.loads((tmp_path / "killed" / record.relative_to(tmp_path / "calm")).read_text())
+        mine = json.loads(record.read_text())
+        assert (other["proposal"], other["test_accuracy"]) == (mine["proposal"], mine["test_accuracy"])
