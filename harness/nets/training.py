@@ -76,7 +76,8 @@ def train(
     every step until then), and lowered later only if the machine has become too slow for it.
 
     Args:
-        model: takes normalised images and returns logits, or a list of two logits with an auxiliary head.
+        model: takes normalised images and returns logits, or a list of two logits with an auxiliary head; or a proxy
+            network, which was made for the same data and recipe and is trained in one go, without a checkpoint.
         data: the training images are read where they lie; without validation images nothing is validated.
         recipe: all of it applies except ``size``.
         seed: of the order of the images and of the augmentation; the weights' seed was the builder's.
@@ -90,6 +91,8 @@ def train(
         TrainingFailed: the loss is not finite any more.
         InputError: there is nothing to train on, or the checkpoint belongs to another training.
     """
+    if checkpoint is not None and isinstance(model, Child):
+        raise ValueError("a proxy network has no checkpoint")
     clock = _Clock()
     images = len(data.x_train[: recipe.train_images or None])
     if images == 0 or recipe.steps < 1:
@@ -155,12 +158,15 @@ def predict(
         batch: images per call.
     """
     if len(images) == 0:
-        return np.zeros((0, model.outputs[0].shape[-1]), np.float32)
+        classes = model.classes if isinstance(model, Child) else model.outputs[0].shape[-1]
+        return np.zeros((0, classes), np.float32)
     return tf.nn.softmax(_logits(_traced(model, mean, std), images, batch)).numpy()
 
 
 def _traced(model: Network, mean: Sequence[float], std: Sequence[float]) -> Callable[[tf.Tensor], tf.Tensor]:
     """The function from uint8 images to float32 logits, traced once for any number of images."""
+    if isinstance(model, Child):
+        return model.classifier()
 
     def logits(images: tf.Tensor) -> tf.Tensor:
         outputs = model(normalise(images, mean, std), training=False)
@@ -183,15 +189,15 @@ class _Validation:
     """Measures the accuracy on the validation images; traced at the first call."""
 
     def __init__(self, model: Network, data: SearchData, recipe: Recipe) -> None:
-        self._model = model
-        self._network = None if isinstance(model, Child) else _traced(model, data.mean, data.std)
+        # A proxy network's function depends on its present weights and is made anew each time.
+        fixed = None if isinstance(model, Child) else _traced(model, data.mean, data.std)
+        self._network = lambda: fixed or _traced(model, data.mean, data.std)
         self._x = data.x_valid[: recipe.validation_images or None]
         self._y = data.y_valid[: recipe.validation_images or None]
 
     def __call__(self) -> list[float]:
         """The accuracy, or nothing without validation images."""
-        network = self._network or self._model.classifier()
-        return [_accuracy(network, self._x, self._y)] if len(self._x) else []
+        return [_accuracy(self._network(), self._x, self._y)] if len(self._x) else []
 
 
 class _Clock:
