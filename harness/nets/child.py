@@ -164,7 +164,8 @@ class Child:
         loss, upstream = rules.cross_entropy(graph, logits, targets)
         gradients = graph.gradients(logits, upstream, arrays)
         gradient = _put_together(graph, self.layout, gradients)
-        parts = [Value(part[place], (part[3],), False) for place in (0, 1) for part in found]
+        means = [Value(mean, (width,), False) for mean, _, _, width in found]
+        parts = means + [Value(variance, (width,), False) for _, variance, _, width in found]
         statistics = rules.joined(graph, parts, 0) if parts else Value(graph.filled(0.0, (0,)), (0,), False)
         factors = [np.full(width, factor) for *_, factor, width in found]
         ones = [np.ones(width) for *_, width in found]

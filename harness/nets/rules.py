@@ -15,7 +15,7 @@ from harness.core.graph import Merge
 from harness.core.measure import floor_pooled
 from harness.nets import processor
 from harness.nets.norm import EPSILON
-from harness.nets.written import Graph, Value
+from harness.nets.written import Backward, Graph, Value
 
 F = tf.float32
 Strides = tuple[int, int]
@@ -339,7 +339,7 @@ def normalised(graph: Graph, x: Value, scale: Value, offset: Value) -> tuple[Val
     )
 
 
-def _normal_gradient(graph: Graph, x: Value, scale: Value, mean: str, variance: str):
+def _normal_gradient(graph: Graph, x: Value, scale: Value, mean: str, variance: str) -> Backward:
     def backward(upstream: Value) -> list[Value | None]:
         inputs = [upstream, x, scale, mean, variance]
         names = graph.node("FusedBatchNormGrad", inputs, T=F, epsilon=EPSILON, is_training=True)

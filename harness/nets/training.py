@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import keras
 import numpy as np
@@ -34,7 +35,7 @@ _BATCH = 256
 """Images per call in validation and prediction."""
 
 
-Network = keras.Model | Child
+Network: TypeAlias = keras.Model | Child
 
 
 class TrainingFailed(Exception):
@@ -230,7 +231,7 @@ class _Checkpoint:
     """
 
     def __init__(self, path: Path | None, label: str, model: Network) -> None:
-        self._path, self._label, self._model = path, label, model
+        self._path, self._label, self._variables = path, label, [] if isinstance(model, Child) else model.variables
         self._last = time.perf_counter()
 
     def due(self) -> bool:
@@ -242,11 +243,11 @@ class _Checkpoint:
             return None
         with np.load(self._path) as file:
             state = dict(file)
-        values = [state.get(f"variable {place}") for place in range(len(self._model.variables))]
-        shapes = [tuple(variable.shape) for variable in self._model.variables]
+        values = [state.get(f"variable {place}") for place in range(len(self._variables))]
+        shapes = [tuple(variable.shape) for variable in self._variables]
         if str(state["label"]) != self._label or [getattr(v, "shape", None) for v in values] != shapes:
             raise InputError(f"the checkpoint {self._path} belongs to another training; delete it to start anew")
-        for variable, value in zip(self._model.variables, values, strict=True):
+        for variable, value in zip(self._variables, values, strict=True):
             variable.assign(value)
         return state
 
@@ -254,7 +255,7 @@ class _Checkpoint:
         """Replaces the file, atomically."""
         if self._path is None:
             return
-        state = {f"variable {place}": variable.numpy() for place, variable in enumerate(self._model.variables)}
+        state = {f"variable {place}": variable.numpy() for place, variable in enumerate(self._variables)}
         progress = {"done": done, "total": pace.total, "used": pace.used, "fixed": pace.fixed, "seconds": seconds}
         state.update({name: np.array(value) for name, value in progress.items()})
         state.update(buffer=buffer, curve=np.array(curve, np.float64), label=np.array(self._label))

@@ -68,7 +68,7 @@ class Graph:
         return value
 
     def node(
-        self, op: str, inputs: Sequence[Value | str], /, outputs: int = 1, after: str = "", **attributes: Any
+        self, op: str, inputs: Sequence[object], /, outputs: int = 1, after: str = "", **attributes: Any
     ) -> list[str]:
         """Writes a node and returns the names of its outputs.
 
@@ -80,7 +80,7 @@ class Graph:
             attributes: numbers, words, lists of numbers, types.
         """
         node = node_def_pb2.NodeDef(name=f"n{len(self._nodes)}", op=op)
-        node.input.extend(value if isinstance(value, str) else value.name for value in inputs)
+        node.input.extend(value.name if isinstance(value, Value) else str(value) for value in inputs)
         if after:
             node.input.append("^" + after.partition(":")[0])
         for name, value in attributes.items():
