@@ -320,7 +320,7 @@ def same(one: Told, other: Told, first: str, second: str) -> None:
     for word, key in (("evaluation", "evaluations"), ("proposal", "proposals")):
         for number, (a, b) in enumerate(zip(one[key], other[key], strict=False), start=1):
             if a != b:
-                names = sorted(a, key=lambda name: name != "genotype")  # what was asked for tells more than what it gave
+                names = sorted(a, key=lambda name: name != "genotype")  # it tells most
                 name = next(name for name in names if a[name] != b.get(name))
                 raise Broken(
                     f"the {name} of {word} {number} was {a[name]} in {first} and {b.get(name)} in {second}{why}"
