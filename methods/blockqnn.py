@@ -60,6 +60,8 @@ class BlockQnn(Method):
     name = "blockqnn"
     title = "BlockQNN"
     space = "block"
+    position = 90
+    look = 8
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "smoke": {"alpha": 0.3, "blocks": 1, "replay": 8, "even": True},
         "quick": {"alpha": 0.3, "blocks": 1, "replay": 8, "even": True},

@@ -56,6 +56,8 @@ class Darts(Method):
     name = "darts"
     title = "DARTS"
     space = "cell"
+    position = 160
+    look = 15
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "smoke": {"batch": 16, "propose_every": 2},
         "quick": {"batch": 32, "alpha_learning_rate": 3e-2, "propose_every": 5},

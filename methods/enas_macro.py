@@ -37,6 +37,8 @@ class EnasMacro(Method):
     name = "enas_macro"
     title = "ENAS macro"
     space = "macro"
+    position = 130
+    look = 12
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "smoke": {
             **{"batch": 16, "child_steps": 6, "controller_steps": 1, "samples": 3},

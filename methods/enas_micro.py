@@ -35,6 +35,8 @@ class EnasMicro(Method):
     name = "enas_micro"
     title = "ENAS micro"
     space = "enas_cell"
+    position = 140
+    look = 13
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "smoke": {
             **{"batch": 16, "child_steps": 6, "controller_steps": 1, "samples": 3},

@@ -45,6 +45,8 @@ class GaussianProcessSearch(Method):
     name = "gp"
     title = "GP Bayesian optimisation"
     space = "nasbench201"
+    position = 50
+    look = 4
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "smoke": {"initial": 2},
         "quick": {"initial": 3},

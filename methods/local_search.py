@@ -33,6 +33,8 @@ class LocalSearch(Method):
     name = "local_search"
     title = "Local search"
     space = "cell"
+    position = 30
+    look = 2
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "smoke": {"whole_neighbourhood": False},
         "quick": {"whole_neighbourhood": False},

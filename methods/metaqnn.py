@@ -47,6 +47,8 @@ class MetaQnn(Method):
     name = "metaqnn"
     title = "MetaQNN"
     space = "qchain"
+    position = 80
+    look = 7
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "smoke": {"alpha": 0.3, "replay": 8},
         "quick": {"alpha": 0.3, "replay": 8},

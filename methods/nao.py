@@ -41,6 +41,8 @@ class Nao(Method):
     name = "nao"
     title = "NAO"
     space = "nao_cell"
+    position = 120
+    look = 11
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "smoke": {
             **{"initial": 2, "new": 1, "top": 2, "step": 1.0, "steps": 20},

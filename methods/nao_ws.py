@@ -49,6 +49,8 @@ class NaoWs(Method):
     name = "nao_ws"
     title = "NAO-WS"
     space = "enas_cell"
+    position = 150
+    look = 14
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "smoke": {
             **{"batch": 16, "valid_batch": 32, "child_steps": 6, "epochs": 1, "pool": 6, "new": 2, "random": 1},

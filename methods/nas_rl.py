@@ -45,6 +45,8 @@ class NasRl(Method):
     name = "nas_rl"
     title = "NAS-RL"
     space = "chain"
+    position = 70
+    look = 6
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "smoke": {"children": 2, "learning_rate": 0.03},
         "quick": {"children": 2, "learning_rate": 0.03},

@@ -47,6 +47,8 @@ class NasNet(Method):
     name = "nasnet"
     title = "NASNet (PPO)"
     space = "nasnet"
+    position = 100
+    look = 9
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "smoke": {"children": 2, "learning_rate": 0.01},
         "quick": {"children": 4, "learning_rate": 0.01},

@@ -78,6 +78,8 @@ class Pnas(Method):
     name = "pnas"
     title = "PNAS"
     space = "pnas"
+    position = 110
+    look = 10
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "smoke": {"first": 2, "beam": 2},
         "quick": {"first": 4, "beam": 3},

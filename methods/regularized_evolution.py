@@ -38,6 +38,8 @@ class RegularizedEvolution(Method):
     name = "regularized_evolution"
     title = "Regularized evolution"
     space = "cell"
+    position = 40
+    look = 3
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "smoke": {"population": 3, "sample": 2},
         "quick": {"population": 4, "sample": 2},

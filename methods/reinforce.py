@@ -46,6 +46,8 @@ class Reinforce(Method):
     name = "reinforce"
     title = "REINFORCE"
     space = "nasbench201"
+    position = 60
+    look = 5
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "smoke": {"learning_rate": 0.1},
         "quick": {"learning_rate": 0.1},

@@ -67,7 +67,7 @@ WRAPPERS = {"harness.methods.common.autokeras": {"autokeras", "keras_tuner"}}
 EXTRA = {
     "harness.core": {"numpy"},
     "harness.spaces": {"numpy"},
-    "harness.report": {"numpy", "matplotlib", "plotly", "markdown_it", "scipy"},
+    "harness.report": {"numpy", "matplotlib", "plotly", "jinja2", "msgspec", "scipy"},
     "harness.run.backends": {"pebble", "filelock"},
     "harness.run": {"numpy", "rich"},
     "harness.plugins": set(),

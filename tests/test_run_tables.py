@@ -31,7 +31,8 @@ from harness.run.request import Request
 from harness.run.scheduler import Scheduler
 from harness.run.tables import TableEvaluator
 
-QUICK = dataclasses.replace(NB201, name="table", budget=Budget(200, "s"), search_seconds=15)
+QUICK = dataclasses.replace(NB201, name="table", budget=Budget(200, "s"))
+IMPATIENT = dataclasses.replace(QUICK, search_seconds=15)
 
 
 def request_for(tmp_path: Path, methods: tuple[str, ...], **changes: object) -> Request:
@@ -129,7 +130,9 @@ def test_a_method_that_breaks_its_process_loses_one_run_only(tmp_path: Path) -> 
     files = [
         write_method(tmp_path, name, _BODY.format(third=third_seed(), line=line)) for name, (line, _) in BAD.items()
     ]
-    records, screen = run(request_for(tmp_path, tuple(BAD), plugins=tuple(files), seeds=(0, 1, 2, 3)))
+    records, screen = run(
+        request_for(tmp_path, tuple(BAD), plugins=tuple(files), seeds=(0, 1, 2, 3), profile=IMPATIENT)
+    )
     for record in records:
         if record.seed == 2:
             assert record.status == "failed", record.method

@@ -275,6 +275,8 @@ def _job(
         forbidden=forbidden,
         threads=threads,
         inputs={**entry.inputs(profile), "data": prepared.checksum},
+        position=entry.facts.position,
+        look=entry.facts.look,
     )
 
 

@@ -140,6 +140,8 @@ def finish(job: Job, outcome: Outcome, scorer: Scorer, provenance: dict[str, Any
         recipes=scorer.recipes(job),
         provenance=_provenance(job, provenance, {}),
         native=job.native,
+        position=job.position,
+        look=job.look,
     )
     try:
         record = _with_what_is_left(job, record, provenance)
@@ -149,7 +151,7 @@ def finish(job: Job, outcome: Outcome, scorer: Scorer, provenance: dict[str, Any
         record = _failed(record, f"what the run left behind cannot be used: {sentence(error)}")
     if outcome.status != "busy":
         try:
-            replace_text(job.directory.record, record.to_json())
+            replace_text(job.directory.record, record.to_json(), durable=job.durable)
         except (OSError, ValueError) as error:
             record = _failed(record, f"the record could not be written: {sentence(error)}")
     return record

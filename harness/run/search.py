@@ -70,7 +70,7 @@ def _search(job: Job, tell: Tell) -> None:
         "title": title_of(job, method),
         "process": {"fence": stands, "device": device},
     }
-    write_json(job.directory.search, stored)
+    write_json(job.directory.search, stored, durable=job.durable)
 
 
 def make_method(job: Job) -> tuple[Method, dict[str, Any]]:
@@ -88,7 +88,7 @@ def make_method(job: Job) -> tuple[Method, dict[str, Any]]:
                 f"the settings of '{job.method.name}' changed while its run was interrupted; use another --out"
             )
     else:
-        write_json(job.directory.settings, settings)
+        write_json(job.directory.settings, settings, durable=job.durable)
     return method, settings
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.core.graph import LayerGraph, Layers
 from harness.core.primitives import Conv, Depthwise, Norm, Pool, Primitive, Relu
 from harness.core.space import Size
-from harness.spaces.zoo.entry import Published
+from harness.spaces.zoo.entry import ZooNetwork
 
 _MOTIFS = {
     1: "12 max, 13 conv, 14 sep, 23 depth, 24 conv, 34 max",
@@ -79,7 +79,7 @@ def _hierarchical(size: Size) -> LayerGraph:
     return layers.graph(node)
 
 
-HIERARCHICAL = Published(
+HIERARCHICAL = ZooNetwork(
     name="hierarchical_nas",
     title="Hierarchical NAS",
     row="Hierarchical NAS",
