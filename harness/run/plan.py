@@ -6,7 +6,7 @@ import dataclasses
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -44,7 +44,7 @@ class Plan:
         records: of the runs that are over.
         scorer: knows the test set.
         workers: processes at the same time.
-        notes: a line for each data set that has something to say: what was taken of it and what was left out.
+        notes: what data sets have to say before work, a line each.
     """
 
     jobs: tuple[Job, ...]
@@ -61,7 +61,6 @@ class DataSets(Protocol):
     """By name on the command line, the only space that a data set can be searched in; None where any will do."""
 
     notes: list[str]
-    """What the data sets that were loaded have to say."""
 
     @property
     def scorer(self) -> Scorer:
@@ -179,10 +178,9 @@ def _data_sets(request: Request, sources: Mapping[str, DatasetSource]) -> DataSe
     if profile.signal:
         return Tables({name: loaded(name, Table) for name in sources}, profile.signal, request.out)
 
-    def images(name: str) -> Dataset:
-        return dataclasses.replace(loaded(name, Dataset), name=name)
-
-    return ImageSets(sources, images, profile.validation_share, request.out)
+    return ImageSets(
+        sources, lambda name: replace(loaded(name, Dataset), name=name), profile.validation_share, request.out
+    )
 
 
 def check_writable(out: Path) -> None:
