@@ -1,8 +1,8 @@
 """Whether ENAS' controllers learn within a profile's budget: ``python -m benchmarks.controllers [--seeds N]``.
 
-The controllers are trained on the synthetic additive tasks of :mod:`benchmarks.additive` instead of a shared network, by
-as many updates as a profile's budget has room for; rewards have the noise that a validation batch of the profile's size
-has at an accuracy of one half. Printed is the mean worth of what the controller samples in the end, in standard
+The controllers are trained on the synthetic additive tasks of :mod:`benchmarks.additive` instead of a shared network,
+by as many updates as a profile's budget has room for; rewards have the noise that a validation batch of the profile's
+size has at an accuracy of one half. Printed is the mean worth of what the controller samples in the end, in standard
 deviations of the space above that of its first samples, and the share of the entropy that is left.
 """
 
