@@ -176,7 +176,7 @@ def _data_sets(request: Request, sources: Mapping[str, DatasetSource]) -> DataSe
 
     profile = request.profile
     if profile.signal:
-        return Tables({name: loaded(name, Table) for name in sources}, profile.signal, request.out)
+        return Tables({name: loaded(name, Table) for name in sources}, profile.signal, request.out, profile.budget)
 
     return ImageSets(
         sources, lambda name: replace(loaded(name, Dataset), name=name), profile.validation_share, request.out

@@ -74,8 +74,8 @@ class HiddenLabels:
         """The profile's two recipes; of a published network also the size that it has under the second one."""
         from harness.spaces.zoo.find import scaling
 
-        final = job.profile.final
-        recipes = {"proxy": dataclasses.asdict(job.profile.proxy), "final": dataclasses.asdict(final)}
+        final, proxy = job.profile.final_for(job.space), job.profile.proxy_for(job.space)
+        recipes = {"proxy": dataclasses.asdict(proxy), "final": dataclasses.asdict(final)}
         return {**recipes, "network": scaling(job.method.member, final.size)} if job.method.member else recipes
 
 
