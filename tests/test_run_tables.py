@@ -252,3 +252,19 @@ def test_a_killed_command_continues_with_the_same_numbers(tmp_path: Path, second
         other = json.loads((tmp_path / "killed" / record.relative_to(tmp_path / "calm")).read_text())
         mine = json.loads(record.read_text())
         assert (other["proposal"], other["test_accuracy"]) == (mine["proposal"], mine["test_accuracy"])
+
+
+def test_a_loss_is_minimised_and_a_record_says_what_its_shares_are(tmp_path: Path) -> None:
+    request = request_for(tmp_path, ("random_search",), seeds=(0,))
+    write_table(
+        tmp_path,
+        description=(
+            'choices = ["first", "second", "third"]\nsignal = { column = "valid", goal = "min" }\n'
+            'score = { column = "test", goal = "min", unit = "nats", name = "test loss" }\n'
+        ),
+    )
+    [record] = run(request)[0]
+    assert record.test_accuracy is not None
+    assert record.test_accuracy > 0.6, "the smallest of the values it has seen is near the smallest of all"
+    assert record.recipes["final"]["score"].startswith("test loss as a share, ")
+    assert record.recipes["final"]["measure"]["unit"] == "nats"
