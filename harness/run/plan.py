@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -100,7 +99,7 @@ class _Entry:
 @cache
 def _values(recipe: Recipe) -> dict[str, Any]:
     """A recipe as plain values, to be read only: thousands of runs share it."""
-    return dataclasses.asdict(recipe)
+    return asdict(recipe)
 
 
 def make_plan(request: Request, capacity: Capacity = ONE_CORE) -> Plan:

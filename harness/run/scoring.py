@@ -112,7 +112,11 @@ class HiddenScores:
         own_unit = {} if table.scored is None else {"measure": dataclasses.asdict(table.scored)}
         return {
             "proxy": {"table": table.name, "signal": self._signals[job.dataset]},
-            "final": {"table": table.name, "score": table.measure, **own_unit},
+            "final": {
+                "table": table.name,
+                "score": table.scored.words() if table.scored else table.measure,
+                **own_unit,
+            },
         }
 
 
