@@ -40,7 +40,7 @@ class Growth:
         self._defaults = np.array([_default(choice) for choice in space.choices])
         counts = [len(choice) for choice in space.choices]
         self._first = np.cumsum([0, *counts[:-1]])
-        words = [(_kind(choice), option_text(option)) for choice in space.choices for option in choice.options]
+        words = [(kind_of(choice), option_text(option)) for choice in space.choices for option in choice.options]
         kinds = list(dict.fromkeys(words))
         self._words = np.zeros((len(words), len(kinds)), np.float32)
         self._words[range(len(words)), [kinds.index(word) for word in words]] = 1 / len(counts)
@@ -155,7 +155,7 @@ def _owner(choice: Choice) -> str:
     return owner if dot else choice.name.partition("<-")[0]
 
 
-def _kind(choice: Choice) -> str:
+def kind_of(choice: Choice) -> str:
     """What a choice is about, wherever it stands: ``op`` for ``normal.2.op0``, nothing for names without a dot."""
     _, dot, last = choice.name.rpartition(".")
     return last.rstrip("0123456789") if dot else ""
