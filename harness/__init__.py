@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from harness.core.budget import Budget
     from harness.core.dataset import Dataset, DatasetSource
     from harness.core.errors import InputError
+    from harness.core.evaluation import Evaluation, KerasConfig
     from harness.core.method import Method, ask_tell
     from harness.core.space import Choice, Genotype, Size, Space
-    from harness.core.task import Evaluation, KerasConfig, Task
+    from harness.core.task import Task
 
 if CHECKOUT is not None:
     __path__.append(str(CHECKOUT))  # a checkout keeps harness.methods and harness.datasets at its top
@@ -31,10 +32,10 @@ _HOME = {
     "Dataset": "dataset",
     "DatasetSource": "dataset",
     "Edge": "architecture",
-    "Evaluation": "task",
+    "Evaluation": "evaluation",
     "Genotype": "space",
     "InputError": "errors",
-    "KerasConfig": "task",
+    "KerasConfig": "evaluation",
     "Method": "method",
     "Size": "space",
     "Space": "space",

@@ -26,11 +26,12 @@ from typing import Any, ClassVar
 
 from harness.core.architecture import Cell
 from harness.core.errors import InputError
+from harness.core.evaluation import Evaluation
 from harness.core.lowering import lower
 from harness.core.measure import measure
 from harness.core.method import Method
 from harness.core.space import Genotype
-from harness.core.task import Evaluation, Task
+from harness.core.task import Task
 from harness.spaces.blockqnn import BlockSpace
 
 from .common.qlearning import Episode, QLearner, Schedule, explore, walk_of

@@ -24,15 +24,16 @@ import numpy as np
 import tensorflow as tf
 
 from harness.core.errors import InputError
+from harness.core.journal import State
 from harness.core.method import Method, needs_images, space_is
 from harness.core.seeds import derive_seed, rng
 from harness.core.space import Genotype
-from harness.core.task import State, Task
+from harness.core.task import Task
 from harness.nets import runtime
 from harness.nets.batches import Batches, augmented
 from harness.nets.supernets.darts import MixedSupernet, cell_edges
 from harness.nets.supernets.flat_weights import Layout
-from harness.spaces.cell import CellSpace
+from harness.spaces.darts import CellSpace
 
 Tensors = Sequence[tf.Tensor]
 Gradients = Callable[[tf.Tensor, Tensors], tuple[tf.Tensor, Tensors]]

@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 from harness.core.method import Method, needs_images, space_is
 from harness.core.seeds import rng
 from harness.core.task import Task
-from harness.spaces.cell import EnasCellSpace
+from harness.spaces.enas_micro import EnasCellSpace
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from harness.core.errors import InputError
+from harness.core.evaluation import Evaluation
 from harness.core.method import Method
-from harness.core.task import Evaluation, Task
+from harness.core.task import Task
 
 from .common.qlearning import Episode, QLearner, Schedule, explore, walk_of
 

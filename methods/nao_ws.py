@@ -24,7 +24,7 @@ from typing import Any, ClassVar
 from harness.core.errors import InputError
 from harness.core.method import Method, needs_images, space_is
 from harness.core.task import Task
-from harness.spaces.cell import EnasCellSpace
+from harness.spaces.enas_micro import EnasCellSpace
 
 from .common.nao_settings import Settings
 

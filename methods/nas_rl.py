@@ -23,8 +23,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from harness.core.errors import InputError
+from harness.core.evaluation import Evaluation
 from harness.core.method import Method, space_is
-from harness.core.task import Evaluation, Task
+from harness.core.task import Task
 from harness.spaces.nas_rl import ConvChainSpace
 
 

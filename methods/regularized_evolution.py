@@ -22,9 +22,10 @@ import numpy as np
 
 from harness.core.errors import InputError
 from harness.core.method import Method
-from harness.core.space import Choice, Genotype, Space
+from harness.core.space import Genotype, Space
 from harness.core.task import Task
-from harness.spaces.cell import CellSpace, EnasCellSpace
+from harness.spaces.darts import CellSpace
+from harness.spaces.enas_micro import EnasCellSpace
 
 
 @dataclass(frozen=True)
@@ -75,12 +76,7 @@ class RegularizedEvolution(Method):
         if rng.random() < self.identity:
             return parent
         state = rng.random() < 0.5
-        return space.mutate(parent, rng, lambda choice: _is_hidden_state(choice) == state)
-
-
-def _is_hidden_state(choice: Choice) -> bool:
-    """Whether a cell's choice names inputs (``normal.2.inputs``, ``normal.2.in0``) and not an operation."""
-    return choice.name.rpartition(".")[2].startswith("in")
+        return space.mutate(parent, rng, lambda choice: (choice.kind != "op") == state)
 
 
 METHOD = RegularizedEvolution

@@ -33,7 +33,6 @@ from harness.core.names import one_of
 from harness.core.space import Genotype, Space, option_text
 from harness.core.task import Task
 
-from .common.growth import kind_of
 from .common.qlearning import choose, share_spent
 
 STATES = ("none", "position", "previous")
@@ -109,7 +108,7 @@ class TdLearner:
     def __init__(self, space: Space, state: str, *, alpha: float, gamma: float, initial: float) -> None:
         self._space, self._state = space, state
         self._alpha, self._gamma, self._initial = alpha, gamma, initial
-        self._words = [[(kind_of(c), option_text(option)) for option in c.options] for c in space.choices]
+        self._words = [[(c.kind, option_text(option)) for option in c.options] for c in space.choices]
         self.theta: dict[Hashable, float] = {}
 
     def keys(self, position: int, previous: int) -> list[Hashable]:

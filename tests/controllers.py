@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Callable
 
@@ -12,10 +13,10 @@ from harness.methods.common.enas_micro_controller import EnasMicroController
 from harness.methods.common.layered_controller import LayeredController
 from harness.methods.common.policy import Controller
 
-from harness.core.space import Choice, Space
+from harness.core.space import Space
 from harness.spaces import get_space
-from harness.spaces.cell import EnasCellSpace
 from harness.spaces.enas_macro import MacroSpace
+from harness.spaces.enas_micro import EnasCellSpace
 from harness.spaces.nas_rl import ConvChainSpace
 
 
@@ -26,7 +27,8 @@ class TinyMacro(MacroSpace):
         super().__init__("tiny", 2)
         pair = ("conv_3x3", "max_pool_3x3")
         self.choices = tuple(
-            Choice(choice.name, pair if choice.name.endswith("op") else choice.options) for choice in self.choices
+            dataclasses.replace(choice, options=pair if choice.kind == "op" else choice.options)
+            for choice in self.choices
         )
 
 

@@ -17,10 +17,12 @@ import numpy as np
 from harness.core.architecture import Architecture
 from harness.core.budget import Budget, BudgetSpent, Meter
 from harness.core.dataset import SearchData
+from harness.core.evaluation import Evaluation, Evaluator, Proposal
+from harness.core.journal import State
 from harness.core.method import Method
 from harness.core.recipe import Recipe
 from harness.core.space import Choice, Genotype, Size, Space
-from harness.core.task import Evaluation, Evaluator, Proposal, State, Task
+from harness.core.task import Task
 
 Score = Callable[[Proposal], float]
 

@@ -18,9 +18,10 @@ from harness.methods.autokeras import METHOD, AutoKeras
 
 from harness.core.dataset import SearchData
 from harness.core.errors import InputError
+from harness.core.evaluation import KerasConfig
 from harness.core.recipe import Recipe
 from harness.core.space import Size
-from harness.core.task import KerasConfig, Task
+from harness.core.task import Task
 from harness.nets.build import build_model
 from harness.spaces import get_space
 from harness.spaces.keras import KerasSpace

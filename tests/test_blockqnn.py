@@ -13,8 +13,8 @@ from nb201 import needs_table, returned
 
 from harness.core.architecture import Cell, Edge
 from harness.core.errors import InputError
+from harness.core.evaluation import Proposal
 from harness.core.space import Genotype
-from harness.core.task import Proposal
 from harness.spaces import get_space, names
 from harness.spaces.blockqnn import BlockSpace
 

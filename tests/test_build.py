@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from harness.core.errors import InputError
+from harness.core.evaluation import KerasConfig
 from harness.core.seeds import rng
 from harness.core.space import Size
-from harness.core.task import KerasConfig
 from harness.nets.build import build_architecture, build_model
 from harness.nets.count import macs, parameters
 from harness.spaces import get_space

@@ -10,7 +10,7 @@ import pytest
 from fakes import VectorSpace
 
 from harness.core.errors import InputError
-from harness.core.space import Choice, Genotype, Space
+from harness.core.space import Choice, Genotype, Space, positions_by_node
 from harness.spaces import get_space
 
 SPACES = ["cell", "enas_cell", "macro", "chain", "nasbench201", "macro-4", "chain-4"]
@@ -136,3 +136,8 @@ def test_option_reads_the_pick(space: Space) -> None:
     genotype = space.sample(np.random.default_rng(8))
     for place, choice in enumerate(space.choices):
         assert space.option(genotype, place) == choice.options[genotype.picks[place]]
+
+
+def test_positions_are_grouped_by_node_and_a_choice_is_a_node_of_its_own_by_default() -> None:
+    choices = (Choice("a.x", (0, 1), node="a"), Choice("a.y", (0, 1), node="a"), Choice("b", (0, 1)))
+    assert positions_by_node(choices) == {"a": [0, 1], "b": [2]}

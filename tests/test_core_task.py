@@ -7,8 +7,9 @@ import pytest
 from fakes import FakeEvaluator, MemoryJournal, VectorSpace, by_hash, make_task
 
 from harness.core.budget import BudgetSpent
+from harness.core.evaluation import Evaluation, KerasConfig, Proposal
 from harness.core.space import Genotype
-from harness.core.task import Evaluation, KerasConfig, Proposal, Task
+from harness.core.task import Task
 
 
 def share_of_ones(proposal: Proposal) -> float:

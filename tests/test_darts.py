@@ -17,7 +17,7 @@ from harness.core.recipe import Recipe
 from harness.core.seeds import rng
 from harness.core.space import Size
 from harness.nets import runtime
-from harness.spaces.cell import CellSpace
+from harness.spaces.darts import CellSpace
 from harness.spaces.zoo import DARTS_V1, DARTS_V2
 
 Tensors = Sequence[tf.Tensor]

@@ -19,9 +19,9 @@ from fakes import VectorSpace, tiny_data
 from harness.core.architecture import Architecture
 from harness.core.budget import Budget, BudgetSpent, Meter
 from harness.core.errors import InputError
+from harness.core.evaluation import KerasConfig
 from harness.core.recipe import Recipe
 from harness.core.space import Genotype, Size
-from harness.core.task import KerasConfig
 from harness.nets import evaluator
 from harness.nets.evaluator import ProxyEvaluator
 from harness.spaces import get_space

@@ -14,8 +14,8 @@ from harness.nets import norm
 from harness.nets.build import assign, build_model
 from harness.nets.supernets import kernels as ops
 from harness.nets.supernets.enas import GatedCells, GatedMacro, GatedSupernet
-from harness.spaces.cell import EnasCellSpace
 from harness.spaces.enas_macro import MACRO_OPERATIONS, MacroSpace
+from harness.spaces.enas_micro import EnasCellSpace
 
 SHAPE = (8, 8, 3)
 SIZE = Size(4, 3)

@@ -13,8 +13,8 @@ from nb201 import needs_table, transferred
 from sklearn.gaussian_process import GaussianProcessRegressor
 
 from harness.core.errors import InputError
+from harness.core.evaluation import Proposal
 from harness.core.space import Genotype, Space
-from harness.core.task import Proposal
 from harness.spaces import get_space, names
 
 SPACE = VectorSpace(6, 5)

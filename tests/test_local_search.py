@@ -8,8 +8,8 @@ from fakes import FakeEvaluator, MemoryJournal, VectorSpace, make_task, run
 from harness.methods.local_search import METHOD
 from nb201 import needs_table, returned
 
+from harness.core.evaluation import Proposal
 from harness.core.space import Genotype
-from harness.core.task import Proposal
 from harness.spaces import get_space, names
 
 SPACE = VectorSpace(8, 4)

@@ -11,7 +11,7 @@ import tensorflow as tf
 from test_core_measure import all_steps
 
 from harness.core.graph import Layers, Merge
-from harness.core.primitives import Conv, Flatten, FloorPool, LayerStep, ShakeShortcut, Unpool
+from harness.core.primitives import Conv, Flatten, FloorPool, Primitive, ShakeShortcut, Unpool
 from harness.core.seeds import rng
 from harness.nets.build import build_architecture
 from harness.nets.export import plain
@@ -19,7 +19,7 @@ from harness.nets.layers import Shake
 from harness.nets.make import Maker
 
 
-def applied(step: LayerStep, images: np.ndarray) -> np.ndarray:
+def applied(step: Primitive, images: np.ndarray) -> np.ndarray:
     image = keras.Input(images.shape[1:])
     return np.asarray(keras.Model(image, Maker(0, drop_path=False).apply((step,), image))(images))
 

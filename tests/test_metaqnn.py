@@ -10,8 +10,8 @@ from harness.methods.metaqnn import METHOD, SCHEDULE
 from nb201 import needs_table, returned
 
 from harness.core.errors import InputError
+from harness.core.evaluation import Evaluation, Proposal
 from harness.core.space import Genotype
-from harness.core.task import Evaluation, Proposal
 from harness.spaces import get_space, names
 from harness.spaces.metaqnn import ChainLayer, LayerChainSpace
 

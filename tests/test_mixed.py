@@ -10,7 +10,7 @@ from harness.core.seeds import rng
 from harness.core.space import Size
 from harness.nets.supernets.darts import MixedSupernet, cell_edges
 from harness.nets.supernets.kernels import run
-from harness.spaces.cell import DARTS_OPERATIONS
+from harness.spaces.darts import DARTS_OPERATIONS
 
 
 def small(nodes: int = 2, layers: int = 3) -> MixedSupernet:

@@ -14,8 +14,8 @@ from nb201 import needs_table, returned
 
 from harness.core.budget import Meter
 from harness.core.errors import InputError
+from harness.core.evaluation import Evaluation, Proposal
 from harness.core.space import Genotype
-from harness.core.task import Evaluation, Proposal
 from harness.spaces import get_space
 
 WIDE = VectorSpace(10, 5)

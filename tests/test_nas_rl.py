@@ -8,8 +8,8 @@ from fakes import FakeEvaluator, MemoryJournal, make_task, run
 from harness.methods.nas_rl import METHOD
 
 from harness.core.errors import InputError
+from harness.core.evaluation import Evaluation, Proposal
 from harness.core.space import Genotype
-from harness.core.task import Evaluation, Proposal
 from harness.spaces import get_space, names
 from harness.spaces.nas_rl import ConvChainSpace
 

@@ -13,8 +13,8 @@ from harness.methods.nasnet import METHOD, Baseline
 from nb201 import needs_table, returned
 
 from harness.core.errors import InputError
+from harness.core.evaluation import Proposal
 from harness.core.space import Choice, Genotype, Space
-from harness.core.task import Proposal
 from harness.spaces import get_space, names
 
 Numbers = np.ndarray

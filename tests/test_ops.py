@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from harness.core.primitives import Conv, macro_steps_of, steps_of, weight_shapes
+from harness.core.primitives import Conv, macro_primitives_of, primitives_of, weight_shapes
 from harness.core.seeds import rng
 from harness.nets.make import Maker
 from harness.nets.supernets.kernels import initial_values, run
@@ -21,13 +21,13 @@ OPERATIONS = [
 
 
 def weights_of(op: str) -> int:
-    return sum(int(np.prod(shape)) for shape in weight_shapes(steps_of(op, CHANNELS) or (), CHANNELS))
+    return sum(int(np.prod(shape)) for shape in weight_shapes(primitives_of(op, CHANNELS) or (), CHANNELS))
 
 
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("op", OPERATIONS)
 def test_keras_layers_and_raw_kernels_compute_the_same(op: str, stride: int) -> None:
-    steps = steps_of(op, CHANNELS, stride)
+    steps = primitives_of(op, CHANNELS, stride)
     assert steps is not None
     images = tf.constant(rng(0, "images").normal(size=(4, 9, 8, CHANNELS)).astype(np.float32))
     image = keras.Input(images.shape[1:])
@@ -60,19 +60,19 @@ def test_an_operation_has_the_weights_of_its_definition(op: str, kernels: int, n
 def test_a_pair_of_convolutions_goes_along_the_row_first() -> None:
     kernels = [
         (step.height, step.width, step.strides)
-        for step in steps_of("conv_1x7_7x1", 8, 2) or ()
+        for step in primitives_of("conv_1x7_7x1", 8, 2) or ()
         if isinstance(step, Conv)
     ]
     assert kernels == [(1, 7, (1, 2)), (7, 1, (2, 1))]
 
 
 def test_none_and_nonsense() -> None:
-    assert steps_of("none", CHANNELS) is None
+    assert primitives_of("none", CHANNELS) is None
     for wrong in ("conv_1x3_1x3", "sep_conv_3x5", "pool_3x3", ""):
         with pytest.raises(ValueError, match="unknown operation"):
-            steps_of(wrong, CHANNELS)
+            primitives_of(wrong, CHANNELS)
 
 
 def test_macro_operations_begin_with_a_convolution_of_one_pixel() -> None:
     for op in ("conv_3x3", "sep_conv_5x5", "max_pool_3x3"):
-        assert macro_steps_of(op, 16)[0] == Conv(1, 1, 16)
+        assert macro_primitives_of(op, 16)[0] == Conv(1, 1, 16)

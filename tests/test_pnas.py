@@ -17,8 +17,9 @@ from nb201 import needs_table, returned
 
 from harness.core.budget import BudgetSpent
 from harness.core.errors import InputError
+from harness.core.evaluation import Proposal
 from harness.core.space import Genotype
-from harness.core.task import Proposal, Task
+from harness.core.task import Task
 from harness.spaces import get_space, names
 from harness.spaces.nasnet import PNAS_OPERATIONS, PnasSpace
 

@@ -125,7 +125,7 @@ def test_a_restored_controller_goes_on_exactly_as_the_first() -> None:
 def test_two_processes_agree_to_the_last_bit() -> None:
     code = """
 import hashlib, numpy as np
-from harness.spaces.cell import EnasCellSpace
+from harness.spaces.enas_micro import EnasCellSpace
 from harness.methods.common.enas_micro_controller import EnasMicroController
 rng = np.random.default_rng(0)
 controller = EnasMicroController(EnasCellSpace(), rng)

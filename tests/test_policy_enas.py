@@ -12,8 +12,8 @@ from harness.methods.common.enas_macro_controller import EnasMacroController
 from harness.methods.common.enas_micro_controller import EnasMicroController
 from harness.methods.common.policy import IMPOSSIBLE
 
-from harness.spaces.cell import EnasCellSpace
 from harness.spaces.enas_macro import MacroSpace
+from harness.spaces.enas_micro import EnasCellSpace
 from harness.spaces.nas_rl import ConvChainSpace
 
 # --- NAS-RL

@@ -7,8 +7,8 @@ import pytest
 from controllers import macro, micro, plain, uniforms
 from harness.methods.common.policy import Controller
 
-from harness.spaces.cell import EnasCellSpace
 from harness.spaces.enas_macro import MacroSpace
+from harness.spaces.enas_micro import EnasCellSpace
 from harness.spaces.nas_rl import ConvChainSpace
 
 Vector = np.ndarray

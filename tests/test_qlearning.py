@@ -23,9 +23,10 @@ from harness.methods.common.qlearning import (
 from scipy.stats import chisquare
 
 from harness.core.budget import Budget, Meter
+from harness.core.evaluation import Evaluation, Proposal
 from harness.core.method import Method
 from harness.core.space import Genotype
-from harness.core.task import Evaluation, Proposal, Task
+from harness.core.task import Task
 from harness.spaces import get_space, names
 
 FALLING = Schedule([(1.0, 6), (0.5, 2), (0.1, 2)])

@@ -10,8 +10,8 @@ from fakes import FakeEvaluator, MemoryJournal, VectorSpace, by_hash, make_task,
 from harness.methods.random_search import METHOD
 from nb201 import needs_table, returned
 
+from harness.core.evaluation import Proposal
 from harness.core.space import Genotype
-from harness.core.task import Proposal
 
 
 def first_pick(proposal: Proposal) -> float:

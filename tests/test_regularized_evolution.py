@@ -13,8 +13,9 @@ from harness.methods.regularized_evolution import METHOD
 from nb201 import needs_table, returned
 
 from harness.core.errors import InputError
+from harness.core.evaluation import Proposal
 from harness.core.space import Choice, Genotype, Space
-from harness.core.task import Proposal, Task
+from harness.core.task import Task
 from harness.spaces import get_space, names
 
 WIDE = VectorSpace(60, 10)

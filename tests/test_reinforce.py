@@ -12,8 +12,8 @@ from harness.methods.reinforce import METHOD, Baseline, Numbers, Policy
 from nb201 import needs_table, transferred
 
 from harness.core.errors import InputError
+from harness.core.evaluation import Proposal
 from harness.core.space import Genotype
-from harness.core.task import Proposal
 from harness.spaces import get_space, names
 from harness.spaces.nas_rl import ConvChainSpace
 

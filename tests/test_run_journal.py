@@ -10,9 +10,11 @@ import pytest
 from fakes import FakeEvaluator, VectorSpace
 
 from harness.core.budget import Budget, BudgetSpent, Meter
+from harness.core.evaluation import Evaluation, KerasConfig, Proposal
+from harness.core.journal import State
 from harness.core.recipe import Recipe
 from harness.core.space import Size
-from harness.core.task import Evaluation, KerasConfig, Proposal, State, Task
+from harness.core.task import Task
 from harness.run.journal import Progress, RunJournal
 from harness.run.store import RunDirectory, read_json, read_lines
 

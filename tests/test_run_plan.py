@@ -11,13 +11,14 @@ from plugin_files import GOOD, write_method, write_squares
 
 from harness.core.budget import Budget
 from harness.core.errors import InputError
+from harness.core.files import replace_text
 from harness.core.record import Record
 from harness.run.backends.machine import cores
 from harness.run.job import Job
 from harness.run.plan import check_writable, make_plan
 from harness.run.profiles import QUICK, SMOKE
 from harness.run.request import Request
-from harness.run.store import write_json, write_text
+from harness.run.store import write_json
 
 
 def request_for(tmp_path: Path, **changes: object) -> Request:
@@ -47,7 +48,7 @@ def pretend(job: Job, **changes: object) -> Record:
     write_json(job.directory.settings, {"draws": 1})
     record = Record("ok", "", "smoke", job.dataset, job.space, job.method.name, job.title, job.seed, "40 steps")
     record = dataclasses.replace(record, **{"test_accuracy": 0.5, **changes})  # type: ignore[arg-type]
-    write_text(job.directory.record, record.to_json())
+    replace_text(job.directory.record, record.to_json())
     return record
 
 

@@ -20,8 +20,8 @@ from pebble import ProcessExpired
 from plugin_files import GOOD, write_method
 from test_run_plan import request_for
 
+from harness.core.evaluation import KerasConfig
 from harness.core.space import Genotype
-from harness.core.task import KerasConfig
 from harness.plugins.catalogue import BrokenPlugin
 from harness.run import searching, worker
 from harness.run.backends import local as execute

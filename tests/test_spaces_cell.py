@@ -9,7 +9,10 @@ import pytest
 
 from harness.core.architecture import Cell
 from harness.core.space import Size
-from harness.spaces.cell import CellSpace, EnasCellSpace, NaoCellSpace, reductions
+from harness.spaces.cell import reductions
+from harness.spaces.darts import CellSpace
+from harness.spaces.enas_micro import EnasCellSpace
+from harness.spaces.nao import NaoCellSpace
 from harness.spaces.zoo import DARTS_V1, DARTS_V2, PUBLISHED, Published
 
 SIZE = Size(16, 8)

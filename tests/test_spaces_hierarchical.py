@@ -25,7 +25,7 @@ def layers(motifs: dict[str, Motif], cell: Motif, size: Size = SMALL) -> LayerGr
 def live_steps(graph: LayerGraph, *kinds: type) -> int:
     alive = graph.live()
     return sum(
-        isinstance(step, kinds) for node, layer in enumerate(graph.layers, 1) if alive[node] for step in layer.steps
+        isinstance(p, kinds) for node, layer in enumerate(graph.layers, 1) if alive[node] for p in layer.primitives
     )
 
 

@@ -137,7 +137,7 @@ def test_the_papers_best_network_is_in_the_space() -> None:
 
 
 def steps(graph: LayerGraph, kind: type) -> list[object]:
-    return [step for layer in graph.layers for step in layer.steps if isinstance(step, kind)]
+    return [step for layer in graph.layers for step in layer.primitives if isinstance(step, kind)]
 
 
 def test_the_size_scales_filters_and_units() -> None:

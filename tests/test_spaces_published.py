@@ -30,7 +30,7 @@ def graph(name: str, size: Size | None = None) -> LayerGraph:
 
 
 def convolutions(network: LayerGraph) -> list[Conv | BiasedConv]:
-    return [step for layer in network.layers for step in layer.steps if isinstance(step, Conv | BiasedConv)]
+    return [step for layer in network.layers for step in layer.primitives if isinstance(step, Conv | BiasedConv)]
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -99,7 +99,7 @@ class TestShakeShake:
             assert network.layers[first - 1] == network.layers[second - 1], "two branches of one form"
             [sum_] = [layer for layer in network.layers if node in layer.inputs]
             assert sum_.merge == "sum"
-            assert not sum_.steps
+            assert not sum_.primitives
         deepest = longest(network, lambda step: isinstance(step, Conv) and step.height == 3)
         assert deepest == 25, "26 with the classifier"
 
@@ -112,7 +112,7 @@ class TestFractalNet:
         joins = Counter(len(layer.inputs) for layer in network.layers if layer.merge == "mean")
         assert joins == {2: 5, 3: 5}
         last = [layer for layer in network.layers if layer.merge == "mean"][-1]
-        assert all(Pool("max", 2, 2) in network.layers[node - 1].steps for node in last.inputs)
+        assert all(Pool("max", 2, 2) in network.layers[node - 1].primitives for node in last.inputs)
 
 
 class TestFabric:
@@ -121,13 +121,13 @@ class TestFabric:
         network = graph("convolutional_neural_fabric_dense")
         inner = [step for step in convolutions(network) if isinstance(step, BiasedConv)]
         assert len(inner) == 1 + (layers - 1) * (3 * scales - 2) + 2 * (scales - 1) == 123
-        nodes = [layer for layer in network.layers if layer.steps[:1] == (Norm(),)]
+        nodes = [layer for layer in network.layers if layer.primitives[:1] == (Norm(),)]
         assert len(nodes) == layers * scales
         assert all(network.live())
 
     def test_every_scale_has_half_the_rows_of_the_finer_one(self) -> None:
         network = graph("convolutional_neural_fabric_dense")
-        up = sum(isinstance(step, Unpool) for layer in network.layers for step in layer.steps)
+        up = sum(isinstance(step, Unpool) for layer in network.layers for step in layer.primitives)
         down = sum(isinstance(step, BiasedConv) and step.stride == 2 for step in convolutions(network))
         assert (up, down) == (7 * 5, 9 * 5)
 
@@ -135,7 +135,10 @@ class TestFabric:
 class TestMetaQnn:
     def test_dropout_grows_behind_every_second_layer(self) -> None:
         rates = [
-            step.rate for layer in graph("metaqnn_top1").layers for step in layer.steps if isinstance(step, Dropout)
+            step.rate
+            for layer in graph("metaqnn_top1").layers
+            for step in layer.primitives
+            if isinstance(step, Dropout)
         ]
         assert rates == [0.125, 0.25, 0.375, 0.5]
 
@@ -163,7 +166,7 @@ def longest(network: LayerGraph, counts: object) -> int:
     """The most steps that ``counts`` accepts on a way from the image to the classifier."""
     lengths = [0]
     for layer in network.layers:
-        own = sum(map(counts, layer.steps))  # type: ignore[call-overload]
+        own = sum(map(counts, layer.primitives))  # type: ignore[call-overload]
         lengths.append(own + max(lengths[source] for source in layer.inputs))
     return lengths[network.output]
 

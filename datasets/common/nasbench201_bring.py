@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import InputError
+from harness.core.files import replacing
 from harness.spaces.nasbench201 import NasBench201Space
 
 from .fetch import Say, SourceError, run_tool, staging_directory
@@ -50,8 +51,8 @@ def bring_extract(target: Path, sets: Sequence[str], say: Say) -> None:
                 rows = list(rows_of(directory))
                 content = _csv(rows)
                 target.parent.mkdir(exist_ok=True)
-                (directory / target.name).write_bytes(gzip.compress(content, mtime=0))
-                os.replace(directory / target.name, target)
+                with replacing(target) as new:
+                    new.write_bytes(gzip.compress(content, mtime=0))
             except (SourceError, OSError) as error:
                 reasons.append(f"{name}: {error}")
                 say(f"{name} did not work: {error}")

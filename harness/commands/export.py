@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.core.errors import InputError
+from harness.core.files import replacing
 from harness.run.store import RunDirectory, read_json
 
 
@@ -25,4 +26,5 @@ def export(run: Path, file: Path) -> None:
     from harness.nets.export import plain
     from harness.nets.runtime import load
 
-    plain(load(directory.model), facts["mean"], facts["std"]).save(file)
+    with replacing(file) as new:
+        plain(load(directory.model), facts["mean"], facts["std"]).save(new)

@@ -12,7 +12,8 @@ from harness.core.errors import InputError
 from harness.core.record import Record
 from harness.core.space import Size, Space
 from harness.spaces import get_space
-from harness.spaces.cell import DARTS_OPERATIONS, reductions
+from harness.spaces.cell import reductions
+from harness.spaces.darts import DARTS_OPERATIONS
 from harness.spaces.nasbench201 import NasBench201Space
 
 _IMAGE = re.compile(r"^(\d+)x(\d+)(?:x(\d+))?$")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from harness.core.architecture import Cell, CellStack, Style
 from harness.core.graph import LayerGraph, Layers
-from harness.core.primitives import Conv, Halve, LayerStep, Norm, Pool, Relu, Zero, halve, relu_conv_norm, steps_of
+from harness.core.primitives import Conv, Halve, Norm, Pool, Primitive, Relu, Zero, halve, primitives_of, relu_conv_norm
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def _inputs(layers: Layers, style: Style, before: _State, last: _State, channels
 
     def adapted(x: _State, always: bool) -> _State:
         if x.halvings != last.halvings:
-            steps: tuple[LayerStep, ...] = halve(channels)
+            steps: tuple[Primitive, ...] = halve(channels)
         elif always or x.channels != channels:
             steps = relu_conv_norm(channels)
         else:
@@ -90,19 +90,19 @@ def _cell(layers: Layers, cell: Cell, inputs: list[_State], channels: int, halvi
     return _State(layers.merged(parts, "concat"), channels * len(parts), halvings)
 
 
-def _operation(style: Style, op: str, before: int, channels: int, stride: int) -> tuple[LayerStep, ...] | None:
+def _operation(style: Style, op: str, before: int, channels: int, stride: int) -> tuple[Primitive, ...] | None:
     """The steps of an operation on an input of ``before`` channels; None for ``none``."""
     if op == "skip_connect" and style == "nasnet":
         return relu_conv_norm(channels, 1, stride) if stride == 2 or before != channels else ()
     if op == "skip_connect" and stride == 2 and style in ("enas", "nao"):
         return (Halve(channels), Norm())
-    steps = steps_of(op, channels, stride)
+    steps = primitives_of(op, channels, stride)
     if "pool" in op and before != channels and steps is not None:
         return (*steps, Conv(1, 1, channels), Norm())
     return steps
 
 
-def _edge(layers: Layers, source: int, op: str, steps: tuple[LayerStep, ...], style: Style) -> int:
+def _edge(layers: Layers, source: int, op: str, steps: tuple[Primitive, ...], style: Style) -> int:
     """Adds an edge; drop path may hit all of NAO's, what DARTS computes, and what is no identity elsewhere."""
     dropped = {"nao": True, "darts": bool(steps)}.get(style, op != "skip_connect")
     return layers.add(source, *steps, drop_path=dropped) if steps or dropped else source

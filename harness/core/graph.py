@@ -1,4 +1,4 @@
-"""Layer graphs: a network as a list of layers, each of which merges the outputs of earlier ones and applies steps.
+"""Layer graphs: a network as a list of layers, each of which merges the outputs of earlier ones and applies primitives.
 
 Every skeleton of :mod:`harness.core.architecture` can be written out as one (:mod:`harness.core.lowering`); networks
 without a skeleton are given as one.
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.core.primitives import LayerStep
+from harness.core.primitives import Primitive
 
 Merge = Literal["sum", "mean", "concat", "shake"]
 """How the inputs of a layer become one.
@@ -27,13 +27,13 @@ class Layer:
 
     Args:
         inputs: nodes that it reads; node 0 is the image and node k the output of layer k - 1 of the list.
-        steps: applied in order to the merged inputs.
+        primitives: applied in order to the merged inputs.
         merge: how several inputs are merged.
         drop_path: whether scheduled drop path may switch it off for an image.
     """
 
     inputs: tuple[int, ...]
-    steps: tuple[LayerStep, ...] = ()
+    primitives: tuple[Primitive, ...] = ()
     merge: Merge = "sum"
     drop_path: bool = False
 
@@ -76,10 +76,12 @@ class Layers:
     def __init__(self) -> None:
         self._layers: list[Layer] = []
 
-    def add(self, inputs: int | Sequence[int], *steps: LayerStep, merge: Merge = "sum", drop_path: bool = False) -> int:
+    def add(
+        self, inputs: int | Sequence[int], *primitives: Primitive, merge: Merge = "sum", drop_path: bool = False
+    ) -> int:
         """Appends a layer and returns its node."""
         sources = (inputs,) if isinstance(inputs, int) else tuple(inputs)
-        self._layers.append(Layer(sources, steps, merge, drop_path))
+        self._layers.append(Layer(sources, primitives, merge, drop_path))
         return len(self._layers)
 
     def merged(self, inputs: Sequence[int], merge: Merge = "sum") -> int:

@@ -7,7 +7,7 @@ import re
 from harness.core.architecture import Architecture, CellStack, ConvChain, MacroStack, ResidualStages
 from harness.core.cells import cell_stack, one_cell
 from harness.core.graph import LayerGraph, Layers
-from harness.core.primitives import Conv, Halve, Norm, Pool, Relu, macro_steps_of, relu_conv_norm
+from harness.core.primitives import Conv, Halve, Norm, Pool, Relu, macro_primitives_of, relu_conv_norm
 
 _CHAIN_CONV = re.compile(r"^conv_(\d+)x(\d+)_(\d+)_s(\d+)x(\d+)$")
 
@@ -46,8 +46,10 @@ def _macro_stack(net: MacroStack) -> LayerGraph:
     for number in range(1, net.graph.nodes):
         terms = []
         for edge in net.graph.into(number):
-            skip = edge.op == "skip"
-            terms.append(outputs[edge.source] if skip else layers.add(outputs[-1], *macro_steps_of(edge.op, channels)))
+            if edge.op == "skip":
+                terms.append(outputs[edge.source])
+            else:
+                terms.append(layers.add(outputs[-1], *macro_primitives_of(edge.op, channels)))
         outputs.append(layers.add(terms, Norm()))
         if number in net.reductions:
             channels *= 2

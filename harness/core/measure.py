@@ -16,9 +16,9 @@ from harness.core.primitives import (
     Flatten,
     FloorPool,
     Halve,
-    LayerStep,
     Norm,
     Pool,
+    Primitive,
     ShakeShortcut,
     Unpool,
     weight_shapes,
@@ -51,7 +51,7 @@ def measure(graph: LayerGraph, image: Shape, classes: int) -> Sizes:
     parameters = idle = statistics = macs = 0
     for node, layer in enumerate(graph.layers, start=1):
         shape = _merged(layer, shapes)
-        for step in layer.steps:
+        for step in layer.primitives:
             before, shape = shape, shape_after(step, shape)
             weights = weight_shapes((step,), before[2])
             size = sum(math.prod(weight) for weight in weights)
@@ -66,7 +66,7 @@ def measure(graph: LayerGraph, image: Shape, classes: int) -> Sizes:
     return Sizes(parameters + (width + graph.bias) * classes, idle, statistics, macs + width * classes)
 
 
-def shape_after(step: LayerStep, shape: Shape) -> Shape:
+def shape_after(step: Primitive, shape: Shape) -> Shape:
     """The shape of a step's output."""
     height, width, channels = shape
     match step:

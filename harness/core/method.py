@@ -6,8 +6,9 @@ import abc
 from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol
 
+from harness.core.evaluation import Evaluation
 from harness.core.space import Genotype, Space
-from harness.core.task import Evaluation, Task
+from harness.core.task import Task
 
 
 class Method(abc.ABC):

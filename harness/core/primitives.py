@@ -64,7 +64,7 @@ class Halve:
     filters: int
 
 
-Step = Relu | Conv | Depthwise | Norm | Pool | Halve
+CellPrimitive = Relu | Conv | Depthwise | Norm | Pool | Halve
 """What the search spaces' operations are made of; the supernets know these."""
 
 
@@ -121,7 +121,7 @@ class Zero:
     """Zeros of the same shape."""
 
 
-LayerStep = Step | BiasedConv | ShakeShortcut | Unpool | FloorPool | Flatten | Dropout | Zero
+Primitive = CellPrimitive | BiasedConv | ShakeShortcut | Unpool | FloorPool | Flatten | Dropout | Zero
 """All steps; the builder of standalone networks knows these."""
 
 _CONV = re.compile(r"^(nor_conv|conv|sep_conv|dil_conv)_(\d)x\2$")
@@ -129,19 +129,19 @@ _PAIR = re.compile(r"^conv_1x(\d)_\1x1$")
 _POOL = re.compile(r"^(max|avg)_pool_(\d)x\2$")
 
 
-def relu_conv_norm(filters: int, size: int = 1, stride: int = 1, affine: bool = True) -> tuple[Step, ...]:
+def relu_conv_norm(filters: int, size: int = 1, stride: int = 1, affine: bool = True) -> tuple[CellPrimitive, ...]:
     """ReLU, convolution, normalisation: the usual adapter between two widths."""
     return (Relu(), Conv(size, size, filters, (stride, stride)), Norm(affine))
 
 
-def halve(filters: int, affine: bool = True) -> tuple[Step, ...]:
+def halve(filters: int, affine: bool = True) -> tuple[CellPrimitive, ...]:
     """ReLU, factorised reduction, normalisation: the usual adapter between two resolutions."""
     return (Relu(), Halve(filters), Norm(affine))
 
 
-def steps_of(
+def primitives_of(
     op: str, filters: int, stride: int = 1, *, affine: bool = True, search: bool = False
-) -> tuple[Step, ...] | None:
+) -> tuple[CellPrimitive, ...] | None:
     """The primitive steps of a cell operation, or None for ``none``.
 
     Args:
@@ -163,7 +163,7 @@ def steps_of(
         return () if stride == 1 else halve(filters, affine)
     pool, pair, conv = _POOL.match(op), _PAIR.match(op), _CONV.match(op)
     if pool:
-        steps: tuple[Step, ...] = (Pool("max" if pool[1] == "max" else "avg", int(pool[2]), stride),)
+        steps: tuple[CellPrimitive, ...] = (Pool("max" if pool[1] == "max" else "avg", int(pool[2]), stride),)
         return (*steps, Norm(affine=False)) if search else steps
     if pair:
         long = int(pair[1])
@@ -189,9 +189,9 @@ def steps_of(
     )
 
 
-def macro_steps_of(op: str, filters: int) -> tuple[Step, ...]:
+def macro_primitives_of(op: str, filters: int) -> tuple[CellPrimitive, ...]:
     """ENAS macro's operations: a 1x1 convolution first, then the operation; normalised and rectified after each."""
-    first: tuple[Step, ...] = (Conv(1, 1, filters), Norm(), Relu())
+    first: tuple[CellPrimitive, ...] = (Conv(1, 1, filters), Norm(), Relu())
     if op.endswith("pool_3x3"):
         return (*first, Pool("max" if op.startswith("max") else "avg", 3, 1))
     size = int(op[-1])
@@ -200,7 +200,7 @@ def macro_steps_of(op: str, filters: int) -> tuple[Step, ...]:
     return (*first, Conv(size, size, filters), Norm(), Relu())
 
 
-def weight_shapes(steps: Sequence[LayerStep], channels: int) -> list[tuple[int, ...]]:
+def weight_shapes(steps: Sequence[Primitive], channels: int) -> list[tuple[int, ...]]:
     """Shapes of the trainable weights of ``steps`` on an input of ``channels`` channels, in order.
 
     Only the last step may be :class:`Flatten`: what follows it has as many channels as the image says.

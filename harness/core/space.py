@@ -7,7 +7,7 @@ one-hot, a table is keyed by the text form: all from the same tuple.
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -34,12 +34,24 @@ class Choice:
     """One categorical decision.
 
     Args:
-        name: dotted path, for example ``normal.2.op0``.
+        name: for people and messages, for example ``normal.2.op0``; unique in its space, and no program takes it apart.
         options: the values to choose from, in a fixed order.
+        node: the node, block or layer that the choice belongs to, for example ``normal.2``. Choices of one node follow
+            each other in a space. By default the choice is a node of its own.
+        kind: what is decided: ``op``, ``input``, ``inputs``, ``skip``... Choices of one kind mean the same at every
+            node, and equal options of them are the same thing.
+        cell: the cell that the node belongs to, in spaces with several cells.
     """
 
     name: str
     options: tuple[Option, ...]
+    node: str = ""
+    kind: str = ""
+    cell: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.node:
+            object.__setattr__(self, "node", self.name)
 
     def __len__(self) -> int:
         return len(self.options)
@@ -58,6 +70,14 @@ class Choice:
                 if isinstance(there, tuple) and len(set(here) & set(there)) == len(here) - 1 and there != here
             )
         return tuple(i for i in range(len(self.options)) if i != pick)
+
+
+def positions_by_node(choices: Sequence[Choice]) -> dict[str, list[int]]:
+    """For each node, in order, the positions of its choices in ``choices``."""
+    positions: dict[str, list[int]] = {}
+    for position, choice in enumerate(choices):
+        positions.setdefault(choice.node, []).append(position)
+    return positions
 
 
 @dataclass(frozen=True)

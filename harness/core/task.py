@@ -1,96 +1,25 @@
-"""The whole world of a method: data without a test set, randomness, an evaluator, a budget.
+"""All that a method sees: data without a test set, randomness, an evaluator and a budget.
 
 The method owns its loop; the task owns clock, evaluation, logging and stopping.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from harness.core.budget import BudgetSpent, Meter
 from harness.core.dataset import SearchData
+from harness.core.evaluation import Evaluation, Evaluator, KerasConfig, Proposal
+from harness.core.journal import EVALUATIONS, Journal, State
 from harness.core.recipe import Recipe
 from harness.core.space import Genotype, Space
 
-State = dict[str, np.ndarray]
-
-
-@dataclass(frozen=True)
-class KerasConfig:
-    """A proposal from outside the project's spaces: a Keras model as JSON (``model.to_json()``).
-
-    ``name`` is short and readable, for tables. The model ends in softmax or logits over the classes.
-    """
-
-    name: str
-    json: str
-
-    def __str__(self) -> str:
-        return f"keras:{self.name}"
-
-
-Proposal = Genotype | KerasConfig
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """One proxy training of one proposal.
-
-    Args:
-        genotype: what was trained, as text.
-        accuracy: validation accuracy at the end, 0..1; 0 if it failed.
-        curve: validation accuracies during the training, the last one being ``accuracy``.
-        seconds: device seconds of building, training and validating.
-        steps: gradient steps.
-        failure: empty, or one sentence on why there is no accuracy.
-    """
-
-    genotype: str
-    accuracy: float
-    curve: tuple[float, ...]
-    seconds: float
-    steps: int
-    failure: str = ""
-
-
-class Evaluator(Protocol):
-    """Trains a proposal on the proxy task."""
-
-    def steps(self) -> int:
-        """Gradient steps that one evaluation costs."""
-
-    def evaluate(self, proposal: Proposal, number: int, meter: Meter) -> Evaluation:
-        """Trains and validates ``proposal``; ``number`` is the evaluation's place in the run and names its seed.
-
-        Raises:
-            BudgetSpent: the budget ended on the way; nothing is charged or logged.
-        """
-
-
-class Journal(Protocol):
-    """Where a task writes what happened, and reads what an interrupted run had written."""
-
-    def replay(self, number: int) -> Evaluation | None:
-        """The logged evaluation with this number, if the run was interrupted after it."""
-
-    def evaluated(self, number: int, evaluation: Evaluation, spent: float) -> None:
-        """Appends an evaluation."""
-
-    def proposed(self, proposal: Proposal, accuracy: float | None, spent: float, shared_weights: bool) -> None:
-        """Appends a proposal."""
-
-    def save(self, state: State) -> None:
-        """Replaces the checkpoint, atomically."""
-
-    def load(self) -> State | None:
-        """The checkpoint, if there is one."""
-
-    def progress(self, share: float, words: str) -> None:
-        """Tells the screen."""
+_TASK = "_task"
+"""The entry of a checkpoint that holds the task's own state, as JSON; the other entries are the method's."""
 
 
 class Task:
@@ -126,7 +55,6 @@ class Task:
         self.evaluations: list[Evaluation] = []
         self.proposal: Proposal | None = None
         self.best: Evaluation | None = None
-        self._by_text: dict[str, Proposal] = {}
 
     def evaluate(self, proposals: Iterable[Proposal]) -> list[Evaluation]:
         """Trains each proposal on the proxy task and returns its validation accuracy.
@@ -148,17 +76,23 @@ class Task:
         logged = self._logged(number, text)
         evaluation = logged or self._known(text) or self._evaluator.evaluate(proposal, number, self.meter)
         self._cache[text] = evaluation
-        self._by_text[text] = proposal
-        self.evaluations.append(evaluation)
+        best = self._note(evaluation)
         self.meter.exclude(self.meter.now() - began)
         self.meter.charge(seconds=evaluation.seconds, steps=evaluation.steps)
         if logged is None:
             self._journal.evaluated(number, evaluation, self.meter.spent)
-        if not evaluation.failure and (self.best is None or evaluation.accuracy > self.best.accuracy):
-            self.best = evaluation
+        if best:
             self._propose(proposal, evaluation.accuracy, shared_weights=False)
         self.progress(f"{len(self.evaluations)} evaluated")
         return evaluation
+
+    def _note(self, evaluation: Evaluation) -> bool:
+        """Counts an evaluation and says whether it is the best so far."""
+        self.evaluations.append(evaluation)
+        best = not evaluation.failure and (self.best is None or evaluation.accuracy > self.best.accuracy)
+        if best:
+            self.best = evaluation
+        return best
 
     def _known(self, text: str) -> Evaluation | None:
         """The evaluation of a proposal that was evaluated before; ends the search if there is no room for its cost."""
@@ -188,9 +122,7 @@ class Task:
         else:
             evaluation = logged
             self.meter.charge(seconds=evaluation.seconds, steps=evaluation.steps)
-        self.evaluations.append(evaluation)
-        if not evaluation.failure and (self.best is None or evaluation.accuracy > self.best.accuracy):
-            self.best = evaluation
+        self._note(evaluation)
         self.progress(f"{len(self.evaluations)} evaluated")
         return evaluation
 
@@ -244,7 +176,8 @@ class Task:
         if not self.meter.budget.counted and self.meter.spent - self._last_checkpoint < self._checkpoint_every:
             return
         began = self.meter.now()
-        self._journal.save({**state(), **_freeze(self)})
+        count = {EVALUATIONS: np.array(len(self.evaluations))}
+        self._journal.save({**state(), _TASK: np.array(self._frozen()), **count})
         self.meter.exclude(self.meter.now() - began)
         self._last_checkpoint = self.meter.spent
 
@@ -252,56 +185,44 @@ class Task:
         """The state an interrupted run saved last, or None in a fresh run; restores rng and meter on the way."""
         state = self._journal.load()
         if state is not None:
-            _thaw(self, state)
+            self._thaw(str(state[_TASK]), int(state[EVALUATIONS]))
         return state
 
     def progress(self, words: str) -> None:
         """Tells the person who waits how far the search is; cheap enough to call every step."""
         self._journal.progress(min(1.0, self.meter.spent / self.meter.limit), words)
 
+    def _frozen(self) -> str:
+        """The task's own state as JSON: generator, meter, proposal."""
+        proposal: dict[str, str] | None = None
+        match self.proposal:
+            case KerasConfig(name, config):
+                proposal = {"name": name, "json": config}
+            case Genotype():
+                proposal = {"text": self.proposal.text}
+        return json.dumps(
+            {
+                "rng": self.rng.bit_generator.state,
+                "seconds": 0.0 if self.meter.budget.counted else self.meter.spent,
+                "steps": self.meter.steps,
+                "proposal": proposal,
+            }
+        )
 
-def _freeze(task: Task) -> State:
-    state: Any = task.rng.bit_generator.state
-    words = [state["state"]["state"], state["state"]["inc"]]
-    numbers = [int(w >> shift) & 0xFFFFFFFF for w in words for shift in (96, 64, 32, 0)]
-    return {
-        "_rng": np.array([*numbers, state["has_uint32"], state["uinteger"]], np.uint64),
-        "_spent": np.array([task.meter.spent if not task.meter.budget.counted else 0.0, task.meter.steps], np.float64),
-        "_evaluations": np.array(len(task.evaluations)),
-        "_proposal": np.array(_words(task.proposal), np.str_),
-    }
-
-
-def _words(proposal: Proposal | None) -> list[str]:
-    match proposal:
-        case None:
-            return []
-        case KerasConfig():
-            return [proposal.name, proposal.json]
-        case _:
-            return [proposal.text]
-
-
-def _thaw(task: Task, state: State) -> None:
-    numbers = [int(n) for n in state["_rng"]]
-    words = [sum(n << s for n, s in zip(numbers[i : i + 4], (96, 64, 32, 0), strict=True)) for i in (0, 4)]
-    task.rng.bit_generator.state = {
-        "bit_generator": "PCG64",
-        "state": {"state": words[0], "inc": words[1]},
-        "has_uint32": numbers[8],
-        "uinteger": numbers[9],
-    }
-    seconds, steps = state["_spent"]
-    task.meter.restore(seconds=float(seconds), steps=int(steps))
-    task._last_checkpoint = task.meter.spent
-    for number in range(int(state["_evaluations"])):
-        logged = task._journal.replay(number)
-        if logged is None:
-            raise RuntimeError(f"the checkpoint knows {number + 1} evaluations but the log has {number}")
-        task.evaluations.append(logged)
-        task._cache[logged.genotype] = logged
-        if not logged.failure and (task.best is None or logged.accuracy > task.best.accuracy):
-            task.best = logged
-    proposal = [str(word) for word in state["_proposal"]]
-    if proposal:
-        task.proposal = KerasConfig(*proposal) if len(proposal) == 2 else task.space.parse(proposal[0])
+    def _thaw(self, frozen: str, evaluations: int) -> None:
+        """Takes over what :meth:`_frozen` returned, and the first ``evaluations`` of the journal."""
+        state: dict[str, Any] = json.loads(frozen)
+        self.rng.bit_generator.state = state["rng"]
+        self.meter.restore(seconds=state["seconds"], steps=state["steps"])
+        self._last_checkpoint = self.meter.spent
+        for number in range(evaluations):
+            logged = self._journal.replay(number)
+            if logged is None:
+                raise RuntimeError(f"the checkpoint knows {evaluations} evaluations but the log has {number}")
+            self._cache[logged.genotype] = logged
+            self._note(logged)
+        match state["proposal"]:
+            case {"name": name, "json": config}:
+                self.proposal = KerasConfig(name, config)
+            case {"text": text}:
+                self.proposal = self.space.parse(text)

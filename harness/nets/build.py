@@ -15,11 +15,11 @@ import numpy as np
 
 from harness.core.architecture import Architecture
 from harness.core.errors import InputError
+from harness.core.evaluation import KerasConfig, Proposal
 from harness.core.lowering import lower
 from harness.core.primitives import Conv, Norm, Relu
 from harness.core.seeds import derive_seed
 from harness.core.space import Genotype, Size, Space
-from harness.core.task import KerasConfig, Proposal
 from harness.nets.make import Maker, Tensor
 
 ImageShape = tuple[int, int, int]

@@ -12,10 +12,10 @@ import tensorflow as tf
 from harness.core.budget import Meter
 from harness.core.dataset import SearchData
 from harness.core.errors import InputError
+from harness.core.evaluation import Evaluation, Proposal
 from harness.core.recipe import Recipe
 from harness.core.seeds import derive_seed
 from harness.core.space import Space
-from harness.core.task import Evaluation, Proposal
 from harness.nets import runtime
 from harness.nets.build import build_model
 from harness.nets.training import Training, TrainingFailed, train
@@ -51,7 +51,7 @@ class ProxyEvaluator:
         return self._recipe.steps
 
     def evaluate(self, proposal: Proposal, number: int, meter: Meter) -> Evaluation:
-        """Trains and validates ``proposal``; see :class:`harness.core.task.Evaluator`.
+        """Trains and validates ``proposal``; see :class:`harness.core.evaluation.Evaluator`.
 
         A proposal that cannot be built or trained gets accuracy 0 and the reason. It is charged the steps of a whole
         training, or a search that only proposes failures would never end.

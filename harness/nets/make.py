@@ -18,9 +18,9 @@ from harness.core.primitives import (
     Flatten,
     FloorPool,
     Halve,
-    LayerStep,
     Norm,
     Pool,
+    Primitive,
     Relu,
     ShakeShortcut,
     Unpool,
@@ -67,16 +67,16 @@ class Maker:
 
     def node(self, layer: Layer, nodes: Sequence[Tensor]) -> Tensor:
         """A layer of a graph whose earlier nodes are ``nodes``."""
-        x = self.apply(layer.steps, self._merged([nodes[source] for source in layer.inputs], layer.merge))
+        x = self.apply(layer.primitives, self._merged([nodes[source] for source in layer.inputs], layer.merge))
         return DropPath(seed=self._next_seed())(x) if self.drop_path and layer.drop_path else x
 
-    def apply(self, steps: Sequence[LayerStep], x: Tensor) -> Tensor:
+    def apply(self, steps: Sequence[Primitive], x: Tensor) -> Tensor:
         """The steps, one after the other."""
         for step in steps:
             x = self._step(step, x)
         return x
 
-    def _step(self, step: LayerStep, x: Tensor) -> Tensor:
+    def _step(self, step: Primitive, x: Tensor) -> Tensor:
         match step:
             case Relu():
                 return keras.layers.ReLU()(x)

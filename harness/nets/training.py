@@ -8,7 +8,6 @@ undisturbed one. Losses that a model's layers add themselves are left out: the r
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import tensorflow as tf
 
 from harness.core.dataset import Images, Labels, SearchData
 from harness.core.errors import InputError
+from harness.core.files import replacing
 from harness.core.recipe import Recipe
 from harness.nets.augment import normalise
 from harness.nets.batches import Order
@@ -241,8 +241,6 @@ class _Checkpoint:
         progress = {"done": done, "total": pace.total, "used": pace.used, "fixed": pace.fixed, "seconds": seconds}
         state.update({name: np.array(value) for name, value in progress.items()})
         state.update(buffer=buffer, curve=np.array(curve, np.float64), label=np.array(self._label))
-        new = self._path.with_name(self._path.name + ".new")
-        with new.open("wb") as file:
+        with replacing(self._path) as new, new.open("wb") as file:
             np.savez(file, **state)
-        os.replace(new, self._path)
         self._last = time.perf_counter()

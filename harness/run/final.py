@@ -13,9 +13,10 @@ import numpy as np
 
 from harness.core.dataset import Labels
 from harness.core.errors import InputError
+from harness.core.files import replace_text
 from harness.core.record import Record
 from harness.run.job import Job, Outcome
-from harness.run.store import read_json, write_text
+from harness.run.store import read_json
 from harness.spaces.zoo.find import scaling
 
 
@@ -107,7 +108,7 @@ def finish(job: Job, outcome: Outcome, scorer: Scorer, provenance: dict[str, Any
         record = scorer.score(job, record)
     record = dataclasses.replace(record, provenance=_provenance(job, provenance, processes))
     if outcome.status != "busy":
-        write_text(job.directory.record, record.to_json())
+        replace_text(job.directory.record, record.to_json())
     return record
 
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from harness.core.evaluation import Evaluation, KerasConfig, Proposal
+from harness.core.files import replacing
+from harness.core.journal import EVALUATIONS, State
 from harness.core.space import Genotype
-from harness.core.task import Evaluation, KerasConfig, Proposal, State
 from harness.run.store import RunDirectory, line, read_json, read_lines, write_json, write_lines
 
 _PROPOSALS = "_proposals"
-_EVALUATIONS = "_evaluations"
 _PAUSE = 0.5  # seconds between two progress files
 
 
@@ -48,7 +48,9 @@ class Progress:
         now = time.perf_counter()
         if now >= self._next:
             self._next = now + _PAUSE
-            write_json(self._path, {"phase": self._phase, "share": share, "words": words, **self.times()})
+            write_json(
+                self._path, {"phase": self._phase, "share": share, "words": words, **self.times()}, durable=False
+            )
 
 
 class RunJournal:
@@ -70,7 +72,7 @@ class RunJournal:
         self._rows = [row for place, row in enumerate(rows) if row.get("number") == place]
         kept: list[dict[str, Any]] = []
         if self._state is not None:
-            self._rows = self._rows[: int(self._state[_EVALUATIONS])]
+            self._rows = self._rows[: int(self._state[EVALUATIONS])]
             kept = read_lines(directory.proposals)[: int(self._state.pop(_PROPOSALS))]
         write_lines(directory.evaluations, self._rows)
         write_lines(directory.proposals, kept)
@@ -138,12 +140,9 @@ class RunJournal:
 
     def save(self, state: State) -> None:
         """Replaces the checkpoint, atomically, and notes which proposals it knows."""
-        path = self._directory.checkpoint
-        temporary = path.with_name(f".{os.getpid()}-{path.name}")
-        with temporary.open("wb") as file:
-            arrays: dict[str, Any] = {**state, _PROPOSALS: np.array(self._proposals)}
-            np.savez(file, **arrays)
-        temporary.replace(path)
+        arrays: dict[str, Any] = {**state, _PROPOSALS: np.array(self._proposals)}
+        with replacing(self._directory.checkpoint) as new:
+            np.savez(new, **arrays)
 
     def load(self) -> State | None:
         """The checkpoint, if there was one when the journal was opened."""

@@ -17,9 +17,11 @@ import numpy as np
 
 from harness.core.budget import BudgetSpent, Meter
 from harness.core.dataset import SearchData
+from harness.core.evaluation import Evaluation, Proposal
+from harness.core.journal import State
 from harness.core.seeds import derive_seed, rng
 from harness.core.table import Signal
-from harness.core.task import Evaluation, Proposal, State, Task
+from harness.core.task import Task
 from harness.plugins.catalogue import load_space
 from harness.run import lookup_data, sandbox
 from harness.run.fence import Forbidden, fence
@@ -103,7 +105,7 @@ def search_all(jobs: tuple[Job, ...], started: Path) -> tuple[Outcome, ...]:
     fences = fence(_all_forbidden(jobs))
     outcomes = []
     for number, job in enumerate(jobs):
-        write_json(started, {"number": number})
+        write_json(started, {"number": number}, durable=False)
         try:
             if number:
                 sandbox.lock(job.directory)

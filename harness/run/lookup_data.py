@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.core.errors import InputError
+from harness.core.files import replacing
 from harness.core.names import directory_name
 from harness.core.record import Record
 from harness.core.space import Choice, Space, option_text
@@ -64,9 +64,8 @@ def write(table: Table, prepared: PreparedTable) -> None:
         return
     prepared.path.parent.mkdir(parents=True, exist_ok=True)
     signal = table.signals[prepared.signal]
-    temporary = prepared.path.with_name(f".{os.getpid()}-{prepared.path.name}")
-    np.savez(temporary, genotypes=np.array(table.genotypes), accuracy=signal.accuracy, seconds=signal.seconds)
-    temporary.replace(prepared.path)
+    with replacing(prepared.path) as new:
+        np.savez(new, genotypes=np.array(table.genotypes), accuracy=signal.accuracy, seconds=signal.seconds)
 
 
 def read(prepared: PreparedTable) -> tuple[dict[str, int], Signal]:

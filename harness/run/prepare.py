@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from harness.core.dataset import Dataset, Images, Labels, SearchData
 from harness.core.errors import InputError
+from harness.core.files import replacing
 from harness.core.names import directory_name
 from harness.core.seeds import rng
 
@@ -93,10 +94,8 @@ def write(data: Dataset, prepared: Prepared, seeds: Iterable[int]) -> None:
     if _stored_checksum(prepared.directory) != prepared.checksum:
         _write_arrays(data, prepared)
     for seed, (train, valid) in splits.items():
-        path = prepared.split_path(seed)
-        temporary = path.with_name(f".{os.getpid()}-{path.name}")
-        np.savez(temporary, train=train, valid=valid)
-        temporary.replace(path)
+        with replacing(prepared.split_path(seed)) as new:
+            np.savez(new, train=train, valid=valid)
 
 
 def search_data(prepared: Prepared, seed: int) -> SearchData:

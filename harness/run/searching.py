@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.budget import BudgetSpent
+from harness.core.evaluation import KerasConfig, Proposal
 from harness.core.method import Method
 from harness.core.names import sentence
 from harness.core.space import Genotype, Space
-from harness.core.task import KerasConfig, Proposal, Task
+from harness.core.task import Task
 from harness.plugins.catalogue import BrokenPlugin, load_method
 from harness.run import sandbox
 from harness.run.job import Job, Outcome

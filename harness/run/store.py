@@ -9,12 +9,12 @@ and ``record.json`` (all is over). Every file that is not appended to is written
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.core.errors import InputError
+from harness.core.files import replace_text
 from harness.core.names import directory_name
 from harness.core.record import Record
 
@@ -110,16 +110,9 @@ class RunDirectory:
         return Record.read(self.record) if self.record.exists() else None
 
 
-def write_text(path: Path, text: str) -> None:
-    """Replaces a file at once: a reader sees the old or the new text, never a part."""
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
-
-
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any, *, durable: bool = True) -> None:
     """Replaces a JSON file at once; what JSON does not know is written as text."""
-    write_text(path, json.dumps(value, indent=1, sort_keys=True, default=str) + "\n")
+    replace_text(path, json.dumps(value, indent=1, sort_keys=True, default=str) + "\n", durable=durable)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -164,7 +157,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
 def write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
     """Replaces a JSON-lines file."""
-    write_text(path, "".join(line(row) for row in rows))
+    replace_text(path, "".join(line(row) for row in rows))
 
 
 def line(row: dict[str, Any]) -> str:

@@ -6,16 +6,16 @@ are set.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from harness.core.budget import Meter
+from harness.core.evaluation import Evaluator
+from harness.core.files import replacing
 from harness.core.seeds import derive_seed, rng
-from harness.core.task import Evaluator, Task
+from harness.core.task import Task
 from harness.plugins.catalogue import load_space
 from harness.run import sandbox
 from harness.run.fence import fence
@@ -136,8 +136,10 @@ def _final(job: Job) -> dict[str, Any]:
         raise Failure(f"the final training failed: {error}") from error
     times = progress.times()
     probabilities = training.predict(model, np.asarray(test_images), data.mean, data.std)
-    _replace(job.directory.predictions, lambda path: np.savez_compressed(path, probabilities=probabilities))
-    _replace(job.directory.model, model.save)
+    with replacing(job.directory.predictions) as new:
+        np.savez_compressed(new, probabilities=probabilities)
+    with replacing(job.directory.model) as new:
+        model.save(new)
     counts = {"steps": trained.steps, "images_per_second": trained.images_per_second, "training_seed": seed, **times}
     stored = {
         "final": counts,
@@ -150,10 +152,3 @@ def _final(job: Job) -> dict[str, Any]:
     write_json(job.directory.final, {**stored, "process": {"device": device}})
     job.directory.final_checkpoint.unlink(missing_ok=True)
     return {"device": device}
-
-
-def _replace(path: Path, save: Callable[[Path], object]) -> None:
-    """Writes a file under another name with the same suffix, and renames it."""
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
-    save(temporary)
-    temporary.replace(path)

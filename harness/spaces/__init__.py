@@ -7,11 +7,13 @@ from collections.abc import Callable
 from harness.core.errors import InputError
 from harness.core.space import Space
 from harness.spaces.blockqnn import BlockSpace
-from harness.spaces.cell import CellSpace, EnasCellSpace, NaoCellSpace
+from harness.spaces.darts import CellSpace
 from harness.spaces.enas_macro import MacroSpace
+from harness.spaces.enas_micro import EnasCellSpace
 from harness.spaces.hierarchical import HierarchicalSpace
 from harness.spaces.keras import KerasSpace
 from harness.spaces.metaqnn import LayerChainSpace
+from harness.spaces.nao import NaoCellSpace
 from harness.spaces.nas_rl import ConvChainSpace
 from harness.spaces.nasbench201 import NasBench201Space
 from harness.spaces.nasnet import NasNetSpace, PnasSpace

@@ -71,7 +71,7 @@ class BlockSpace(Space):
         self.name = name
         self._layers = [layers_at(index) for index in range(1, layers + 1)]
         self.choices = tuple(
-            Choice(str(index), (*map(str, known), *([TERMINAL] if index > 1 else [])))
+            Choice(str(index), (*map(str, known), *([TERMINAL] if index > 1 else [])), kind="layer")
             for index, known in enumerate(self._layers, start=1)
         )
 

@@ -19,8 +19,10 @@ class MacroSpace(Space):
         self.name, self.layers = name, layers
         choices: list[Choice] = []
         for layer in range(1, layers + 1):
-            choices.append(Choice(f"{layer}.op", MACRO_OPERATIONS))
-            choices += [Choice(f"{layer}.skip{earlier}", (0, 1)) for earlier in range(1, layer)]
+            choices.append(Choice(f"{layer}.op", MACRO_OPERATIONS, node=str(layer), kind="op"))
+            choices += [
+                Choice(f"{layer}.skip{earlier}", (0, 1), node=str(layer), kind="skip") for earlier in range(1, layer)
+            ]
         self.choices = tuple(choices)
 
     def decode(self, genotype: Genotype, size: Size) -> MacroStack:

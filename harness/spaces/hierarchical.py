@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.core.graph import LayerGraph, Layers
-from harness.core.primitives import Conv, Depthwise, LayerStep, Norm, Pool, Relu
+from harness.core.primitives import Conv, Depthwise, Norm, Pool, Primitive, Relu
 from harness.core.space import Choice, Genotype, Size, Space
 
 PRIMITIVES = ("skip_connect", "conv_1x1", "sep_conv_3x3", "dep_conv_3x3", "max_pool_3x3", "avg_pool_3x3")
@@ -59,15 +59,16 @@ class HierarchicalSpace(Space):
         self.name = name
         self._nodes = (*[nodes] * motifs, cell_nodes)
         of_motifs = tuple(f"motif{number}" for number in range(1, motifs + 1))
-        kinds = [*((f"{motif}.op", (NONE, *PRIMITIVES)) for motif in of_motifs), ("cell.motif", (NONE, *of_motifs))]
+        kinds = [*((motif, "op", (NONE, *PRIMITIVES)) for motif in of_motifs), ("cell", "motif", (NONE, *of_motifs))]
         choices: list[Choice] = []
         graphs: list[dict[tuple[int, int], int]] = []
-        for (prefix, options), count in zip(kinds, self._nodes, strict=True):
+        for (graph, kind, options), count in zip(kinds, self._nodes, strict=True):
             graphs.append({})
             for target in range(2, count + 1):
                 for source in range(1, target):
                     graphs[-1][source, target] = len(choices)
-                    choices.append(Choice(f"{prefix}{source}{target}", options))
+                    name, node = f"{graph}.{kind}{source}{target}", f"{graph}.{target}"
+                    choices.append(Choice(name, options, node=node, kind=kind, cell=graph))
         self.choices, self.graphs = tuple(choices), tuple(graphs)
 
     def decode(self, genotype: Genotype, size: Size) -> LayerGraph:
@@ -142,16 +143,16 @@ def _motif(layers: Layers, node: int, filters: int, motif: Motif) -> int | None:
     return layers.add(nodes[motif.nodes], *_conv(filters)) if motif.nodes in nodes else None
 
 
-def _conv(filters: int) -> tuple[LayerStep, ...]:
+def _conv(filters: int) -> tuple[Primitive, ...]:
     return (Conv(1, 1, filters), Norm(), Relu())
 
 
-def _separable(filters: int, stride: int = 1) -> tuple[LayerStep, ...]:
+def _separable(filters: int, stride: int = 1) -> tuple[Primitive, ...]:
     return (Depthwise(3, stride), Norm(), Relu(), *_conv(filters))
 
 
-def _primitive(name: str, filters: int) -> tuple[LayerStep, ...]:
-    primitives: dict[str, tuple[LayerStep, ...]] = {
+def _primitive(name: str, filters: int) -> tuple[Primitive, ...]:
+    primitives: dict[str, tuple[Primitive, ...]] = {
         "skip_connect": (),
         "conv_1x1": _conv(filters),
         "sep_conv_3x3": _separable(filters),

@@ -1,6 +1,6 @@
 """The space of methods that propose Keras models and not genotypes: it has no choices.
 
-AutoKeras brings a search space of its own. Its proposals are :class:`~harness.core.task.KerasConfig` values; this
+AutoKeras brings a search space of its own. Its proposals are :class:`~harness.core.evaluation.KerasConfig` values; this
 space only says so, and keeps every genotype out.
 """
 

@@ -111,7 +111,7 @@ class LayerChainSpace(Space):
 
     def __init__(self, name: str = "qchain", layers: int = 18) -> None:
         self.name = name
-        self.choices = tuple(Choice(str(place), tuple(LAYERS)) for place in range(1, layers + 1))
+        self.choices = tuple(Choice(str(layer), tuple(LAYERS), kind="layer") for layer in range(1, layers + 1))
 
     def actions(self, state: ChainState) -> Sequence[int]:
         """The options that may come next; the end always may."""

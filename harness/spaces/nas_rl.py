@@ -20,7 +20,7 @@ FULL_CHANNELS = 32
 
 
 @dataclass(frozen=True)
-class ChainLayer:
+class ConvLayer:
     """One layer of a chain, as the genotype says it; ``inputs`` are earlier layers, 1-based, before repair."""
 
     height: int
@@ -44,18 +44,19 @@ class ConvChainSpace(Space):
     ) -> None:
         self.name, self.layers, self.strides, self.pools = name, layers, strides, pools
         choices: list[Choice] = []
+        plain: dict[str, tuple[int, ...]] = {"height": SIZES, "width": SIZES, "filters": FILTERS}
+        if strides:
+            plain |= {"stride_height": STRIDES, "stride_width": STRIDES}
         for layer in range(1, layers + 1):
             choices += [
-                Choice(f"{layer}.height", SIZES),
-                Choice(f"{layer}.width", SIZES),
-                Choice(f"{layer}.filters", FILTERS),
+                Choice(f"{layer}.{kind}", options, node=str(layer), kind=kind) for kind, options in plain.items()
             ]
-            if strides:
-                choices += [Choice(f"{layer}.stride_height", STRIDES), Choice(f"{layer}.stride_width", STRIDES)]
-            choices += [Choice(f"{layer}.skip{earlier}", (0, 1)) for earlier in range(1, layer)]
+            choices += [
+                Choice(f"{layer}.skip{earlier}", (0, 1), node=str(layer), kind="skip") for earlier in range(1, layer)
+            ]
         self.choices = tuple(choices)
 
-    def read(self, genotype: Genotype) -> list[ChainLayer]:
+    def read(self, genotype: Genotype) -> list[ConvLayer]:
         """The layers that a genotype lists, before the repair rules."""
         values = iter(int(str(self.option(genotype, place))) for place in range(len(self.choices)))
         layers = []
@@ -63,7 +64,7 @@ class ConvChainSpace(Space):
             height, width, filters = next(values), next(values), next(values)
             stride = (next(values), next(values)) if self.strides else (1, 1)
             inputs = tuple(earlier for earlier in range(1, layer) if next(values) == 1)
-            layers.append(ChainLayer(height, width, filters, stride, inputs))
+            layers.append(ConvLayer(height, width, filters, stride, inputs))
         return layers
 
     def decode(self, genotype: Genotype, size: Size) -> ConvChain:

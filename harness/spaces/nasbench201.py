@@ -17,7 +17,9 @@ class NasBench201Space(Space):
     """The cell of NAS-Bench-201: every node sums its incoming edges, node 3 is the output."""
 
     name = "nasbench201"
-    choices = tuple(Choice(f"{target}<-{source}", NB201_OPERATIONS) for source, target in NB201_EDGES)
+    choices = tuple(
+        Choice(f"{target}<-{source}", NB201_OPERATIONS, node=str(target), kind="op") for source, target in NB201_EDGES
+    )
 
     def decode(self, genotype: Genotype, size: Size) -> ResidualStages:
         """Three stages of ``size.layers // 3`` cells (at least one); the benchmark has 15 layers and 16 channels."""

@@ -18,7 +18,7 @@ from dataclasses import replace
 
 from harness.core.architecture import Cell, CellStack, Edge
 from harness.core.space import Choice, Genotype, Option, Size, Space
-from harness.spaces.cell import CELLS, stacked
+from harness.spaces.cell import CELL_NAMES, INPUTS, stacked
 
 NASNET_OPERATIONS = (
     "skip_connect",
@@ -50,7 +50,6 @@ PNAS_OPERATIONS = (
 """PNAS' eight operations, a subset of NASNet's."""
 
 COMBINATIONS = ("add", "concat")
-INPUTS = 2
 
 
 class NasNetSpace(Space):
@@ -64,12 +63,11 @@ class NasNetSpace(Space):
         self.name, self.blocks = name, blocks
         self.choices = tuple(
             choice
-            for cell in CELLS
+            for cell in CELL_NAMES
             for block in range(INPUTS, INPUTS + blocks)
             for choice in (
-                *(Choice(f"{cell}.{block}.in{slot}", tuple(range(block))) for slot in range(2)),
-                *(Choice(f"{cell}.{block}.op{slot}", NASNET_OPERATIONS) for slot in range(2)),
-                Choice(f"{cell}.{block}.combine", COMBINATIONS),
+                *_block_choices(cell, block, NASNET_OPERATIONS),
+                Choice(f"{cell}.{block}.combine", COMBINATIONS, node=f"{cell}.{block}", kind="combine", cell=cell),
             )
         )
 
@@ -90,14 +88,11 @@ class PnasSpace(Space):
     def __init__(self, name: str = "pnas", blocks: int = 5) -> None:
         self.name, self.blocks = name, blocks
         self.choices = (
-            Choice("blocks", tuple(range(1, blocks + 1))),
+            Choice("blocks", tuple(range(1, blocks + 1)), kind="blocks"),
             *(
                 choice
                 for block in range(INPUTS, INPUTS + blocks)
-                for choice in (
-                    *(Choice(f"cell.{block}.in{slot}", tuple(range(block))) for slot in range(2)),
-                    *(Choice(f"cell.{block}.op{slot}", PNAS_OPERATIONS) for slot in range(2)),
-                )
+                for choice in _block_choices("cell", block, PNAS_OPERATIONS)
             ),
         )
 
@@ -108,6 +103,15 @@ class PnasSpace(Space):
             options += [*(self.option(genotype, place + slot) for slot in range(4)), "add"]
         cell = _cell(options)
         return replace(stacked(cell, cell, size), style="nasnet")
+
+
+def _block_choices(cell: str, block: int, operations: tuple[str, ...]) -> list[Choice]:
+    """Two inputs and two operations of a block."""
+    node = f"{cell}.{block}"
+    return [
+        *(Choice(f"{node}.in{i}", tuple(range(block)), node=node, kind="input", cell=cell) for i in range(2)),
+        *(Choice(f"{node}.op{i}", operations, node=node, kind="op", cell=cell) for i in range(2)),
+    ]
 
 
 def _cell(options: Sequence[Option]) -> Cell:

@@ -26,8 +26,9 @@ from keras_tuner.engine.trial import Trial
 from keras_tuner.errors import FailedTrialError
 
 from harness.core.budget import BudgetSpent
+from harness.core.evaluation import Evaluation, KerasConfig
 from harness.core.seeds import derive_seed
-from harness.core.task import Evaluation, KerasConfig, Task
+from harness.core.task import Task
 
 from .autokeras_data import BATCH, Data
 

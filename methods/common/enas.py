@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from harness.core.journal import State
 from harness.core.space import Genotype, Space
-from harness.core.task import State, Task
+from harness.core.task import Task
 from harness.nets import runtime
 from harness.nets.supernets.enas import GatedSupernet
 

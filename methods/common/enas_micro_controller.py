@@ -13,12 +13,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from harness.spaces.cell import CELLS, EnasCellSpace
+from harness.core.space import positions_by_node
+from harness.spaces.enas_micro import EnasCellSpace
 
 from .policy import IMPOSSIBLE, Attention, Controller, Decision, Lstm, Walk, Weights, categorical, put, squeeze
 
-SLOTS = ("in0", "in1", "op0", "op1")
-"""A node's decisions in the order in which the controller makes them."""
+KINDS = ("input", "op")
+"""The kinds of a node's choices in the order in which the controller makes them, two of each."""
 
 
 class EnasMicroController(Controller):
@@ -124,11 +125,11 @@ class EnasMicroController(Controller):
         """A node: the LSTM's state, its output at the node's anchor and the four decisions."""
         x = tf.zeros_like(state[0]) + self._begin
         decisions = []
-        for slot, name in enumerate(SLOTS):
+        for number in range(4):
             h, state = self._lstm(x, state)
-            is_input = name.startswith("in")
+            is_input = number < 2
             logits = self.input_logits(keys, h, node) if is_input else self.op_logits(h, normal)
-            decisions.append(categorical(logits, uniforms[:, slot], forced[:, slot]))
+            decisions.append(categorical(logits, uniforms[:, number], forced[:, number]))
             picked = tf.one_hot(decisions[-1].pick, logits.shape[1])
             if is_input:
                 x = tf.reduce_sum(tf.expand_dims(picked, 2) * anchors, axis=1)
@@ -139,7 +140,6 @@ class EnasMicroController(Controller):
 
 
 def _columns(space: EnasCellSpace) -> np.ndarray:
-    """``(2 nodes, 4)``: the number of the choice that a node's decision is, the normal cell's nodes first."""
-    places = {choice.name: place for place, choice in enumerate(space.choices)}
-    nodes = range(2, space.nodes + 2)
-    return np.array([[places[f"{cell}.{node}.{slot}"] for slot in SLOTS] for cell in CELLS for node in nodes])
+    """``(2 nodes, 4)``: the positions of each node's choices in the controller's order, normal cell first."""
+    nodes = positions_by_node(space.choices).values()
+    return np.array([[p for kind in KINDS for p in node if space.choices[p].kind == kind] for node in nodes])

@@ -1,21 +1,22 @@
 """Architectures that grow block by block, for PNAS: what a prefix is, what may follow it, and which prefixes are alike.
 
-A prefix decides the first few blocks of a space and is the tuple of their picks. In PNAS' own space a block is a block
-and a prefix is a smaller cell. In any other space a block is a node of a cell or a layer (the choices whose names agree
-up to the last dot; without dots, an edge's target or the choice itself), and what a prefix leaves open has a default:
-``skip_connect`` where that is an option, else the first option.
+A prefix is the tuple of the picks of a space's first few blocks. In PNAS' own space a prefix is a smaller cell. In any
+other space a block is a node of a cell or a layer (the choices of one :attr:`~harness.core.space.Choice.node`), and
+every choice that a prefix leaves open has a default: ``skip_connect`` where that is an option, else the first option.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.space import Choice, Genotype, Space, option_text
-from harness.spaces.nasnet import INPUTS, PNAS_OPERATIONS, PnasSpace
+from harness.spaces.cell import INPUTS
+from harness.spaces.nasnet import PNAS_OPERATIONS, PnasSpace
 
 Picks = tuple[int, ...]
 Integers = NDArray[np.intp]
@@ -40,7 +41,7 @@ class Growth:
         self._defaults = np.array([_default(choice) for choice in space.choices])
         counts = [len(choice) for choice in space.choices]
         self._first = np.cumsum([0, *counts[:-1]])
-        words = [(kind_of(choice), option_text(option)) for choice in space.choices for option in choice.options]
+        words = [(choice.kind, option_text(option)) for choice in space.choices for option in choice.options]
         kinds = list(dict.fromkeys(words))
         self._words = np.zeros((len(words), len(kinds)), np.float32)
         self._words[range(len(words)), [kinds.index(word) for word in words]] = 1 / len(counts)
@@ -138,7 +139,7 @@ def _smallest(blocks: Sequence[Picks], names: dict[int, int]) -> Picks:
 def _blocks(choices: Sequence[Choice]) -> list[int]:
     """Sizes of the blocks: runs of choices of one node or layer, cut where they have too many combinations."""
     sizes: list[int] = []
-    for _, run in itertools.groupby(choices, _owner):
+    for _, run in itertools.groupby(choices, attrgetter("node")):
         combinations = MOST_OPTIONS + 1
         for choice in run:
             combinations *= len(choice)
@@ -147,18 +148,6 @@ def _blocks(choices: Sequence[Choice]) -> list[int]:
                 sizes.append(0)
             sizes[-1] += 1
     return sizes
-
-
-def _owner(choice: Choice) -> str:
-    """What a choice belongs to: ``normal.2`` for ``normal.2.op0``, ``3`` for ``3<-1``."""
-    owner, dot, _ = choice.name.rpartition(".")
-    return owner if dot else choice.name.partition("<-")[0]
-
-
-def kind_of(choice: Choice) -> str:
-    """What a choice is about, wherever it stands: ``op`` for ``normal.2.op0``, nothing for names without a dot."""
-    _, dot, last = choice.name.rpartition(".")
-    return last.rstrip("0123456789") if dot else ""
 
 
 def _default(choice: Choice) -> int:

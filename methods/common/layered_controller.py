@@ -8,10 +8,13 @@ Zoph & Le leave it open); the first two layers begin with a learned start vector
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 import tensorflow as tf
 
+from harness.core.space import positions_by_node
 from harness.spaces.enas_macro import MacroSpace
 from harness.spaces.nas_rl import ConvChainSpace
 
@@ -41,9 +44,10 @@ class LayeredController(Controller):
         penalty_weight: float = 0.0,
     ) -> None:
         weights = Weights(rng, bound)
-        first = {c.name.removeprefix("1."): len(c) for c in space.choices if c.name.startswith("1.")}
-        self._depth = space.layers
-        self._columns = _columns(space, list(first))
+        layers_of_choices = list(positions_by_node(space.choices).values())
+        first = {space.choices[position].kind: len(space.choices[position]) for position in layers_of_choices[0]}
+        self._depth = len(layers_of_choices)
+        self._columns = _columns(layers_of_choices, len(first))
         self._lstm = Lstm(weights, units, layers)
         self._attention = Attention(weights, units)
         self._begin = weights.uniform("start", 1, units)
@@ -113,19 +117,19 @@ class LayeredController(Controller):
         return mean + tf.cast(tf.equal(layer, 0), tf.float32) * self._begin
 
 
-def _columns(space: ConvChainSpace | MacroSpace, kinds: list[str]) -> np.ndarray:
-    """``(layers, kinds + layers)``: the number of the choice that a layer's decision is; 0 for a skip to the future."""
-    places = {choice.name: place for place, choice in enumerate(space.choices)}
-    layers = range(1, space.layers + 1)
-    return np.array(
-        [
-            [*(places[f"{layer}.{kind}"] for kind in kinds), *(places.get(f"{layer}.skip{j}", 0) for j in layers)]
-            for layer in layers
-        ],
-        np.int32,
-    )
+def _columns(layers: Sequence[Sequence[int]], plain: int) -> np.ndarray:
+    """``(layers, plain + layers)``: the positions of each layer's choices; 0 stands for a skip from a later layer.
+
+    Args:
+        layers: the positions of each layer's choices: the plain ones, then one skip bit per earlier layer.
+        plain: how many plain choices a layer has.
+    """
+    columns = np.zeros((len(layers), plain + len(layers)), np.int32)
+    for row, positions in zip(columns, layers, strict=True):
+        row[: len(positions)] = positions
+    return columns
 
 
 def _positions(columns: np.ndarray, decisions: int) -> np.ndarray:
-    """Where each decision stands in the flattened ``columns``."""
-    return np.array([np.flatnonzero(columns.ravel() == place)[0] for place in range(decisions)], np.int32)
+    """The position of each decision in the flattened ``columns``."""
+    return np.array([np.flatnonzero(columns.ravel() == decision)[0] for decision in range(decisions)], np.int32)

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from harness.core.journal import State
 from harness.core.seeds import derive_seed, rng
 from harness.core.space import Genotype, Space
-from harness.core.task import State
 
 from .nao_network import network
 from .nao_settings import Settings

@@ -47,8 +47,7 @@ class Words:
     def __init__(self, choices: Sequence[Choice]) -> None:
         known: dict[tuple[str, Option], int] = {}
         rows = [
-            [known.setdefault((_kind(choice), option), len(known) + 1) for option in choice.options]
-            for choice in choices
+            [known.setdefault((choice.kind, option), len(known) + 1) for option in choice.options] for choice in choices
         ]
         self.count = len(known) + 1
         self._words = np.zeros((len(rows), max(map(len, rows))), np.int32)
@@ -66,12 +65,6 @@ class Words:
     def read(self, words: Picks) -> Picks:
         """Words, each legal at its place, to picks."""
         return self._picks[np.arange(len(self._picks)), words]
-
-
-def _kind(choice: Choice) -> str:
-    """What a choice is about: ``op`` for ``normal.2.op0``; nothing for names without a dot."""
-    _, dot, last = choice.name.rpartition(".")
-    return last.rstrip("0123456789") if dot else ""
 
 
 class Network:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.core.journal import State
 from harness.core.space import Genotype
-from harness.core.task import State, Task
+from harness.core.task import Task
 from harness.nets import runtime
 from harness.nets.supernets.enas import GatedSupernet
 

@@ -17,7 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from harness.core.task import State
+from harness.core.journal import State
 
 IMPOSSIBLE = -1e9
 """Logit of an option that does not exist; its probability is exactly 0 in single precision."""

@@ -20,8 +20,9 @@ from typing import Any, NoReturn, Protocol, TypeVar
 import numpy as np
 
 from harness.core.budget import Meter
+from harness.core.evaluation import Evaluation
 from harness.core.space import Genotype, Space
-from harness.core.task import Evaluation, Task
+from harness.core.task import Task
 from harness.spaces.blockqnn import BlockSpace
 from harness.spaces.metaqnn import LayerChainSpace
 

@@ -17,8 +17,9 @@ from typing import Protocol, TypeVar
 import numpy as np
 import tensorflow as tf
 
+from harness.core.journal import State
 from harness.core.seeds import derive_seed, rng
-from harness.core.task import State, Task
+from harness.core.task import Task
 from harness.nets.augment import normalise
 from harness.nets.batches import Batches, augmented
 from harness.nets.supernets.enas import GatedSupernet

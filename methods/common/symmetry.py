@@ -1,7 +1,7 @@
-"""Nodes that combine two operations on two inputs: swapping the two is another way to write the same network.
+"""Nodes that combine two operations on one input each: swapping the two pairs writes the same network differently.
 
-ENAS', NAO's, NASNet's and PNAS' spaces have such nodes, told by their choices' names (``in0``, ``op0``, ``in1``,
-``op1``). NAO learns from swapped copies and does not take them for new architectures.
+ENAS', NAO's, NASNet's and PNAS' spaces have such nodes: two choices of kind ``input`` and two of kind ``op``. NAO
+learns from swapped copies and does not count them as new architectures.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.core.space import Choice
+from harness.core.space import Choice, positions_by_node
 
 Picks = NDArray[np.int32]
 
@@ -24,21 +24,22 @@ class Symmetry:
     """
 
     def __init__(self, choices: Sequence[Choice]) -> None:
-        places = {choice.name: place for place, choice in enumerate(choices)}
         self._cells: dict[str, list[tuple[list[int], list[int]]]] = {}
-        for node in [name.removesuffix(".in0") for name in places if name.endswith(".in0")]:
-            halves = [[places[f"{node}.{kind}{slot}"] for kind in ("in", "op")] for slot in range(2)]
-            self._cells.setdefault(node.partition(".")[0], []).append((halves[0], halves[1]))
+        for positions in positions_by_node(choices).values():
+            inputs, operations = ([p for p in positions if choices[p].kind == kind] for kind in ("input", "op"))
+            if len(inputs) == len(operations) == 2:
+                halves = [list(half) for half in zip(inputs, operations, strict=True)]
+                self._cells.setdefault(choices[positions[0]].cell, []).append((halves[0], halves[1]))
 
     def canonical(self, picks: tuple[int, ...]) -> tuple[int, ...]:
         """The spelling that all swapped copies of an architecture share: in each node, the smaller half first."""
         sorted_picks = list(picks)
         for nodes in self._cells.values():
             for halves in nodes:
-                values = sorted([picks[place] for place in half] for half in halves)
+                values = sorted([picks[position] for position in half] for half in halves)
                 for half, value in zip(halves, values, strict=True):
-                    for place, pick in zip(half, value, strict=True):
-                        sorted_picks[place] = pick
+                    for position, pick in zip(half, value, strict=True):
+                        sorted_picks[position] = pick
         return tuple(sorted_picks)
 
     def swapped(self, picks: Picks, rng: np.random.Generator) -> Picks:

@@ -18,10 +18,12 @@ import numpy as np
 from fakes import FakeEvaluator, by_hash, tiny_data
 
 from harness.core.budget import Budget, BudgetSpent, Meter
+from harness.core.evaluation import Evaluation, Proposal
+from harness.core.journal import State
 from harness.core.method import Method
 from harness.core.seeds import rng
 from harness.core.space import Genotype
-from harness.core.task import Evaluation, Proposal, State, Task
+from harness.core.task import Task
 from harness.nets import runtime
 from harness.plugins.catalogue import Catalogue, load_method
 from harness.run.journal import Progress, RunJournal

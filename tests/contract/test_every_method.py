@@ -20,9 +20,9 @@ import pytest
 from fakes import FakeEvaluator, make_task, run
 
 from harness.core.dataset import SearchData
+from harness.core.evaluation import Evaluation, Proposal
 from harness.core.home import CHECKOUT as ROOT
 from harness.core.method import Method
-from harness.core.task import Evaluation, Proposal
 from harness.plugins.catalogue import Catalogue, load_method, method_names
 from harness.run.profiles import PROFILES
 from harness.spaces import get_space, names

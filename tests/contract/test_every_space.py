@@ -7,7 +7,7 @@ import pytest
 
 from harness.core.architecture import Architecture
 from harness.core.errors import InputError
-from harness.core.space import Genotype, Size, Space
+from harness.core.space import Genotype, Size, Space, positions_by_node
 from harness.plugins.catalogue import Catalogue, named_space
 
 SPACES = [*Catalogue().spaces(), "macro-3", "macro-6", "chain-3", "chain-6", "qchain-4", "block-3"]
@@ -88,3 +88,9 @@ def test_size_is_counted(space: Space) -> None:
         product *= len(choice.options)
     assert space.cardinality == product > 1000
     assert len({choice.name for choice in space.choices}) == len(space.choices)
+
+
+def test_the_choices_of_a_node_follow_each_other(space: Space) -> None:
+    runs = [position for node in positions_by_node(space.choices).values() for position in node]
+    assert runs == list(range(len(space.choices)))
+    assert all(len({space.choices[p].cell for p in node}) == 1 for node in positions_by_node(space.choices).values())

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import tensorflow as tf
 
-from harness.core.primitives import Conv, Depthwise, Norm, Step, halve, relu_conv_norm, steps_of
+from harness.core.primitives import CellPrimitive, Conv, Depthwise, Norm, halve, primitives_of, relu_conv_norm
 from harness.core.space import Size
 from harness.nets.constants import Constants
 from harness.nets.depthwise import assembled, scattered
@@ -84,7 +84,7 @@ class MixedSupernet:
         self.edges = len(cell_edges(nodes))
         weights = Weights(rng)
         channels = size.channels
-        stem: tuple[Step, ...] = (Conv(3, 3, 3 * channels, (size.stem_stride,) * 2), Norm())
+        stem: tuple[CellPrimitive, ...] = (Conv(3, 3, 3 * channels, (size.stem_stride,) * 2), Norm())
         self._stem = weights.add(stem, image_channels)
         width_before = width_last = 3 * channels
         halved = False
@@ -112,7 +112,7 @@ class MixedSupernet:
             stride = 2 if reduces and source < 2 else 1
             found[source, target] = {}
             for op in self.operations:
-                steps = steps_of(op, channels, stride, affine=False, search=True)
+                steps = primitives_of(op, channels, stride, affine=False, search=True)
                 if steps is not None:
                     found[source, target][op] = weights.add(steps, channels)
         return found
@@ -212,9 +212,9 @@ class MixedSupernet:
         return dict(zip(targets, tf.unstack(mixed, len(targets)), strict=True))
 
 
-def _is_dilated(steps: Sequence[Step]) -> bool:
+def _is_dilated(steps: Sequence[CellPrimitive]) -> bool:
     return any(isinstance(step, Depthwise) and step.dilation == _DILATION for step in steps)
 
 
-def _undilated(steps: Sequence[Step]) -> tuple[Step, ...]:
+def _undilated(steps: Sequence[CellPrimitive]) -> tuple[CellPrimitive, ...]:
     return tuple(replace(step, dilation=1) if isinstance(step, Depthwise) else step for step in steps)

@@ -16,13 +16,23 @@ from functools import partial
 import numpy as np
 import tensorflow as tf
 
-from harness.core.primitives import Conv, Halve, Norm, Step, halve, macro_steps_of, relu_conv_norm, steps_of
+from harness.core.primitives import (
+    CellPrimitive,
+    Conv,
+    Halve,
+    Norm,
+    halve,
+    macro_primitives_of,
+    primitives_of,
+    relu_conv_norm,
+)
 from harness.core.space import Size
 from harness.nets.constants import Constants
 from harness.nets.supernets.flat_weights import Handle, Layout, Weights, by_layer
 from harness.nets.supernets.kernels import normalise, run
-from harness.spaces.cell import CELLS, EnasCellSpace, reductions
+from harness.spaces.cell import CELL_NAMES, reductions
 from harness.spaces.enas_macro import MACRO_OPERATIONS, MacroSpace
+from harness.spaces.enas_micro import EnasCellSpace
 
 ImageShape = tuple[int, int, int]
 """Height, width, channels."""
@@ -151,13 +161,13 @@ class GatedMacro(GatedSupernet):
         self._layers = space.layers
         weights = Weights(rng)
         channels = size.channels
-        stem: tuple[Step, ...] = (Conv(3, 3, channels, (size.stem_stride,) * 2), Norm())
+        stem: tuple[CellPrimitive, ...] = (Conv(3, 3, channels, (size.stem_stride,) * 2), Norm())
         self._stem = weights.add(stem, image_shape[2])
         self._branches: list[list[Handle]] = []
         self._norms: list[Handle] = []
         self._reducers: dict[int, list[Handle]] = {}
         for layer in range(1, space.layers + 1):
-            self._branches.append([weights.add(macro_steps_of(op, channels), channels) for op in MACRO_OPERATIONS])
+            self._branches.append([weights.add(macro_primitives_of(op, channels), channels) for op in MACRO_OPERATIONS])
             self._norms.append(weights.add((Norm(),), channels))
             if layer in self._net.reductions:
                 steps = (Halve(2 * channels), Norm())
@@ -246,7 +256,9 @@ class _Cell:
         self.last = weights.add(relu_conv_norm(channels), widths[1])
         self.halvers = [weights.add(halve(channels), channels) for _ in range(2)] if reduces else []
         self.rows = 2 * sum(range(2, space.nodes + 2))
-        self.ops = weights.add_bundle([steps_of(op, channels) or () for op in space.operations], channels, self.rows)
+        self.ops = weights.add_bundle(
+            [primitives_of(op, channels) or () for op in space.operations], channels, self.rows
+        )
         # The projection of the loose ends: one (channels x channels) slice per node, then a normalisation.
         self.project = weights.add((Conv(1, 1, channels),), channels, copies=space.nodes + 2)
         self.project_norm = weights.add((Norm(),), channels)
@@ -280,7 +292,7 @@ class GatedCells(GatedSupernet):
         self._space = space
         weights = Weights(rng)
         channels = size.channels
-        stem: tuple[Step, ...] = (Conv(3, 3, 3 * channels, (size.stem_stride,) * 2), Norm())
+        stem: tuple[CellPrimitive, ...] = (Conv(3, 3, 3 * channels, (size.stem_stride,) * 2), Norm())
         self._stem = weights.add(stem, image_shape[2])
         widths, halved = (3 * channels, 3 * channels), False
         self._cells: list[_Cell] = []
@@ -295,7 +307,7 @@ class GatedCells(GatedSupernet):
         )
 
     def _base(self, cell: _Cell) -> int:
-        return len(self._space.choices) // len(CELLS) if cell.reduces else 0
+        return len(self._space.choices) // len(CELL_NAMES) if cell.reduces else 0
 
     def network(self, images: tf.Tensor, weights: Sequence[tf.Tensor], picks: tf.Tensor) -> tf.Tensor:
         constants = Constants()
@@ -404,7 +416,7 @@ class GatedCells(GatedSupernet):
         return layers, self._head.of(values)
 
 
-def _applied(steps: Sequence[Step], layout: Layout, part: tf.Tensor | None, x: tf.Tensor) -> tf.Tensor:
+def _applied(steps: Sequence[CellPrimitive], layout: Layout, part: tf.Tensor | None, x: tf.Tensor) -> tf.Tensor:
     """A branch: the steps with their part of a row."""
     if not steps:
         return tf.identity(x)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from harness.core.primitives import Conv, Depthwise, Halve, Norm, Step, weight_shapes
+from harness.core.primitives import CellPrimitive, Conv, Depthwise, Halve, Norm, weight_shapes
 from harness.nets.supernets.kernels import initial_values
 
 
@@ -73,7 +73,7 @@ class Layout:
 class Handle:
     """Where the weights of ``steps`` lie in the flat list."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[CellPrimitive, ...]
     start: int
     count: int
 
@@ -95,7 +95,7 @@ class Bundle:
     """
 
     handle: Handle
-    steps: tuple[tuple[Step, ...], ...]
+    steps: tuple[tuple[CellPrimitive, ...], ...]
     layouts: tuple[Layout, ...]
 
     @property
@@ -122,7 +122,7 @@ class Weights:
         self._rng = rng
         self.values: list[np.ndarray] = []
 
-    def add(self, steps: Sequence[Step], channels: int, copies: int = 0) -> Handle:
+    def add(self, steps: Sequence[CellPrimitive], channels: int, copies: int = 0) -> Handle:
         """Allots the weights of ``steps`` on an input of ``channels`` channels."""
         start = len(self.values)
         if copies:
@@ -132,7 +132,7 @@ class Weights:
             self.values += initial_values(steps, channels, self._rng)
         return Handle(tuple(steps), start, len(weight_shapes(steps, channels)))
 
-    def add_bundle(self, lists: Sequence[Sequence[Step]], channels: int, copies: int) -> Bundle:
+    def add_bundle(self, lists: Sequence[Sequence[CellPrimitive]], channels: int, copies: int) -> Bundle:
         """Allots the weights of several lists of steps, ``copies`` times each."""
         layouts = tuple(Layout(weight_shapes(steps, channels)) for steps in lists)
         parts = [
@@ -151,7 +151,7 @@ class Weights:
         return Handle((), start, 2)
 
 
-def by_layer(steps: Sequence[Step], values: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
+def by_layer(steps: Sequence[CellPrimitive], values: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
     """Groups the flat weights of ``steps`` as the builder's weighted Keras layers hold them, in order of creation."""
     remaining = iter(values)
     groups: list[list[np.ndarray]] = []

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from harness.core.primitives import Conv, Depthwise, Halve, Norm, Pool, Relu, Step, weight_shapes
+from harness.core.primitives import CellPrimitive, Conv, Depthwise, Halve, Norm, Pool, Relu, weight_shapes
 from harness.nets.constants import Constants
 from harness.nets.depthwise import depthwise
 from harness.nets.norm import EPSILON, is_slow, training_in_pairs
 
 
-def initial_values(steps: Sequence[Step], channels: int, rng: np.random.Generator) -> list[np.ndarray]:
+def initial_values(steps: Sequence[CellPrimitive], channels: int, rng: np.random.Generator) -> list[np.ndarray]:
     """He-normal kernels, unit scales and zero offsets, in the order of :func:`.weight_shapes`."""
     values: list[np.ndarray] = []
     scale_next = True
@@ -39,7 +39,7 @@ def he_deviation(shape: tuple[int, ...]) -> float:
 
 
 def run(
-    steps: Sequence[Step],
+    steps: Sequence[CellPrimitive],
     x: tf.Tensor,
     weights: Sequence[tf.Tensor],
     *,

@@ -17,9 +17,9 @@ from harness.core.primitives import (
     Flatten,
     FloorPool,
     Halve,
-    LayerStep,
     Norm,
     Pool,
+    Primitive,
     Relu,
     ShakeShortcut,
     Unpool,
@@ -180,11 +180,11 @@ def _graph_rows(graph: LayerGraph) -> list[Row]:
 
 def _layer_text(layer: Layer) -> str:
     """What a layer computes, the rectifiers and normalisations around its operations left out."""
-    kept = [step for step in layer.steps if not isinstance(step, Relu | Norm)] or layer.steps
+    kept = [step for step in layer.primitives if not isinstance(step, Relu | Norm)] or layer.primitives
     return ", ".join(map(_step_text, kept))
 
 
-def _step_text(step: LayerStep) -> str:
+def _step_text(step: Primitive) -> str:
     match step:
         case Conv(height, width, filters, strides):
             return f"conv_{height}x{width}_{filters}" + ("" if strides == (1, 1) else f"_s{strides[0]}x{strides[1]}")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from harness.core.architecture import Architecture, Cell
 from harness.core.errors import InputError
+from harness.core.files import replace_text
 from harness.report.drawing.describe import Row, boxes, describe, parts
 from harness.report.drawing.layout import layered
 
@@ -75,7 +76,7 @@ def write_svg(architecture: Architecture, path: Path) -> None:
         InputError: the file cannot be written.
     """
     try:
-        path.write_text(document(architecture), encoding="utf-8", newline="\n")
+        replace_text(path, document(architecture))
     except OSError as error:
         raise InputError(f"the drawing cannot be written to {path} ({error}); name another file") from error
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.core.errors import InputError
+from harness.core.files import replace_text
 from harness.core.record import Record, Run
 from harness.report.drawing.diagram import critical_difference, rankings
 from harness.report.forms.cost import cost
@@ -58,7 +59,7 @@ def write_all(runs: Sequence[Run], directory: Path, decode: Decode = _nothing) -
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
-            (directory / name).write_text(text, encoding="utf-8", newline="\n")
+            replace_text(directory / name, text)
         for name, draw in figures.items():
             draw(runs, directory / name)
     except OSError as error:

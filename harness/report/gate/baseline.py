@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 from harness.core.errors import InputError
+from harness.core.files import replace_text
 from harness.core.record import Record, Run
 from harness.report.forms.text import numbers
 from harness.report.model.groups import accuracies
@@ -157,7 +158,7 @@ def write_baseline(runs: Sequence[Run], name: str, directory: Path) -> tuple[Pat
     content = {"schema": SCHEMA, "name": name, "commits": commits, "rows": [_plain(row) for row in rows]}
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8", newline="\n")
+        replace_text(path, json.dumps(content, indent=1) + "\n")
     except OSError as error:
         raise InputError(f"the baseline cannot be written to {path} ({error}); name another directory") from error
     return path, left_out

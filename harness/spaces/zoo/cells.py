@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.core.space import Size
-from harness.spaces.cell import CellSpace
+from harness.spaces.darts import CellSpace
 from harness.spaces.zoo.entry import Published
 from harness.spaces.zoo.notation import cell, coded, stack
 

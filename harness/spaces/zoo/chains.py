@@ -13,9 +13,9 @@ from harness.core.primitives import (
     Flatten,
     FloorPool,
     Halve,
-    LayerStep,
     Norm,
     Pool,
+    Primitive,
     Relu,
     relu_conv_norm,
 )
@@ -59,7 +59,7 @@ def _metaqnn(size: Size) -> LayerGraph:
     words = _METAQNN.split()
     for place, word in enumerate(words, start=1):
         first, second = (int(number) for number in word[1:].split("-"))
-        steps: tuple[LayerStep, ...] = (FloorPool(first, second),)
+        steps: tuple[Primitive, ...] = (FloorPool(first, second),)
         if word.startswith("C"):
             steps = (BiasedConv(second, _width(first, size, 512)), Relu())
         if place % 2 == 0:

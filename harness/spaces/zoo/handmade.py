@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from harness.core.graph import LayerGraph, Layers
-from harness.core.primitives import BiasedConv, Conv, Dropout, LayerStep, Norm, Pool, Relu, ShakeShortcut, Unpool
+from harness.core.primitives import BiasedConv, Conv, Dropout, Norm, Pool, Primitive, Relu, ShakeShortcut, Unpool
 from harness.core.space import Size
 from harness.spaces.zoo.entry import Published
 
 _SCALES = 6
 
 
-def _norm_relu_conv(filters: int, size: int) -> tuple[LayerStep, ...]:
+def _norm_relu_conv(filters: int, size: int) -> tuple[Primitive, ...]:
     return (Norm(), Relu(), Conv(size, size, filters))
 
 

@@ -12,7 +12,7 @@ class PublishedSpace(Space):
     """Which network it is; there is nothing else to choose."""
 
     name = "published"
-    choices = (Choice("network", tuple(PUBLISHED)),)
+    choices = (Choice("network", tuple(PUBLISHED), kind="network"),)
 
     def entry(self, genotype: Genotype) -> Published:
         """The network that a genotype names."""

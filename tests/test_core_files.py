@@ -1,0 +1,62 @@
+"""Files are replaced at once or not at all."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.core.files import replace_text, replacing
+
+
+def test_a_file_is_replaced_and_nothing_else_is_left(tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    for text in ("first\n", "second, with ä and \r\n as it is\n"):
+        replace_text(path, text)
+        assert path.read_bytes() == text.encode()
+    with replacing(tmp_path / "arrays.npz", durable=False) as new:
+        np.savez(new, x=np.arange(3))  # NumPy adds a suffix of its own to other names
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["arrays.npz", "record.json"]
+
+
+def test_after_a_failure_the_old_file_is_there_and_the_new_one_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    replace_text(path, "old")
+
+    def interrupted() -> None:
+        with replacing(path) as new:
+            new.write_text("half of the n")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_content_is_on_the_disk_before_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    events: list[str] = []
+    sync, replace = os.fsync, Path.replace
+
+    def synced(descriptor: int) -> None:
+        events.append("directory" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+        sync(descriptor)
+
+    def replaced(self: Path, target: Path) -> Path:
+        events.append("rename")
+        return replace(self, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "replace", replaced)
+    replace_text(tmp_path / "a", "text")
+    assert events == ["file", "rename", "directory"]
+    replace_text(tmp_path / "a", "text", durable=False)
+    assert events == ["file", "rename", "directory", "rename"]
+
+
+def test_a_missing_directory_is_an_os_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        replace_text(tmp_path / "missing" / "a", "text")
