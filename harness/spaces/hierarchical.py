@@ -95,6 +95,16 @@ class HierarchicalSpace(Space):
                 picks[place] = self.choices[place].options.index(label)
         return self.genotype(tuple(picks))
 
+    def identity(self) -> Genotype:
+        """Every motif a chain of identities, the cell a chain of first motifs: where the paper's mutations start."""
+
+        def chain(nodes: int, label: str) -> Motif:
+            return Motif(nodes, tuple((node, node + 1, label) for node in range(1, nodes)))
+
+        *motifs, cell = self._nodes
+        named = {f"motif{number}": chain(nodes, "skip_connect") for number, nodes in enumerate(motifs, start=1)}
+        return self.write(named, chain(cell, "motif1"))
+
 
 def network(cell: Motif, motifs: Mapping[str, Motif], channels: int, repeats: int, stem_stride: int) -> LayerGraph:
     """The network around a cell: cells joined by separable convolutions, which halve the image twice.
