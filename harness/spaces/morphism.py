@@ -17,7 +17,7 @@ the last block; EAS normalises convolutions only.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import NamedTuple
 
@@ -31,6 +31,7 @@ MORPH_WIDTHS = (64, 128, 256, 512)
 MORPH_UNITS = (64, 128, 256)
 EAS_WIDTHS = (16, 32, 64, 96, 128, 192, 256, 320, 384, 448, 512, 576, 640)
 EAS_UNITS = tuple(2 * width for width in (32, *EAS_WIDTHS[2:]))
+MOST_DENSE = 2
 DROPOUT = 0.25
 """In front of the first dense layer, AutoKeras' rate."""
 
@@ -48,6 +49,10 @@ class Skip(NamedTuple):
     kind: str
     source: int
     target: int
+
+    def behind(self, convolution: int) -> Skip:
+        """The same skip after a layer was put behind a convolution."""
+        return Skip(self.kind, *(end + (end > convolution) for end in self[1:]))
 
 
 class Part(NamedTuple):
@@ -88,6 +93,24 @@ class Chain:
             if convolution < ends:
                 return number
         raise IndexError(convolution)
+
+    def wider(self, convolution: int, width: int) -> Chain:
+        """With another width of a convolution."""
+        block, place = self.block_of(convolution), self.place_of(convolution)
+        convolutions = list(self.blocks[block])
+        convolutions[place] = convolutions[place]._replace(width=width)
+        return replace(self, blocks=(*self.blocks[:block], tuple(convolutions), *self.blocks[block + 1 :]))
+
+    def deeper(self, convolution: int, new: Convolution) -> Chain:
+        """With a new convolution behind one, in the same block; skips stay between the layers they were between."""
+        block, place = self.block_of(convolution), self.place_of(convolution) + 1
+        grown = (*self.blocks[block][:place], new, *self.blocks[block][place:])
+        skips = tuple(skip.behind(convolution) for skip in self.skips)
+        return replace(self, blocks=(*self.blocks[:block], grown, *self.blocks[block + 1 :]), skips=skips)
+
+    def place_of(self, convolution: int) -> int:
+        """The place of a convolution in its block, counted from 0."""
+        return convolution - sum(map(len, self.blocks[: self.block_of(convolution)]))
 
     def into(self, target: int) -> tuple[Skip, ...]:
         """The skips that end at a convolution."""
@@ -131,7 +154,9 @@ class MorphSpace(Space):
             for b in range(1, blocks + 1)
             for slot in range(1, depth + 1)
         ]
-        choices += [Choice(f"dense{i}", (NONE, *(f"dense_{n}" for n in units)), kind="dense") for i in (1, 2)]
+        choices += [
+            Choice(f"dense{i}", (NONE, *(f"dense_{n}" for n in units)), kind="dense") for i in range(1, MOST_DENSE + 1)
+        ]
         choices += [Choice(f"skip{i}", joins, kind="skip") for i in range(1, skips + 1)]
         self.choices = tuple(choices)
 
@@ -155,9 +180,9 @@ class MorphSpace(Space):
                 _, kernel, width = word.split("_")
                 number[slot + 1] = len(number)
                 blocks[-1].append(Convolution(int(kernel.partition("x")[0]), int(width)))
-        dense = [int(word.partition("_")[2]) for word in words[len(grid) : len(grid) + 2] if word != NONE]
+        dense = [int(word.partition("_")[2]) for word in words[len(grid) : len(grid) + MOST_DENSE] if word != NONE]
         skips = set[Skip]()
-        for word in words[len(grid) + 2 :]:
+        for word in words[len(grid) + MOST_DENSE :]:
             if word != NONE:
                 kind, source, target = word.split("_")
                 if int(source) in number and int(target) in number:
@@ -178,7 +203,7 @@ class MorphSpace(Space):
             words += [NONE] * (self.depth - len(block))
             slots += [number * self.depth + place + 1 for place in range(len(block))]
         for texts, most in (
-            ([f"dense_{units}" for units in chain.dense], 2),
+            ([f"dense_{units}" for units in chain.dense], MOST_DENSE),
             ([f"{s.kind}_{slots[s.source]}_{slots[s.target]}" for s in chain.skips], self.most_skips),
         ):
             words += [*texts, *[NONE] * (most - len(texts))]

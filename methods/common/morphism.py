@@ -103,7 +103,7 @@ class Morphisms:
                 begin = 0 if skip.kind == ADD else kernel.shape[-1]
                 weights[skip] = (read(kernel, begin), *norm)
         pass_on(_after(chain, number))
-        return Net(_widened(chain, number, width), weights)
+        return Net(chain.wider(number, width), weights)
 
     def deeper(
         self, net: Net, number: int, kernel: int, noise: Noise, statistics: tuple[Array, Array] | None = None
@@ -118,17 +118,8 @@ class Morphisms:
             statistics: mean and variance per channel of what the new layer reads, so that it keeps the function in
                 training mode too; 0 and 1 if None, which only keeps it in inference.
         """
-        chain = net.chain
-        width = chain.convolutions[number].width
+        new = net.chain.deeper(number, Convolution(kernel, net.chain.convolutions[number].width))
         channels = net.weights["conv", number][0].shape[-1]
-        block = chain.block_of(number)
-        place = number + 1 - sum(map(len, chain.blocks[:block]))
-        grown = (*chain.blocks[block][:place], Convolution(kernel, width), *chain.blocks[block][place:])
-        new = replace(
-            chain,
-            blocks=(*chain.blocks[:block], grown, *chain.blocks[block + 1 :]),
-            skips=tuple(_shifted_skip(skip, number) for skip in chain.skips),
-        )
         weights = {_shifted(key, number): arrays for key, arrays in net.weights.items()}
         weights["conv", number + 1] = _identity(kernel, channels, noise, statistics)
         return Net(new, weights)
@@ -168,23 +159,10 @@ def _after_dense(chain: Chain, dense: int) -> Key:
     return ("dense", dense + 1) if dense + 1 < len(chain.dense) else LOGITS
 
 
-def _widened(chain: Chain, number: int, width: int) -> Chain:
-    block = chain.block_of(number)
-    place = number - sum(map(len, chain.blocks[:block]))
-    convolutions = list(chain.blocks[block])
-    convolutions[place] = Convolution(convolutions[place].kernel, width)
-    return replace(chain, blocks=(*chain.blocks[:block], tuple(convolutions), *chain.blocks[block + 1 :]))
-
-
-def _shifted_skip(skip: Skip, number: int) -> Skip:
-    source, target = (end + (end > number) for end in skip[1:])
-    return Skip(skip.kind, source, target)
-
-
 def _shifted(key: Key, number: int) -> Key:
     """The name of a layer after a convolution was put behind ``number``."""
     if isinstance(key, Skip):
-        return _shifted_skip(key, number)
+        return key.behind(number)
     if key[0] == "conv":
         return ("conv", int(key[1]) + (int(key[1]) > number))
     return key

@@ -158,7 +158,9 @@ class Failing(FakeEvaluator):
         return Evaluation(str(proposal), 0.0, (), 1.0, self.gradient_steps, failure="it cannot be built")
 
 
-QUERYING = [name for name in method_names() if name not in ("autokeras", "enas_macro", *SUPERNETS)]
+QUERYING = [
+    name for name in method_names() if name not in ("autokeras", "enas_macro", "morphism_bo", "eas", *SUPERNETS)
+]
 """Methods that train nothing themselves; the others do not come by this evaluator."""
 
 
