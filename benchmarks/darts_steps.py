@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
@@ -29,7 +30,8 @@ from harness.core.task import Task
 from harness.nets import runtime
 from harness.nets.evaluator import ProxyEvaluator
 from harness.run.backends import machine
-from harness.run.lookup import Incumbents
+from harness.run.journal import TableJournal
+from harness.run.store import RunDirectory
 from harness.spaces import get_space
 
 
@@ -71,7 +73,7 @@ def search(
         seed=0,
         meter=Meter(Budget(1e9, "s"), 1),
         evaluator=ProxyEvaluator(space, data, recipe, seed=0),
-        journal=Incumbents(),
+        journal=TableJournal(RunDirectory(Path())),
     )
     bilevel = Bilevel(Darts(order=order, batch=batch), task.space, task)  # type: ignore[arg-type]
     return Search(lambda: bilevel.step(0.025), int(bilevel.w.shape[0]))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import signal
 import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from harness.core.errors import InputError
 
@@ -19,7 +21,24 @@ if TYPE_CHECKING:
 
 FAILED_ROWS, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
+
+class _Commands(TyperGroup):
+    """Lets Ctrl-C pass, which typer would answer with "Aborted." and exit code 1; so it would the end of a file."""
+
+    def invoke(self, context: Any) -> Any:
+        """Runs a command."""
+        try:
+            return super().invoke(context)
+        except KeyboardInterrupt:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            print("stopped; the same command continues where this one was", file=sys.stderr)
+            raise typer.Exit(INTERRUPTED) from None
+        except EOFError as error:
+            raise InputError(f"a file ends too early: {error}") from error
+
+
 app = typer.Typer(
+    cls=_Commands,
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -59,7 +78,7 @@ DataRoot = Annotated[
     Path,
     typer.Option("--data", envvar="HARNESS_DATA", help="Directory of the data sets.", show_default=True),
 ]
-DEFAULT_DATA = Path.home() / ".cache" / "nas-harness"
+DEFAULT_DATA = Path("~/.cache/nas-harness")
 
 
 def main() -> None:
@@ -102,6 +121,9 @@ def run(
     data: DataRoot = DEFAULT_DATA,
     plugin: Plugins = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Do failed runs again from scratch.")] = False,
+    backend: Annotated[
+        str, typer.Option(help="Where the work is done: local, in processes of this machine.")
+    ] = "local",
     as_json: AsJson = False,
 ) -> None:
     """Compares methods: searches, trains what was found, tests it, writes the tables.
@@ -118,44 +140,29 @@ def run(
 
     Exit code: 0 if every row is there, 1 if a run failed (its row says why), 2 for bad input, before any work.
     """
-    from harness.core.budget import Budget
-    from harness.run.backends.machine import default_workers
-    from harness.run.profiles import get_profile
-    from harness.run.request import Request, parse_names, parse_seeds
-
-    chosen = get_profile(profile)
-    request = Request(
-        methods=parse_names("method", methods),
-        datasets=parse_names("data set", datasets) if datasets else chosen.datasets,
-        profile=chosen.with_budget(Budget.parse(budget)) if budget else chosen,
-        seeds=parse_seeds(seeds) if seeds else chosen.seeds,
-        out=out.absolute(),
-        data_root=data.expanduser().absolute(),
-        space=space,
-        workers=workers or default_workers(),
-        plugins=tuple(plugin or ()),
-        retry_failed=retry_failed,
-    )
     from rich.console import Console
 
-    from harness.run.plan import make_plan
-    from harness.run.provenance import provenance
-    from harness.run.runner import Runner
-    from harness.run.screen import screen_for
-    from harness.run.table_runner import TableRunner
+    from harness.commands.compare import compare
+    from harness.commands.report import records, tables
+    from harness.run.request import make_request
 
-    plan = make_plan(request)
-    runner = TableRunner if plan.tabular else Runner
-
-    try:
-        with screen_for(Console(stderr=True)) as screen:
-            command = f"python -m harness {shlex.join(sys.argv[1:])}"
-            records = runner(plan, provenance(command), screen).run()
-    except KeyboardInterrupt:
-        print("stopped; the same command continues where this one was", file=sys.stderr)
-        raise typer.Exit(INTERRUPTED) from None
-    _tables(out, as_json)
-    if any(record.status == "failed" for record in records):
+    request = make_request(
+        methods=methods,
+        datasets=datasets,
+        profile=profile,
+        seeds=seeds,
+        budget=budget,
+        space=space,
+        out=out,
+        data=data,
+        workers=workers,
+        plugins=plugin or (),
+        retry_failed=retry_failed,
+    )
+    command = f"python -m harness {shlex.join(sys.argv[1:])}"
+    results = compare(request, command=command, backend=backend, console=Console(stderr=True))
+    _print_report(records(request.out) if as_json else tables(request.out), out)
+    if results.failed:
         raise typer.Exit(FAILED_ROWS)
 
 
@@ -174,13 +181,14 @@ def list_(
     """
     from harness.commands import listing
     from harness.plugins.catalogue import Catalogue
+    from harness.run.request import absolute_path
 
     catalogue = Catalogue(tuple(plugin or ()))
     match what:
         case What.methods:
             rows = listing.methods(catalogue)
         case What.datasets:
-            rows = listing.datasets(catalogue, data.expanduser().absolute())
+            rows = listing.datasets(catalogue, absolute_path(data))
         case What.spaces:
             rows = listing.spaces(catalogue)
         case What.profiles:
@@ -202,32 +210,16 @@ def report(
 
     python -m harness report runs
     """
-    _tables(directory, as_json)
+    from harness.commands.report import records, tables
+
+    _print_report(records(directory) if as_json else tables(directory), directory)
 
 
-def _tables(directory: Path, as_json: bool) -> None:
-    """Prints tables (or records) at once; files that are up to date are neither made nor written again."""
-    from harness.commands.freshness import is_fresh, mark, state_of
-
-    state = state_of(directory)
-    fresh = is_fresh(directory, state)
-    if as_json or not fresh:
-        from harness.report.model.load import load_runs
-
-        runs = load_runs(directory)
-    if as_json:
-        _print_json([json.loads(run.record.to_json()) for run in runs])
-    elif fresh:
-        print(*((directory / name).read_text(encoding="utf-8") for name in ("performance.md", "cost.md")), sep="\n")
+def _print_report(told: str | list[dict[str, Any]], directory: Path) -> None:
+    if isinstance(told, str):
+        print(told)
     else:
-        from harness.report.forms.tables import cost, performance
-
-        print(performance(runs), cost(runs), sep="\n")
-    if not fresh:
-        from harness.commands.inspection import proposed
-        from harness.report.forms.write import write_all
-
-        mark(directory, state, write_all(runs, directory, proposed))
+        _print_json(told)
     print(f"tables, plots and report.html are in {directory}", file=sys.stderr)
 
 
@@ -379,8 +371,9 @@ def fetch(
     """
     from harness.commands.fetching import fetch as bring
     from harness.plugins.catalogue import Catalogue
+    from harness.run.request import absolute_path
 
-    bring(names, Catalogue(tuple(plugin or ())), data.expanduser().absolute(), lambda line: print(line, flush=True))
+    bring(names, Catalogue(tuple(plugin or ())), absolute_path(data), lambda line: print(line, flush=True))
 
 
 @app.command()
@@ -441,20 +434,21 @@ def _print_json(value: Any) -> None:
 
 def _print_rows(rows: Sequence[dict[str, Any]]) -> None:
     """Columns as wide as needed; the last one takes the rest of the line, and more lines if it has to."""
-    import shutil
-    import textwrap
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
 
     names = list(rows[0]) if rows else []
-    lines = [names, *([_cell(row[name]) for name in names] for row in rows)]
-    widths = [max(len(line[place]) for line in lines) for place in range(len(names) - 1)]
-    indent = sum(widths) + 2 * len(widths)
-    room = max(40, shutil.get_terminal_size().columns - indent)
-    for line in lines:
-        first, *rest = textwrap.wrap(line[-1], room, break_on_hyphens=False, break_long_words=False) or [""]
-        start = "".join(word.ljust(width + 2) for word, width in zip(line, widths, strict=False))
-        print((start + first).rstrip())
-        for more in rest:
-            print(" " * indent + more)
+    cells = [[_cell(row[name]) for name in names] for row in rows]
+    table = Table(*names[:-1], box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column, *words in zip(table.columns, *cells, strict=False):
+        column.no_wrap, column.min_width = True, max(map(len, [str(column.header), *words]))
+    for name in names[-1:]:
+        table.add_column(name, overflow="fold")
+    for line in cells:
+        table.add_row(*map(escape, line))
+    needed = sum((column.min_width or 0) + 2 for column in table.columns)
+    Console(highlight=False, width=max(Console().width, needed + 40)).print(table)
 
 
 def _cell(value: Any) -> str:

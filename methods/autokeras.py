@@ -6,14 +6,14 @@ head, the optimiser and the learning rate. The greedy oracle first runs three fi
 at 224 pixels, a pretrained EfficientNet-B7), then copies the best trial and draws one group of its hyper-parameters
 anew. The published tables measured another system, AutoKeras 0.2.18: network morphism and Bayesian optimisation.
 
-Deviations, so that all methods compete alike: the harness' split, normalisation and augmentation instead of the
-package's own, and the starts' flips with them; validation accuracy as the objective (the package's default is the
-validation loss); no final fit, since every proposal is trained again by the harness; a trial that wants ImageNet
-weights fails; the budget ends the search, not 100 trials or three failures in a row; a trial that runs out of memory
-fails, where AutoKeras halves the batch.
+Deviations, for the same conditions as the other methods: the harness' split, normalisation and augmentation instead of
+the package's own (also instead of the flips in the fixed starts); validation accuracy as the objective (the package's
+default is the validation loss); no final fit, because the harness trains every proposal again; a trial that wants
+ImageNet weights fails; the budget ends the search, not 100 trials or three failures in a row; a trial that runs out of
+memory fails, where AutoKeras halves the batch.
 
-Expected: no published number for 3.0. Cost: gradient steps of 32 images; in budgets of seconds everything from the
-package's import on (about a second), with each build and each tracing (two seconds for a plain CNN on one core).
+Expected: no published number for 3.0. Cost: gradient steps of 32 images; in budgets of seconds also the package's
+import (about a second) and the building and tracing of each model (two seconds for a plain CNN on one core).
 """
 
 from __future__ import annotations
@@ -22,9 +22,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from harness.core.errors import InputError
-from harness.core.method import Method, needs_images, space_is
-from harness.core.task import Task
+from harness import InputError, Method, Task, needs_images, space_is
 from harness.spaces.keras import KerasSpace
 
 
@@ -35,14 +33,13 @@ class AutoKeras(Method):
     Args:
         epochs: of a trial, at most.
         images: training images of a trial, the same ones for all trials; 0 for all.
-        trial_share: of the budget; a trial that has used this much stops training and is validated as it is.
+        trial_share: of the budget; a trial that has spent this share stops and is validated.
         max_model_size: weights of a model, all counted; a larger one is a failed trial. 0 for any size.
     """
 
     name = "autokeras"
     title = "AutoKeras 3.0 (greedy tuner)"
     space = "keras"
-    published = "AutoKeras"
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "smoke": {"epochs": 2, "images": 160, "max_model_size": 200_000},
         "quick": {"epochs": 1, "images": 2_000, "trial_share": 0.15, "max_model_size": 2_000_000},
@@ -61,7 +58,7 @@ class AutoKeras(Method):
             )
 
     def unsupported(self, task: Task) -> str | None:
-        """It brings its own space."""
+        """It searches a space of its own."""
         return needs_images(task) or space_is(task, KerasSpace)
 
     def search(self, task: Task) -> None:

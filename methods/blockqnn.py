@@ -1,20 +1,21 @@
-"""BlockQNN: tabular Q-learning writes a block, layer by layer, and the network repeats it.
+"""BlockQNN: tabular Q-learning decides a block, layer by layer, and the network repeats the block.
 
 Paper: Zhong, Yan, Wu, Shao & Liu, *Practical block-wise neural network architecture generation*, CVPR 2018. A state is
-the last layer's code, an action the next layer's. The reward corrects a short training's accuracy,
+the last layer's code, an action the next layer's. The reward of a block corrects the accuracy of a short training:
 
     R = accuracy - mu * log(FLOPs) - rho * log(density),
 
-density being edges per node of the block. The last step earns R and each one before it R / T, which tells early
-decisions something at once. Alpha 0.01, gamma 1, Q starts at 0.5; 128 replays; rounds of 64 blocks, of 178 rounds 95 at
-epsilon 1, which then falls to 0.1.
+where density is the number of edges per node of the block. The last decision gets R and each earlier one R / T, so that
+early decisions get a reward at once. Alpha is 0.01, gamma 1, and Q starts at 0.5; 128 replays. There are 178 rounds of
+64 blocks: 95 with epsilon 1, which then falls to 0.1.
 
-T is taken as the most layers of a block, so a block of n layers is worth R * (1 + (n - 1) / T) at its start: this rule
-likes long blocks. ``even`` pays R / n at each of the n steps, which is R in all; the small profiles use it.
+T is taken as the largest number of layers of a block. The rewards of a block of n layers
+then sum up to R * (1 + (n - 1) / T), which favours long blocks. With ``even`` each of the n decisions gets R / n, which
+sums up to R; the small profiles use it.
 Deviations: mu and rho are not in the sources at hand, 0.01 each here; FLOPs are millions of multiply-accumulates of the
 proxy network; outside the block space, R is the accuracy. Blocks are trained one after the other, not by a master and
-asynchronous workers. The schedule is stretched over the budget. Small profiles learn after each block, with alpha 0.3
-and 8 replays. Expected: C10 error 3.54 % after 11,392 blocks. Cost: one proxy training per new block.
+asynchronous workers. The schedule of epsilon is stretched over the budget. Small profiles learn after each block, with
+alpha 0.3 and 8 replays. Expected: C10 error 3.54 % after 11,392 blocks. Cost: one proxy training per new block.
 """
 
 from __future__ import annotations
@@ -24,19 +25,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from harness.core.architecture import Cell
-from harness.core.errors import InputError
-from harness.core.evaluation import Evaluation
+from harness import Cell, Evaluation, Genotype, InputError, Method, Task
 from harness.core.lowering import lower
 from harness.core.measure import measure
-from harness.core.method import Method
-from harness.core.space import Genotype
-from harness.core.task import Task
 from harness.spaces.blockqnn import BlockSpace
 
-from .common.qlearning import Episode, QLearner, Schedule, explore, walk_of
+from .common.qlearning import Episode, EpsilonSchedule, QLearner, explore, process_of
 
-SCHEDULE = Schedule(
+SCHEDULE = EpsilonSchedule(
     (
         (1.0, 95),
         *((epsilon, 7) for epsilon in (0.9, 0.8, 0.7)),
@@ -44,21 +40,21 @@ SCHEDULE = Schedule(
         (0.1, 12),
     )
 )
-"""Epsilons and for how many rounds the paper keeps them."""
+"""Epsilons and their numbers of rounds in the paper."""
 
 
 @dataclass(frozen=True)
 class BlockQnn(Method):
-    """Q-learning with a reward at each step; works in every space with genotypes.
+    """Q-learning with a reward at each decision; works in every space with genotypes.
 
     Args:
         alpha: step size of an update.
         gamma: discount.
-        initial: Q of what was never tried.
+        initial: Q of an action that was never tried.
         blocks: per round.
-        replay: stored blocks that are learned from after each round.
+        replay: stored blocks that are replayed after each round.
         mu, rho: weights of the logarithms of FLOPs and density.
-        even: pay each step the same, R in all.
+        even: whether each decision gets the same reward, R in all.
     """
 
     name = "blockqnn"
@@ -85,7 +81,7 @@ class BlockQnn(Method):
             raise InputError("blockqnn needs alpha in (0, 1], gamma in [0, 1], blocks >= 1 and replay >= 1")
 
     def unsupported(self, task: Task) -> str | None:
-        """A learner needs something to choose."""
+        """It needs choices."""
         return None if task.space.choices else f"the space '{task.space.name}' has no choices"
 
     def search(self, task: Task) -> None:
@@ -93,9 +89,9 @@ class BlockQnn(Method):
 
         def rewards(episode: Episode, evaluation: Evaluation) -> list[float]:
             total = self.total(task, episode.genotype, evaluation.accuracy)
-            return self.shaped(total, len(episode.steps), len(task.space.choices))
+            return self.shaped(total, len(episode.decisions), len(task.space.choices))
 
-        learner = QLearner(walk_of(task.space), alpha=self.alpha, gamma=self.gamma, initial=self.initial)
+        learner = QLearner(process_of(task.space), alpha=self.alpha, gamma=self.gamma, initial=self.initial)
         explore(task, learner, schedule=SCHEDULE, rewards=rewards, batch=self.blocks, replay=self.replay)
 
     def total(self, task: Task, genotype: Genotype, accuracy: float) -> float:
@@ -107,26 +103,27 @@ class BlockQnn(Method):
         return accuracy - self.penalty(macs, density(network.normal))
 
     def penalty(self, macs: int, density: float) -> float:
-        """What R takes off the accuracy."""
+        """The part of R that is subtracted from the accuracy."""
         return self.mu * math.log(macs / 1e6) + self.rho * math.log(density)
 
-    def shaped(self, total: float, steps: int, longest: int) -> list[float]:
-        """The reward of each step.
+    def shaped(self, total: float, decisions: int, longest: int) -> list[float]:
+        """The reward of each decision.
 
         Args:
             total: R.
-            steps: of the episode.
+            decisions: how many the episode has.
             longest: T.
         """
         if self.even:
-            return [total / steps] * steps
-        return [total / longest] * (steps - 1) + [total]
+            return [total / decisions] * decisions
+        return [total / longest] * (decisions - 1) + [total]
 
 
 def density(block: Cell) -> float:
-    """Edges per node of a block; its input and its output are nodes too, what no layer reads has an edge to the output.
+    """Edges per node of a block.
 
-    The cell's input 0, which a block does not read, is counted in place of the output, which is no node of a cell.
+    The block's input and output count as nodes, and a layer that no layer reads has an edge to the output. A cell has
+    no output node but an input 0, which a block does not read, so that the number of nodes is the same.
     """
     return (len(block.edges) + len(block.output)) / block.nodes
 

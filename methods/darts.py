@@ -1,16 +1,18 @@
 """DARTS, first and second order (Liu, Simonyan, Yang: DARTS: Differentiable Architecture Search, ICLR 2019).
 
-The choice of an operation is relaxed to a softmax over all of them, ``alpha``; ``alpha`` descends the validation loss
-and the weights ``w`` the training loss, in turn. First order: the gradient of L_val(w, alpha). Second order: of
-L_val(w - xi grad L_train(w, alpha), alpha), the mixed second derivative taken by a finite difference (equations 7, 8).
+On every edge the choice of an operation is relaxed to a softmax over all operations, with logits ``alpha``. Gradient
+steps alternate: ``alpha`` on the validation loss, the weights ``w`` on the training loss. In the first order the
+gradient for ``alpha`` is that of L_val(w, alpha). In the second order it is that of L_val(w - xi grad L_train(w,
+alpha), alpha), whose mixed second derivative is a finite difference (equations 7 and 8).
 
-Deviations: the split is the harness' (the paper halves the training set); the learning rate follows the share of the
-budget that is spent, step by step (the paper: epochs); padding as TensorFlow's; no choice among four searches by a
-short training, since a run is one search. Normalisations use batch statistics, as the paper's search does when it
-learns. The search ends with the budget and not after 50 epochs, and skip connections take over in long ones.
+Deviations: the split is the harness' (the paper halves the training set). The learning rate depends on the share of the
+budget that is spent and changes at every step (in the paper: at every epoch). Padding is TensorFlow's. A run is one
+search, where the paper takes the best of four by a short training. Normalisations use batch statistics, as in the
+paper's search. The search ends with the budget and not after 50 epochs; in long searches skip connections prevail.
 
 Published: CIFAR-10 error 3.00 +- 0.14 (first order), 2.76 +- 0.09 (second order) with cutout after 600 epochs, 1.5 and
-4 GPU-days of search. Cost of a step: two gradients (order 1) or five (order 2), charged as such.
+4 GPU-days of search. Cost: a step takes two gradients (order 1) or five (order 2) and is charged as two or five
+gradient steps.
 """
 
 from __future__ import annotations
@@ -23,12 +25,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from harness.core.errors import InputError
-from harness.core.journal import State
-from harness.core.method import Method, needs_images, space_is
-from harness.core.seeds import derive_seed, rng
-from harness.core.space import Genotype
-from harness.core.task import Task
+from harness import Genotype, InputError, Method, State, Task, derive_seed, needs_images, rng, space_is
+from harness.core.schedule import cosine
 from harness.nets import runtime
 from harness.nets.batches import Batches, augmented
 from harness.nets.supernets.darts import MixedSupernet, cell_edges
@@ -37,7 +35,7 @@ from harness.spaces.darts import CellSpace
 
 Tensors = Sequence[tf.Tensor]
 Gradients = Callable[[tf.Tensor, Tensors], tuple[tf.Tensor, Tensors]]
-"""``(w, alpha) -> (gradient for w, gradients for alpha)`` on one batch; what is not used is not computed."""
+"""``(w, alpha) -> (gradient for w, gradients for alpha)`` on one batch; TensorFlow computes only what is used."""
 
 GRADIENTS_PER_STEP = {1: 2, 2: 5}
 
@@ -48,17 +46,16 @@ class Darts(Method):
 
     Args:
         order: 1 or 2.
-        batch: images per step, of the training and of the validation split each.
-        learning_rate, final_learning_rate, momentum, weight_decay, clip: of ``w`` (SGD, cosine).
+        batch: images per step, from the training and from the validation split each.
+        learning_rate, final_learning_rate, momentum, weight_decay, clip: of ``w`` (SGD, cosine schedule).
         alpha_learning_rate, alpha_beta1, alpha_weight_decay: of ``alpha`` (Adam).
-        alpha_deviation: ``alpha`` starts normal with this standard deviation.
+        alpha_deviation: standard deviation of the normal distribution that ``alpha`` starts from.
         propose_every: steps between two proposals.
     """
 
     name = "darts"
     title = "DARTS"
     space = "cell"
-    published = "DARTS"
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "smoke": {"batch": 16, "propose_every": 2},
         "quick": {"batch": 32, "alpha_learning_rate": 3e-2, "propose_every": 5},
@@ -82,11 +79,11 @@ class Darts(Method):
             raise InputError(f"darts has order 1 or 2, not {self.order}")
 
     def unsupported(self, task: Task) -> str | None:
-        """The relaxation is written for cells whose nodes read different inputs."""
+        """The supernet is that of DARTS' cells, whose nodes read two different inputs."""
         return needs_images(task) or space_is(task, CellSpace)
 
     def search(self, task: Task) -> None:
-        """Steps in turn until the budget is spent; the current cells are proposed on the way."""
+        """Alternates the two gradient steps until the budget is spent, and proposes the current cells now and then."""
         assert isinstance(task.space, CellSpace)
         runtime.expect_large_graphs(wide=True)
         bilevel = Bilevel(self, task.space, task)
@@ -97,16 +94,12 @@ class Darts(Method):
         while True:
             task.step(GRADIENTS_PER_STEP[self.order])
             share = min(1.0, task.meter.spent / task.meter.limit)
-            accuracies.append(bilevel.step(self._rate(share)))
+            accuracies.append(bilevel.step(cosine(self.learning_rate, self.final_learning_rate, share)))
             if bilevel.steps % self.propose_every == 0 or bilevel.steps == 1:
                 task.propose(derive(task.space, *bilevel.mixing()), float(np.mean(accuracies)))
                 accuracies.clear()
             if not accuracies:
                 task.checkpoint(bilevel.state)
-
-    def _rate(self, share: float) -> float:
-        low, high = self.final_learning_rate, self.learning_rate
-        return low + 0.5 * (high - low) * (1.0 + float(np.cos(np.pi * share)))
 
 
 class Bilevel:
@@ -131,12 +124,12 @@ class Bilevel:
         self._valid = Batches(data.x_valid, data.y_valid, settings.batch, derive_seed(task.seed, "validation batches"))
         self._seed = derive_seed(task.seed, "augmentation")
         self.steps = 0
-        # Traced once and called two or four times: calls are inlined, and what a call's reader ignores is left out.
+        # Traced once, called two or four times: TensorFlow inlines the calls and drops the results that nobody uses.
         self._gradients = tf.function(self._batch_gradients, autograph=False)
         self._traced = tf.function(self._step, autograph=False)
 
     def step(self, rate: float) -> float:
-        """One alpha step and one w step; returns the validation batch's accuracy under the relaxed network."""
+        """One step of ``alpha`` and one of ``w``; returns the relaxed network's accuracy on the validation batch."""
         seeds = [tf.constant([self._seed, 2 * self.steps + i], tf.int64) for i in range(2)]
         batches = (*self._train[self.steps], *self._valid[self.steps])
         accuracy = self._traced(*batches, *seeds, tf.constant(rate, tf.float32))
@@ -207,14 +200,14 @@ class Bilevel:
         return seen[0]
 
     def state(self) -> State:
-        """Everything that the next step depends on."""
+        """All variables and the number of steps, for a checkpoint."""
         saved = {"steps": np.array(self.steps)}
         for group, variables in self._groups().items():
             saved |= {f"{group}{i}": np.asarray(variable) for i, variable in enumerate(variables)}
         return saved
 
     def restore(self, state: State) -> None:
-        """Takes up a checkpoint."""
+        """Takes over what :meth:`state` returned."""
         self.steps = int(state["steps"])
         for group, variables in self._groups().items():
             for i, variable in enumerate(variables):
@@ -238,10 +231,13 @@ def architecture_gradient(
 ) -> Tensors:
     """The gradient that alpha descends; ``w`` and ``velocity`` are vectors.
 
-    Order 1 is the gradient of L_val(w, alpha). Order 2 is that of L_val(w', alpha), w' being ``w`` after one step of
-    its own optimiser with rate xi: grad_alpha L_val(w', alpha) - xi (grad_alpha L_train(w+, alpha) - grad_alpha
-    L_train(w-, alpha)) / (2 eps), w+- = w +- eps v, v = grad_w' L_val(w', alpha), eps = 0.01 / |v|. Momentum and weight
-    decay enter w' but not the correction, as in the authors' code. Nothing is assigned.
+    Order 1 is the gradient of L_val(w, alpha). Order 2 is that of L_val(w', alpha), where w' is ``w`` after one step of
+    its own optimiser with rate xi:
+
+        grad_alpha L_val(w', alpha) - xi (grad_alpha L_train(w+, alpha) - grad_alpha L_train(w-, alpha)) / (2 eps)
+
+    with w+- = w +- eps v, v = grad_w' L_val(w', alpha) and eps = 0.01 / |v|. Momentum and weight decay are part of w'
+    but not of the correction, as in the authors' code. No variable is assigned.
     """
     if order == 1:
         return on_valid(w, alpha)[1]
@@ -259,8 +255,8 @@ def derive(space: CellSpace, normal: np.ndarray, reduction: np.ndarray) -> Genot
 
     Args:
         space: DARTS' cell space.
-        normal, reduction: (edges, 1 + operations), column 0 being ``none``, which neither is chosen nor counts for an
-            edge's strength.
+        normal, reduction: (edges, 1 + operations). Column 0 is ``none``, which is never chosen and does not count in
+            the strength of an edge.
     """
     edges = cell_edges(space.nodes)
     cells: list[list[tuple[str, int]]] = []
@@ -283,8 +279,8 @@ def one_hot(space: CellSpace, genotype: Genotype) -> list[np.ndarray]:
     for half in range(2):
         scores = np.zeros((len(edges), 1 + len(space.operations)), np.float32)
         for node in range(space.nodes):
-            place = (half * space.nodes + node) * 3
-            sources, *ops = (space.option(genotype, place + i) for i in range(3))
+            position = (half * space.nodes + node) * 3
+            sources, *ops = (space.option(genotype, position + i) for i in range(3))
             assert isinstance(sources, tuple)
             for source, op in zip(sources, ops, strict=True):
                 scores[edges.index((source, node + 2)), 1 + space.operations.index(str(op))] = 1.0

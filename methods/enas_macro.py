@@ -5,10 +5,10 @@ accuracy of validation batches. See :mod:`harness.methods.common.enas` for the l
 :mod:`harness.methods.common.enas_macro_controller` for the policy, :mod:`harness.nets.supernets.enas` for the shared
 weights.
 
-Deviations: the operation of a layer really is the one that was sampled (in the released code a closure makes every
-branch the last one); the final network is the one that was searched (the released code retrains another); batch
-statistics instead of moving averages when rewards are measured; the true entropy in the reward; no dropout; gradient
-clipping that clips; off-path momentum and weight decay rest.
+Deviations: a layer has the operation that was sampled (a closure in the released code makes every branch the last one);
+the final network is the one that was searched (the released code retrains another); batch statistics instead of moving
+averages when rewards are measured; the true entropy in the reward; no dropout; gradient clipping (in the released code
+it has no effect); momentum and weight decay leave the weights outside the sampled architecture unchanged.
 
 Published: CIFAR-10 error 4.23, 3.87 with more channels; 0.32 GPU-days of search. Cost: one gradient step per training
 batch; a forward pass for a reward or a candidate is charged as a third of a step.
@@ -20,26 +20,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from harness.core.method import Method, needs_images, space_is
-from harness.core.seeds import rng
-from harness.core.task import Task
+from harness import Method, Task, needs_images, rng, space_is
 from harness.spaces.enas_macro import MacroSpace
 
 
 @dataclass(frozen=True)
 class EnasMacro(Method):
-    """The hyper-parameters of the released search on CIFAR-10; see :class:`harness.methods.common.enas.Schedule`.
+    """The hyper-parameters of the released search on CIFAR-10; see :class:`harness.methods.common.enas.EnasSettings`.
 
     Args:
         momentum, weight_decay, clip: of the shared weights.
         controller_learning_rate: Adam's.
-        skip_target, skip_weight: of the penalty on the rate of skip connections.
+        skip_target, skip_weight: wanted rate of skip connections, and weight of the penalty for other rates.
     """
 
     name = "enas_macro"
     title = "ENAS macro"
     space = "macro"
-    published = "ENAS macro"
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "smoke": {
             **{"batch": 16, "child_steps": 6, "controller_steps": 1, "samples": 3},
@@ -79,7 +76,7 @@ class EnasMacro(Method):
         """Trains shared weights and controller in turn until the budget is spent."""
         from harness.nets.supernets.enas import GatedMacro
 
-        from .common.enas import EnasSearch, Schedule
+        from .common.enas import EnasSearch, EnasSettings
         from .common.enas_macro_controller import EnasMacroController
         from .common.shared_weights import supernet
 
@@ -92,7 +89,7 @@ class EnasMacro(Method):
             skip_weight=self.skip_weight,
             learning_rate=self.controller_learning_rate,
         )
-        EnasSearch(task, net, controller, Schedule.of(self)).run()
+        EnasSearch(task, net, controller, EnasSettings.of(self)).run()
 
 
 METHOD = EnasMacro

@@ -1,13 +1,13 @@
 """ENAS in the micro space (Pham et al.: Efficient Neural Architecture Search via Parameter Sharing, ICML 2018).
 
-Two cells of five nodes, two inputs and two operations each; what no node reads is concatenated. See
+Two cells of five nodes with two inputs and two operations each; the outputs that no node reads are concatenated. See
 :mod:`harness.methods.common.enas` for the loop, :mod:`harness.methods.common.enas_micro_controller` for the policy,
 :mod:`harness.nets.supernets.enas` for the shared weights, one set per (cell, node, slot, input, operation).
 
 Deviations: both inputs of a reduction cell are halved by a factorised reduction of their own; no auxiliary head, no
-drop path and no dropout while searching; the profile's width (the authors: 20 channels); candidates are compared on
-common validation batches; gradient clipping; off-path momentum and weight decay rest, as in the paper's per-path view.
-The final network is the searched one, with the projection of the loose ends that ENAS uses in its search.
+drop path and no dropout in the search; the profile's width (the authors: 20 channels); candidates are compared on
+common validation batches; gradients are clipped; momentum and weight decay leave the weights outside the sampled
+architecture unchanged. The final network is the searched one, with the projection of ENAS' search network.
 
 Published: CIFAR-10 error 3.54, with cutout 2.89; 0.45 GPU-days of search. Cost: one gradient step per training batch; a
 forward pass for a reward or a candidate is charged as a third of a step.
@@ -19,15 +19,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from harness.core.method import Method, needs_images, space_is
-from harness.core.seeds import rng
-from harness.core.task import Task
+from harness import Method, Task, needs_images, rng, space_is
 from harness.spaces.enas_micro import EnasCellSpace
 
 
 @dataclass(frozen=True)
 class EnasMicro(Method):
-    """The hyper-parameters of the released search on CIFAR-10; see :class:`harness.methods.common.enas.Schedule`.
+    """The hyper-parameters of the released search on CIFAR-10; see :class:`harness.methods.common.enas.EnasSettings`.
 
     Args:
         momentum, weight_decay, clip: of the shared weights.
@@ -37,7 +35,6 @@ class EnasMicro(Method):
     name = "enas_micro"
     title = "ENAS micro"
     space = "enas_cell"
-    published = "ENAS micro"
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "smoke": {
             **{"batch": 16, "child_steps": 6, "controller_steps": 1, "samples": 3},
@@ -75,7 +72,7 @@ class EnasMicro(Method):
         """Trains shared weights and controller in turn until the budget is spent."""
         from harness.nets.supernets.enas import GatedCells
 
-        from .common.enas import EnasSearch, Schedule
+        from .common.enas import EnasSearch, EnasSettings
         from .common.enas_micro_controller import EnasMicroController
         from .common.shared_weights import supernet
 
@@ -84,7 +81,7 @@ class EnasMicro(Method):
         controller = EnasMicroController(
             task.space, rng(task.seed, "controller weights"), learning_rate=self.controller_learning_rate
         )
-        EnasSearch(task, net, controller, Schedule.of(self)).run()
+        EnasSearch(task, net, controller, EnasSettings.of(self)).run()
 
 
 METHOD = EnasMicro

@@ -27,11 +27,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.core.errors import InputError
-from harness.core.method import Method
+from harness import InputError, Method, Space, Task
 from harness.core.names import one_of
-from harness.core.space import Space
-from harness.core.task import Task
 
 from .common.adam import Adam
 from .common.plan import children

@@ -1,15 +1,16 @@
-"""GP Bayesian optimisation: a Gaussian process predicts every candidate, the most promising one is trained next.
+"""GP Bayesian optimisation: a Gaussian process predicts every candidate; the most promising one is trained next.
 
 Method: Snoek, Larochelle & Adams, *Practical Bayesian optimization of machine learning algorithms*, NeurIPS 2012, with
-the kernel, the acquisition and the ten random starts of the Gaussian process that White, Neiswanger & Savani compare
-BANANAS with (AAAI 2021): k = exp(-distance / length), distance the number of choices that differ; upper confidence
-bound, mean + 0.5 deviations. The process is scikit-learn's.
+the kernel, the acquisition and the ten random starts of the Gaussian process with which White, Neiswanger & Savani
+compare BANANAS (AAAI 2021). The kernel is exp(-distance / length), where the distance is the number of choices that
+differ; the acquisition is the upper confidence bound, mean + 0.5 standard deviations. The process is scikit-learn's.
 
-Deviations: the process sees normal scores of the ranks instead of the accuracies (a Gaussian copula: Salinas, Shen &
-Perrone, ICML 2020), because a few networks at chance level would otherwise set the scale; the length is relative to the
-number of choices (3 in NAS-Bench-201) and, like the other hyper-parameters of the kernel, fixed. Nothing is trained
-twice as long as there is something new. Expected: 94.17 +- 0.29 % test accuracy on CIFAR-10 in NAS-Bench-201 within
-12,000 s, measured; the benchmark's authors have not run it. Cost: one proxy training per step, plus milliseconds.
+Deviations: the process learns normal scores of the ranks instead of the accuracies (a Gaussian copula: Salinas, Shen &
+Perrone, ICML 2020), because a few networks at chance level would otherwise set the scale. The length is relative to the
+number of choices (3 in NAS-Bench-201) and, like the other hyper-parameters of the kernel, fixed. No architecture is
+trained twice while there are new ones. Expected: 94.17 +- 0.29 % test accuracy on CIFAR-10 in NAS-Bench-201 within
+12,000 s, measured here; the benchmark's authors have not run it. Cost: one proxy training and a few milliseconds per
+architecture.
 """
 
 from __future__ import annotations
@@ -22,10 +23,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.core.errors import InputError
-from harness.core.method import Method
-from harness.core.space import Space
-from harness.core.task import Task
+from harness import InputError, Method, Space, Task
 
 Numbers = NDArray[np.float64]
 Picks = tuple[int, ...]
@@ -33,15 +31,15 @@ Picks = tuple[int, ...]
 
 @dataclass(frozen=True)
 class GaussianProcessSearch(Method):
-    """Bayesian optimisation, one architecture per step; works in every space with genotypes.
+    """Bayesian optimisation, one architecture at a time; works in every space with genotypes.
 
     Args:
-        initial: architectures drawn at random before the process is asked.
-        candidates: how many random architectures are compared per step, beside the neighbours of the best one so far;
-            a space with no more than that is compared as a whole.
-        length: share of the choices that differ at which the correlation has fallen to 1/e.
+        initial: random architectures that are trained before the process is used.
+        candidates: random architectures among which the next one is chosen, beside the neighbours of the best so far;
+            in a space of no more than that, all architectures are candidates.
+        length: share of differing choices at which the correlation has fallen to 1/e.
         noise: variance of a score around the process, whose own variance is 1.
-        exploration: deviations that count in favour of a candidate.
+        exploration: weight of a candidate's standard deviation in the upper confidence bound.
     """
 
     name = "gp"
@@ -66,7 +64,7 @@ class GaussianProcessSearch(Method):
             raise InputError("gp needs length > 0, noise > 0 and exploration >= 0")
 
     def unsupported(self, task: Task) -> str | None:
-        """There has to be something to choose."""
+        """It needs choices."""
         return None if task.space.choices else f"the space '{task.space.name}' has no choices"
 
     def search(self, task: Task) -> None:
@@ -85,26 +83,26 @@ class GaussianProcessSearch(Method):
                 with threads.limit(limits=1):  # the matrices are small: more threads only get into each other's way
                     process.fit(np.array(list(known), float), normal_scores(list(known.values())))
                     mean, deviation = process.predict(np.array(pool, float), return_std=True)
-                # Symmetric candidates tie; rounding lets the pool's random order decide, and not the last bit.
+                # Symmetric candidates tie. After rounding the pool's random order decides and not the last bit.
                 chosen = pool[int(np.argmax(np.round(mean + self.exploration * deviation, 6)))]
             [evaluation] = task.evaluate([task.space.genotype(chosen)])
             known[chosen] = evaluation.accuracy
 
     def pool(self, space: Space, known: Mapping[Picks, float], rng: np.random.Generator) -> list[Picks]:
-        """Different candidates without the ``known`` ones, in random order; a single draw where nothing is new.
+        """Different candidates that are not ``known``, in random order; one random architecture if all are known.
 
         In a large space these are random ones and, after the start, the neighbours of the best.
         """
         sizes = [len(choice) for choice in space.choices]
         if space.cardinality <= self.candidates:
-            found = list(product(*map(range, sizes)))
+            candidates = list(product(*map(range, sizes)))
         else:
-            found = [tuple(row) for row in rng.integers(sizes, size=(self.candidates, len(sizes))).tolist()]
+            candidates = [tuple(row) for row in rng.integers(sizes, size=(self.candidates, len(sizes))).tolist()]
             if len(known) >= self.initial:
                 best = space.genotype(max(known, key=known.__getitem__))
-                found += [neighbour.picks for neighbour in space.neighbours(best)]
-        new = [picks for picks in dict.fromkeys(found) if picks not in known]
-        return [new[place] for place in rng.permutation(len(new))] or [space.sample(rng).picks]
+                candidates += [neighbour.picks for neighbour in space.neighbours(best)]
+        new = [picks for picks in dict.fromkeys(candidates) if picks not in known]
+        return [new[index] for index in rng.permutation(len(new))] or [space.sample(rng).picks]
 
 
 def normal_scores(values: Sequence[float]) -> Numbers:

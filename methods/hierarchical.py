@@ -24,11 +24,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from harness.core.errors import InputError
-from harness.core.method import Method
+from harness import Genotype, InputError, Method, Space, Task
 from harness.core.names import one_of
-from harness.core.space import Genotype, Space
-from harness.core.task import Task
 from harness.spaces.hierarchical import HierarchicalSpace
 
 from .common.plan import children

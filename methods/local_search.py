@@ -1,12 +1,12 @@
-"""Local search: hill climbing over architectures one change apart, from random starts.
+"""Local search: hill climbing over architectures that differ in one choice, from random starts.
 
 Paper: White, Nolen & Savani, *Exploring the loss landscape in neural architecture search*, UAI 2021, Algorithm 1:
-evaluate the whole neighbourhood of an architecture, move to its best member, stop where none is better.
+evaluate all neighbours of an architecture, move to the best one, and stop if none is better.
 
-Deviations: at a local optimum it starts again at a uniform draw, because the budget and not the optimum ends the
-search; a start is charged even if it was seen before, a neighbour already evaluated is looked up.
-``whole_neighbourhood=False`` moves at the first neighbour that is better, which the authors also describe: a choice for
-budgets smaller than one neighbourhood (the cell space has more than a hundred neighbours).
+Deviations: at a local optimum it starts again at a random architecture, because only the budget ends the search. A
+start is charged even if it was evaluated before; a neighbour that was evaluated before is not evaluated again. With
+``whole_neighbourhood=False`` it moves to the first better neighbour, which the authors also describe; this suits
+budgets smaller than one neighbourhood (an architecture of the cell space has more than a hundred neighbours).
 Expected: 94.02 +- 0.41 % test accuracy on CIFAR-10 in NAS-Bench-201 within 12,000 s, and 94.16 +- 0.27 if it moves at
 the first improvement (500 seeds, measured).
 Cost: one proxy training per new neighbour.
@@ -18,9 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from harness.core.method import Method
-from harness.core.space import Genotype
-from harness.core.task import Task
+from harness import Genotype, Method, Task
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ class LocalSearch(Method):
     whole_neighbourhood: bool = True
 
     def search(self, task: Task) -> None:
-        """Climbs from one random start after the other."""
+        """Climbs from random starts, one after the other."""
         known: dict[Genotype, float] = {}
         while True:
             here = task.space.sample(task.rng)
@@ -57,8 +55,8 @@ class LocalSearch(Method):
         """The neighbour to move to, or None at a local optimum; neighbours are visited in random order."""
         neighbours = list(task.space.neighbours(here))
         best = here
-        for place in task.rng.permutation(len(neighbours)):
-            neighbour = neighbours[place]
+        for index in task.rng.permutation(len(neighbours)):
+            neighbour = neighbours[index]
             if neighbour not in known:
                 [evaluation] = task.evaluate([neighbour])
                 known[neighbour] = evaluation.accuracy

@@ -1,16 +1,16 @@
-"""MetaQNN: tabular Q-learning writes a chain of layers; the reward is the trained network's accuracy.
+"""MetaQNN: tabular Q-learning decides a chain of layers; the reward is the trained network's accuracy.
 
 Paper: Baker, Gupta, Naik & Raskar, *Designing neural network architectures using reinforcement learning*, ICLR 2017.
-A state is the last layer with its depth and the rough size of the image, an action the next layer; every transition
-earns 0, the last one the best validation accuracy of the training (all profiles validate once, at the end). Alpha 0.01,
-gamma 1, Q starts at 0.5. After each network 128 stored ones are replayed, each from its last transition to its first.
-Epsilon is 1 for the first 1,500 of 2,700 networks, then falls to 0.1; a network that comes up again is looked up and
-counts for nothing.
+A state is the last layer, its depth and the size of the image in three classes; an action is the next layer. The reward
+of the last decision is the best validation accuracy of the training (all profiles validate once, at the end), that of
+all others is 0. Alpha is 0.01, gamma 1, and Q starts at 0.5. After each network 128 stored ones are replayed, each from
+its last decision to its first. Epsilon is 1 for the first 1,500 of 2,700 networks, then falls to 0.1. A network that is
+drawn again is not trained again and does not count.
 
-Deviations: the schedule is stretched over the budget, whatever that is; in spaces without a walk of their own a state
-is the position and the last pick; a network that fails earns 0; those of :mod:`harness.spaces.metaqnn`; one recipe for
-all networks, without the paper's trials of smaller learning rates; no ensemble at the end. Small profiles: alpha 0.3
-and 8 replays. Expected: C10 error 6.92 % after 2,700 networks. Cost: one proxy training per new network.
+Deviations: the schedule of epsilon is stretched over the budget; in spaces without a decision process of their own a
+state is the position and the last pick; a network that fails has reward 0; those of :mod:`harness.spaces.metaqnn`; one
+recipe for all networks, without the paper's trials of smaller learning rates; no ensemble at the end. Small profiles:
+alpha 0.3 and 8 replays. Expected: C10 error 6.92 % after 2,700 networks. Cost: one proxy training per new network.
 """
 
 from __future__ import annotations
@@ -19,21 +19,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from harness.core.errors import InputError
-from harness.core.evaluation import Evaluation
-from harness.core.method import Method
-from harness.core.task import Task
+from harness import Evaluation, InputError, Method, Task
 
-from .common.qlearning import Episode, QLearner, Schedule, explore, walk_of
+from .common.qlearning import Episode, EpsilonSchedule, QLearner, explore, process_of
 
-SCHEDULE = Schedule(
+SCHEDULE = EpsilonSchedule(
     (
         (1.0, 1500),
         *((epsilon, 100) for epsilon in (0.9, 0.8, 0.7)),
         *((epsilon, 150) for epsilon in (0.6, 0.5, 0.4, 0.3, 0.2, 0.1)),
     )
 )
-"""Epsilons and for how many new networks the paper keeps them."""
+"""Epsilons and their numbers of new networks in the paper."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +40,8 @@ class MetaQnn(Method):
     Args:
         alpha: step size of an update.
         gamma: discount.
-        initial: Q of what was never tried; the authors advise the accuracy of an average network, or a bit less.
-        replay: stored networks that are learned from after each new one.
+        initial: Q of an action that was never tried; the authors advise the accuracy of an average network, or less.
+        replay: stored networks that are replayed after each new one.
     """
 
     name = "metaqnn"
@@ -67,17 +64,17 @@ class MetaQnn(Method):
             raise InputError("metaqnn needs alpha in (0, 1], gamma in [0, 1] and replay >= 1")
 
     def unsupported(self, task: Task) -> str | None:
-        """A learner needs something to choose."""
+        """It needs choices."""
         return None if task.space.choices else f"the space '{task.space.name}' has no choices"
 
     def search(self, task: Task) -> None:
         """One network at a time. An interrupted run learns again from its log."""
-        learner = QLearner(walk_of(task.space), alpha=self.alpha, gamma=self.gamma, initial=self.initial)
+        learner = QLearner(process_of(task.space), alpha=self.alpha, gamma=self.gamma, initial=self.initial)
         explore(task, learner, schedule=SCHEDULE, rewards=self.rewards, batch=1, replay=self.replay)
 
     def rewards(self, episode: Episode, evaluation: Evaluation) -> list[float]:
-        """0 for each step but the last."""
-        return [0.0] * (len(episode.steps) - 1) + [max(evaluation.curve, default=0.0)]
+        """0 for each decision but the last."""
+        return [0.0] * (len(episode.decisions) - 1) + [max(evaluation.curve, default=0.0)]
 
 
 METHOD = MetaQnn

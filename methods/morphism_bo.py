@@ -27,9 +27,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
-from harness.core.errors import InputError
-from harness.core.method import Method, needs_images, space_is
-from harness.core.task import Task
+from harness import InputError, Method, Task, needs_images, space_is
 from harness.spaces.morphism import Chain, MorphSpace
 
 from .common.edit_distance import DistanceProcess, signature

@@ -1,15 +1,15 @@
 """NAO with weight sharing (Luo, Tian, Qin, Chen, Liu: Neural Architecture Optimization, NeurIPS 2018).
 
-A pool of cells trains one network that holds the weights of all (ENAS micro's, see :mod:`harness.nets.supernets.enas`):
-each batch is a step on one member, drawn uniformly. Every few epochs each member is measured on one validation batch,
-and encoder, predictor and decoder learn from that (:mod:`harness.methods.common.nao`). The next pool is the best of the
-old one, cells that the model has improved, and random ones. See :mod:`harness.methods.common.nao_ws` for the loop.
+One network holds the weights of all cells of a pool (ENAS micro's, see :mod:`harness.nets.supernets.enas`). Each batch
+is one gradient step on one member, drawn uniformly. Every few epochs each member is measured on one validation batch,
+and encoder, predictor and decoder learn from that (:mod:`harness.methods.common.nao`). The next pool consists of the
+best members, cells that the model has improved, and random ones. See :mod:`harness.methods.common.nao_ws` for the loop.
 
 Deviations: those of :mod:`harness.methods.enas_micro` for the shared weights. After each round the best members are
-compared on common validation batches and the winner is the proposal; the authors retrain the last five from scratch,
-with a small grid of settings. A cell whose nodes are written the other way round is not new. The decoder reads its own,
-swapped target; in the released code it reads the unswapped one. The model's own deviations are in
-:mod:`harness.methods.common.nao_network`.
+compared on common validation batches, and the best is the proposal; the authors retrain the last five from scratch,
+with a small grid of settings. A cell that differs only by swapped halves of a node is not new. In the training on a
+swapped copy the decoder reads the swapped words; in the released code it reads the unswapped ones. The model's own
+deviations are in :mod:`harness.methods.common.nao_network`.
 
 Published: CIFAR-10 error 3.53, with cutout 2.93; 0.3 GPU-days. Cost: one gradient step per training batch; a forward
 pass for a score is charged as a third of a step; the model's own training costs time but no steps.
@@ -21,12 +21,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from harness.core.errors import InputError
-from harness.core.method import Method, needs_images, space_is
-from harness.core.task import Task
+from harness import InputError, Method, Task, needs_images, space_is
 from harness.spaces.enas_micro import EnasCellSpace
 
-from .common.nao_settings import Settings
+from .common.nao_settings import ModelSettings
 
 
 @dataclass(frozen=True)
@@ -34,24 +32,23 @@ class NaoWs(Method):
     """The hyper-parameters of the released search on CIFAR-10.
 
     Args:
-        batch, valid_batch: images per step, and per score of a member.
-        child_steps: steps of the shared weights per epoch; 0 for one pass over the training images.
+        batch, valid_batch: images per gradient step, and per score of a member.
+        child_steps: gradient steps of the shared weights per epoch; 0 for one pass over the training images.
         epochs: between two renewals of the pool.
-        pool, new, random: members, and how many of the next pool's are improved and random; the rest are the best old.
+        pool, new, random: members; how many of the next pool are improved and random. The rest are the best old ones.
         top: members that are improved.
-        step, steps: size of the first step in the embedding, by which the following ones grow, and how many there are.
+        step, steps: size of the first move in the embedding, by which each following one is larger, and their number.
         finalists, final_batches: members that are compared for the proposal, and on how many batches.
         learning_rate, final_learning_rate: of the shared weights, cosine with restarts.
         restart, restart_factor: epochs until the first restart, and growth of the following ones.
         momentum, weight_decay, clip: of the shared weights.
         epd_units, epd_layers, epd_dropout, epd_epochs, epd_batch, epd_rate: of the model, see
-            :class:`harness.methods.common.nao_settings.Settings`.
+            :class:`harness.methods.common.nao_settings.ModelSettings`.
     """
 
     name = "nao_ws"
     title = "NAO-WS"
     space = "enas_cell"
-    published = "NAO-WS"
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "smoke": {
             **{"batch": 16, "valid_batch": 32, "child_steps": 6, "epochs": 1, "pool": 6, "new": 2, "random": 1},
@@ -102,7 +99,7 @@ class NaoWs(Method):
             raise InputError("nao_ws needs a pool larger than its new and random members together")
         if min(self.steps, self.batch, self.valid_batch) < 1 or self.child_steps < 0 or self.step <= 0:
             raise InputError("nao_ws needs step > 0, at least one step and one image per batch, and child_steps >= 0")
-        Settings.of(self)
+        ModelSettings.of(self)
 
     def unsupported(self, task: Task) -> str | None:
         """The shared network is that of ENAS' cells."""
@@ -112,12 +109,12 @@ class NaoWs(Method):
         """Trains the shared weights and renews the pool in turn until the budget is spent."""
         from harness.nets.supernets.enas import GatedCells
 
-        from .common.nao_ws import PoolSearch
+        from .common.nao_ws import PoolSearch, PoolSettings
         from .common.shared_weights import supernet
 
         assert isinstance(task.space, EnasCellSpace)
         net = supernet(GatedCells, task, self)
-        PoolSearch(task, net, self).run()
+        PoolSearch(task, net, PoolSettings.of(self), ModelSettings.of(self)).run()
 
 
 METHOD = NaoWs

@@ -1,15 +1,16 @@
 """NAS-RL: an LSTM controller proposes networks and learns from the accuracy of the trained children by REINFORCE.
 
-Paper: Zoph & Le, *Neural architecture search with reinforcement learning*, ICLR 2017. Two-layer LSTM of 35 units, one
-step per decision, the embedding of the picked value as next input; softmax heads for filter height, width, number (and
-strides), skip connections by anchor points, P(j feeds i) = sigmoid(v . tanh(W_prev h_j + W_curr h_i)). Reward: the
-largest of the last five validation accuracies, cubed (all profiles validate once, at the end). Gradient: the mean
-over ``children`` networks of grad log P * (R - b), b a moving average of earlier rewards only. Adam with rate 6e-4,
-weights U(-0.08, 0.08).
+Paper: Zoph & Le, *Neural architecture search with reinforcement learning*, ICLR 2017. A two-layer LSTM of 35 units has
+one time step per decision; the embedding of the picked value is the next input. Softmax heads decide filter height,
+width and number (and strides), anchor points the skip connections: P(layer i reads layer j) = sigmoid(v . tanh(W_prev
+h_j + W_curr h_i)). The reward R is the largest of the last five validation accuracies, cubed (all profiles validate
+once, at the end). The gradient is the mean over ``children`` networks of grad log P * (R - b), where b is a moving
+average of earlier rewards only. Adam with rate 6e-4; weights start in U(-0.08, 0.08).
 
 Deviations: one controller instead of 20 parameter-server shards and 100 replicas, which makes the updates synchronous;
-no growing depth, because the space fixes it; the decay of b is not published (0.95 here), nor are LSTM biases (none)
-and the input after an anchor point (ENAS' mean of chosen anchors); no grid of training settings at the end.
+no growing depth, because the space fixes it; no grid of training settings at the end. Not published, and chosen here:
+the decay of b (0.95), LSTM biases (none) and the input after an anchor point (the mean of the chosen anchors, as in
+ENAS).
 Expected: C10 error 5.50 % after 12,800 children (15 layers, no strides, no pooling, as in the space here; 3.65 with 39
 layers, pooling and more filters). Cost: one proxy training per child.
 """
@@ -22,11 +23,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from harness.core.errors import InputError
-from harness.core.evaluation import Evaluation
-from harness.core.method import Method, space_is
-from harness.core.task import Task
+from harness import Evaluation, InputError, Method, Task, space_is
 from harness.spaces.nas_rl import ConvChainSpace
+
+from .common.baseline import RewardBaseline
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class NasRl(Method):
         units, layers: of the LSTM.
         bound: weights start in U(-bound, bound).
         baseline_decay: share of the old moving average kept per reward.
-        last: validation accuracies at the end of a training among which the largest counts.
+        last: how many validation accuracies at the end of a training the reward looks at.
     """
 
     name = "nas_rl"
@@ -66,7 +66,7 @@ class NasRl(Method):
             raise InputError("nas_rl needs learning_rate > 0 and baseline_decay in [0, 1)")
 
     def unsupported(self, task: Task) -> str | None:
-        """Only chains have anchor points in this order."""
+        """The controller is that of the chain."""
         return space_is(task, ConvChainSpace)
 
     def search(self, task: Task) -> None:
@@ -74,14 +74,13 @@ class NasRl(Method):
         import keras
 
         from .common.layered_controller import LayeredController
-        from .common.policy import MovingAverage
 
         assert isinstance(task.space, ConvChainSpace)
         adam = keras.optimizers.Adam(self.learning_rate)
         controller = LayeredController(
             task.space, task.rng, units=self.units, layers=self.layers, bound=self.bound, optimizer=adam
         )  # fmt: skip
-        baseline = MovingAverage(self.baseline_decay, current=False)
+        baseline = RewardBaseline(self.baseline_decay, "before")
         while True:
             uniforms = task.rng.random((self.children, controller.decisions), np.float32)
             picks = controller.sample(uniforms).picks

@@ -1,20 +1,20 @@
 """PNAS: cells grow block by block, and a predictor picks the ones that are worth training.
 
 Paper: Liu, Zoph, Neumann, Shlens, Hua, Li, Fei-Fei, Yuille, Huang & Murphy, *Progressive neural architecture search*,
-ECCV 2018. All cells of one block are trained. Then, size by size, every cell of the beam is extended by every possible
-block, a predictor ranks the extensions, the best K are trained and become the next beam, and the predictor learns from
-all that has been trained. The predictor is an ensemble of five perceptrons on the mean of the blocks' one-hot codes
-(the paper's MLP with its embedding folded into the first layer), each trained on four fifths of the data to the least
-absolute error; it takes cells of any size. Cells that differ by swapped halves or by the order of blocks count as one.
-The result is the most accurate among the largest cells that were trained.
+ECCV 2018. All cells of one block are trained. Then, for each larger size, every cell of the beam is extended by every
+possible block, a predictor ranks the extensions, and the best K are trained and become the next beam; the predictor
+learns from all cells trained so far. It is an ensemble of five perceptrons on the mean of the blocks' one-hot codes
+(the paper's MLP, with its embedding multiplied into the first layer), each trained on four fifths of the data for the
+mean absolute error, and takes cells of any size. Cells that differ only by swapped halves of a block or by the order of
+blocks count as one. The result is the most accurate among the largest cells that were trained.
 
 Deviations: the predictor learns the ranks of the accuracies and not the accuracies, because only the order matters and
-a few failures would stretch the scale; it is trained anew each time, 50 steps of Adam on all data with rate 0.01. After
-the last size the search goes on with the next best extensions, K at a time, until the budget ends. Small profiles train
-a random sample of the one-block cells and have a K to match.
-In other spaces the blocks are nodes or layers; what has not been decided yet is ``skip_connect``, or the first option
-where there is none. An architecture is then always complete, so the result is the best of all; the predictor also sees
-every choice one-hot, and what is known already stays in the beam without being trained again.
+a few failures would stretch the scale. It is trained from new weights each time, by 50 steps of Adam on all data with
+rate 0.01. After the last size the search continues with the next best extensions, K at a time, until the budget ends.
+Small profiles train a random sample of the one-block cells and have a smaller K.
+In other spaces the blocks are nodes or layers; a choice that is still open has the option ``skip_connect``, or the
+first one if there is none. Every architecture is then complete, and the result is the best of all. The predictor also
+sees every choice one-hot, and known architectures stay in the beam without being trained again.
 Expected: C10 error 3.41 +- 0.09 % (PNASNet-5). Cost: one proxy training per cell, 136 + 4 * 256 = 1,160 in the paper.
 """
 
@@ -26,16 +26,14 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from harness.core.errors import InputError
-from harness.core.method import Method
-from harness.core.task import Task
+from harness import InputError, Method, Task
 
 from .common.growth import Growth, Integers, Numbers, Picks, growth_of
 from .common.predictor import Ensemble
 
 
 class Predictor(Protocol):
-    """Ranks prefixes."""
+    """Predicts the order of prefixes."""
 
     def fit(self, prefixes: Sequence[Picks], accuracies: Sequence[float]) -> None:
         """Learns from all that has been trained."""
@@ -73,7 +71,7 @@ class Pnas(Method):
         beam: K, architectures to train per size.
         members: of the ensemble.
         units: of each hidden layer.
-        steps: of Adam per fit.
+        steps: gradient steps of Adam per fit.
         rate: Adam's.
     """
 
@@ -99,7 +97,7 @@ class Pnas(Method):
             raise InputError("pnas needs first, beam, units and steps of at least 1, two members and rate > 0")
 
     def unsupported(self, task: Task) -> str | None:
-        """There must be something to decide."""
+        """It needs choices."""
         return None if task.space.choices else f"the space '{task.space.name}' has no choices"
 
     def search(self, task: Task) -> None:
@@ -109,7 +107,7 @@ class Pnas(Method):
         self.grow(task, growth, Surrogate(growth, ensemble))
 
     def grow(self, task: Task, growth: Growth, predictor: Predictor) -> None:
-        """The search with any predictor; ends when the last size has no candidate left."""
+        """The search with a given predictor; it ends when the last size has no candidate left."""
         trained = Trained(task, growth)
         beam: list[Picks] = [()]
         for block in range(len(growth.blocks)):
@@ -130,8 +128,8 @@ class Pnas(Method):
             order, most = trained.task.rng.permutation(len(options)), self.first
         beam: dict[Picks, Picks] = {}
         new = 0
-        for place in order.tolist():
-            parent, option = divmod(place, len(options))
+        for extension in order.tolist():
+            parent, option = divmod(extension, len(options))
             prefix = (*parents[parent], *options[option].tolist())
             name = trained.growth.canonical(prefix)
             if name in beam:
@@ -145,7 +143,7 @@ class Pnas(Method):
 
 
 class Trained:
-    """What has been trained so far; the largest and, among those, the most accurate one is proposed."""
+    """The prefixes trained so far; the most accurate among the largest is proposed."""
 
     def __init__(self, task: Task, growth: Growth) -> None:
         self.task, self.growth = task, growth

@@ -1,19 +1,18 @@
 """Any published network, trained as it is; see `inspect --published all` for NAME. Not in `all`.
 
-Nothing is searched: the network of a paper stands in the table with those that were found here, under the same final
-training. Under a profile that trains smaller networks it is built smaller in proportion, which the record states.
+There is no search: the network of a paper gets the same final training as the results of the searches, and is in the
+same table. Under a profile with smaller networks it is built smaller in proportion, and the record says so.
 
-Reference: each network's own paper, in ``harness/spaces/published``. Deviations: the training is this project's; drop
-path and the auxiliary head are put where the final recipe has them, and dropout in front of a found cell's classifier
-is left out. Expected: the published errors are those of other trainings, up to 1800 epochs. Cost: no search.
+Reference: each network's own paper, in ``harness/spaces/zoo``. Deviations: the training is this project's; drop path
+and the auxiliary head are those of the final recipe, and the dropout in front of the classifier of networks of cells is
+left out. Expected: the published errors are those of other trainings, up to 1800 epochs. Cost: no search.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, make_dataclass
 
-from harness.core.method import Method, space_is
-from harness.core.task import Task
+from harness import Method, Task, space_is
 from harness.spaces.zoo import PUBLISHED
 from harness.spaces.zoo.space import PublishedSpace
 
@@ -36,7 +35,7 @@ class PublishedNetwork(Method):
         return make_dataclass("PublishedNetwork", [field], bases=(cls,), namespace=names, frozen=True)
 
     def unsupported(self, task: Task) -> str | None:
-        """A published network is its own space."""
+        """The space has to be that of the published networks."""
         return space_is(task, PublishedSpace)
 
     def search(self, task: Task) -> None:

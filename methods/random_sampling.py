@@ -1,8 +1,8 @@
-"""Random sampling: one uniformly drawn architecture, nothing searched. The zero line of every table.
+"""Random sampling: one random architecture without a search, the lower baseline of every table.
 
 Reference: the "random" rows of Li & Talwalkar, *Random search and reproducibility for NAS*, UAI 2019, and the relative
-improvement over them of Yang et al., *NAS evaluation is frustratingly hard*, ICLR 2020. "Uniform" is over the
-encodings of the space, not over the functions they name.
+improvement over them of Yang et al., *NAS evaluation is frustratingly hard*, ICLR 2020. The draw is uniform over the
+genotypes of the space, of which several may compute the same function.
 
 Deviations: none. Expected: the mean of the space, 87.06 % on CIFAR-10 in NAS-Bench-201. Cost: no training at all.
 """
@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.core.method import Method
-from harness.core.task import Task
+from harness import Method, Task
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class RandomSampling(Method):
     space = "cell"
 
     def search(self, task: Task) -> None:
-        """Draws, proposes, is done: the budget stays untouched."""
+        """Proposes one random genotype; nothing is spent."""
         task.propose(task.space.sample(task.rng))
 
 

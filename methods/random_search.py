@@ -1,9 +1,9 @@
-"""Random search: train uniformly drawn architectures until the budget is spent, keep the best by validation accuracy.
+"""Random search: random architectures are trained until the budget is spent; the most accurate one is the result.
 
 Paper: Li & Talwalkar, *Random search and reproducibility for neural architecture search*, UAI 2019; the draws are
 independent (with replacement), as in NAS-Bench-201's protocol (Dong & Yang, ICLR 2020), and a repeat is charged again.
 
-Deviations: without early stopping by rungs (ASHA), which the paper also tries. Expected: 93.70 +- 0.36 % test accuracy
+Deviations: no early stopping of trainings (ASHA), which the paper also tries. Expected: 93.70 +- 0.36 % test accuracy
 on CIFAR-10 in NAS-Bench-201 within 12,000 s (about 109 cells). Cost: one proxy training per draw.
 """
 
@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.core.method import Method
-from harness.core.task import Task
+from harness import Method, Task
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class RandomSearch(Method):
     space = "cell"
 
     def search(self, task: Task) -> None:
-        """Evaluates one draw after the other."""
+        """Draws and evaluates until the budget is spent."""
         while True:
             task.evaluate([task.space.sample(task.rng)])
 

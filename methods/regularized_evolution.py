@@ -1,13 +1,13 @@
-"""Regularised (aging) evolution: tournament selection in a queue that forgets its oldest member.
+"""Regularised (aging) evolution: tournament selection in a queue whose oldest member leaves.
 
 Paper: Real, Aggarwal, Huang & Le, *Regularized evolution for image classifier architecture search*, AAAI 2019,
-Algorithm 1; AmoebaNet-A. The sample is drawn with replacement; the result is the best of the whole history, also if it
-has aged out. Mutation in the cell spaces as in the paper: with probability 0.05 none (the child is trained again and
-charged), else one hidden-state mutation (one input of one combination becomes another earlier state) or one operation
-mutation (one operation becomes another), equally likely; cell, combination and element are uniform.
+Algorithm 1; AmoebaNet-A. The sample is drawn with replacement; the result is the best of the whole history, even if it
+has left the queue. In the cell spaces mutation is the paper's: with probability 0.05 nothing changes (the child is
+charged all the same), else, equally likely, one input of a node becomes another earlier state (hidden-state mutation)
+or one operation becomes another (operation mutation); cell, node and element are uniform.
 
-Deviations: an operation mutation always changes the operation; in the other spaces one uniform choice changes, without
-identity. Expected: C10 error 3.34 +- 0.06 % after 20,000 models; in NAS-Bench-201 with population 10 and sample 3
+Deviations: an operation mutation always changes the operation. In the other spaces one uniform choice always changes.
+Expected: C10 error 3.34 +- 0.06 % after 20,000 models; in NAS-Bench-201 with population 10 and sample 3
 93.92 +- 0.30 % test accuracy on CIFAR-10 within 12,000 s. Cost: one proxy training per child, identity included.
 """
 
@@ -20,10 +20,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from harness.core.errors import InputError
-from harness.core.method import Method
-from harness.core.space import Genotype, Space
-from harness.core.task import Task
+from harness import Genotype, InputError, Method, Space, Task
 from harness.spaces.darts import CellSpace
 from harness.spaces.enas_micro import EnasCellSpace
 
@@ -57,20 +54,20 @@ class RegularizedEvolution(Method):
             raise InputError("regularized_evolution needs population >= 1, sample >= 1 and identity in [0, 1)")
 
     def search(self, task: Task) -> None:
-        """Fills the queue with random members, then breeds; appending to the full queue drops the oldest."""
+        """Fills the queue with random members, then breeds; a child in the full queue removes the oldest member."""
         queue: deque[tuple[Genotype, float]] = deque(maxlen=self.population)
         while True:
             if len(queue) < self.population:
                 child = task.space.sample(task.rng)
             else:
-                drawn = [queue[place] for place in task.rng.integers(self.population, size=self.sample)]
+                drawn = [queue[member] for member in task.rng.integers(self.population, size=self.sample)]
                 parent, _ = max(drawn, key=lambda member: member[1])
                 child = self.mutate(task.space, parent, task.rng)
             [evaluation] = task.evaluate([child])
             queue.append((child, evaluation.accuracy))
 
     def mutate(self, space: Space, parent: Genotype, rng: np.random.Generator) -> Genotype:
-        """One mutation of ``parent``, which stays as it is."""
+        """A mutated copy of ``parent``."""
         if not isinstance(space, CellSpace | EnasCellSpace):
             return space.mutate(parent, rng)
         if rng.random() < self.identity:

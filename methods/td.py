@@ -27,11 +27,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from harness.core.errors import InputError
-from harness.core.method import Method
+from harness import InputError, Method, Task
 from harness.core.names import one_of
 from harness.core.space import Genotype, Space, option_text
-from harness.core.task import Task
 
 from .common.qlearning import choose, share_spent
 

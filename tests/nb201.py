@@ -15,7 +15,7 @@ from harness.datasets.common import nasbench201_extract as _extract
 
 from harness.core.method import Method
 from harness.core.table import Table
-from harness.run.lookup import TableEvaluator
+from harness.run.tables import TableEvaluator
 
 TABLE = Path(__file__).parents[2] / "shared" / "data" / "nasbench201" / "nb201.csv.gz"
 needs_table = pytest.mark.skipif(not TABLE.exists(), reason="the NAS-Bench-201 table is not beside the checkout")

@@ -47,7 +47,6 @@ def make(method: str, accuracy: float | None, seed: int = 0, **changes: Any) -> 
         "budget": "60s",
         "proposal": f"{space}:{seed}",
         "test_accuracy": accuracy,
-        "valid_accuracy": accuracy,
         "parameters": None if accuracy is None else 163_000 + 1000 * seed,
         "macs": None if accuracy is None else 12_345_678,
         "search": {"charged": 60.0, "seconds": 61.5, "cpu_seconds": 60, "evaluations": 9, "unique": 8, "steps": 540},

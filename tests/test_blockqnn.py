@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from fakes import FakeEvaluator, MemoryJournal, VectorSpace, make_task, run
 from harness.methods.blockqnn import METHOD, SCHEDULE, BlockQnn, density
-from harness.methods.common.qlearning import Picks, QLearner
+from harness.methods.common.qlearning import IndependentChoices, QLearner
 from nb201 import needs_table, returned
 
 from harness.core.architecture import Cell, Edge
@@ -37,10 +37,10 @@ def test_the_schedule_is_the_papers() -> None:
 
 def worth_of_the_start(method: BlockQnn) -> float:
     """Q of the first decision on a chain of four, once it has settled, where the longest block has ten layers."""
-    learner = QLearner(Picks(VectorSpace(4, 1)), alpha=1.0, gamma=1.0, initial=0.5)
+    learner = QLearner(IndependentChoices(VectorSpace(4, 1)), alpha=1.0, gamma=1.0, initial=0.5)
     episode = learner.episode(0.0, np.random.default_rng(0))
     learner.learn(episode, method.shaped(0.8, 4, 10))
-    return episode.steps[0].values[0]
+    return episode.decisions[0].values[0]
 
 
 def test_shaping_pays_early_steps_and_likes_long_blocks() -> None:

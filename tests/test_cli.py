@@ -231,29 +231,24 @@ def test_inspect_counts_a_published_network_and_the_same_cell_from_a_file(tmp_pa
     assert read["macs"] > read["parameters"]
 
 
-def test_interrupting_keeps_what_there_is_and_the_same_command_goes_on(tmp_path: Path) -> None:
+def started(tmp_path: Path) -> subprocess.Popen[str]:
+    """A command whose only search waits for a minute."""
     plugins = [
         write_squares(tmp_path, tmp_path / "data"),
         write_method(tmp_path, "waits", f"import time\ntime.sleep(60)\n{GOOD}"),
     ]
-    words = [
-        sys.executable,
-        "-m",
-        "harness",
-        "run",
-        "--profile",
-        "smoke",
-        "--methods",
-        "waits",
-        "--datasets",
-        "squares",
-    ]
-    words += ["--out", str(tmp_path / "out"), "--data", str(tmp_path / "data")]
+    words = [sys.executable, "-m", "harness", "run", "--profile", "smoke", "--methods", "waits"]
+    words += ["--datasets", "squares", "--out", str(tmp_path / "out"), "--data", str(tmp_path / "data")]
     words += [word for plugin in plugins for word in ("--plugin", str(plugin))]
     # A shell starts background jobs deaf to Ctrl-C, and they pass that on to whatever they start.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(words, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     signal.signal(signal.SIGINT, before)
+    return process
+
+
+def test_interrupting_keeps_what_there_is_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    process = started(tmp_path)
     settings = tmp_path / "out" / "smoke" / "squares" / "macro-3" / "waits" / "0" / "settings.json"
     while not settings.exists() and process.poll() is None:
         time.sleep(0.1)
@@ -265,3 +260,37 @@ def test_interrupting_keeps_what_there_is_and_the_same_command_goes_on(tmp_path:
     assert not (settings.parent / "record.json").exists()
     lock = subprocess.run(["flock", "-n", str(settings.parent / ".lock"), "true"], check=False)
     assert lock.returncode == 0, "a child process is still there"
+
+
+@pytest.mark.parametrize("times", [1, 5])
+def test_an_interrupt_while_tensorflow_is_imported_is_remembered(tmp_path: Path, times: int) -> None:
+    process = started(tmp_path)
+    inputs = tmp_path / "out" / "smoke" / "squares" / "macro-3" / "waits" / "0" / "inputs.json"
+    while not inputs.exists() and process.poll() is None:
+        time.sleep(0.02)
+    for _ in range(times):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.1)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert errors == "stopped; the same command continues where this one was\n"
+    lock = subprocess.run(["flock", "-n", str(inputs.parent / ".lock"), "true"], check=False)
+    assert lock.returncode == 0, "a child process is still there"
+
+
+def test_an_interrupt_while_it_plans_is_one_sentence(tmp_path: Path) -> None:
+    slow = tmp_path / "slow.py"
+    slow.write_text(
+        "import time\nfrom pathlib import Path\nfrom harness import DatasetSource\n"
+        f"Path({str(tmp_path / 'planning')!r}).write_text('')\ntime.sleep(60)\nDATASET = DatasetSource\n"
+    )
+    words = [sys.executable, "-m", "harness", "run", "--datasets", "slow", "--plugin", str(slow)]
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    process = subprocess.Popen(words, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    signal.signal(signal.SIGINT, before)
+    while not (tmp_path / "planning").exists() and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors == "stopped; the same command continues where this one was\n"

@@ -16,7 +16,7 @@ from nb201 import TABLE, needs_table
 
 from harness.core.errors import InputError
 from harness.core.table import Table
-from harness.run import lookup_data
+from harness.run import tables
 from harness.spaces.nasbench201 import NasBench201Space
 
 SPACE = NasBench201Space()
@@ -133,7 +133,7 @@ def test_an_extract_of_validation_accuracies_says_so(tmp_path: Path, monkeypatch
     assert table.score[0] == pytest.approx(0.65)
     assert table.signals["200"].seconds[0] == pytest.approx(200)
     with pytest.raises(InputError, match=r"no signal .cifar10-12.*; use --profile nb201-full$"):
-        lookup_data.locate(table, "cifar10-12", tmp_path)
+        tables.locate(table, "cifar10-12", tmp_path)
 
 
 def test_a_pickle_that_wants_more_than_containers_is_refused() -> None:

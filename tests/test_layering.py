@@ -17,16 +17,26 @@ ALLOWED = {
     "harness.nets": {"harness.core", "harness.spaces", "harness.nets"},
     "harness.plugins": {"harness.core", "harness.spaces", "harness.plugins"},
     "harness.report": {"harness.core", "harness.report"},
-    "harness.run": {"harness.core", "harness.spaces", "harness.nets", "harness.plugins", "harness.run"},
+    "harness.run.backends": {"harness.core", "harness.run.backends"},
+    "harness.run": {
+        "harness.core",
+        "harness.spaces",
+        "harness.nets",
+        "harness.plugins",
+        "harness.run.backends",
+        "harness.run",
+    },
     "harness.commands": {
         "harness.core",
         "harness.spaces",
         "harness.nets",
         "harness.plugins",
         "harness.report",
+        "harness.run.backends",
         "harness.run",
         "harness.commands",
     },
+    "harness.api": {"harness.core", "harness.run", "harness.commands"},
     "harness.cli": {
         "harness.core",
         "harness.spaces",
@@ -36,7 +46,7 @@ ALLOWED = {
         "harness.commands",
     },
     "harness.__main__": {"harness.cli"},
-    "harness": {"harness.core", "harness.spaces"},
+    "harness": {"harness.core", "harness.spaces", "harness.api"},
     "harness.methods": {"harness", "harness.core", "harness.spaces", "harness.nets", "harness.methods"},
     "harness.datasets": {"harness", "harness.core", "harness.spaces", "harness.datasets"},
 }
@@ -50,9 +60,11 @@ EXTRA = {
     "harness.core": {"numpy"},
     "harness.spaces": {"numpy"},
     "harness.report": {"numpy", "matplotlib", "plotly", "markdown_it", "scipy"},
-    "harness.run": {"numpy", "pebble", "rich"},
+    "harness.run.backends": {"pebble", "filelock"},
+    "harness.run": {"numpy", "rich"},
     "harness.plugins": set(),
-    "harness.commands": {"numpy"},
+    "harness.api": {"rich"},
+    "harness.commands": {"numpy", "rich"},
     "harness.cli": {"typer", "rich"},
     "harness": set(),
     "harness.__main__": set(),
@@ -78,15 +90,21 @@ def module_of(path: Path) -> str:
 
 def floor_of(module: str) -> str:
     parts = module.split(".")
-    return ".".join(parts[:2])
+    return ".".join(parts[:3] if parts[:3] == ["harness", "run", "backends"] else parts[:2])
 
 
 def modules() -> dict[str, Path]:
     return {module_of(path): path for path in files()}
 
 
-def imports(path: Path, *, lazy: bool) -> Iterator[str]:
-    """Imported modules; with ``lazy`` also those imported inside functions, never those for type checking only."""
+def imports(path: Path, *, lazy: bool, typing: bool = False) -> Iterator[str]:
+    """Imported modules.
+
+    Args:
+        path: of the file.
+        lazy: whether imports inside functions count.
+        typing: whether imports for type checking only count.
+    """
     known = modules()
 
     def visit(nodes: list[ast.stmt]) -> Iterator[str]:
@@ -101,7 +119,8 @@ def imports(path: Path, *, lazy: bool) -> Iterator[str]:
                     for alias in names:
                         inner = f"{module}.{alias.name}"
                         yield inner if inner in known else str(module)
-                case ast.If(test=ast.Name(id="TYPE_CHECKING"), orelse=orelse):
+                case ast.If(test=ast.Name(id="TYPE_CHECKING"), body=body, orelse=orelse):
+                    yield from visit(body if typing else [])
                     yield from visit(orelse)
                 case ast.FunctionDef() | ast.AsyncFunctionDef() if not lazy:
                     continue
@@ -117,9 +136,10 @@ def imports(path: Path, *, lazy: bool) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", files(), ids=module_of)
 def test_imports_go_down(path: Path) -> None:
+    """Also those for type checking only: who cannot import a class should not have to know it."""
     floor = floor_of(module_of(path))
     assert floor in ALLOWED, f"the floor {floor} is not in the table"
-    for name in imports(path, lazy=True):
+    for name in imports(path, lazy=True, typing=True):
         if name.split(".")[0] == "harness":
             assert floor_of(name) in ALLOWED[floor], f"{module_of(path)} imports {name}"
 
@@ -152,8 +172,37 @@ def test_light_floors_use_what_they_say(path: Path) -> None:
         assert found <= EXTRA[floor], f"{module_of(path)} imports {found - EXTRA[floor]}"
 
 
+PROCESSES = {"multiprocessing", "concurrent", "pebble", "subprocess", "signal", "fcntl", "resource", "filelock"}
+KNOW_PROCESSES = {
+    "harness.run.provenance": {"subprocess"},  # asks git
+    "harness.cli": {"signal"},  # Ctrl-C
+}
+"""What knows of processes besides the back ends."""
+
+
+@pytest.mark.parametrize("path", [path for path in files() if module_of(path).startswith("harness")], ids=module_of)
+def test_only_back_ends_know_processes(path: Path) -> None:
+    module = module_of(path)
+    if floor_of(module) in {"harness.run.backends", "harness.methods", "harness.datasets"}:
+        return
+    found = {name.split(".")[0] for name in imports(path, lazy=True)} & PROCESSES
+    assert found <= KNOW_PROCESSES.get(module, set()), f"{module} imports {found}"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "harness" / "run").glob("*.py")), ids=module_of)
+def test_no_module_of_the_run_floor_names_a_back_end(path: Path) -> None:
+    found = {name for name in imports(path, lazy=True) if floor_of(name) == "harness.run.backends"}
+    assert found <= {"harness.run.backends.base"}, f"{module_of(path)} imports {found}"
+
+
+def test_the_run_floor_stays_small() -> None:
+    modules_here = list((ROOT / "harness" / "run").glob("*.py"))
+    assert len(modules_here) <= 16
+    assert all(len(path.read_text(encoding="utf-8").splitlines()) <= 300 for path in modules_here)
+
+
 def test_nothing_imports_in_circles() -> None:
-    graph = {name: set(imports(path, lazy=False)) & set(modules()) for name, path in modules().items()}
+    graph = {name: set(imports(path, lazy=False, typing=True)) & set(modules()) for name, path in modules().items()}
     done: set[str] = set()
 
     def visit(name: str, way: tuple[str, ...]) -> None:
@@ -168,7 +217,18 @@ def test_nothing_imports_in_circles() -> None:
 
 
 def test_the_table_is_looked_at() -> None:
-    """The checks above see imports at all, also lazy ones, and skip those for type checking."""
+    """The checks above see imports at all; lazy ones and those for type checking where they ask for them."""
     cli = set(imports(ROOT / "harness" / "cli.py", lazy=True))
-    assert {"harness.run.plan", "harness.core.errors", "typer"} <= cli
-    assert "harness.run.plan" not in set(imports(ROOT / "harness" / "cli.py", lazy=False))
+    assert {"harness.commands.compare", "harness.core.errors", "typer"} <= cli
+    assert "harness.commands.compare" not in set(imports(ROOT / "harness" / "cli.py", lazy=False))
+    space = ROOT / "harness" / "core" / "space.py"
+    assert "harness.core.architecture" in set(imports(space, lazy=False, typing=True))
+    assert "harness.core.architecture" not in set(imports(space, lazy=True))
+
+
+def test_shared_parts_of_methods_and_data_sets_do_not_know_them() -> None:
+    for path in files():
+        package, _, _ = module_of(path).partition(".common.")
+        if package in ("harness.methods", "harness.datasets") and ".common." in module_of(path):
+            for name in imports(path, lazy=True, typing=True):
+                assert not name.startswith(package) or name.startswith(f"{package}.common"), f"{path} imports {name}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from fakes import FakeEvaluator, MemoryJournal, make_task, run
-from harness.methods.common.qlearning import QLearner, walk_of
+from harness.methods.common.qlearning import QLearner, process_of
 from harness.methods.metaqnn import METHOD, SCHEDULE
 from nb201 import needs_table, returned
 
@@ -37,11 +37,11 @@ def test_the_schedule_is_the_papers() -> None:
 
 
 def test_only_the_end_is_rewarded_and_with_the_best_epoch() -> None:
-    episode = QLearner(walk_of(SPACE), alpha=0.1, gamma=1, initial=0.5).episode(1.0, np.random.default_rng(3))
+    episode = QLearner(process_of(SPACE), alpha=0.1, gamma=1, initial=0.5).episode(1.0, np.random.default_rng(3))
     curve = Evaluation("qchain-5:", 0.5, (0.4, 0.7, 0.5), 1.0, 1)
     failed = Evaluation("qchain-5:", 0.0, (), 1.0, 1, "it broke")
-    assert METHOD().rewards(episode, curve) == [0.0] * (len(episode.steps) - 1) + [0.7]
-    assert METHOD().rewards(episode, failed) == [0.0] * len(episode.steps)
+    assert METHOD().rewards(episode, curve) == [0.0] * (len(episode.decisions) - 1) + [0.7]
+    assert METHOD().rewards(episode, failed) == [0.0] * len(episode.decisions)
 
 
 def test_no_layer_that_it_proposes_is_left_out_of_the_network() -> None:

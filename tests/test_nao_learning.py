@@ -10,14 +10,14 @@ from fakes import VectorSpace
 from fresh_process import in_fresh_process
 from harness.methods.common.nao import Known, Learner, drawn, improved, scaled
 from harness.methods.common.nao_network import network
-from harness.methods.common.nao_settings import Settings
+from harness.methods.common.nao_settings import ModelSettings
 from harness.methods.common.symmetry import Symmetry
 
 from harness.core.space import Genotype, Space
 from harness.spaces import get_space
 
 SPACE = get_space("enas_cell-2")
-QUICK = Settings(epd_units=32, epd_layers=(), epd_dropout=0.0, epd_epochs=120, epd_batch=50, epd_rate=1e-2)
+QUICK = ModelSettings(epd_units=32, epd_layers=(), epd_dropout=0.0, epd_epochs=120, epd_batch=50, epd_rate=1e-2)
 
 
 def some(space: Space, count: int, seed: int = 0) -> list[Genotype]:
@@ -127,7 +127,7 @@ def test_scaled_errors() -> None:
 
 
 def test_one_trace_serves_all_rounds_and_all_searches() -> None:
-    settings = Settings(16, (8,), 0.1, 3, 20, 1e-3)
+    settings = ModelSettings(16, (8,), 0.1, 3, 20, 1e-3)
     for seed in range(2):
         learner = Learner(SPACE, settings, seed)
         for count in (5, 12, 40):
@@ -165,7 +165,7 @@ def test_a_training_can_be_stopped_on_the_way() -> None:
 
 def goes_on_from_a_checkpoint() -> None:
     """Called in a process of its own, where operations are deterministic."""
-    settings = Settings(16, (), 0.1, 10, 20, 1e-2)
+    settings = ModelSettings(16, (), 0.1, 10, 20, 1e-2)
     cells = some(SPACE, 30)
     errors = [share_of_poolings(cell) for cell in cells]
 

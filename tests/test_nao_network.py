@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from harness.methods.common.nao_network import TRADE_OFF, Network, Words, embed, network
-from harness.methods.common.nao_settings import Settings
+from harness.methods.common.nao_settings import ModelSettings
 
 from harness.spaces import get_space, names
 
-SETTINGS = Settings(epd_units=16, epd_layers=(8,), epd_dropout=0.0, epd_epochs=1, epd_batch=10, epd_rate=1e-3)
+SETTINGS = ModelSettings(epd_units=16, epd_layers=(8,), epd_dropout=0.0, epd_epochs=1, epd_batch=10, epd_rate=1e-3)
 SPACE = get_space("enas_cell-3")
 
 
@@ -128,7 +128,7 @@ def test_the_loss_weighs_prediction_and_spelling() -> None:
 
 
 def test_dropout_acts_in_training_only_and_depends_on_its_seed() -> None:
-    wet = Settings(16, (8,), 0.3, 1, 10, 1e-3)
+    wet = ModelSettings(16, (8,), 0.3, 1, 10, 1e-3)
     words, net = network(SPACE.choices, wet)
     weights = net.split(tf.constant(np.random.default_rng(0).uniform(-0.5, 0.5, net.weights).astype(np.float32)))
     spelled = tf.constant(words.spelled(picks("enas_cell-3", 5)))

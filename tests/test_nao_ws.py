@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from fakes import MemoryJournal, make_task
 from fresh_process import in_fresh_process
-from harness.methods.common.nao_ws import PoolSearch
+from harness.methods.common.nao_settings import ModelSettings
+from harness.methods.common.nao_ws import PoolSearch, PoolSettings
 from harness.methods.common.symmetry import Symmetry
 from harness.methods.nao_ws import METHOD
 from nao_supernet import FakeNet
@@ -39,7 +40,8 @@ class Watched(PoolSearch):
     """Remembers every pool and the ranking that it was made from."""
 
     def __init__(self, task: Task, net: FakeNet, **changes: Any) -> None:
-        super().__init__(task, net, METHOD(**{**SMALL, **changes}))
+        method = METHOD(**{**SMALL, **changes})
+        super().__init__(task, net, PoolSettings.of(method), ModelSettings.of(method))
         self.ranked: list[list[Genotype]] = []
         self.pools: list[list[Genotype]] = []
 

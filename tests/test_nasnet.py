@@ -8,8 +8,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from fakes import FakeEvaluator, MemoryJournal, VectorSpace, by_hash, make_task, run
+from harness.methods.common.baseline import RewardBaseline
 from harness.methods.common.ppo import LstmPolicy, Ppo
-from harness.methods.nasnet import METHOD, Baseline
+from harness.methods.nasnet import METHOD
 from nb201 import needs_table, returned
 
 from harness.core.errors import InputError
@@ -81,7 +82,7 @@ def test_draws_have_the_probabilities_and_never_an_option_that_does_not_exist() 
 
 def test_options_that_do_not_exist_have_probability_zero() -> None:
     walk = policy(Uneven()).read(np.zeros((1, 3), int))
-    for step, size in zip(walk.steps, (2, 4, 3), strict=True):
+    for step, size in zip(walk.states, (2, 4, 3), strict=True):
         assert (np.exp(step.log_p[0, size:]) == 0).all()
 
 
@@ -173,7 +174,7 @@ def test_passes_move_the_policy_on_until_the_clip_holds_it() -> None:
 
 
 def test_the_baseline_of_a_minibatch_is_made_of_earlier_minibatches() -> None:
-    baseline = Baseline(0.9)
+    baseline = RewardBaseline(0.9, "batch")
     assert np.allclose(baseline.advantages(np.array([0.2, 0.4])), [-0.1, 0.1])
     before = baseline.value
     assert before is not None
@@ -184,7 +185,7 @@ def test_the_baseline_of_a_minibatch_is_made_of_earlier_minibatches() -> None:
 
 def test_a_bandit_is_learnt_and_the_entropy_falls() -> None:
     some = policy(VectorSpace(2, 4), bound=0.1, units=20)
-    ppo, baseline = Ppo(some, learning_rate=0.01, clip=0.2, entropy_weight=1e-5), Baseline(0.95)
+    ppo, baseline = Ppo(some, learning_rate=0.01, clip=0.2, entropy_weight=1e-5), RewardBaseline(0.95, "batch")
     rng, entropies = np.random.default_rng(0), []
     for _ in range(60):
         walk = some.sample(rng.random((20, 2)))

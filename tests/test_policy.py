@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from controllers import TinyMacro, all_picks, macro, plain
+from harness.methods.common.baseline import RewardBaseline
 from harness.methods.common.policy import (
     IMPOSSIBLE,
     Attention,
     Controller,
+    ControllerWeights,
     Lstm,
-    MovingAverage,
-    Weights,
     bernoulli,
     categorical,
     squeeze,
@@ -70,7 +71,7 @@ def test_squeeze_bounds_logits_or_leaves_them() -> None:
 
 
 def test_lstm_is_the_textbook_cell() -> None:
-    weights = Weights(np.random.default_rng(0), 0.5)
+    weights = ControllerWeights(np.random.default_rng(0), 0.5)
     lstm = Lstm(weights, 3)
     kernel = weights.variables["lstm.0"].numpy()
     x = np.random.default_rng(1).normal(size=(2, 3)).astype(np.float32)
@@ -88,7 +89,7 @@ def test_lstm_is_the_textbook_cell() -> None:
 
 
 def test_attention_is_the_papers_formula() -> None:
-    weights = Weights(np.random.default_rng(0), 0.5)
+    weights = ControllerWeights(np.random.default_rng(0), 0.5)
     attention = Attention(weights, 4)
     anchors, h = np.random.default_rng(1).normal(size=(2, 3, 4)), np.random.default_rng(2).normal(size=(2, 4))
     previous, current, v = (weights.variables[f"attention.{name}"].numpy() for name in ("previous", "current", "v"))
@@ -111,11 +112,11 @@ def test_weights_start_uniformly_within_the_bound_and_depend_on_the_generator_on
 
 def test_nas_rls_baseline_of_a_reward_depends_on_earlier_rewards_only() -> None:
     rewards = np.array([0.5, 0.1, 0.9, 0.4])
-    before = rewards - MovingAverage(0.95, current=False).advantages(rewards)
+    before = rewards - RewardBaseline(0.95, "before").advantages(rewards)
     for k in range(1, 4):
         changed = rewards.copy()
         changed[k] = 0.77
-        after = changed - MovingAverage(0.95, current=False).advantages(changed)
+        after = changed - RewardBaseline(0.95, "before").advantages(changed)
         assert np.allclose(before[: k + 1], after[: k + 1])
         assert k == 3 or not np.allclose(before[k + 1], after[k + 1])
     assert before == pytest.approx([0.5, 0.5, 0.95 * 0.5 + 0.05 * 0.1, 0.95**2 * 0.5 + 0.95 * 0.005 + 0.045])
@@ -123,14 +124,13 @@ def test_nas_rls_baseline_of_a_reward_depends_on_earlier_rewards_only() -> None:
 
 def test_the_average_goes_on_over_batches() -> None:
     rewards = np.array([0.5, 0.1, 0.9, 0.4])
-    for current in (False, True):
-        whole = MovingAverage(0.9, current=current).advantages(rewards)
-        average = MovingAverage(0.9, current=current)
+    for fresh in (partial(RewardBaseline, 0.9, "before"), partial(RewardBaseline, 0.9, "after", start=0.0)):
+        whole, average = fresh().advantages(rewards), fresh()
         assert np.array_equal(whole, np.concatenate([average.advantages(rewards[:1]), average.advantages(rewards[1:])]))
 
 
 def test_enas_baseline_approaches_a_constant_reward_geometrically_and_includes_the_current_one() -> None:
-    average = MovingAverage(0.99, current=True)
+    average = RewardBaseline(0.99, "after", start=0.0)
     advantages = average.advantages(np.full(200, 0.8))
     n = np.arange(1, 201)
     assert np.allclose(0.8 - advantages, 0.8 * (1 - 0.99**n), atol=1e-6)
@@ -195,7 +195,7 @@ def test_a_constant_reward_moves_nothing_on_average(make: Callable[..., Controll
 def test_learns_a_bandit(make: Callable[..., Controller]) -> None:
     """The second layer's max pooling pays; its probability exceeds 0.9 within 150 steps of ten samples."""
     space = TinyMacro()
-    controller, average = make(space, rate=0.02), MovingAverage(0.95, current=False)
+    controller, average = make(space, rate=0.02), RewardBaseline(0.95, "before")
     rng = np.random.default_rng(0)
     for _ in range(150):
         picks = controller.sample(rng.random((10, 3), np.float32)).picks

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from fakes import FakeEvaluator, MemoryJournal, VectorSpace, make_task, run
 from harness.methods.common.qlearning import (
+    Decision,
     Episode,
-    Picks,
+    EpsilonSchedule,
+    IndependentChoices,
     QLearner,
-    Schedule,
-    Step,
     choose,
     explore,
+    process_of,
     share_spent,
-    walk_of,
 )
 from scipy.stats import chisquare
 
@@ -29,7 +29,7 @@ from harness.core.space import Genotype
 from harness.core.task import Task
 from harness.spaces import get_space, names
 
-FALLING = Schedule([(1.0, 6), (0.5, 2), (0.1, 2)])
+FALLING = EpsilonSchedule([(1.0, 6), (0.5, 2), (0.1, 2)])
 
 
 class Learning(Method):
@@ -37,27 +37,29 @@ class Learning(Method):
 
     name, title, space = "learning", "Learning", "toy"
 
-    def __init__(self, schedule: Schedule = FALLING, *, batch: int = 1, replay: int = 4, alpha: float = 0.3) -> None:
+    def __init__(
+        self, schedule: EpsilonSchedule = FALLING, *, batch: int = 1, replay: int = 4, alpha: float = 0.3
+    ) -> None:
         self.schedule, self.batch, self.replay, self.alpha = schedule, batch, replay, alpha
 
     def search(self, task: Task) -> None:
         """All of the reward comes at the end."""
-        learner = QLearner(walk_of(task.space), alpha=self.alpha, gamma=1.0, initial=0.5)
+        learner = QLearner(process_of(task.space), alpha=self.alpha, gamma=1.0, initial=0.5)
         explore(task, learner, schedule=self.schedule, rewards=at_the_end, batch=self.batch, replay=self.replay)
 
 
 def at_the_end(episode: Episode, evaluation: Evaluation) -> list[float]:
-    return [0.0] * (len(episode.steps) - 1) + [evaluation.accuracy]
+    return [0.0] * (len(episode.decisions) - 1) + [evaluation.accuracy]
 
 
 def learner_on(
     length: int, options: int = 2, *, alpha: float, initial: float = 0.0, gamma: float = 1.0, memory: int = 1
 ) -> QLearner:
-    return QLearner(Picks(VectorSpace(length, options), memory), alpha=alpha, gamma=gamma, initial=initial)
+    return QLearner(IndependentChoices(VectorSpace(length, options), memory), alpha=alpha, gamma=gamma, initial=initial)
 
 
 def on_path(episode: Episode) -> list[float]:
-    return [step.values[step.place] for step in episode.steps]
+    return [step.values[step.column] for step in episode.decisions]
 
 
 def greedy(learner: QLearner) -> tuple[int, ...]:
@@ -76,7 +78,7 @@ def test_going_forwards_takes_a_pass_per_step() -> None:
     episode = learner.episode(1.0, np.random.default_rng(0))
     seen = []
     for _ in range(3):
-        for step, reward in zip(episode.steps, (0, 0, 0.7), strict=True):
+        for step, reward in zip(episode.decisions, (0, 0, 0.7), strict=True):
             learner.update(step, reward)
         seen.append(on_path(episode))
     assert seen == [[0, 0, 0.7], [0, 0.7, 0.7], [0.7, 0.7, 0.7]]
@@ -96,7 +98,7 @@ def test_three_episodes_of_a_chain_of_two_by_hand() -> None:
     seen: dict[str, list[list[float]]] = {"forwards": [], "backwards": []}
     for _ in range(3):
         episode = forwards.episode(0.0, np.random.default_rng(0))
-        for step, reward in zip(episode.steps, (0, 1), strict=True):
+        for step, reward in zip(episode.decisions, (0, 1), strict=True):
             forwards.update(step, reward)
         seen["forwards"].append(on_path(episode))
         episode = backwards.episode(0.0, np.random.default_rng(0))
@@ -109,13 +111,13 @@ def test_three_episodes_of_a_chain_of_two_by_hand() -> None:
 def test_the_target_takes_the_best_next_action_whatever_was_done_next() -> None:
     values, following = [0.0, 0.0], [0.2, 0.6]
     learner = learner_on(2, alpha=1.0, gamma=0.5)
-    learner.update(Step(values, 1, following), 0.1)
+    learner.update(Decision(values, 1, following), 0.1)
     assert values == [0.0, pytest.approx(0.1 + 0.5 * 0.6)]
 
 
 def test_nothing_follows_the_end() -> None:
     values = [0.9, 0.9]
-    learner_on(1, alpha=1.0).update(Step(values, 0, None), 0.25)
+    learner_on(1, alpha=1.0).update(Decision(values, 0, None), 0.25)
     assert values == [0.25, 0.9]
 
 
@@ -178,7 +180,7 @@ def test_a_state_that_holds_none_finds_it_no_more_often_than_chance() -> None:
 def test_without_memory_all_early_decisions_have_the_same_target() -> None:
     learner, rng = learner_on(3, 3, alpha=0.5, memory=0), np.random.default_rng(0)
     for _ in range(30):
-        following = [step.following for step in learner.episode(1.0, rng).steps]
+        following = [step.following for step in learner.episode(1.0, rng).decisions]
         assert following[0] is learner.row((1,))[1]
         assert following[1] is learner.row((2,))[1]
 
@@ -187,7 +189,7 @@ def test_without_memory_all_early_decisions_have_the_same_target() -> None:
     ("memory", "state"), [(0, (3,)), (1, (3, 1)), (2, (3, 0, 1)), (3, (3, 1, 0, 1)), (9, (3, 1, 0, 1))]
 )
 def test_a_state_is_a_position_and_the_last_picks(memory: int, state: tuple[int, ...]) -> None:
-    walk = Picks(VectorSpace(5), memory)
+    walk = IndependentChoices(VectorSpace(5), memory)
     here: tuple[int, ...] | None = walk.start
     for action in (1, 0, 1):
         assert here is not None
@@ -198,13 +200,13 @@ def test_a_state_is_a_position_and_the_last_picks(memory: int, state: tuple[int,
 @pytest.mark.parametrize("name", [*sorted(names()), "qchain-3", "block-3"])
 def test_walks_end_in_the_space_whatever_is_done(name: str) -> None:
     space = get_space(name)
-    learner = QLearner(walk_of(space), alpha=0.5, gamma=1.0, initial=0.5)
+    learner = QLearner(process_of(space), alpha=0.5, gamma=1.0, initial=0.5)
     for seed in range(20):
         episode = learner.episode(1.0, np.random.default_rng(seed))
         assert space.contains(episode.genotype)
-        assert 1 <= len(episode.steps) <= len(space.choices)
-        assert episode.steps[-1].following is None
-        assert all(step.following for step in episode.steps[:-1])
+        assert 1 <= len(episode.decisions) <= len(space.choices)
+        assert episode.decisions[-1].following is None
+        assert all(step.following for step in episode.decisions[:-1])
 
 
 def test_a_schedule_is_stretched_over_the_budget() -> None:
@@ -237,7 +239,7 @@ def test_learns_what_pays() -> None:
 
 def test_a_known_architecture_is_looked_up_and_not_charged() -> None:
     evaluator = FakeEvaluator(ones)
-    task = run(Learning(Schedule([(0.2, 1)])), make_task(VectorSpace(6), "40evals", evaluator=evaluator))
+    task = run(Learning(EpsilonSchedule([(0.2, 1)])), make_task(VectorSpace(6), "40evals", evaluator=evaluator))
     assert len(task.evaluations) == len({evaluation.genotype for evaluation in task.evaluations}) == 40
 
 
@@ -249,7 +251,7 @@ def test_a_search_of_a_space_that_is_used_up_ends() -> None:
 
 def test_a_round_is_charged_for_each_new_architecture_once() -> None:
     """Six draws among sixteen hardly ever differ all."""
-    task = run(Learning(Schedule([(1.0, 1)]), batch=6), make_task(VectorSpace(4), "12evals", score=ones))
+    task = run(Learning(EpsilonSchedule([(1.0, 1)]), batch=6), make_task(VectorSpace(4), "12evals", score=ones))
     assert len({evaluation.genotype for evaluation in task.evaluations}) == len(task.evaluations) == 12
 
 

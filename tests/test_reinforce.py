@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from fakes import FakeEvaluator, MemoryJournal, VectorSpace, make_task, run
 from harness.methods.common.adam import Adam
-from harness.methods.reinforce import METHOD, Baseline, Numbers, Policy
+from harness.methods.common.baseline import RewardBaseline
+from harness.methods.reinforce import METHOD, Numbers, Policy
 from nb201 import needs_table, transferred
 
 from harness.core.errors import InputError
@@ -87,21 +88,24 @@ def test_the_gradient_is_unbiased() -> None:
             assert mean[place] == pytest.approx(0.0 if place == (0, 2) else slope(policy, place, rewards), abs=1e-8)
 
 
+def corrected_baseline() -> RewardBaseline:
+    return RewardBaseline(0.9, "after", start=0.0, corrected=True)
+
+
 def test_the_baseline_is_the_corrected_average_that_holds_the_reward() -> None:
-    rewards, momentum, baseline = [60.0, 10.0, 85.0, 84.0, 12.5], 0.9, Baseline(0.9)
+    rewards, momentum, baseline = [60.0, 10.0, 85.0, 84.0, 12.5], 0.9, corrected_baseline()
     for n, reward in enumerate(rewards, start=1):
         before = baseline.value
         weights = np.array([momentum ** (n - i) for i in range(1, n + 1)])
         average = float(weights @ rewards[:n] / weights.sum())
-        advantage = baseline.advantage(reward)
+        [advantage] = baseline.advantages(np.array([reward]))
         assert advantage == pytest.approx(reward - average)
         assert advantage == pytest.approx((1 - weights[-1] / weights.sum()) * (reward - before))
 
 
 def test_the_first_advantage_is_exactly_zero_and_equal_rewards_have_no_other() -> None:
-    assert Baseline(0.9).advantage(71.3) == 0
-    baseline = Baseline(0.9)
-    assert [baseline.advantage(71.3) for _ in range(50)] == [0.0] * 50
+    rewards, baseline = np.array([71.3]), corrected_baseline()
+    assert [baseline.advantages(rewards).tolist() for _ in range(50)] == [[0.0]] * 50
 
 
 def test_adam_takes_the_steps_of_the_paper() -> None:

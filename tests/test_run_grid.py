@@ -25,11 +25,14 @@ from harness.core.record import Record
 from harness.core.space import Size
 from harness.report.forms.tables import performance
 from harness.report.model.load import load_runs
-from harness.run.grid import View
+from harness.run import final, search
+from harness.run.backends.base import LOCK, LOG
+from harness.run.backends.local import Local
 from harness.run.plan import make_plan
 from harness.run.profiles import Profile
+from harness.run.progress import View
 from harness.run.request import Request
-from harness.run.runner import Runner
+from harness.run.scheduler import Scheduler
 
 TINY = Profile(
     name="tiny",
@@ -85,7 +88,9 @@ def request_for(tmp_path: Path, methods: dict[str, Path], **changes: object) -> 
 
 
 def run(request: Request) -> dict[str, Record]:
-    records = Runner(make_plan(request), {"command": "a test", "cpu": "this one"}, Silent()).run()
+    backend = Local()
+    plan = make_plan(request, backend.capacity)
+    records = Scheduler(plan, backend, {"command": "a test", "cpu": "this one"}, Silent()).run()
     return {record.method: record for record in records}
 
 
@@ -115,6 +120,15 @@ def test_bad_methods_leave_rows_with_reasons_and_the_others_theirs(grid: tuple[P
     stored = load_runs(folder / "out")
     assert {run.record.method: run.record for run in stored} == records
     assert all(reason in performance(stored) for _, reason in BAD.values())
+
+
+def test_a_run_leaves_what_its_calls_name_and_nothing_else(grid: tuple[Path, dict[str, Record]]) -> None:
+    """A back end without a shared file system would bring these files back."""
+    folder, _ = grid
+    left = {path.name for path in (folder / "out" / "tiny" / "squares" / "macro-3" / "good" / "0").iterdir()}
+    known = {*search.WRITES, *final.WRITES, LOG, LOCK, "inputs.json", "record.json"}
+    assert left <= known
+    assert {"search.json", "final.json", "predictions.npz", "model.keras"} <= left
 
 
 def test_an_exported_network_says_of_raw_images_what_the_run_predicted(

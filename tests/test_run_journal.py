@@ -15,7 +15,7 @@ from harness.core.journal import State
 from harness.core.recipe import Recipe
 from harness.core.space import Size
 from harness.core.task import Task
-from harness.run.journal import Progress, RunJournal
+from harness.run.journal import DiskJournal, Progress
 from harness.run.store import RunDirectory, read_json, read_lines
 
 SPACE = VectorSpace(12)
@@ -25,7 +25,7 @@ class Killed(BaseException):
     """Stands for SIGKILL."""
 
 
-class MortalJournal(RunJournal):
+class MortalJournal(DiskJournal):
     """Dies before its n-th write; half of the next line may already be in the file."""
 
     def __init__(self, directory: RunDirectory, dies_at: int | None, torn: bool) -> None:
@@ -137,10 +137,10 @@ def test_killed_at_any_write_and_resumed_is_the_same_search(
 def test_a_replayed_evaluation_is_the_logged_one_to_the_last_bit(tmp_path: Path) -> None:
     directory = RunDirectory(tmp_path)
     logged = Evaluation("toy:1", 0.1 + 0.2, (1 / 3, 0.1 + 0.2), 1e-7, 5, "a reason")
-    journal = RunJournal(directory, Progress(directory.progress, "search"))
+    journal = DiskJournal(directory, Progress(directory.progress, "search"))
     journal.evaluated(0, logged, 5.0)
     journal.close()
-    resumed = RunJournal(directory, Progress(directory.progress, "search"))
+    resumed = DiskJournal(directory, Progress(directory.progress, "search"))
     assert resumed.replay(0) == logged
     assert resumed.replay(1) is None
     resumed.close()
@@ -148,7 +148,7 @@ def test_a_replayed_evaluation_is_the_logged_one_to_the_last_bit(tmp_path: Path)
 
 @pytest.mark.parametrize("nonsense", [42, None, "cell:x", object()])
 def test_nonsense_cannot_be_proposed(tmp_path: Path, nonsense: object) -> None:
-    journal = RunJournal(RunDirectory(tmp_path), Progress(tmp_path / "progress.json", "search"))
+    journal = DiskJournal(RunDirectory(tmp_path), Progress(tmp_path / "progress.json", "search"))
     with pytest.raises(TypeError, match="neither"):
         journal.proposed(nonsense, 0.5, 1.0, False)  # type: ignore[arg-type]
     journal.proposed(KerasConfig("net", "{}"), None, 1.0, False)

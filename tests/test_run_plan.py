@@ -13,7 +13,7 @@ from harness.core.budget import Budget
 from harness.core.errors import InputError
 from harness.core.files import replace_text
 from harness.core.record import Record
-from harness.run.backends.machine import cores
+from harness.run.backends.base import Capacity
 from harness.run.job import Job
 from harness.run.plan import check_writable, make_plan
 from harness.run.profiles import QUICK, SMOKE
@@ -87,9 +87,12 @@ def test_what_a_search_may_not_touch(tmp_path: Path) -> None:
 def test_threads_share_the_cores_unless_the_budget_counts(tmp_path: Path) -> None:
     timed = dataclasses.replace(QUICK, datasets=("squares",))
     for workers in (1, 2, 64):
-        plan = make_plan(request_for(tmp_path, profile=timed, workers=workers))
-        assert plan.jobs[0].threads == max(1, cores() // workers)
-        assert make_plan(request_for(tmp_path, workers=workers)).jobs[0].threads == 1
+        capacity = Capacity(workers=3, cores=16)
+        plan = make_plan(request_for(tmp_path, profile=timed, workers=workers), capacity)
+        assert plan.jobs[0].threads == max(1, capacity.cores // workers)
+        assert make_plan(request_for(tmp_path, workers=workers), capacity).jobs[0].threads == 1
+    unasked = make_plan(request_for(tmp_path, profile=timed), Capacity(workers=4, cores=16))
+    assert (unasked.workers, unasked.jobs[0].threads) == (4, 4)
 
 
 @pytest.mark.parametrize(

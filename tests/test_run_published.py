@@ -16,8 +16,8 @@ from harness.core.errors import InputError
 from harness.core.home import CHECKOUT as ROOT
 from harness.core.space import Size
 from harness.plugins.catalogue import Catalogue, load_method, method_names
-from harness.run.final import HiddenLabels
 from harness.run.plan import make_plan
+from harness.run.scoring import HiddenLabels
 from harness.spaces import get_space
 from harness.spaces.zoo import MISSING, PUBLISHED
 from harness.spaces.zoo.find import scaling

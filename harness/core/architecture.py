@@ -1,8 +1,8 @@
-"""Frozen graphs: what a genotype decodes to and all that the builder knows.
+"""Architectures: the frozen graphs that genotypes decode to.
 
-A cell is a set of ``(source, target, op)`` edges; a skeleton says how cells are stacked into a network. Four skeletons
-cover every space of the project; a network that fits none of them is a layer graph. :mod:`harness.core.lowering` writes
-any of them out as layers, which is what the builder and the counter read.
+A cell is a set of ``(source, target, op)`` edges; a skeleton says how cells are stacked into a network. There are four
+skeletons; a network that fits none of them is a layer graph. :mod:`harness.core.lowering` writes any of them out as
+layers, and the builder and the counter read these.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Edge:
 
 @dataclass(frozen=True)
 class Cell:
-    """A directed acyclic graph. Nodes ``0..inputs-1`` are the inputs; edges into one node are summed.
+    """A directed acyclic graph. Nodes ``0..inputs-1`` are the inputs; every other node is the sum of its edges.
 
     Args:
         inputs: number of input nodes.
@@ -49,13 +49,20 @@ class Cell:
 
 
 Style = Literal["darts", "nasnet", "enas", "nao"]
-"""Rules of the released code of DARTS, of NASNet (and PNASNet), of ENAS micro for a fixed cell, and of NAO in PyTorch.
+"""How the inputs of a cell are adapted to its width and resolution: by the rules of whose released code.
 
-``darts``: ReLU, 1x1 convolution and BN in front of both inputs of a cell, or a factorised reduction in front of input 0
-behind a reduction cell. ``nasnet``: input 0 is left alone if it fits, and always in the first cell; a pooling whose
-input has another width ends with a 1x1 convolution, and an identity that is strided or has another width is one.
-``enas``: both inputs are left alone if they fit, then input 1 gets a 1x1 convolution all the same. ``nao``: both are
-left alone if they fit. ``nasnet`` and ``enas`` rectify in front of the classifier, which has no bias in ``enas``.
+The adaptation of a width is ReLU, 1x1 convolution and BN; that of a resolution is a factorised reduction. An input fits
+if it has the cell's width and resolution already.
+
+- ``darts``: both inputs are always adapted.
+- ``nasnet`` (NASNet and PNASNet): input 1 is always adapted, input 0 if it does not fit, and never in the first cell. A
+  pooling whose input has another width ends with a 1x1 convolution. An identity that has a stride or whose input has
+  another width is a 1x1 convolution.
+- ``enas`` (ENAS micro, training of a fixed cell): both are adapted if they do not fit, and input 1 then gets another
+  1x1 convolution in any case.
+- ``nao`` (NAO in PyTorch): both are adapted if they do not fit.
+
+``nasnet`` and ``enas`` have a ReLU in front of the classifier; that of ``enas`` has no bias.
 """
 
 
@@ -72,9 +79,9 @@ class CellStack:
         stem_stride: stride of the stem convolution.
         reduce: ``"edges"``: edges from the inputs have stride 2 (DARTS); ``"inputs"``: the inputs are halved by a
             factorised reduction and the cell runs with stride 1 (ENAS micro).
-        project: whether the concatenated output is projected back to the cell's width by ReLU, 1x1, BN (ENAS micro's
-            search network).
-        style: whose rules hold where widths or resolutions differ, see :data:`Style`.
+        project: whether ReLU, 1x1 convolution and BN bring the concatenated output back to the cell's width (ENAS
+            micro's search network).
+        style: the rules for inputs of another width or resolution, see :data:`Style`.
     """
 
     normal: Cell

@@ -1,4 +1,4 @@
-"""The budget of a search, in seconds for people or in counted work for exact repetition."""
+"""The budget of a search: in seconds, for people, or in counted work, for exact repetition."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Budget:
 
     Args:
         amount: a positive number.
-        unit: ``"s"``: seconds of the device; ``"steps"``: gradient steps; ``"evals"``: proxy trainings, where one
-            evaluation is worth the gradient steps of one proxy training, so that a method that trains shared weights
-            gets the same amount of work as one that trains children.
+        unit: ``"s"``: seconds of the device; ``"steps"``: gradient steps; ``"evals"``: evaluations, that is proxy
+            trainings. One evaluation counts as the gradient steps of one proxy training, so that methods that train
+            shared weights and methods that train children get the same amount of work.
     """
 
     amount: float
@@ -42,15 +42,15 @@ class Budget:
 
     @property
     def counted(self) -> bool:
-        """Whether the budget counts work, which makes a run exactly repeatable, rather than time."""
+        """Whether the budget counts work and not time; then a run can be repeated exactly."""
         return self.unit != "s"
 
     @staticmethod
     def parse(text: str) -> Budget:
-        """Reads ``60s``, ``2m``, ``1h``, ``2d``, ``50evals`` or ``500steps``.
+        """The budget of a text like ``60s``, ``2m``, ``1h``, ``2d``, ``50evals`` or ``500steps``.
 
         Raises:
-            InputError: anything else, or a budget of nothing.
+            InputError: the text is no budget, or the budget is zero.
         """
         match = _PATTERN.match(text)
         if match is None:
@@ -64,10 +64,10 @@ class Budget:
 
 
 class Meter:
-    """Counts what a search has spent and stops it when the budget is gone.
+    """Counts what a search has spent, and stops the search when the budget is spent.
 
-    In seconds, ``spent`` is the method's own wall clock without the time inside evaluators, plus the cost that the
-    evaluators report. In counted units it is the number of gradient steps.
+    In budgets of seconds, ``spent`` is the wall-clock time outside evaluators plus the cost that the evaluators report.
+    In counted budgets it is the number of gradient steps.
 
     Args:
         budget: the limit.
@@ -87,11 +87,11 @@ class Meter:
         self._excluded = 0.0
 
     def __deepcopy__(self, memo: dict[int, object]) -> Meter:
-        """Itself: Keras Tuner deep-copies callbacks, and a copied meter would count into the void."""
+        """Itself: Keras Tuner deep-copies callbacks, and nobody would read what a copy has counted."""
         return self
 
     def now(self) -> float:
-        """Seconds on the meter's clock, for measuring what is to be excluded."""
+        """Seconds on the meter's clock, to measure a time that :meth:`exclude` then takes off."""
         return self._clock()
 
     @property
@@ -123,10 +123,10 @@ class Meter:
         self.steps += steps
 
     def exclude(self, seconds: float) -> None:
-        """Takes time inside an evaluator, or inside the harness's own book-keeping, off the method's clock."""
+        """Takes seconds inside an evaluator, or in the harness' own book-keeping, off the method's clock."""
         self._excluded += seconds
 
     def restore(self, *, seconds: float, steps: int) -> None:
-        """Starts again from what an interrupted run had spent."""
+        """Continues from what an interrupted run had spent."""
         self.charged, self.steps = seconds, steps
         self._started, self._excluded = self._clock(), 0.0

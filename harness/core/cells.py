@@ -19,7 +19,7 @@ class _State:
 
 
 def cell_stack(net: CellStack) -> LayerGraph:
-    """The layers of a stack of cells; the auxiliary head belongs on the cell two thirds of the way."""
+    """The layers of a stack of cells; the auxiliary head reads the cell at two thirds of the depth."""
     layers, channels, halvings = Layers(), net.channels, 0
     stem = net.stem_multiplier * channels
     last = _State(layers.add(0, Conv(3, 3, stem, (net.stem_stride,) * 2), Norm()), stem, 0)
@@ -49,16 +49,16 @@ def one_cell(layers: Layers, cell: Cell, source: int, channels: int) -> int:
 
 
 def _inputs(layers: Layers, style: Style, before: _State, last: _State, channels: int, *, first: bool) -> list[_State]:
-    """Brings the outputs of the two previous cells to one width and resolution."""
+    """The outputs of the two previous cells, adapted to one width and resolution."""
 
     def adapted(x: _State, always: bool) -> _State:
         if x.halvings != last.halvings:
-            steps: tuple[Primitive, ...] = halve(channels)
+            primitives: tuple[Primitive, ...] = halve(channels)
         elif always or x.channels != channels:
-            steps = relu_conv_norm(channels)
+            primitives = relu_conv_norm(channels)
         else:
             return x
-        return _State(layers.add(x.node, *steps), channels, last.halvings)
+        return _State(layers.add(x.node, *primitives), channels, last.halvings)
 
     match style:
         case "darts":
@@ -72,16 +72,21 @@ def _inputs(layers: Layers, style: Style, before: _State, last: _State, channels
 
 
 def _cell(layers: Layers, cell: Cell, inputs: list[_State], channels: int, halvings: int, style: Style) -> _State:
-    """Adds a cell whose output has ``channels`` channels per concatenated node and ``halvings`` halvings."""
+    """Adds a cell.
+
+    Args:
+        channels: of every node; the output has this many per concatenated node.
+        halvings: how often the output's image was halved since the stem.
+    """
     states = list(inputs)
     for node in range(cell.inputs, cell.nodes):
         terms = []
         for edge in cell.into(node):
             source = states[edge.source]
             stride = 2 if source.halvings < halvings else 1
-            steps = _operation(style, edge.op, source.channels, channels, stride)
-            if steps is not None:
-                terms.append(_edge(layers, source.node, edge.op, steps, style))
+            primitives = _operation(style, edge.op, source.channels, channels, stride)
+            if primitives is not None:
+                terms.append(_edge(layers, source.node, edge.op, primitives, style))
         if not terms:
             shrunk = (Pool("max", 1, 2),) if states[0].halvings < halvings else ()
             terms.append(layers.add(states[0].node, *shrunk, Zero()))
@@ -91,25 +96,28 @@ def _cell(layers: Layers, cell: Cell, inputs: list[_State], channels: int, halvi
 
 
 def _operation(style: Style, op: str, before: int, channels: int, stride: int) -> tuple[Primitive, ...] | None:
-    """The steps of an operation on an input of ``before`` channels; None for ``none``."""
+    """The primitives of an operation on an input of ``before`` channels; None for ``none``."""
     if op == "skip_connect" and style == "nasnet":
         return relu_conv_norm(channels, 1, stride) if stride == 2 or before != channels else ()
     if op == "skip_connect" and stride == 2 and style in ("enas", "nao"):
         return (Halve(channels), Norm())
-    steps = primitives_of(op, channels, stride)
-    if "pool" in op and before != channels and steps is not None:
-        return (*steps, Conv(1, 1, channels), Norm())
-    return steps
+    primitives = primitives_of(op, channels, stride)
+    if "pool" in op and before != channels and primitives is not None:
+        return (*primitives, Conv(1, 1, channels), Norm())
+    return primitives
 
 
-def _edge(layers: Layers, source: int, op: str, steps: tuple[Primitive, ...], style: Style) -> int:
-    """Adds an edge; drop path may hit all of NAO's, what DARTS computes, and what is no identity elsewhere."""
-    dropped = {"nao": True, "darts": bool(steps)}.get(style, op != "skip_connect")
-    return layers.add(source, *steps, drop_path=dropped) if steps or dropped else source
+def _edge(layers: Layers, source: int, op: str, primitives: tuple[Primitive, ...], style: Style) -> int:
+    """Adds an edge.
+
+    Drop path may drop every edge in NAO, every edge with a layer in DARTS, and elsewhere every edge but an identity.
+    """
+    dropped = {"nao": True, "darts": bool(primitives)}.get(style, op != "skip_connect")
+    return layers.add(source, *primitives, drop_path=dropped) if primitives or dropped else source
 
 
 def _fitted(layers: Layers, x: _State, channels: int, halvings: int) -> int:
-    """What goes into the output: as it is, or adapted without a rectifier (an input of the cell may not fit)."""
+    """A part of the cell's output; an input of the cell that does not fit is adapted, without a rectifier."""
     if x.halvings < halvings:
         return layers.add(x.node, Halve(channels), Norm())
     return x.node if x.channels == channels else layers.add(x.node, Conv(1, 1, channels), Norm())

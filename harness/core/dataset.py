@@ -1,4 +1,4 @@
-"""What a data set file hands over, and what a method may see of it."""
+"""A data set, the file that provides it, and the part of it that a search may see."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Dataset:
         y_train, y_test: ``int64`` labels, shape ``(n,)``.
         classes: class names, in label order.
         mean, std: per channel, on the 0..255 scale, computed on the training images or published for the set.
-        flip: whether a mirrored image keeps its label (photographs yes, digits no).
-        crop_padding: pixels of zero padding for random crops; 4 is the CIFAR custom.
-        cutout: side of the cutout square in pixels, 0 for none, where the literature has a value for this set.
+        flip: whether a mirrored image keeps its label: photographs do, digits do not.
+        crop_padding: pixels of zero padding for random crops; 4 is usual for CIFAR.
+        cutout: side of the cutout square in pixels, as the literature has it for this set; 0 for none.
         groups: optional group of each training image (a person, a fold); the validation split keeps groups whole.
     """
 
@@ -57,7 +57,7 @@ class Dataset:
 
 @dataclass(frozen=True)
 class DatasetSource:
-    """What a file in ``datasets/`` exports as ``DATASET``: how to load a set and how to get it.
+    """How to load a data set and how to get it; a file in ``datasets/`` exports one as ``DATASET``.
 
     Args:
         name: as given on the command line.
@@ -67,8 +67,8 @@ class DatasetSource:
         missing: ``missing(root)``: None if the files are there, else one sentence with the command that brings them.
             Cheap: looks at names and sizes only.
         fetch: ``fetch(root, say)`` brings the files, telling progress through ``say``; None if it cannot be automated.
-        hidden: ``hidden(root)``: the paths (files or directories) with the test labels in them; a search process is
-            refused to open them.
+        hidden: ``hidden(root)``: the files or directories that contain the test labels; a search process cannot open
+            them.
         tabular: whether it is a table of trained architectures instead of images.
     """
 
@@ -108,7 +108,7 @@ class SearchData:
 
     @staticmethod
     def of_table(name: str) -> SearchData:
-        """What stands for the images in a search on a table: none, of one black pixel."""
+        """The data of a search on a table: no images (of one pixel) and no labels."""
         images, labels = np.zeros((0, 1, 1, 1), np.uint8), np.zeros(0, np.int64)
         for array in (images, labels):
             array.flags.writeable = False

@@ -1,11 +1,11 @@
-"""The one exception that stands for bad input: a sentence for the person at the keyboard."""
+"""The exception for bad input."""
 
 from __future__ import annotations
 
 
 class InputError(Exception):
-    """Something the user gave cannot be used.
+    """The user's input cannot be used.
 
-    The message is one sentence that says what is wrong and what to do; the command line prints it without a
-    traceback and exits with code 2.
+    The message is one sentence that says what is wrong and what to do. The command line prints it without a traceback
+    and exits with code 2.
     """

@@ -1,7 +1,7 @@
-"""Layer graphs: a network as a list of layers, each of which merges the outputs of earlier ones and applies primitives.
+"""Layer graphs: a network as a list of layers, each of which merges earlier outputs and applies primitives.
 
-Every skeleton of :mod:`harness.core.architecture` can be written out as one (:mod:`harness.core.lowering`); networks
-without a skeleton are given as one.
+:mod:`harness.core.lowering` writes every skeleton of :mod:`harness.core.architecture` out as a layer graph. A network
+without a skeleton is a layer graph from the start.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from harness.core.primitives import Primitive
 Merge = Literal["sum", "mean", "concat", "shake"]
 """How the inputs of a layer become one.
 
-``sum``: inputs of different sizes are cut, at the bottom and at the right, to the smallest. ``concat``: of the
-channels; they are padded with zeros, there, to the largest. ``shake``: two inputs mixed at random per image, with other
-shares in the backward pass than in the forward pass; the mean at inference (Gastaldi 2017).
+``sum`` and ``mean``: larger inputs are cut at the bottom and at the right to the size of the smallest. ``concat``: of
+the channels; smaller inputs are padded there with zeros to the size of the largest. ``shake``: two inputs are mixed
+with random shares per image, and with other shares in the backward pass; at inference it is their mean (Gastaldi 2017).
 """
 
 
@@ -29,7 +29,7 @@ class Layer:
         inputs: nodes that it reads; node 0 is the image and node k the output of layer k - 1 of the list.
         primitives: applied in order to the merged inputs.
         merge: how several inputs are merged.
-        drop_path: whether scheduled drop path may switch it off for an image.
+        drop_path: whether scheduled drop path may drop it for an image.
     """
 
     inputs: tuple[int, ...]
@@ -60,7 +60,7 @@ class LayerGraph:
                 raise ValueError(f"node {node} reads {layer.inputs}, not one or more earlier nodes")
 
     def live(self) -> list[bool]:
-        """Per node, whether the output depends on it; the others are dead ends."""
+        """Per node, whether the output depends on it."""
         live = [False] * (len(self.layers) + 1)
         live[self.output] = True
         for node in range(len(self.layers), 0, -1):
@@ -71,7 +71,7 @@ class LayerGraph:
 
 
 class Layers:
-    """Writes a layer graph down, layer by layer."""
+    """Builds a layer graph, layer by layer."""
 
     def __init__(self) -> None:
         self._layers: list[Layer] = []
@@ -89,5 +89,5 @@ class Layers:
         return inputs[0] if len(inputs) == 1 else self.add(inputs, merge=merge)
 
     def graph(self, output: int, *, bias: bool = True, auxiliary: int | None = None) -> LayerGraph:
-        """What was written."""
+        """The graph of all layers that were added."""
         return LayerGraph(tuple(self._layers), output, bias, auxiliary)

@@ -1,7 +1,7 @@
 """Where the project's own files are: in a checkout, or in an installed package.
 
-A checkout keeps ``methods/``, ``datasets/`` and ``results/`` beside ``harness/``; a wheel holds them inside. Either way
-they are imported as ``harness.methods`` and ``harness.datasets``, so that no other package's name is taken.
+A checkout has ``methods/``, ``datasets/`` and ``results/`` beside ``harness/``; a wheel has them inside. In both they
+are imported as ``harness.methods`` and ``harness.datasets``, so that no other package called ``datasets`` interferes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Writes an architecture out as layers; the order of the layers is the order of the builder's weights."""
+"""Writes an architecture out as a layer graph; the builder's weights have the order of its layers."""
 
 from __future__ import annotations
 

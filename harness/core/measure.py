@@ -1,6 +1,6 @@
-"""Parameters and multiply-accumulates of a layer graph, counted without building it.
+"""Parameters and multiply-accumulates of a layer graph, counted in milliseconds and without building it.
 
-The same numbers as those of the built Keras model (:mod:`harness.nets.count`), in milliseconds.
+The numbers equal those of the built Keras model (:mod:`harness.nets.count`).
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ Shape = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Sizes:
-    """How large a network is; auxiliary head excluded.
+    """How large a network is, without its auxiliary head.
 
     Args:
         parameters: trainable weights that the output depends on.
         idle: trainable weights of layers that nothing reads; a built model does not have them.
         statistics: moving averages of the normalisations.
-        macs: multiply-accumulates of one image's forward pass, convolutions and classifier only.
+        macs: multiply-accumulates of the forward pass of one image, in convolutions and classifier only.
     """
 
     parameters: int
@@ -51,14 +51,14 @@ def measure(graph: LayerGraph, image: Shape, classes: int) -> Sizes:
     parameters = idle = statistics = macs = 0
     for node, layer in enumerate(graph.layers, start=1):
         shape = _merged(layer, shapes)
-        for step in layer.primitives:
-            before, shape = shape, shape_after(step, shape)
-            weights = weight_shapes((step,), before[2])
+        for primitive in layer.primitives:
+            before, shape = shape, shape_after(primitive, shape)
+            weights = weight_shapes((primitive,), before[2])
             size = sum(math.prod(weight) for weight in weights)
             if live[node]:
                 parameters += size
                 macs += shape[0] * shape[1] * sum(math.prod(weight) for weight in weights if len(weight) == 4)
-                statistics += 2 * shape[2] if isinstance(step, Norm) else 0
+                statistics += 2 * shape[2] if isinstance(primitive, Norm) else 0
             else:
                 idle += size
         shapes.append(shape)
@@ -66,10 +66,10 @@ def measure(graph: LayerGraph, image: Shape, classes: int) -> Sizes:
     return Sizes(parameters + (width + graph.bias) * classes, idle, statistics, macs + width * classes)
 
 
-def shape_after(step: Primitive, shape: Shape) -> Shape:
-    """The shape of a step's output."""
+def shape_after(primitive: Primitive, shape: Shape) -> Shape:
+    """The shape of a primitive's output for an input of ``shape``."""
     height, width, channels = shape
-    match step:
+    match primitive:
         case Conv(_, _, filters, (vertical, horizontal)):
             return _share(height, vertical), _share(width, horizontal), filters
         case Depthwise(_, stride) | Pool(_, _, stride):

@@ -19,15 +19,13 @@ class Method(abc.ABC):
     Attributes:
         name: as given on the command line; equals the file's name.
         title: as printed in tables.
-        space: name of the space the paper searches.
-        published: column of the published Table A or None.
-        scaled: hyper-parameters per profile, where the paper's values make no sense at a small budget.
+        space: name of the space that the paper searches.
+        scaled: hyper-parameters by profile, where the paper's values make no sense at a small budget.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     space: ClassVar[str]
-    published: ClassVar[str | None] = None
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     def unsupported(self, task: Task) -> str | None:
@@ -36,24 +34,24 @@ class Method(abc.ABC):
 
     @abc.abstractmethod
     def search(self, task: Task) -> None:
-        """Searches until done or until :class:`~harness.core.budget.BudgetSpent` passes through.
+        """Searches until it is done or the budget is spent; it lets ``BudgetSpent`` pass.
 
-        What was proposed last (by :meth:`Task.propose`, or the best evaluated) is the result.
+        The result is the last proposal: that of :meth:`Task.propose`, or the best evaluated genotype.
         """
 
 
 class AskTell(Protocol):
-    """A method that answers questions instead of owning a loop."""
+    """A search that is called for every evaluation, instead of owning a loop."""
 
     def ask(self) -> Genotype:
         """The next genotype to evaluate."""
 
     def tell(self, genotype: Genotype, evaluation: Evaluation) -> None:
-        """Its result."""
+        """Takes the result of the last genotype."""
 
 
 def ask_tell(task: Task, solver: AskTell) -> None:
-    """Drives an ask/tell solver until the budget is spent."""
+    """Runs an ask/tell search until the budget is spent."""
     while True:
         genotype = solver.ask()
         [evaluation] = task.evaluate([genotype])

@@ -1,4 +1,4 @@
-"""Names: what a person may have meant, and how a name becomes a directory."""
+"""Names: the check of a name with a hint at similar ones, and the directory of a name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def one_of(kind: str, name: str, known: Iterable[str]) -> str:
     """``name`` if it is known.
 
     Raises:
-        InputError: it is not; the sentence lists what comes close, or everything.
+        InputError: it is not; the sentence lists similar names, or all.
     """
     names = list(known)
     if name in names:
@@ -27,7 +27,7 @@ def one_of(kind: str, name: str, known: Iterable[str]) -> str:
 
 
 def directory_name(name: str) -> str:
-    """A name as one path component: percent-quoted, and cut with a hash at the end where it is very long."""
+    """A name as one path component: percent-quoted; a very long one is cut and ends with a hash."""
     quoted = quote(name, safe="@+=,") or "%"
     if quoted in (".", ".."):
         quoted = quoted.replace(".", "%2E")

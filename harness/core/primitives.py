@@ -1,9 +1,10 @@
-"""Primitive steps of a network, and the operations of the search spaces as short lists of them.
+"""Primitives: the smallest layers of a network, and the operations of the search spaces as short lists of them.
 
-One description serves three readers: :mod:`harness.nets.make` makes Keras layers of it (the standalone network that is
-trained, counted and exported), :func:`harness.nets.supernets.kernels.run` applies raw TensorFlow kernels to given
-weights (the supernets, where Keras layers by the hundred would take minutes to trace), and :mod:`harness.core.measure`
-counts. All take the weights in the same order, which is what lets a child be cut out of a supernet."""
+One description has three readers. :mod:`harness.nets.make` makes Keras layers of it: the standalone network, which is
+trained, counted and exported. :func:`harness.nets.supernets.kernels.run` applies TensorFlow kernels to given weights:
+the supernets, where tracing hundreds of Keras layers would take minutes. :mod:`harness.core.measure` counts. All read
+the weights in the same order, so that a child can be cut out of a supernet.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +51,7 @@ class Norm:
 
 @dataclass(frozen=True)
 class Pool:
-    """Pooling with padding ``same``; the average leaves the padding out, as DARTS and NAS-Bench-201 do."""
+    """Pooling with padding ``same``; an average does not count the padding, as in DARTS and NAS-Bench-201."""
 
     kind: Literal["max", "avg"]
     size: int
@@ -65,7 +66,7 @@ class Halve:
 
 
 CellPrimitive = Relu | Conv | Depthwise | Norm | Pool | Halve
-"""What the search spaces' operations are made of; the supernets know these."""
+"""The primitives of the search spaces' operations; the supernets know these."""
 
 
 @dataclass(frozen=True)
@@ -95,9 +96,9 @@ class Unpool:
 
 @dataclass(frozen=True)
 class FloorPool:
-    """Max pooling without padding to ``(s - size + 1) // stride`` of ``s`` rows and columns, but at least one.
+    """Max pooling without padding: ``s`` rows become ``(s - size + 1) // stride``, at least one; columns likewise.
 
-    That is MetaQNN's rule; where it gives one fewer than usual, the last rows and columns are left out.
+    This is MetaQNN's rule. Where it gives one row fewer than usual, the last rows are left out.
     """
 
     size: int
@@ -122,7 +123,7 @@ class Zero:
 
 
 Primitive = CellPrimitive | BiasedConv | ShakeShortcut | Unpool | FloorPool | Flatten | Dropout | Zero
-"""All steps; the builder of standalone networks knows these."""
+"""All primitives; the builder of standalone networks knows these."""
 
 _CONV = re.compile(r"^(nor_conv|conv|sep_conv|dil_conv)_(\d)x\2$")
 _PAIR = re.compile(r"^conv_1x(\d)_\1x1$")
@@ -130,29 +131,29 @@ _POOL = re.compile(r"^(max|avg)_pool_(\d)x\2$")
 
 
 def relu_conv_norm(filters: int, size: int = 1, stride: int = 1, affine: bool = True) -> tuple[CellPrimitive, ...]:
-    """ReLU, convolution, normalisation: the usual adapter between two widths."""
+    """ReLU, convolution, normalisation: the usual adaptation of a width."""
     return (Relu(), Conv(size, size, filters, (stride, stride)), Norm(affine))
 
 
 def halve(filters: int, affine: bool = True) -> tuple[CellPrimitive, ...]:
-    """ReLU, factorised reduction, normalisation: the usual adapter between two resolutions."""
+    """ReLU, factorised reduction, normalisation: the usual adaptation of a resolution."""
     return (Relu(), Halve(filters), Norm(affine))
 
 
 def primitives_of(
     op: str, filters: int, stride: int = 1, *, affine: bool = True, search: bool = False
 ) -> tuple[CellPrimitive, ...] | None:
-    """The primitive steps of a cell operation, or None for ``none``.
+    """The primitives of a cell operation, or None for ``none``.
 
     Args:
-        op: its name, as DARTS, ENAS micro and NAS-Bench-201 call theirs: ``none``, ``skip_connect``, and for a size k
+        op: its name, as in DARTS, ENAS micro and NAS-Bench-201: ``none``, ``skip_connect``, and for a size k
             ``max_pool_kxk``, ``avg_pool_kxk``, ``conv_kxk`` (``nor_conv_kxk``), ``sep_conv_kxk``, ``dil_conv_kxk``, and
             ``conv_1xk_kx1`` (NASNet, NAO): a row convolution, then a column convolution, each rectified before and
             normalised after.
         filters: channels of the cell; input and output have as many.
         stride: 1, or 2 on an edge that halves the image.
         affine: whether normalisations have a scale and an offset.
-        search: in DARTS' search network a pooling is followed by a normalisation.
+        search: whether a normalisation follows a pooling, as in DARTS' search network.
 
     Raises:
         ValueError: unknown operation.
@@ -163,8 +164,8 @@ def primitives_of(
         return () if stride == 1 else halve(filters, affine)
     pool, pair, conv = _POOL.match(op), _PAIR.match(op), _CONV.match(op)
     if pool:
-        steps: tuple[CellPrimitive, ...] = (Pool("max" if pool[1] == "max" else "avg", int(pool[2]), stride),)
-        return (*steps, Norm(affine=False)) if search else steps
+        pooled: tuple[CellPrimitive, ...] = (Pool("max" if pool[1] == "max" else "avg", int(pool[2]), stride),)
+        return (*pooled, Norm(affine=False)) if search else pooled
     if pair:
         long = int(pair[1])
         return (
@@ -180,8 +181,8 @@ def primitives_of(
     if kind == "dil_conv":
         if stride == 1:
             return (Relu(), Depthwise(size, dilation=2), pointwise, Norm(affine))
-        # With dilation 2 and stride 2 only every second pixel is read: the same function as a plain convolution on the
-        # subsampled image, which TensorFlow has a kernel for.
+        # A convolution with dilation 2 and stride 2 reads every second pixel only. That equals a plain convolution of
+        # the subsampled image, for which TensorFlow has a kernel.
         return (Relu(), Pool("max", 1, 2), Depthwise(size), pointwise, Norm(affine))
     return (
         *(Relu(), Depthwise(size, stride), pointwise, Norm(affine)),
@@ -190,7 +191,7 @@ def primitives_of(
 
 
 def macro_primitives_of(op: str, filters: int) -> tuple[CellPrimitive, ...]:
-    """ENAS macro's operations: a 1x1 convolution first, then the operation; normalised and rectified after each."""
+    """The primitives of an ENAS macro operation: a 1x1 convolution, then the operation; BN and ReLU after each."""
     first: tuple[CellPrimitive, ...] = (Conv(1, 1, filters), Norm(), Relu())
     if op.endswith("pool_3x3"):
         return (*first, Pool("max" if op.startswith("max") else "avg", 3, 1))
@@ -200,14 +201,14 @@ def macro_primitives_of(op: str, filters: int) -> tuple[CellPrimitive, ...]:
     return (*first, Conv(size, size, filters), Norm(), Relu())
 
 
-def weight_shapes(steps: Sequence[Primitive], channels: int) -> list[tuple[int, ...]]:
-    """Shapes of the trainable weights of ``steps`` on an input of ``channels`` channels, in order.
+def weight_shapes(primitives: Sequence[Primitive], channels: int) -> list[tuple[int, ...]]:
+    """Shapes of the trainable weights of ``primitives`` on an input of ``channels`` channels, in order.
 
-    Only the last step may be :class:`Flatten`: what follows it has as many channels as the image says.
+    Only the last primitive may be :class:`Flatten`: what follows it has as many channels as the image says.
     """
     shapes: list[tuple[int, ...]] = []
-    for step in steps:
-        match step:
+    for primitive in primitives:
+        match primitive:
             case Conv(height, width, filters):
                 shapes.append((height, width, channels, filters))
                 channels = filters

@@ -1,4 +1,4 @@
-"""How a network is trained: one frozen value for the proxy task of a search, another for the final training."""
+"""Recipes: how a network is trained, in the proxy task of a search or in the final training."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ class Recipe:
     """SGD with Nesterov momentum and a cosine schedule, with the usual regularisers as options.
 
     Args:
-        size: the network around the genotype.
-        steps: gradient steps of one training; with ``seconds`` set, the upper bound.
-        seconds: if set, the length of the training on this machine: the rate is measured in the first steps, the number
-            of steps is fixed from it, and the cosine schedule runs over that number.
-        batch: images per step.
-        learning_rate: initial rate; annealed to ``final_learning_rate`` by half a cosine, updated every step.
+        size: of the network.
+        steps: gradient steps of one training; with ``seconds`` set, the most.
+        seconds: if set, how long the training takes on this machine. Its first gradient steps are timed, which fixes
+            their number, and the cosine schedule runs over that number.
+        batch: images per gradient step.
+        learning_rate: at the start; it falls to ``final_learning_rate`` along half a cosine, step by step.
         warmup: share of the steps in which the rate rises linearly from 0.
         momentum: Nesterov momentum.
         weight_decay: added to the gradient as ``weight_decay * w`` for every trainable weight (PyTorch's convention).
-        label_smoothing: mass moved from the label to the uniform distribution.
+        label_smoothing: probability that is moved from the label to the uniform distribution.
         augment: random crop and, where the data set allows it, flip.
         cutout: whether to cut a square of the data set's side out of each training image.
         drop_path: final probability of dropping a path, rising linearly from 0 (scheduled drop path).

@@ -1,4 +1,4 @@
-"""What a run leaves behind: one JSON file, written last. Tables are pure functions of records."""
+"""The record of a run: one JSON file, written last. All tables are computed from records."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ class Record:
     """One method on one data set with one seed.
 
     Args:
-        status, reason: ``ok``, or ``failed``/``unsupported`` with one sentence.
-        profile, dataset, space, method, title, seed: which run.
-        native: the method's own space, where it may differ from ``space``; empty if that does not matter.
+        status, reason: ``ok``, or ``failed`` or ``unsupported`` with one sentence.
+        profile, dataset, space, method, title, seed: which run it was.
+        native: the method's own space where it may differ from ``space``, else empty.
         budget: the search budget as text.
         settings: the method's hyper-parameters.
-        recipes: ``proxy`` and ``final`` recipe as plain values.
-        proposal: the architecture found, as text.
-        test_accuracy, valid_accuracy: of the final training, 0..1.
+        recipes: the recipes ``proxy`` and ``final`` as plain values.
+        proposal: the architecture that the search proposed, as text.
+        test_accuracy: of the final training, 0..1; of a table, the score of the architecture.
         parameters: trainable weights of the final network, auxiliary head excluded.
         macs: multiply-accumulates of one forward pass of the final network (convolutions and dense layers).
-        search: ``charged`` (in the budget's unit), ``seconds``,
-            ``cpu_seconds``, ``evaluations``, ``unique``, ``steps``.
+        search: ``charged`` (in the budget's unit), ``seconds``, ``cpu_seconds``, ``evaluations``, ``unique``,
+            ``steps``.
         final: ``seconds``, ``cpu_seconds``, ``steps``, ``images_per_second``, ``training_seed``.
         provenance: command, commit, dirty flag, versions, device, threads, cores, times.
         schema: version of this layout.
@@ -49,7 +49,6 @@ class Record:
     recipes: dict[str, Any] = field(default_factory=dict)
     proposal: str = ""
     test_accuracy: float | None = None
-    valid_accuracy: float | None = None
     parameters: int | None = None
     macs: int | None = None
     search: dict[str, float] = field(default_factory=dict)
@@ -75,6 +74,7 @@ class Record:
             raise InputError(f"{path} is no readable record ({error}); delete its directory to run it again") from error
         if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
             raise InputError(f"{path} is not a record of schema {SCHEMA}; delete its directory to run it again")
+        raw.pop("valid_accuracy", None)  # a field of earlier versions, which was always null
         names = {f.name for f in dataclasses.fields(Record)}
         required = {
             f.name

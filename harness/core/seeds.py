@@ -1,4 +1,4 @@
-"""Randomness by name: every generator in the project comes from ``(seed, role)``."""
+"""Seeds by name: every random generator in the project is made from a seed and the name of its use."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 
 
 def derive_seed(seed: int, role: str) -> int:
-    """A 31-bit seed that depends on ``seed`` and on the name of its use, and on nothing else.
+    """A 31-bit seed that depends on ``seed`` and ``role``, the name of its use, and on nothing else.
 
-    Roles keep streams apart: adding a draw to the data split cannot shift the search.
+    Each use has its own stream of numbers: one more draw in the data split does not change the search.
     """
     digest = hashlib.sha256(f"{seed}/{role}".encode()).digest()
     return int.from_bytes(digest[:4], "big") >> 1

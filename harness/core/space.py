@@ -1,7 +1,7 @@
-"""Search spaces as data: an ordered tuple of categorical choices, and picks from it.
+"""Search spaces as data: an ordered tuple of categorical choices, and genotypes, which pick an option of each.
 
-A space builds nothing. A controller reads ``len(choice.options)``, evolution changes one pick, a predictor encodes
-one-hot, a table is keyed by the text form: all from the same tuple.
+A space builds no network. Every method reads the same tuple: a controller needs ``len(choice.options)``, evolution
+changes one pick, a predictor encodes the picks one-hot, and a table of results is keyed by the genotype's text.
 """
 
 from __future__ import annotations
@@ -57,10 +57,10 @@ class Choice:
         return len(self.options)
 
     def neighbours(self, pick: int) -> tuple[int, ...]:
-        """Picks one small step away from ``pick``.
+        """The picks that a mutation of ``pick`` can lead to.
 
-        For plain options that is every other one; for tuples (a set of inputs, say) those that differ in exactly one
-        element, which is how the evolution papers mutate a hidden state.
+        For plain options these are all others. For tuples (sets of inputs) they are those that differ in exactly one
+        element, as in the evolution papers' mutation of a hidden state.
         """
         here = self.options[pick]
         if isinstance(here, tuple):
@@ -96,7 +96,7 @@ class Genotype:
 
 
 class Space(abc.ABC):
-    """An ordered tuple of choices and the function that turns picks into a graph.
+    """An ordered tuple of choices, and the function that turns a genotype into a graph.
 
     Source of the idea: a search space is data and builds nothing (pyglove; Peng et al., NeurIPS 2020).
     """
@@ -106,11 +106,11 @@ class Space(abc.ABC):
 
     @abc.abstractmethod
     def decode(self, genotype: Genotype, size: Size) -> Architecture:
-        """The graph that ``genotype`` names, scaled to ``size``."""
+        """The architecture of ``genotype`` at a size."""
 
     @property
     def cardinality(self) -> int:
-        """Number of genotypes (encodings; different encodings may name the same function)."""
+        """Number of genotypes. Different genotypes may compute the same function."""
         total = 1
         for choice in self.choices:
             total *= len(choice)
@@ -122,7 +122,7 @@ class Space(abc.ABC):
 
     @cached_property
     def _neighbours(self) -> tuple[tuple[tuple[int, ...], ...], ...]:
-        """By choice and pick, computed once: evolution asks for them at every child."""
+        """By choice and pick, computed once, because evolution needs them for every child."""
         return tuple(tuple(choice.neighbours(pick) for pick in range(len(choice))) for choice in self.choices)
 
     def genotype(self, picks: tuple[int, ...]) -> Genotype:
@@ -141,7 +141,7 @@ class Space(abc.ABC):
         return Genotype(self.name, tuple(int(p) for p in picks), f"{self.name}:{','.join(words)}")
 
     def parse(self, text: str) -> Genotype:
-        """The genotype that ``str`` printed.
+        """The genotype of a text form, ``str(genotype)``.
 
         Raises:
             InputError: another space's text, a wrong number of words or an unknown option.
@@ -167,42 +167,46 @@ class Space(abc.ABC):
             return False
 
     def sample(self, rng: np.random.Generator) -> Genotype:
-        """A genotype drawn uniformly over the encodings."""
+        """A genotype drawn uniformly over all genotypes."""
         return self.genotype(tuple(int(rng.integers(len(c))) for c in self.choices))
 
     def mutate(
         self, genotype: Genotype, rng: np.random.Generator, among: Callable[[Choice], bool] = lambda _: True
     ) -> Genotype:
-        """A copy with exactly one pick changed to a neighbouring option (choice uniform, then option uniform).
+        """A copy in which one pick has changed to a neighbour: a uniform choice, then a uniform neighbour.
 
-        ``among`` says which choices may be changed.
+        Args:
+            among: says which choices may change.
         """
         movable = [i for i, c in enumerate(self.choices) if among(c) and self._neighbours[i][genotype.picks[i]]]
-        place = movable[int(rng.integers(len(movable)))]
-        options = self._neighbours[place][genotype.picks[place]]
+        position = movable[int(rng.integers(len(movable)))]
+        options = self._neighbours[position][genotype.picks[position]]
         picks = list(genotype.picks)
-        picks[place] = options[int(rng.integers(len(options)))]
+        picks[position] = options[int(rng.integers(len(options)))]
         return self.genotype(tuple(picks))
 
     def neighbours(self, genotype: Genotype) -> Iterator[Genotype]:
-        """All genotypes one neighbouring pick away, in the order of the choices."""
-        for place, neighbours in enumerate(self._neighbours):
-            for option in neighbours[genotype.picks[place]]:
-                yield self.genotype((*genotype.picks[:place], option, *genotype.picks[place + 1 :]))
+        """All genotypes that differ in one pick, which is a neighbour, in the order of the choices."""
+        for position, neighbours in enumerate(self._neighbours):
+            for pick in neighbours[genotype.picks[position]]:
+                yield self.genotype((*genotype.picks[:position], pick, *genotype.picks[position + 1 :]))
 
-    def option(self, genotype: Genotype, place: int) -> Option:
-        """The option picked at choice number ``place``."""
-        return self.choices[place].options[genotype.picks[place]]
+    def option(self, genotype: Genotype, position: int) -> Option:
+        """The picked option of the choice at ``position``."""
+        return self.choices[position].options[genotype.picks[position]]
+
+    def options(self, genotype: Genotype) -> list[Option]:
+        """The picked option of every choice."""
+        return [choice.options[pick] for choice, pick in zip(self.choices, genotype.picks, strict=True)]
 
 
 @dataclass(frozen=True)
 class Size:
-    """How large the network around a genotype is; the profile decides, the method does not.
+    """How large the network of a genotype is. The profile decides this, not the method.
 
     Args:
         channels: filters of the first stage.
-        layers: cells (cell spaces), or cells per stage (nasbench201), or layers (macro; ignored by the chain space,
-            whose depth is part of the space).
+        layers: cells of the network. Spaces whose depth is part of the genotype ignore it.
         stem_stride: 1, or 2 to halve the image before the first cell, which quick profiles do to save time.
     """
 

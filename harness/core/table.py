@@ -1,4 +1,4 @@
-"""A tabular benchmark: a space whose architectures somebody has trained already, as numbers to look up."""
+"""A tabular benchmark: the results of architectures that somebody has trained already, to be looked up."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Signal:
-    """What a search is told, and what it pays for it.
+    """The accuracies that a search may see, and their cost.
 
     Args:
         accuracy: validation accuracy 0..1 of each row, shape ``(n,)``.
@@ -37,13 +37,13 @@ class Table:
         name: as given on the command line.
         space: the space; every row is one of its genotypes.
         genotypes: text of each row's genotype.
-        signals: by name, the first one being the usual one.
-        score: what the architecture is worth in the end, 0..1, shape ``(n,)``; a search never sees it.
+        signals: by name; the first is the usual one.
+        score: the result by which architectures are compared in the end, 0..1, shape ``(n,)``; a search never sees it.
         measure: what ``score`` is: ``test accuracy`` or ``validation accuracy``.
         parameters: trainable weights of each row's network, shape ``(n,)``, if known.
 
     Raises:
-        InputError: the columns do not fit together, a value is not finite or out of range, or a genotype stands twice
+        InputError: the columns do not fit together, a value is not finite or out of range, or a genotype appears twice
             or is not in the space.
     """
 
@@ -90,10 +90,10 @@ class Table:
         return {text: row for row, text in enumerate(self.genotypes)}
 
     def signal(self, name: str) -> str:
-        """The signal to search with: ``name``, or the only one of a table that has but one.
+        """The name of the signal to search with: ``name``, or that of the only signal if there is just one.
 
         Raises:
-            InputError: there is no such signal, and several others.
+            InputError: the table has several signals, and none of them is called ``name``.
         """
         if name in self.signals:
             return name

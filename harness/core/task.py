@@ -18,12 +18,14 @@ from harness.core.journal import EVALUATIONS, Journal, State
 from harness.core.recipe import Recipe
 from harness.core.space import Genotype, Space
 
+CHECKPOINT_EVERY = 30.0
+"""Seconds of a search between two checkpoints, in budgets of seconds."""
 _TASK = "_task"
 """The entry of a checkpoint that holds the task's own state, as JSON; the other entries are the method's."""
 
 
 class Task:
-    """What ``Method.search`` gets.
+    """The argument of ``Method.search``.
 
     Attributes:
         space: the space to search in.
@@ -45,11 +47,9 @@ class Task:
         meter: Meter,
         evaluator: Evaluator,
         journal: Journal,
-        checkpoint_every: float = 30.0,
     ) -> None:
         self.space, self.data, self.recipe, self.rng, self.seed, self.meter = space, data, recipe, rng, seed, meter
         self._evaluator, self._journal = evaluator, journal
-        self._checkpoint_every = checkpoint_every
         self._last_checkpoint = meter.spent
         self._cache: dict[str, Evaluation] = {}
         self.evaluations: list[Evaluation] = []
@@ -57,14 +57,14 @@ class Task:
         self.best: Evaluation | None = None
 
     def evaluate(self, proposals: Iterable[Proposal]) -> list[Evaluation]:
-        """Trains each proposal on the proxy task and returns its validation accuracy.
+        """Trains each proposal on the proxy task and returns its evaluation.
 
-        Every call is charged, also for a repeated genotype, which costs what it cost the first time but is not
-        trained again: a policy that has converged pays for its repeats, as in NAS-Bench-201's protocol. Whenever
-        an evaluation is the best so far, it becomes the proposal.
+        A proposal that was evaluated before is not trained again, but is charged again with the same cost: a policy
+        that has converged pays for its repeats, as in NAS-Bench-201's protocol. An evaluation that is the best so far
+        becomes the proposal.
 
         Raises:
-            BudgetSpent: an evaluation does not fit into the budget any more. Let it pass.
+            BudgetSpent: the next evaluation does not fit into the budget. Let it pass.
         """
         return [self._evaluate(proposal) for proposal in proposals]
 
@@ -95,24 +95,24 @@ class Task:
         return best
 
     def _known(self, text: str) -> Evaluation | None:
-        """The evaluation of a proposal that was evaluated before; ends the search if there is no room for its cost."""
+        """The evaluation of a proposal that was evaluated before; raises BudgetSpent if its cost does not fit."""
         known = self._cache.get(text)
         if known is not None and not self.meter.budget.counted and known.seconds > self.meter.left:
             raise BudgetSpent
         return known
 
     def record(self, text: str, train: Callable[[], Evaluation]) -> Evaluation:
-        """Logs a training that the method does itself, in place of :meth:`evaluate`; failed ones belong there too.
+        """Logs a training that the method does itself instead of calling :meth:`evaluate`, failed trainings included.
 
-        ``train`` charges its gradient steps by :meth:`step`, and its time runs on the method's clock. If an interrupted
-        run has logged this training already, it is charged as it was then and not done again. Nothing is proposed.
+        ``train`` charges its gradient steps by :meth:`step`, and its time counts as the method's own. If an interrupted
+        run has logged this training, it is charged as it was then and not repeated. Nothing is proposed.
 
         Args:
-            text: what is trained, ``str`` of the proposal.
-            train: trains it and reports, with ``text`` as the evaluation's ``genotype``.
+            text: ``str`` of the proposal that is trained.
+            train: trains it and returns the evaluation, whose ``genotype`` is ``text``.
 
         Raises:
-            BudgetSpent: ``train`` let it pass; the training is not logged.
+            BudgetSpent: it was raised in ``train``; the training is not logged.
         """
         number = len(self.evaluations)
         logged = self._logged(number, text)
@@ -141,8 +141,8 @@ class Task:
         Args:
             proposal: a genotype of :attr:`space`, or a Keras model.
             accuracy: its validation accuracy if known.
-            shared_weights: whether the accuracy was measured with weights that are not the proposal's own, which the
-                log says.
+            shared_weights: whether the accuracy was measured with weights shared with other architectures; it is
+                logged.
 
         Raises:
             ValueError: the genotype is not in the space.
@@ -168,12 +168,12 @@ class Task:
         self.progress(f"{self.meter.steps} steps")
 
     def checkpoint(self, state: Callable[[], State]) -> None:
-        """Gives the harness the chance to save the method's state; it calls ``state`` only when a save is due.
+        """Saves the method's state if a checkpoint is due; only then ``state`` is called.
 
-        The generator :attr:`rng`, the meter and the evaluation count are saved along. In counted budgets every call
-        saves, so that a killed run continues with the very same numbers.
+        The generator :attr:`rng`, the meter, the proposal and the number of evaluations are saved with it. In counted
+        budgets every call saves, so that a killed run continues with the same numbers.
         """
-        if not self.meter.budget.counted and self.meter.spent - self._last_checkpoint < self._checkpoint_every:
+        if not self.meter.budget.counted and self.meter.spent - self._last_checkpoint < CHECKPOINT_EVERY:
             return
         began = self.meter.now()
         count = {EVALUATIONS: np.array(len(self.evaluations))}
@@ -182,14 +182,14 @@ class Task:
         self._last_checkpoint = self.meter.spent
 
     def restored(self) -> State | None:
-        """The state an interrupted run saved last, or None in a fresh run; restores rng and meter on the way."""
+        """The state that an interrupted run saved last, or None in a fresh run; also restores rng, meter and log."""
         state = self._journal.load()
         if state is not None:
             self._thaw(str(state[_TASK]), int(state[EVALUATIONS]))
         return state
 
     def progress(self, words: str) -> None:
-        """Tells the person who waits how far the search is; cheap enough to call every step."""
+        """Shows how far the search is; cheap enough to be called at every gradient step."""
         self._journal.progress(min(1.0, self.meter.spent / self.meter.limit), words)
 
     def _frozen(self) -> str:

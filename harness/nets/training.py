@@ -21,6 +21,7 @@ from harness.core.dataset import Images, Labels, SearchData
 from harness.core.errors import InputError
 from harness.core.files import replacing
 from harness.core.recipe import Recipe
+from harness.core.schedule import cosine
 from harness.nets.augment import normalise
 from harness.nets.batches import Order
 from harness.nets.pace import Pace
@@ -125,8 +126,7 @@ def learning_rate(recipe: Recipe, step: int, total: int) -> float:
     warmup = round(recipe.warmup * total)
     if step < warmup:
         return recipe.learning_rate * (step + 1) / (warmup + 1)
-    cosine = 0.5 * (1.0 + math.cos(math.pi * (step - warmup) / (total - warmup)))
-    return recipe.final_learning_rate + (recipe.learning_rate - recipe.final_learning_rate) * cosine
+    return cosine(recipe.learning_rate, recipe.final_learning_rate, (step - warmup) / (total - warmup))
 
 
 def accuracy(model: keras.Model, x: Images, y: Labels, mean: Sequence[float], std: Sequence[float]) -> float:

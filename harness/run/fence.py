@@ -11,8 +11,9 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +40,23 @@ class Forbidden:
     closed: tuple[Path, ...] = ()
     opened: tuple[Path, ...] = ()
 
+    @staticmethod
+    def union(parts: Iterable[Forbidden]) -> Forbidden:
+        """What any of ``parts`` forbids; what one of them opens is open."""
+        each = list(parts)
+        return Forbidden(
+            paths=tuple({path: None for some in each for path in some.paths}),
+            modules=tuple({module: None for some in each for module in some.modules}),
+            closed=tuple({path: None for some in each for path in some.closed}),
+            opened=tuple({path: None for some in each for path in some.opened}),
+        )
+
 
 class Refused(PermissionError):
     """A search tried to reach test data."""
 
 
+@cache  # one fence per process, also where it does several searches
 def fence(forbidden: Forbidden) -> str:
     """Puts up the fence around this process, for good.
 

@@ -1,18 +1,88 @@
-"""What travels between the parent and its child processes: plain frozen values."""
+"""A job: one run that is to be done, and how its phases end. Plain frozen values that travel to the processes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Literal
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
 
-from harness.plugins.catalogue import Source
+from harness.core.dataset import SearchData
+from harness.core.evaluation import Evaluator
+from harness.core.journal import Journal
+from harness.core.names import sentence
+from harness.core.space import Space
+from harness.plugins.catalogue import BrokenPlugin, Source
+from harness.run.backends.base import Outcome, Tell
 from harness.run.fence import Forbidden
-from harness.run.lookup_data import PreparedTable
-from harness.run.prepare import Prepared
 from harness.run.profiles import Profile
 from harness.run.store import RunDirectory
 
 Phase = Literal["search", "final"]
+WORDS: dict[Phase, str] = {"search": "search", "final": "final training"}
+
+
+class RunJournal(Journal, Protocol):
+    """A journal that a search process opens, and closes at the end."""
+
+    def times(self) -> dict[str, float]:
+        """``seconds`` and ``cpu_seconds`` of the search, interrupted attempts included."""
+
+    def close(self) -> None:
+        """Leaves everything in the run's directory."""
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """What a search is given: all of a task that depends on where its evaluations come from.
+
+    Args:
+        space: to search in.
+        data: what a method may see.
+        evaluator: trains proposals, or looks them up.
+        journal: of the run.
+        clock: of the meter, seconds.
+    """
+
+    space: Space
+    data: SearchData
+    evaluator: Evaluator
+    journal: RunJournal
+    clock: Callable[[], float]
+
+
+class Prepared(Protocol):
+    """What a search may see of a data set, on disk: images to train on, or a table to look up in."""
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """Of each run, in order."""
+
+    @property
+    def tensorflow(self) -> bool:
+        """Whether they need it."""
+
+    @property
+    def together(self) -> int:
+        """Searches of one method that may share a process, because each takes milliseconds."""
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the complete data set, with what no search may see; stored with every run."""
+
+    @property
+    def hidden(self) -> tuple[Path, ...]:
+        """Prepared files that a search must not open."""
+
+    def reads(self, seed: int, phase: Phase) -> tuple[Path, ...]:
+        """The files that a phase reads."""
+
+    def start(self, job: Job) -> str:
+        """Readies the process of a search; the device: a graphics card by name, or ``CPU``."""
+
+    def open(self, job: Job, tell: Tell) -> Workbench:
+        """What a search is given."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +96,7 @@ class Job:
         space, space_source: to search in, and the plug-in it comes from, if any.
         seed: names every random stream of the run.
         directory: of the run.
-        prepared: the data: images to train on, or a table to look up in.
+        prepared: the data.
         forbidden: what the search may not touch.
         threads: of TensorFlow in this job.
         inputs: everything that the result depends on, besides code and machine; stored in the directory.
@@ -41,7 +111,7 @@ class Job:
     space_source: Source | None
     seed: int
     directory: RunDirectory
-    prepared: Prepared | PreparedTable
+    prepared: Prepared
     forbidden: Forbidden
     threads: int
     inputs: dict[str, Any]
@@ -51,17 +121,55 @@ class Job:
         """Short and unique within a command, for the screen."""
         return f"{self.dataset} {self.method.name} #{self.seed}"
 
+    def cap(self, phase: Phase) -> float:
+        """Seconds after which a phase is stopped."""
+        return self.profile.search_cap() if phase == "search" else self.profile.final_seconds
 
-@dataclass(frozen=True)
-class Outcome:
-    """How a phase of a job ended.
+    def next_phase(self) -> Phase | None:
+        """The first phase that has left no result yet; None if all have."""
+        return next((phase for phase in self.prepared.phases if not self.result(phase).exists()), None)
 
-    Args:
-        status: ``busy``: another process is working on the same run, which therefore leaves no record here.
-        reason: one sentence unless ``ok``.
-        details: about the process, for the record's provenance.
-    """
+    def result(self, phase: Phase) -> Path:
+        """The file that exists when a phase is over."""
+        return self.directory.search if phase == "search" else self.directory.final
 
-    status: Literal["ok", "failed", "unsupported", "busy"]
-    reason: str = ""
-    details: dict[str, Any] = field(default_factory=dict)
+
+class Failure(Exception):
+    """A phase cannot go on; the message is the reason in the record."""
+
+
+class Unsupported(Exception):
+    """The method says that it cannot work on this task."""
+
+
+def guarded(job: Job, phase: Phase, body: Callable[[], object]) -> Outcome:
+    """Runs a phase; whatever it raises becomes an outcome with one sentence, and a traceback in the run's log."""
+    try:
+        body()
+    except Unsupported as error:
+        return Outcome("unsupported", _printable(str(error)))
+    except BaseException as error:
+        traceback.print_exception(error)
+        return Outcome("failed", _printable(_reason(error, WORDS[phase], job.profile.memory)))
+    return Outcome("ok")
+
+
+def _reason(error: BaseException, phase: str, memory: float) -> str:
+    match error:
+        case Failure() | BrokenPlugin():
+            return str(error)
+        case MemoryError():
+            return f"the {phase} needs more than its {memory:g} GiB of memory"
+        case _:
+            return f"the {phase} raised {sentence(error)}{_raised_at(error)}"
+
+
+def _raised_at(error: BaseException) -> str:
+    """Where an exception was raised: file and line, in brackets."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+
+
+def _printable(text: str) -> str:
+    """A text without halves of characters, which no file takes."""
+    return text.encode("utf-8", "replace").decode("utf-8")

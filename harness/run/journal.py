@@ -1,38 +1,52 @@
-"""The log of a search: what a task writes, what an interrupted search reads back."""
+"""The log of a search: what a task writes, and what an interrupted search reads back.
+
+On images the log is on disk, because an evaluation costs minutes. On a table it is in memory: what a kill takes is
+searched again in milliseconds, with the same numbers.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from harness.core.errors import InputError
 from harness.core.evaluation import Evaluation, KerasConfig, Proposal
 from harness.core.files import replacing
 from harness.core.journal import EVALUATIONS, State
 from harness.core.space import Genotype
+from harness.run.backends.base import Tell
 from harness.run.store import RunDirectory, line, read_json, read_lines, write_json, write_lines
 
 _PROPOSALS = "_proposals"
+_FIELDS = tuple(field.name for field in dataclasses.fields(Evaluation))
 _PAUSE = 0.5  # seconds between two progress files
 
 
 class Progress:
-    """The small file through which a child process tells how far it is.
-
-    It also adds up wall and CPU seconds over the attempts of an interrupted phase, to half a second.
+    """Tells how far a phase is, and adds up its wall and CPU seconds over interrupted attempts, to half a second.
 
     Args:
-        path: the file.
+        path: of the file that keeps the seconds.
         phase: ``search`` or ``final``.
+        tell: passes the progress on.
+
+    Raises:
+        InputError: the file is damaged.
     """
 
-    def __init__(self, path: Path, phase: str) -> None:
-        self._path, self._phase = path, phase
+    def __init__(self, path: Path, phase: str, tell: Tell = lambda share, words: None) -> None:
+        self._path, self._phase, self._tell = path, phase, tell
         self._wall, self._cpu = 0.0, 0.0
         if path.exists() and (before := read_json(path)).get("phase") == phase:
-            self._wall, self._cpu = float(before["seconds"]), float(before["cpu_seconds"])
+            try:
+                self._wall, self._cpu = float(before["seconds"]), float(before["cpu_seconds"])
+            except (KeyError, TypeError, ValueError) as error:
+                raise InputError(f"{path} is damaged; delete its directory to run it again") from error
         self._began, self._cpu_began = time.perf_counter(), time.process_time()
         self._next = 0.0
 
@@ -44,17 +58,17 @@ class Progress:
         }
 
     def tell(self, share: float, words: str) -> None:
-        """Writes the file, at most twice a second."""
+        """Passes progress on and writes the file, at most twice a second."""
         now = time.perf_counter()
         if now >= self._next:
             self._next = now + _PAUSE
-            write_json(
-                self._path, {"phase": self._phase, "share": share, "words": words, **self.times()}, durable=False
-            )
+            self._tell(share, words)
+            now_there = {"phase": self._phase, "share": share, "words": words, **self.times()}
+            write_json(self._path, now_there, durable=False)
 
 
-class RunJournal:
-    """The journal of one search, kept in its run directory.
+class DiskJournal:
+    """The journal of one search on images, kept in its run directory.
 
     Opening it makes the logs consistent with the checkpoint: without one the proposals start anew, because the search
     replays its evaluations from the beginning and proposes again; with one, everything that came after it is dropped,
@@ -62,14 +76,17 @@ class RunJournal:
 
     Args:
         directory: of the run.
-        progress: where to tell the screen.
+        progress: of the search.
+
+    Raises:
+        InputError: the checkpoint is damaged.
     """
 
     def __init__(self, directory: RunDirectory, progress: Progress) -> None:
         self._directory, self._progress = directory, progress
         self._state = self._read_checkpoint()
         rows = read_lines(directory.evaluations)
-        self._rows = [row for place, row in enumerate(rows) if row.get("number") == place]
+        self._rows = list(_whole(rows))
         kept: list[dict[str, Any]] = []
         if self._state is not None:
             self._rows = self._rows[: int(self._state[EVALUATIONS])]
@@ -80,43 +97,37 @@ class RunJournal:
         self._evaluations_file = directory.evaluations.open("a", encoding="utf-8")
         self._proposals_file = directory.proposals.open("a", encoding="utf-8")
 
+    def times(self) -> dict[str, float]:
+        """Wall and CPU seconds of the search, interrupted attempts included."""
+        return self._progress.times()
+
     def close(self) -> None:
         """Closes the logs."""
         self._evaluations_file.close()
         self._proposals_file.close()
 
     def _read_checkpoint(self) -> State | None:
-        if not self._directory.checkpoint.exists():
+        path = self._directory.checkpoint
+        if not path.exists():
             return None
-        with np.load(self._directory.checkpoint, allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                state = {name: stored[name] for name in stored.files}
+            int(state[EVALUATIONS]), int(state[_PROPOSALS])
+            return state
+        except Exception as error:  # np.load has many ways to fail
+            raise InputError(f"{path} is damaged; delete its directory to run it again") from error
 
     def replay(self, number: int) -> Evaluation | None:
         """The logged evaluation with this number, if there is one."""
         if number >= len(self._rows):
             return None
         row = self._rows[number]
-        return Evaluation(
-            genotype=row["genotype"],
-            accuracy=row["accuracy"],
-            curve=tuple(row["curve"]),
-            seconds=row["seconds"],
-            steps=row["steps"],
-            failure=row["failure"],
-        )
+        return Evaluation(**{**{name: row[name] for name in _FIELDS}, "curve": tuple(row["curve"])})
 
     def evaluated(self, number: int, evaluation: Evaluation, spent: float) -> None:
         """Appends an evaluation."""
-        row = {
-            "number": number,
-            "genotype": evaluation.genotype,
-            "accuracy": evaluation.accuracy,
-            "curve": list(evaluation.curve),
-            "seconds": evaluation.seconds,
-            "steps": evaluation.steps,
-            "failure": evaluation.failure,
-            "spent": spent,
-        }
+        row = {"number": number, **dataclasses.asdict(evaluation), "spent": spent}
         self._evaluations_file.write(line(row))
         self._evaluations_file.flush()
 
@@ -128,12 +139,7 @@ class RunJournal:
         """
         if not isinstance(proposal, Genotype | KerasConfig):
             raise TypeError(f"proposed a {type(proposal).__name__}, which is neither a Genotype nor a KerasConfig")
-        row = {
-            "genotype": str(proposal),
-            "accuracy": None if accuracy is None else float(accuracy),
-            "spent": spent,
-            "shared_weights": shared_weights,
-        }
+        row = _proposal_row(proposal, None if accuracy is None else float(accuracy), spent, shared_weights)
         self._proposals_file.write(line(row))
         self._proposals_file.flush()
         self._proposals += 1
@@ -149,5 +155,60 @@ class RunJournal:
         return self._state
 
     def progress(self, share: float, words: str) -> None:
-        """Tells the screen."""
+        """Passes it on."""
         self._progress.tell(share, words)
+
+
+class TableJournal:
+    """The journal of one search on a table: keeps the proposals only, and writes them at the end.
+
+    Args:
+        directory: of the run.
+    """
+
+    def __init__(self, directory: RunDirectory) -> None:
+        self._directory = directory
+        self._began, self._cpu_began = time.perf_counter(), time.process_time()
+        self.rows: list[dict[str, Any]] = []
+
+    def times(self) -> dict[str, float]:
+        """Wall and CPU seconds of the search."""
+        return {
+            "seconds": round(time.perf_counter() - self._began, 3),
+            "cpu_seconds": round(time.process_time() - self._cpu_began, 3),
+        }
+
+    def close(self) -> None:
+        """Writes the proposals."""
+        write_lines(self._directory.proposals, self.rows)
+
+    def replay(self, number: int) -> None:
+        """Nothing is ever resumed."""
+
+    def evaluated(self, number: int, evaluation: Evaluation, spent: float) -> None:
+        """Not kept."""
+
+    def proposed(self, proposal: Proposal, accuracy: float | None, spent: float, shared_weights: bool) -> None:
+        """Appends a proposal."""
+        self.rows.append(_proposal_row(proposal, accuracy, spent, shared_weights))
+
+    def save(self, state: State) -> None:
+        """Not kept."""
+
+    def load(self) -> None:
+        """There is none."""
+
+    def progress(self, share: float, words: str) -> None:
+        """Too quick to tell."""
+
+
+def _proposal_row(proposal: Proposal, accuracy: float | None, spent: float, shared_weights: bool) -> dict[str, Any]:
+    return {"genotype": str(proposal), "accuracy": accuracy, "spent": spent, "shared_weights": shared_weights}
+
+
+def _whole(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The rows of evaluations up to the first that is not the next one, or lacks something."""
+    for number, row in enumerate(rows):
+        if row.get("number") != number or not isinstance(row.get("curve"), list) or set(_FIELDS) - set(row):
+            return
+        yield row

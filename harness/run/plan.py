@@ -5,31 +5,34 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
-from harness.core.dataset import DatasetSource
+from harness.core.dataset import Dataset, DatasetSource
 from harness.core.errors import InputError
-from harness.core.names import directory_name
+from harness.core.names import directory_name, sentence
 from harness.core.recipe import Recipe
 from harness.core.record import Record
-from harness.plugins.catalogue import FOLDERS, PACKAGES, Catalogue, Source, load_space
+from harness.core.table import Table
+from harness.plugins.catalogue import FOLDERS, PACKAGES, BrokenPlugin, Catalogue, Source, load_dataset, load_space
 from harness.plugins.manifest import Facts
-from harness.run import loading, lookup_data, prepare
-from harness.run.backends.machine import cores
+from harness.run.backends.base import Capacity
 from harness.run.fence import Forbidden
-from harness.run.final import HiddenLabels, Scorer
-from harness.run.job import Job
-from harness.run.lookup_data import PreparedTable
+from harness.run.images import ImageSets
+from harness.run.job import Job, Prepared
 from harness.run.profiles import PROFILES, Profile
 from harness.run.request import Request
-from harness.run.store import RunDirectory, plain, read_json
+from harness.run.scoring import Scorer
+from harness.run.store import RunDirectory
+from harness.run.tables import Tables
 
+Loaded = TypeVar("Loaded", Dataset, Table)
 _TABLES = ("performance.md", "cost.md", "records.csv")
 UNKNOWN_SPACE = "unknown"
+ONE_CORE = Capacity()
 
 
 @dataclass(frozen=True)
@@ -41,18 +44,32 @@ class Plan:
         records: of the runs that are over.
         scorer: knows the test set.
         workers: processes at the same time.
-        tabular: whether the jobs look tables up instead of training.
     """
 
     jobs: tuple[Job, ...]
     records: tuple[Record, ...]
     scorer: Scorer
     workers: int
-    tabular: bool = False
+
+
+class DataSets(Protocol):
+    """The data sets of a command: images, or tables."""
+
+    spaces: Mapping[str, str | None]
+    """By name on the command line, the only space that a data set can be searched in; None where any will do."""
+
+    @property
+    def scorer(self) -> Scorer:
+        """Knows what no search may see of them."""
+
+    def prepare(self, name: str, seeds: Iterable[int], check: Callable[[str], None]) -> Prepared:
+        """Writes what searches read; ``check`` is told the checksum before that, and may raise."""
 
 
 @dataclass(frozen=True)
-class _Run:
+class _Entry:
+    """One method on one data set with one seed, not yet known to be a job or over."""
+
     method: Source
     facts: Facts
     dataset: str
@@ -82,65 +99,85 @@ def _values(recipe: Recipe) -> dict[str, Any]:
     return dataclasses.asdict(recipe)
 
 
-def make_plan(request: Request) -> Plan:
+def make_plan(request: Request, capacity: Capacity = ONE_CORE) -> Plan:
     """Looks at everything that a request names, and prepares the data of what is to be done.
+
+    Args:
+        request: what a command asks for.
+        capacity: of the back end that will do it; unless the request says how many, it decides how many runs go on at
+            the same time, and these share its cores.
 
     Raises:
         InputError: something does not exist or does not fit, or what is in the output directory was made otherwise.
     """
     catalogue = Catalogue(request.plugins)
     named = {name: catalogue.source("dataset", name.partition(":")[0]) for name in request.datasets}
-    sources = {name: loading.loaded(source, name) for name, source in named.items()}
+    sources = {name: _source(plugin, name) for name, plugin in named.items()}
     for name, source in sources.items():
-        loading.check_kind(name, source, request.profile)
+        _check_kind(name, source, request.profile)
         if absent := source.missing(request.data_root):
             raise InputError(absent)
-    if request.profile.signal:
-        return _table_plan(request, catalogue, named, sources)
-    return _image_plan(request, catalogue, named, sources)
-
-
-def _image_plan(
-    request: Request, catalogue: Catalogue, named: dict[str, Source], sources: dict[str, DatasetSource]
-) -> Plan:
-    runs = _runs(request, catalogue, {})
+    data = _data_sets(request, sources)
+    entries = _entries(request, catalogue, data.spaces)
     check_writable(request.out)
-    over, pending = _sorted_out(runs, request)
-    labels = HiddenLabels(lambda name: loading.images(sources[name], name, request.data_root).y_test)
+    over, pending = _sorted_out(entries, request)
+    workers = request.workers or capacity.workers
     jobs: list[Job] = []
-    for name in dict.fromkeys(run.dataset for run in pending):
-        data = loading.images(sources[name], name, request.data_root)
-        prepared = prepare.locate(data, request.profile.validation_share, request.out)
-        mine = [run for run in pending if run.dataset == name]
-        for run in mine:
-            _check_same(run, {"data": prepared.checksum})
-        prepare.write(data, prepared, sorted({run.seed for run in mine}))
-        labels.keep(name, data.y_test)
-        hidden = (*sources[name].hidden(request.data_root), prepared.directory / prepare.TEST_IMAGES)
-        jobs += [_job(run, request, catalogue, prepared, _forbidden(hidden, named[name], run, request)) for run in mine]
+    for name in dict.fromkeys(entry.dataset for entry in pending):
+        mine = [entry for entry in pending if entry.dataset == name]
+
+        def check(checksum: str, mine: list[_Entry] = mine) -> None:
+            for entry in mine:
+                entry.directory.check_inputs({"data": checksum})
+
+        prepared = data.prepare(name, sorted({entry.seed for entry in mine}), check)
+        hidden = (*sources[name].hidden(request.data_root), *prepared.hidden)
+        threads = 1 if request.profile.budget.counted else max(1, capacity.cores // workers)
+        for entry in mine:
+            forbidden = _forbidden(hidden, named[name], entry, request)
+            jobs.append(_job(entry, request.profile, catalogue, prepared, forbidden, threads))
     known = {(record.dataset, record.method): _seconds(record) for record in over}
     order = sorted(jobs, key=lambda job: -known.get((job.dataset, job.method.name), float("inf")))
-    return Plan(tuple(order), tuple(over), labels, request.workers)
+    return Plan(tuple(order), tuple(over), data.scorer, workers)
 
 
-def _table_plan(
-    request: Request, catalogue: Catalogue, named: dict[str, Source], sources: dict[str, DatasetSource]
-) -> Plan:
-    tables = {name: loading.table(source, name, request.data_root) for name, source in sources.items()}
-    prepared = {name: lookup_data.locate(table, request.profile.signal, request.out) for name, table in tables.items()}
-    runs = _runs(request, catalogue, {name: table.space.name for name, table in tables.items()})
-    check_writable(request.out)
-    over, pending = _sorted_out(runs, request)
-    for name in dict.fromkeys(run.dataset for run in pending):
-        lookup_data.write(tables[name], prepared[name])
-    jobs = []
-    for run in pending:
-        data = prepared[run.dataset]
-        _check_same(run, {"data": data.checksum})
-        hidden = sources[run.dataset].hidden(request.data_root)
-        forbidden = _forbidden(hidden, named[run.dataset], run, request)
-        jobs.append(_job(run, request, catalogue, data, forbidden))
-    return Plan(tuple(jobs), tuple(over), lookup_data.HiddenScores(tables), request.workers, tabular=True)
+def _source(plugin: Source, name: str) -> DatasetSource:
+    try:
+        return load_dataset(plugin, name.partition(":")[2])
+    except BrokenPlugin as error:
+        raise InputError(str(error)) from error
+
+
+def _check_kind(name: str, source: DatasetSource, profile: Profile) -> None:
+    """Tables are looked up and images are trained on; no profile does both."""
+    if source.tabular and not profile.signal:
+        raise InputError(f"'{name}' is a table and profile '{profile.name}' trains; use --profile nb201")
+    if profile.signal and not source.tabular:
+        raise InputError(
+            f"profile '{profile.name}' looks tables up, and '{name}' is a set of images; use --profile quick"
+        )
+
+
+def _data_sets(request: Request, sources: Mapping[str, DatasetSource]) -> DataSets:
+    def loaded(name: str, kind: type[Loaded]) -> Loaded:
+        try:
+            data = sources[name].load(request.data_root)
+        except InputError:
+            raise
+        except Exception as error:
+            raise InputError(f"the data set '{name}' does not load: {sentence(error)}") from error
+        if not isinstance(data, kind):
+            raise InputError(f"the data set '{name}' loads a {type(data).__name__} instead of a {kind.__name__}")
+        return data
+
+    profile = request.profile
+    if profile.signal:
+        return Tables({name: loaded(name, Table) for name in sources}, profile.signal, request.out)
+
+    def images(name: str) -> Dataset:
+        return dataclasses.replace(loaded(name, Dataset), name=name)
+
+    return ImageSets(sources, images, profile.validation_share, request.out)
 
 
 def check_writable(out: Path) -> None:
@@ -157,8 +194,8 @@ def check_writable(out: Path) -> None:
         raise InputError(f"cannot write into {out} ({error.strerror}); name another directory with --out") from error
 
 
-def _runs(request: Request, catalogue: Catalogue, spaces: Mapping[str, str]) -> list[_Run]:
-    """The grid, seed by seed, so that the first whole table is there early; ``spaces``: of tables, by data set."""
+def _entries(request: Request, catalogue: Catalogue, spaces: Mapping[str, str | None]) -> list[_Entry]:
+    """All there is to do, seed by seed, so that the first whole table is there early."""
     every = request.methods == ("all",)
     methods = [catalogue.source("method", name) for name in (catalogue.names("method") if every else request.methods)]
     if not methods:
@@ -166,19 +203,16 @@ def _runs(request: Request, catalogue: Catalogue, spaces: Mapping[str, str]) -> 
     facts = {method.name: method.facts() for method in methods}
     native = {method.name: _space_name(facts[method.name], request, catalogue) for method in methods}
     for dataset, space in spaces.items():
-        if request.space not in ("native", space):
+        if space is not None and request.space not in ("native", space):
             raise InputError(f"the table '{dataset}' is one of space '{space}', not of '{request.space}'")
-    return [
-        _run(request, method, facts[method.name], dataset, spaces.get(dataset, native[method.name]), seed)
-        for seed in request.seeds
-        for dataset in request.datasets
-        for method in methods
-    ]
-
-
-def _run(request: Request, method: Source, facts: Facts, dataset: str, space: str, seed: int) -> _Run:
-    directory = RunDirectory.of(request.out, request.profile.name, dataset, space, method.name, seed)
-    return _Run(method, facts, dataset, space, seed, directory)
+    entries = []
+    for seed in request.seeds:
+        for dataset in request.datasets:
+            for method in methods:
+                space = spaces[dataset] or native[method.name]
+                directory = RunDirectory.of(request.out, request.profile.name, dataset, space, method.name, seed)
+                entries.append(_Entry(method, facts[method.name], dataset, space, seed, directory))
+    return entries
 
 
 def _space_name(facts: Facts, request: Request, catalogue: Catalogue) -> str:
@@ -198,82 +232,55 @@ def _space_name(facts: Facts, request: Request, catalogue: Catalogue) -> str:
     return name
 
 
-def _sorted_out(runs: list[_Run], request: Request) -> tuple[list[Record], list[_Run]]:
-    """Records of runs that are over, and the other runs; failed ones that are to be retried lose their directory."""
+def _sorted_out(entries: list[_Entry], request: Request) -> tuple[list[Record], list[_Entry]]:
+    """Records of runs that are over, and the others; failed ones that are to be retried lose their directory."""
     over: list[Record] = []
-    pending: list[_Run] = []
-    retried: list[_Run] = []
-    for run in runs:
-        record = run.directory.stored_record()
+    pending: list[_Entry] = []
+    retried: list[_Entry] = []
+    for entry in entries:
+        record = entry.directory.stored_record()
         if record is not None and record.status == "failed" and request.retry_failed:
-            retried.append(run)
+            retried.append(entry)
             continue
-        _check_same(run, run.inputs(request.profile))
-        _check_settings(run, request.profile)
+        entry.directory.check_inputs(entry.inputs(request.profile))
+        entry.directory.check_settings(entry.method.name, entry.facts.under(request.profile.scale))
         if record is None:
-            pending.append(run)
+            pending.append(entry)
         else:
             over.append(record)
-    for run in retried:
-        shutil.rmtree(run.directory.path)
+    for entry in retried:
+        shutil.rmtree(entry.directory.path)
     return over, pending + retried
 
 
-def _check_same(run: _Run, wanted: dict[str, Any]) -> None:
-    if not run.directory.inputs.exists():
-        return
-    stored = read_json(run.directory.inputs)
-    wanted = plain(wanted)
-    for name, value in wanted.items():
-        if stored.get(name) != value:
-            change = f"{stored.get(name)} there, {value} here" if isinstance(value, str | int | float) else "changed"
-            raise InputError(
-                f"{run.directory.path} was made with another {name} ({change}); name another directory with --out"
-            )
-
-
-def _check_settings(run: _Run, profile: Profile) -> None:
-    """Compares the hyper-parameters that the method's source states with those of the stored run."""
-    if not run.directory.settings.exists():
-        return
-    stored = read_json(run.directory.settings)
-    for name, value in plain(run.facts.under(profile.scale)).items():
-        if name in stored and stored[name] != value:
-            raise InputError(
-                f"{run.directory.path} was made with {name}={stored[name]} of '{run.method.name}', now {value}; "
-                "name another directory with --out"
-            )
-
-
 def _job(
-    run: _Run, request: Request, catalogue: Catalogue, prepared: prepare.Prepared | PreparedTable, forbidden: Forbidden
+    entry: _Entry, profile: Profile, catalogue: Catalogue, prepared: Prepared, forbidden: Forbidden, threads: int
 ) -> Job:
-    profile = request.profile
     return Job(
         profile=profile,
-        method=run.method,
-        title=run.facts.title or run.method.name,
-        native=run.facts.space,
-        dataset=run.dataset,
-        space=run.space,
-        space_source=catalogue.spaces().get(run.space),
-        seed=run.seed,
-        directory=run.directory,
+        method=entry.method,
+        title=entry.facts.title or entry.method.name,
+        native=entry.facts.space,
+        dataset=entry.dataset,
+        space=entry.space,
+        space_source=catalogue.spaces().get(entry.space),
+        seed=entry.seed,
+        directory=entry.directory,
         prepared=prepared,
         forbidden=forbidden,
-        threads=1 if profile.budget.counted else max(1, cores() // request.workers),
-        inputs={**run.inputs(profile), "data": prepared.checksum},
+        threads=threads,
+        inputs={**entry.inputs(profile), "data": prepared.checksum},
     )
 
 
-def _forbidden(hidden: tuple[Path, ...], dataset: Source, run: _Run, request: Request) -> Forbidden:
+def _forbidden(hidden: tuple[Path, ...], dataset: Source, entry: _Entry, request: Request) -> Forbidden:
     """Test data, the loaders that could bring it, and other runs' results, which are measured on it.
 
     A plug-in file with both a method and its data keeps its own loader.
     """
     tables = (request.out / table for table in _TABLES)
     modules, paths = [PACKAGES["dataset"]], [*hidden, *tables, FOLDERS["dataset"]]
-    if dataset.module != run.method.module:
+    if dataset.module != entry.method.module:
         modules.append(dataset.module)
         if dataset.single:
             paths.append(Path(dataset.file))
@@ -281,7 +288,7 @@ def _forbidden(hidden: tuple[Path, ...], dataset: Source, run: _Run, request: Re
         tuple(path.absolute() for path in paths),
         tuple(modules),
         closed=tuple(request.out / directory_name(name) for name in (*PROFILES, request.profile.name)),
-        opened=(run.directory.path,),
+        opened=(entry.directory.path,),
     )
 
 

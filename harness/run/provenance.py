@@ -10,13 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.home import CHECKOUT
-from harness.run.backends.machine import cores
 
 _PACKAGES = ("nas-comparison-harness", "tensorflow", "keras", "autokeras", "numpy")
 
 
-def provenance(command: str) -> dict[str, Any]:
-    """What is the same for all runs of a command."""
+def provenance(command: str, cores: int) -> dict[str, Any]:
+    """What is the same for all runs of a command.
+
+    Args:
+        command: as it was given.
+        cores: of the back end.
+    """
     commit, dirty = _commit()
     return {
         "command": command,
@@ -27,7 +31,7 @@ def provenance(command: str) -> dict[str, Any]:
         "cpu": _cpu("model name") or platform.processor() or platform.machine(),
         # One name covers several generations, and kernels pick their order of summation by these.
         "cpu_details": ", ".join(_cpu(name) for name in ("cpu family", "model", "stepping", "cache size")),
-        "cores": cores(),
+        "cores": cores,
         "executable": Path(sys.executable).name,
     }
 

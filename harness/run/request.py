@@ -1,16 +1,20 @@
-"""What a command asks for, as a value."""
+"""What a command asks for, as a value, and how it is read from words or from Python values."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.core.budget import Budget
 from harness.core.errors import InputError
-from harness.run.profiles import Profile
+from harness.run.profiles import Profile, get_profile
 
 MOST_SEEDS = 1000
 _SEEDS = re.compile(r"^(\d{1,9})(?:-(\d{1,9}))?$")
+DEFAULT_DATA = Path("~/.cache/nas-harness")
+"""Where data sets are, unless the command says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,7 @@ class Request:
         out: directory of the records.
         data_root: directory of the data sets.
         space: ``native``: each method's own under the profile; else one for all.
-        workers: processes at the same time.
+        workers: runs at the same time; None leaves that to the back end.
         plugins: files with methods, data sets or spaces.
         retry_failed: whether failed runs are thrown away and done again.
     """
@@ -36,9 +40,77 @@ class Request:
     out: Path
     data_root: Path
     space: str = "native"
-    workers: int = 2
+    workers: int | None = None
     plugins: tuple[Path, ...] = ()
     retry_failed: bool = False
+
+
+def make_request(
+    *,
+    methods: str | Sequence[str] = "all",
+    datasets: str | Sequence[str] | None = None,
+    profile: str | Profile = "quick",
+    seeds: str | int | Iterable[int] | None = None,
+    budget: str | None = None,
+    space: str = "native",
+    out: str | Path = "runs",
+    data: str | Path = DEFAULT_DATA,
+    workers: int | None = None,
+    plugins: Iterable[str | Path] = (),
+    retry_failed: bool = False,
+) -> Request:
+    """A request, from words as on the command line or from the values that they stand for.
+
+    Args:
+        methods, datasets: ``"a,b"`` or ``["a", "b"]``; data sets default to the profile's.
+        profile: a name, or a profile of your own.
+        seeds: ``"0-9"``, ``3`` or ``range(10)``; default to the profile's.
+        budget: of each search, like ``"60s"`` or ``"50evals"``; defaults to the profile's.
+        space, workers, retry_failed: see :class:`Request`.
+        out, data, plugins: see :class:`Request`; ``~`` is the home directory.
+
+    Raises:
+        InputError: one of them cannot be read.
+    """
+    chosen = get_profile(profile) if isinstance(profile, str) else profile
+    if workers is not None and workers < 1:
+        raise InputError(f"{workers} workers do nothing; name at least one")
+    return Request(
+        methods=_names("method", methods),
+        datasets=_names("data set", datasets) if datasets else chosen.datasets,
+        profile=chosen.with_budget(Budget.parse(budget)) if budget else chosen,
+        seeds=chosen.seeds if seeds is None or seeds == "" else _seeds(seeds),
+        out=absolute_path(out),
+        data_root=absolute_path(data),
+        space=space,
+        workers=workers,
+        plugins=tuple(Path(plugin) for plugin in plugins),
+        retry_failed=retry_failed,
+    )
+
+
+def _names(what: str, given: str | Sequence[str]) -> tuple[str, ...]:
+    return parse_names(what, given) if isinstance(given, str) else _distinct(what, tuple(given), ", ".join(given))
+
+
+def _seeds(given: str | int | Iterable[int]) -> tuple[int, ...]:
+    return parse_seeds(given if isinstance(given, str) else str(given) if isinstance(given, int) else _listed(given))
+
+
+def _listed(seeds: Iterable[int]) -> str:
+    return ",".join(str(seed) for seed in seeds)
+
+
+def absolute_path(path: str | Path) -> Path:
+    """A path as a person writes it, with ``~`` for the home directory.
+
+    Raises:
+        InputError: there is no such home.
+    """
+    try:
+        return Path(path).expanduser().absolute()
+    except RuntimeError as error:  # there is no such user, or no home directory
+        raise InputError(f"'{path}' is nowhere on this machine; write the whole path") from error
 
 
 def parse_names(what: str, text: str) -> tuple[str, ...]:
@@ -47,7 +119,10 @@ def parse_names(what: str, text: str) -> tuple[str, ...]:
     Raises:
         InputError: nothing in it, or a name twice.
     """
-    names = tuple(word.strip() for word in text.split(",") if word.strip())
+    return _distinct(what, tuple(word.strip() for word in text.split(",") if word.strip()), text)
+
+
+def _distinct(what: str, names: tuple[str, ...], text: str) -> tuple[str, ...]:
     if not names:
         raise InputError(f"name at least one {what}")
     if len(set(names)) != len(names):

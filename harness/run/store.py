@@ -14,9 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import InputError
+from harness.core.evaluation import KerasConfig, Proposal
 from harness.core.files import replace_text
 from harness.core.names import directory_name
 from harness.core.record import Record
+from harness.core.space import Space
+from harness.run.backends.base import LOG, SCRATCH
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class RunDirectory:
 
     @property
     def progress(self) -> Path:
-        """For the screen; also adds up the time of interrupted attempts."""
+        """Adds up the time of interrupted attempts."""
         return self.path / "progress.json"
 
     @property
@@ -94,12 +97,12 @@ class RunDirectory:
     @property
     def log(self) -> Path:
         """What the child processes printed."""
-        return self.path / "log.txt"
+        return self.path / LOG
 
     @property
     def scratch(self) -> Path:
         """Working directory of the child processes; emptied before each."""
-        return self.path / "scratch"
+        return self.path / SCRATCH
 
     def stored_record(self) -> Record | None:
         """The record, if the run is over.
@@ -108,6 +111,40 @@ class RunDirectory:
             InputError: the file is corrupt.
         """
         return Record.read(self.record) if self.record.exists() else None
+
+    def check_inputs(self, wanted: dict[str, Any]) -> None:
+        """Compares what the run was started with, if it was.
+
+        Raises:
+            InputError: one of ``wanted`` was another, or the file is damaged.
+        """
+        if not self.inputs.exists():
+            return
+        stored = read_json(self.inputs)
+        for name, value in plain(wanted).items():
+            if stored.get(name) != value:
+                change = (
+                    f"{stored.get(name)} there, {value} here" if isinstance(value, str | int | float) else "changed"
+                )
+                raise InputError(
+                    f"{self.path} was made with another {name} ({change}); name another directory with --out"
+                )
+
+    def check_settings(self, method: str, stated: dict[str, Any]) -> None:
+        """Compares the hyper-parameters that a method's source states with those that the run has, if it has any.
+
+        Raises:
+            InputError: one has changed, or the file is damaged.
+        """
+        if not self.settings.exists():
+            return
+        stored = read_json(self.settings)
+        for name, value in plain(stated).items():
+            if name in stored and stored[name] != value:
+                raise InputError(
+                    f"{self.path} was made with {name}={stored[name]} of '{method}', now {value}; "
+                    "name another directory with --out"
+                )
 
 
 def write_json(path: Path, value: Any, *, durable: bool = True) -> None:
@@ -163,3 +200,17 @@ def write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
 def line(row: dict[str, Any]) -> str:
     """One row as a line."""
     return json.dumps(row, sort_keys=True) + "\n"
+
+
+def proposal_to_json(proposal: Proposal) -> dict[str, str]:
+    """A proposal as ``search.json`` has it."""
+    if isinstance(proposal, KerasConfig):
+        return {"name": proposal.name, "json": proposal.json, "text": str(proposal)}
+    return {"text": proposal.text}
+
+
+def proposal_from_json(stored: dict[str, str], space: Space) -> Proposal:
+    """The proposal that a search has stored."""
+    if "json" in stored:
+        return KerasConfig(stored["name"], stored["json"])
+    return space.parse(stored["text"])

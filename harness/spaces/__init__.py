@@ -49,11 +49,11 @@ _SIZED: dict[str, tuple[int, Callable[[str, int], Space]]] = {
     "macro": (3, MacroSpace),
     "chain": (3, lambda name, n: ConvChainSpace(name, n, pools=(n // 3, 2 * n // 3))),
 }
-"""Spaces that also come in other sizes: the smallest one, and how to make one of ``n`` nodes, blocks or layers."""
+"""Spaces that exist in other sizes too: the smallest size, and the space of ``n`` nodes, blocks or layers."""
 
 
 def names() -> dict[str, str]:
-    """Built-in spaces with genotypes, and one line about each."""
+    """The built-in spaces with genotypes, with one line about each."""
     return {name: line for name, (line, _) in _FIXED.items()}
 
 
@@ -64,8 +64,8 @@ def get_space(name: str) -> Space:
     nodes a cell, ``nasnet-N`` with N blocks a cell and ``pnas-N`` with at most N; ``qchain-N`` and ``block-N`` have N
     layers at most, ``morph-N`` and ``eas-N`` N convolutions a block at most; ``hierarchical-N`` has N motifs of three
     nodes in a cell of four. A chain of another depth than the paper's 15 has fixed 2x2 max poolings after a third and
-    two thirds of its layers, as the paper's third experiment has them. ``keras`` is for methods that propose Keras
-    models and not genotypes, ``published`` names published networks.
+    two thirds of its layers, as in the paper's third experiment. ``keras`` is for methods that propose Keras models
+    instead of genotypes; ``published`` is the space of the published networks.
 
     Raises:
         InputError: no such space.

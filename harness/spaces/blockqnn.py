@@ -1,12 +1,13 @@
-"""The space of BlockQNN (Zhong et al., CVPR 2018): a block of layers in Network Structure Code, repeated all over.
+"""The space of BlockQNN (Zhong et al., CVPR 2018): a block of layers, which the network repeats.
 
-A layer's code is five numbers (index, type, kernel, predecessor, second predecessor): convolution 1 with kernel 1, 3,
-5; max pooling 2 and average pooling 3 with kernel 1, 3; identity 4; addition 5 and concatenation 6 of two different
-layers; terminal 7, which is not the first. A predecessor is an earlier layer's index or 0, the block's input.
-Convolutions are rectified before and normalised after. The outputs of layers that no layer reads are concatenated.
+The paper writes a layer as five numbers, its Network Structure Code: index, type, kernel, predecessor, second
+predecessor. The types are: 1 convolution with kernel 1, 3 or 5; 2 max pooling and 3 average pooling with kernel 1 or 3;
+4 identity; 5 addition and 6 concatenation of two different layers; 7 the terminal code, which cannot be the first. A
+predecessor is the index of an earlier layer, or 0 for the block's input. A convolution has a ReLU before it and a
+normalisation after it. The outputs of layers that no layer reads are concatenated.
 
-Deviation: the longest block, 23 layers, is from memory of the paper. A concatenation inside a block is brought back to
-its width at once, by a 1x1 convolution of each part whose results are added: a 1x1 convolution of the whole is such a
+Deviations: the longest block, 23 layers, is from memory of the paper. After a concatenation inside a block each part
+gets a 1x1 convolution to the block's width, and the results are added: a 1x1 convolution of the concatenation is such a
 sum.
 """
 
@@ -52,20 +53,20 @@ class BlockLayer:
 
 
 def layers_at(index: int) -> list[BlockLayer]:
-    """What layer number ``index`` can be, besides the end."""
+    """All layers that can have this index, without the terminal code."""
     single = [BlockLayer(op, (read,)) for op in TYPES if op not in _PAIRS for read in range(index)]
     return single + [BlockLayer(op, pair) for op in _PAIRS for pair in combinations(range(index), 2)]
 
 
 class BlockSpace(Space):
-    """Blocks, and the walk that writes one down layer by layer; one choice per layer.
+    """Blocks, with one choice per layer, and the decision process that builds them layer by layer.
 
     Args:
         layers: the most that a block can have.
     """
 
     start = (0, 0)
-    """Number of layers so far, and the last one's option: what BlockQNN's learner knows."""
+    """A state of the process: the number of layers so far and the option of the last one."""
 
     def __init__(self, name: str = "block", layers: int = 23) -> None:
         self.name = name
@@ -80,13 +81,13 @@ class BlockSpace(Space):
         return range(len(self.choices[state[0]]))
 
     def after(self, state: tuple[int, int], action: int) -> tuple[int, int] | None:
-        """The state behind an option, or None where the block is over."""
+        """The state after an option, or None if the block is complete."""
         index = state[0] + 1
         over = index == len(self.choices) or action == len(self._layers[state[0]])
         return None if over else (index, action)
 
     def complete(self, actions: Sequence[int]) -> Genotype:
-        """The genotype of a block that is over."""
+        """The genotype of a complete block."""
         return self.genotype((*actions, *(len(known) for known in self._layers[len(actions) :])))
 
     def read(self, genotype: Genotype) -> list[BlockLayer]:
@@ -99,7 +100,7 @@ class BlockSpace(Space):
         return layers
 
     def codes(self, genotype: Genotype) -> list[Code]:
-        """The Network Structure Codes of a block, with the terminal one if there is room for it."""
+        """The Network Structure Codes of a block; the terminal one is left out after the largest number of layers."""
         codes = []
         for index, layer in enumerate(self.read(genotype), start=1):
             kind, kernel = TYPES[layer.op]
@@ -113,7 +114,7 @@ class BlockSpace(Space):
         """The genotype of a block in the paper's notation.
 
         Raises:
-            InputError: a code that is none, or a predecessor that does not come before.
+            InputError: a code does not exist, or its predecessor is not an earlier layer.
         """
         names = {numbers: op for op, numbers in TYPES.items()}
         actions: list[int] = []
@@ -131,9 +132,8 @@ class BlockSpace(Space):
     def decode(self, genotype: Genotype, size: Size) -> CellStack:
         """Three stages of ``size.layers // 3`` blocks (at least one) with a 2x2 max pooling between two stages.
 
-        A block is a cell that reads the last one only, through a 1x1 convolution to the width of its stage. After a
-        concatenation another one does the same, so that all layers have that width: for two layers it is the sum of one
-        1x1 convolution each.
+        A block is a cell that reads only the cell before it, through a 1x1 convolution to the width of its stage. All
+        layers of the block have this width: a concatenation becomes the sum of one 1x1 convolution of each part.
         """
         edges = []
         for node, layer in enumerate(self.read(genotype), start=2):

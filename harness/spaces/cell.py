@@ -33,15 +33,13 @@ def stacked(normal: Cell, reduction: Cell, size: Size) -> CellStack:
 
 
 class PairCellSpace(Space):
-    """Cells whose nodes add two operations on any two earlier nodes: per node ``in0, op0, in1, op1``.
+    """Cells whose nodes add two operations on any two earlier nodes; per node the choices ``in0, op0, in1, op1``.
 
     Args:
         nodes: computed nodes per cell.
         operations: candidates.
         name: the space's name in genotypes.
     """
-
-    inputs = 2
 
     def __init__(self, name: str, nodes: int, operations: tuple[str, ...]) -> None:
         self.name, self.nodes, self.operations = name, nodes, operations
@@ -56,8 +54,8 @@ class PairCellSpace(Space):
         self.choices = tuple(choices)
 
     def cells(self, genotype: Genotype) -> tuple[Cell, Cell]:
-        """The normal and the reduction cell; what nobody reads is concatenated."""
-        options = [self.option(genotype, place) for place in range(len(self.choices))]
+        """The normal and the reduction cell; the outputs of nodes that no node reads are concatenated."""
+        options = self.options(genotype)
         half = 4 * self.nodes
         return self._cell(options[:half]), self._cell(options[half:])
 
@@ -66,10 +64,10 @@ class PairCellSpace(Space):
         for i in range(self.nodes):
             in0, op0, in1, op1 = options[4 * i : 4 * i + 4]
             edges += [Edge(int(str(in0)), i + 2, str(op0)), Edge(int(str(in1)), i + 2, str(op1))]
-        return Cell(2, self.nodes + 2, tuple(edges), unread(self.nodes + 2, edges))
+        return Cell(INPUTS, self.nodes + 2, tuple(edges), unread(self.nodes + 2, edges))
 
 
 def unread(nodes: int, edges: list[Edge]) -> tuple[int, ...]:
-    """Nodes that no edge starts from, inputs included: ENAS micro's loose ends."""
+    """The nodes that no edge starts from, inputs included: ENAS micro's loose ends."""
     read = {edge.source for edge in edges}
     return tuple(node for node in range(nodes) if node not in read)

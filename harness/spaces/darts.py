@@ -34,8 +34,6 @@ class CellSpace(Space):
         name: the space's name in genotypes.
     """
 
-    inputs = 2
-
     def __init__(self, name: str = "cell", nodes: int = 4, operations: tuple[str, ...] = DARTS_OPERATIONS[1:]) -> None:
         self.name, self.nodes, self.operations = name, nodes, operations
         choices: list[Choice] = []
@@ -50,7 +48,7 @@ class CellSpace(Space):
 
     def decode(self, genotype: Genotype, size: Size) -> CellStack:
         """Twenty cells and 36 channels give the network of DARTS' evaluation."""
-        options = [self.option(genotype, place) for place in range(len(self.choices))]
+        options = self.options(genotype)
         normal, reduction = (self._cell(options[i * 3 * self.nodes :]) for i in range(2))
         return stacked(normal, reduction, size)
 
@@ -65,13 +63,13 @@ class CellSpace(Space):
     def from_edges(self, normal: list[tuple[str, int]], reduction: list[tuple[str, int]]) -> Genotype:
         """The genotype of a cell pair in DARTS' notation: two ``(operation, input)`` entries per node, in order.
 
-        The order of a node's two entries does not matter to the function and is normalised by input.
+        The order of a node's two entries does not change the function; the genotype has them sorted by input.
         """
         picks: list[int] = []
         for i, cell in enumerate((normal, reduction)):
             for node in range(self.nodes):
                 pair = sorted(cell[2 * node : 2 * node + 2], key=lambda entry: entry[1])
-                place = (i * self.nodes + node) * 3
-                picks.append(self.choices[place].options.index(tuple(source for _, source in pair)))
+                position = (i * self.nodes + node) * 3
+                picks.append(self.choices[position].options.index(tuple(source for _, source in pair)))
                 picks += [self.operations.index(op) for op, _ in pair]
         return self.genotype(tuple(picks))

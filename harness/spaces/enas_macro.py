@@ -1,6 +1,6 @@
 """ENAS' macro space (Pham et al., ICML 2018): per layer an operation and one bit per earlier layer.
 
-Twelve layers and six operations: 6^12 * 2^66, about 1.6e29 networks; the code has 78 integers.
+Twelve layers and six operations have 6^12 * 2^66 networks, about 1.6e29; a genotype has 78 picks.
 """
 
 from __future__ import annotations
@@ -28,15 +28,10 @@ class MacroSpace(Space):
     def decode(self, genotype: Genotype, size: Size) -> MacroStack:
         """``size.layers`` is ignored: the depth belongs to the space."""
         edges: list[Edge] = []
-        place = 0
+        options = iter(self.options(genotype))
         for layer in range(1, self.layers + 1):
-            edges.append(Edge(layer - 1, layer, str(self.option(genotype, place))))
-            edges += [
-                Edge(earlier, layer, "skip")
-                for earlier in range(1, layer)
-                if self.option(genotype, place + earlier) == 1
-            ]
-            place += layer
+            edges.append(Edge(layer - 1, layer, str(next(options))))
+            edges += [Edge(earlier, layer, "skip") for earlier in range(1, layer) if next(options) == 1]
         graph = Cell(1, self.layers + 1, tuple(edges), (self.layers,))
         halves = tuple(sorted({max(1, self.layers // 3), max(1, 2 * self.layers // 3)}))
         return MacroStack(graph, size.channels, halves, size.stem_stride)

@@ -1,7 +1,6 @@
-"""The space of methods that propose Keras models and not genotypes: it has no choices.
+"""The space of methods that propose Keras models instead of genotypes: it has no choices.
 
-AutoKeras brings a search space of its own. Its proposals are :class:`~harness.core.evaluation.KerasConfig` values; this
-space only says so, and keeps every genotype out.
+AutoKeras has a search space of its own and proposes :class:`~harness.core.evaluation.KerasConfig` values.
 """
 
 from __future__ import annotations
@@ -16,15 +15,15 @@ if TYPE_CHECKING:
 
 
 class KerasSpace(Space):
-    """Nothing to sample and nothing to decode."""
+    """A space without genotypes."""
 
     name = "keras"
     choices = ()
 
     def sample(self, rng: np.random.Generator) -> NoReturn:
-        """Raises InputError: only a method with a space of its own can search here."""
+        """Raises InputError: there are no genotypes."""
         raise InputError(f"the space '{self.name}' has no genotypes to draw; it is for methods that bring Keras models")
 
     def decode(self, genotype: Genotype, size: Size) -> NoReturn:
-        """Raises InputError: a genotype never comes from here."""
+        """Raises InputError: there are no genotypes."""
         raise InputError(f"the space '{self.name}' has no genotypes, so that there is nothing to decode")

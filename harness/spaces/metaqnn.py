@@ -1,13 +1,14 @@
 """The space of MetaQNN (Baker et al., ICLR 2017): plain chains of convolutions, poolings and fully connected layers.
 
-Eighteen layers at most; each is one of 20: a convolution (size 1, 3, 5; 64 to 512 filters), a max pooling (size 5, 3, 2
-with stride 3, 2, 2), a fully connected layer (512, 256, 128 units), global average pooling, or the end. Which of them
-may follow depends on the layers before and on how small the image has become. What may not is left out of the network,
-so that every genotype names one; a learner that asks for the legal layers never meets this rule.
+A chain has at most eighteen layers. There are 20 layers to choose from: convolutions (size 1, 3, 5; 64 to 512 filters),
+max poolings (size 5, 3, 2 with stride 3, 2, 2), fully connected layers (512, 256, 128 units), global average pooling,
+and the end. Which of them are legal depends on the layers before and on the size of the image. Illegal layers of a
+genotype are left out of its network, so that every genotype has a network; a method that asks for the legal layers
+never needs this rule.
 
-Deviations: batch normalisation behind every convolution and fully connected layer, because all networks are trained by
-one recipe, and no dropout. The image's size is that of a CIFAR image whatever the data set; a pooling never goes below
-one pixel.
+Deviations: batch normalisation after every convolution and fully connected layer, because all networks are trained by
+one recipe, and no dropout. The rules start from the size of a CIFAR image whatever the data set; a pooling leaves at
+least one pixel.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from harness.core.primitives import Conv, Flatten, FloorPool, Norm, Pool, Relu
 from harness.core.space import Choice, Genotype, Size, Space
 
 SIDE = 32
-"""Pixels that the rules think of at the start of a chain; a genotype is legal or not whatever the data set."""
+"""Height and width at the start of a chain, in the rules; the data set does not matter, so the rules are the same."""
 FULL_CHANNELS = 64
 """Size at which a chain has its full numbers of filters and units: those of its narrowest convolution."""
 MOST_DENSE = 2
@@ -56,14 +57,15 @@ _OPTIONS = tuple(LAYERS.values())
 
 @dataclass(frozen=True)
 class ChainState:
-    """What is known between two layers, as MetaQNN's learner knows it: the image's size only roughly.
+    """A state of MetaQNN's decision process; it knows the size of the image only as one of three classes.
 
     Args:
         depth: layers so far.
-        last: the last one.
+        last: the last layer.
         dense: fully connected layers so far.
-        bucket: 8, 4 or 1 for a side above 7, above 3, or below. The rules compare windows with this number.
-        side: pixels; states that differ in nothing else are the same one.
+        bucket: the class of the size: 8 for more than 7 pixels, 4 for more than 3, else 1. The rules compare the size
+            of a window with this number.
+        side: height and width in pixels; states that differ only in this are equal.
     """
 
     depth: int
@@ -91,7 +93,7 @@ class ChainState:
                 return True
 
     def then(self, layer: ChainLayer) -> ChainState:
-        """The state behind ``layer``."""
+        """The state after ``layer``."""
         side = floor_pooled(self.side, layer.size, layer.amount) if layer.kind == "pool" else self.side
         return ChainState(self.depth + 1, layer, self.dense + (layer.kind == "dense"), _bucket(side), side)
 
@@ -101,7 +103,7 @@ def _bucket(side: int) -> int:
 
 
 class LayerChainSpace(Space):
-    """MetaQNN's chains, and the walk through the legal ones.
+    """MetaQNN's chains, and the decision process of the legal ones.
 
     Args:
         layers: the most that a chain can have.
@@ -114,21 +116,21 @@ class LayerChainSpace(Space):
         self.choices = tuple(Choice(str(layer), tuple(LAYERS), kind="layer") for layer in range(1, layers + 1))
 
     def actions(self, state: ChainState) -> Sequence[int]:
-        """The options that may come next; the end always may."""
+        """The legal options of the next layer; the end is always one."""
         return [number for number, layer in enumerate(_OPTIONS) if state.allows(layer)]
 
     def after(self, state: ChainState, action: int) -> ChainState | None:
-        """The state behind a legal option, or None where the chain is over."""
+        """The state after a legal option, or None if the chain is complete."""
         following = state.then(_OPTIONS[action])
         return None if following.last.kind == "end" or following.depth == len(self.choices) else following
 
     def complete(self, actions: Sequence[int]) -> Genotype:
-        """The genotype of a chain that is over."""
+        """The genotype of a complete chain."""
         end = len(_OPTIONS) - 1
         return self.genotype((*actions, *[end] * (len(self.choices) - len(actions))))
 
     def read(self, genotype: Genotype) -> Iterator[ChainLayer]:
-        """The layers of the network: up to the end, without those that may not stand where they do."""
+        """The layers of the network: those before the end, without the illegal ones."""
         state = self.start
         for pick in genotype.picks:
             layer = _OPTIONS[pick]
@@ -157,5 +159,5 @@ class LayerChainSpace(Space):
                     x = x if last == "dense" else layers.add(x, Flatten())
                     x = layers.add(x, Conv(1, 1, width), Norm(), Relu())
             last = layer.kind
-        # The classifier averages over the image, so that a single pixel is left as it is.
+        # The classifier averages over the image, which does not change a single pixel.
         return layers.graph(x if last in ("dense", "global") else layers.add(x, Flatten()))

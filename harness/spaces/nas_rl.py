@@ -1,8 +1,9 @@
 """The space of Zoph & Le (ICLR 2017): a chain of convolutions with skip connections by anchor points.
 
-Per layer: filter height, width, number of filters, optionally the two strides, then one bit per earlier layer. Fifteen
-layers without strides: 2^195, about 5e58 networks. Repair rules of section 3.3: a layer without inputs reads the image;
-outputs that nobody reads are concatenated before the classifier; smaller inputs are padded with zeros.
+The choices of a layer are filter height, filter width, number of filters, optionally the two strides, and one bit per
+earlier layer. Fifteen layers without strides have 2^195 networks, about 5e58. Section 3.3 of the paper repairs them: a
+layer without inputs reads the image; outputs that no layer reads are concatenated before the classifier; smaller inputs
+are padded with zeros.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ SIZES = (1, 3, 5, 7)
 FILTERS = (24, 36, 48, 64)
 STRIDES = (1, 2, 3)
 FULL_CHANNELS = 32
-"""Size at which a chain has its full filter numbers: half of the largest, as cells concatenate what they add."""
+"""The ``size.channels`` at which a chain has the paper's filters; below it, they shrink in proportion."""
 
 
 @dataclass(frozen=True)
 class ConvLayer:
-    """One layer of a chain, as the genotype says it; ``inputs`` are earlier layers, 1-based, before repair."""
+    """One layer of a chain, before the repair; ``inputs`` are the numbers of earlier layers, from 1."""
 
     height: int
     width: int
@@ -57,8 +58,8 @@ class ConvChainSpace(Space):
         self.choices = tuple(choices)
 
     def read(self, genotype: Genotype) -> list[ConvLayer]:
-        """The layers that a genotype lists, before the repair rules."""
-        values = iter(int(str(self.option(genotype, place))) for place in range(len(self.choices)))
+        """The layers of a genotype, before the repair."""
+        values = iter(int(str(option)) for option in self.options(genotype))
         layers = []
         for layer in range(1, self.layers + 1):
             height, width, filters = next(values), next(values), next(values)

@@ -24,17 +24,17 @@ class NasBench201Space(Space):
     def decode(self, genotype: Genotype, size: Size) -> ResidualStages:
         """Three stages of ``size.layers // 3`` cells (at least one); the benchmark has 15 layers and 16 channels."""
         edges = tuple(
-            Edge(source, target, str(self.option(genotype, place)))
-            for place, (source, target) in enumerate(NB201_EDGES)
-            if self.option(genotype, place) != "none"
+            Edge(source, target, str(op))
+            for op, (source, target) in zip(self.options(genotype), NB201_EDGES, strict=True)
+            if op != "none"
         )
         return ResidualStages(Cell(1, 4, edges, (3,)), size.channels, max(1, size.layers // 3), size.stem_stride)
 
     def to_official(self, genotype: Genotype) -> str:
         """The benchmark's own string, ``|op~0|+|op~0|op~1|+|op~0|op~1|op~2|``."""
         nodes: dict[int, list[str]] = {1: [], 2: [], 3: []}
-        for place, (source, target) in enumerate(NB201_EDGES):
-            nodes[target].append(f"{self.option(genotype, place)}~{source}")
+        for op, (source, target) in zip(self.options(genotype), NB201_EDGES, strict=True):
+            nodes[target].append(f"{op}~{source}")
         return "+".join(f"|{'|'.join(words)}|" for words in nodes.values())
 
     def from_official(self, text: str) -> Genotype:
@@ -43,10 +43,10 @@ class NasBench201Space(Space):
         Raises:
             InputError: not such a string.
         """
-        found = re.findall(r"([a-z_0-9]+)~(\d)", text)
-        if len(found) != len(NB201_EDGES) or any(op not in NB201_OPERATIONS for op, _ in found):
+        entries = re.findall(r"([a-z_0-9]+)~(\d)", text)
+        if len(entries) != len(NB201_EDGES) or any(op not in NB201_OPERATIONS for op, _ in entries):
             raise InputError(f"'{text}' is no NAS-Bench-201 architecture string")
-        genotype = self.genotype(tuple(NB201_OPERATIONS.index(op) for op, _ in found))
+        genotype = self.genotype(tuple(NB201_OPERATIONS.index(op) for op, _ in entries))
         if self.to_official(genotype) != text:
             raise InputError(f"'{text}' is no NAS-Bench-201 architecture string")
         return genotype

@@ -1,14 +1,14 @@
 """NASNet's and PNAS' spaces: cells of blocks, each of which combines two operations on two earlier states.
 
-``NasNetSpace`` (Zoph et al., CVPR 2018): a normal and a reduction cell of five blocks; per block two inputs, two of
-thirteen operations and how to combine the results, 50 decisions in all. ``PnasSpace`` (Liu et al., ECCV 2018): one cell
-of up to five blocks, also where the image shrinks, eight operations, always added. States 0 and 1 are the outputs of
-the cell before the previous and of the previous one, as in the other cell spaces; blocks follow in order. The outputs
-of blocks that no block reads are concatenated; a cell input that nobody reads is left out.
+``NasNetSpace`` (Zoph et al., CVPR 2018) has a normal and a reduction cell of five blocks. A block has two inputs, two
+of thirteen operations, and a way to combine their results: 50 decisions in all. ``PnasSpace`` (Liu et al., ECCV 2018)
+has one cell of up to five blocks, which also serves as the reduction cell, eight operations, and always adds. State 0
+is the output of the cell before the last, state 1 that of the last cell, and the others are the outputs of the blocks
+in order. The outputs of blocks that no block reads are concatenated; an unread input of the cell is left out.
 
-Deviation: a concatenation is brought back to the cell's width at once, by 1x1 convolutions (ReLU, convolution, BN) of
-its two halves whose results are added, because a 1x1 convolution of a concatenation is a sum of two; the papers' widths
-grow and are adapted where the state is read.
+Deviation: in the papers a concatenation makes a state wider, and its readers adapt it. Here each half of it gets a 1x1
+convolution (ReLU, convolution, BN) to the cell's width at once, and the two results are added, which equals one 1x1
+convolution of the concatenation except that each half has a normalisation of its own.
 """
 
 from __future__ import annotations
@@ -73,13 +73,13 @@ class NasNetSpace(Space):
 
     def decode(self, genotype: Genotype, size: Size) -> CellStack:
         """Three stages of N normal cells with a reduction cell between two are ``3 N + 2`` layers."""
-        options = [self.option(genotype, place) for place in range(len(self.choices))]
+        options = self.options(genotype)
         half = 5 * self.blocks
         return replace(stacked(_cell(options[:half]), _cell(options[half:]), size), style="nasnet")
 
 
 class PnasSpace(Space):
-    """The number of blocks, then ``in0, in1, op0, op1`` of each; what stands behind the last block means nothing.
+    """The number of blocks, then ``in0, in1, op0, op1`` of each; picks beyond that number of blocks have no effect.
 
     Args:
         blocks: the most that a cell may have.
@@ -98,10 +98,9 @@ class PnasSpace(Space):
 
     def decode(self, genotype: Genotype, size: Size) -> CellStack:
         """As NASNet's, with the same cell everywhere."""
-        options: list[Option] = []
-        for place in range(1, 1 + 4 * (genotype.picks[0] + 1), 4):
-            options += [*(self.option(genotype, place + slot) for slot in range(4)), "add"]
-        cell = _cell(options)
+        options = self.options(genotype)[1:]
+        used = genotype.picks[0] + 1
+        cell = _cell([option for block in range(used) for option in (*options[4 * block : 4 * block + 4], "add")])
         return replace(stacked(cell, cell, size), style="nasnet")
 
 
@@ -115,12 +114,12 @@ def _block_choices(cell: str, block: int, operations: tuple[str, ...]) -> list[C
 
 
 def _cell(options: Sequence[Option]) -> Cell:
-    """The graph of blocks that are written as five options each."""
+    """The graph of a list of blocks, five options each."""
     state_nodes = list(range(INPUTS))  # the node that holds a state: a concatenation has two nodes of its own
     edges: list[Edge] = []
     nodes, read = INPUTS, set()
-    for place in range(0, len(options), 5):
-        in0, in1, op0, op1, combine = options[place : place + 5]
+    for begin in range(0, len(options), 5):
+        in0, in1, op0, op1, combine = options[begin : begin + 5]
         sources = [state_nodes[int(str(state))] for state in (in0, in1)]
         read |= set(sources)
         targets = [nodes, nodes] if combine == "add" else [nodes, nodes + 1]

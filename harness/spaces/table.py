@@ -1,4 +1,4 @@
-"""The space of a user's own table: its columns are the choices; it names no networks."""
+"""The space of a user's own table: the columns are the choices, and there are no networks to build."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ class TableSpace(Space):
         self.choices = tuple(choices)
 
     def decode(self, genotype: Genotype, size: Size) -> NoReturn:
-        """Raises :class:`InputError`: nobody has said what the words mean."""
+        """Raises :class:`InputError`: a table says nothing about networks."""
         raise InputError(f"'{genotype}' belongs to a table and names no network that could be built")

@@ -1,4 +1,4 @@
-"""Adam for NumPy arrays."""
+"""Adam for NumPy arrays (Kingma & Ba, ICLR 2015)."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ Arrays = Sequence[NDArray[Any]]
 
 
 class Adam:
-    """Adam (Kingma & Ba, ICLR 2015) with its usual constants, downhill.
+    """Adam with its usual constants, minimising.
 
     Args:
-        values: changed in place.
+        values: the arrays that every step changes.
     """
 
     def __init__(self, values: Arrays) -> None:
@@ -24,7 +24,7 @@ class Adam:
         self._squares = [np.zeros_like(value) for value in values]
 
     def descend(self, gradients: Arrays, rate: float) -> None:
-        """One step of learning rate ``rate``; ``gradients`` have the shapes of the values."""
+        """One gradient step with learning rate ``rate``; ``gradients`` have the shapes of the values."""
         self._steps += 1
         shrink_mean, shrink_square = 1 - 0.9**self._steps, 1 - 0.999**self._steps
         moments = zip(self._values, gradients, self._means, self._squares, strict=True)

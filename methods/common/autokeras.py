@@ -1,8 +1,8 @@
 """AutoKeras' search space, oracle and tuner loop, with the harness' data, budget and log.
 
-AutoKeras owns the graph of blocks, the fixed starts, the greedy oracle, the compiled optimiser and the loop over
-trials. What a trial does is replaced: it trains on the task's batches, charges every step, is logged as an evaluation
-and proposes its model if it is the best. See :mod:`harness.methods.autokeras` for why.
+AutoKeras provides the graph of blocks, the fixed starts, the greedy oracle, the compiled optimiser and the loop over
+trials. A trial itself is replaced: it trains on the task's batches, charges every gradient step, is logged as an
+evaluation and proposes its model if it is the best. See :mod:`harness.methods.autokeras` for the reasons.
 """
 
 from __future__ import annotations
@@ -25,19 +25,16 @@ from autokeras.tuners.task_specific import ImageClassifierTuner
 from keras_tuner.engine.trial import Trial
 from keras_tuner.errors import FailedTrialError
 
-from harness.core.budget import BudgetSpent
-from harness.core.evaluation import Evaluation, KerasConfig
-from harness.core.seeds import derive_seed
-from harness.core.task import Task
+from harness import BudgetSpent, Evaluation, KerasConfig, Task, derive_seed
 
 from .autokeras_data import BATCH, Data
 
 STOP_AFTER = {"patience": 10, "min_delta": 1e-4}
 """The early stopping on the validation loss that AutoKeras adds by default."""
 FAILURES = 50
-"""Consecutive failed trials that end the search. Keras Tuner's 3 is too few here: two of the three starts may fail."""
+"""Consecutive failed trials that end the search. Keras Tuner's 3 is too few: two of the three starts may fail."""
 TRIALS = 10_000
-"""More than any budget allows: the budget ends a search, not the number of trials."""
+"""More trials than any budget allows, so that the budget ends a search."""
 
 _IMAGE, _HEAD = "image_block_1", "classification_head_1"
 _NETWORKS = {"resnet": "res_net_block_1", "xception": "xception_block_1", "efficient": "efficient_net_block_1"}
@@ -45,7 +42,7 @@ _NETWORKS = {"resnet": "res_net_block_1", "xception": "xception_block_1", "effic
 
 @dataclass(frozen=True)
 class Limits:
-    """What bounds a trial; see the fields of :class:`harness.methods.autokeras.AutoKeras`."""
+    """The limits of a trial; see the fields of :class:`harness.methods.autokeras.AutoKeras`."""
 
     epochs: int
     images: int
@@ -54,7 +51,7 @@ class Limits:
 
 
 def search(task: Task, limits: Limits) -> None:
-    """Runs AutoKeras until the budget is spent; the global generators are left as they were."""
+    """Runs AutoKeras until the budget is spent; the global generators have their old states afterwards."""
     with _global_generators(), warnings.catch_warnings(), tempfile.TemporaryDirectory() as directory:
         warnings.filterwarnings("ignore", category=DeprecationWarning)
         trials = Trials(task, limits)
@@ -80,7 +77,7 @@ def search(task: Task, limits: Limits) -> None:
 
 @contextlib.contextmanager
 def _global_generators() -> Iterator[None]:
-    """Puts the global generators back: AutoKeras' oracle and Keras' initialisers draw from them."""
+    """Restores the global generators at the end: AutoKeras' oracle and Keras' initialisers draw from them."""
     plain, legacy = random.getstate(), np.random.get_state()  # noqa: NPY002
     try:
         yield
@@ -93,7 +90,7 @@ class NormalisedImages(ak.ImageInput):
     """Float images as the harness feeds them: no cast, no normalisation and no augmentation inside the network."""
 
     def build(self, hp: Any, inputs: Any = None) -> Any:
-        """The input itself: AutoKeras' cast is a custom layer that the stored JSON could not bring back."""
+        """The input itself: AutoKeras' cast is a custom layer, which cannot be loaded from the stored JSON."""
         return inputs
 
     def get_block(self) -> ak.ImageBlock:
@@ -102,16 +99,16 @@ class NormalisedImages(ak.ImageInput):
 
 
 class Head(ak.ClassificationHead):
-    """Softmax over all classes, also over two; ``multi_label`` makes AutoKeras accept two one-hot columns."""
+    """Softmax over the classes, also if there are two; ``multi_label`` makes AutoKeras accept two one-hot columns."""
 
     shape: tuple[int, ...]
 
     def infer_loss(self) -> keras.losses.Loss:
-        """AutoKeras takes binary cross-entropy for two classes or several labels."""
+        """Categorical cross-entropy; AutoKeras would take the binary one for two classes or several labels."""
         return keras.losses.CategoricalCrossentropy()
 
     def build(self, hp: Any, inputs: Any = None) -> Any:
-        """With plain integers in the shape: Keras 3.13 and later refuse NumPy's as the width of a dense layer."""
+        """Makes the shape plain integers: Keras 3.13 and later refuse NumPy's as the width of a dense layer."""
         self.shape = tuple(int(length) for length in self.shape)
         return super().build(hp, inputs)
 
@@ -120,7 +117,7 @@ class BudgetedTuner(ImageClassifierTuner):
     """AutoKeras' image classification tuner without checkpoints and without the final fit.
 
     Args:
-        trials: what runs a trial.
+        trials: runs the trials.
         largest: AutoKeras' ``max_model_size``, for trials only: the default network, which is built once to register
             its hyper-parameters, may be larger.
     """
@@ -141,11 +138,11 @@ class BudgetedTuner(ImageClassifierTuner):
         super(AutoTuner, self).search(verbose=0)
 
     def pre_create_trial(self) -> None:
-        """Each trial starts from its own seeds, so that a trial read from the log need not be run again."""
+        """Gives each trial seeds of its own, so that a resumed search need not run the logged trials again."""
         self._trials.begin()
 
     def run_trial(self, trial: Trial, *_: Any, **__: Any) -> dict[str, float]:
-        """Trains one model; a failure is reported the way the oracle understands."""
+        """Trains one model; a failure becomes the exception that the oracle expects."""
         parameters = trial.hyperparameters
         evaluation = self._trials.run(parameters.values, lambda: self._try_build(parameters))
         if evaluation.failure:
@@ -207,7 +204,7 @@ class Trials:
     def _trained(
         self, label: str, values: Mapping[str, Any], build: Callable[[], keras.Model], charge: _Charge
     ) -> Evaluation:
-        """Runs a trial; the curve ends at the best epoch, whose weights AutoKeras would keep."""
+        """Runs a trial; its curve ends at the best epoch, whose weights AutoKeras would keep."""
         began, meter = time.perf_counter(), self._task.meter
         steps, failure = meter.steps, ""
         try:
@@ -243,11 +240,11 @@ class Trials:
 
 
 class _Charge(keras.callbacks.Callback):
-    """Charges a trial step by step and keeps its validation accuracies.
+    """Charges every gradient step of a trial and keeps its validation accuracies.
 
     Args:
         task: of the search.
-        share: of the budget; a trial that has used it stops training and is validated as it is.
+        share: of the budget; a trial that has spent it stops and is validated.
     """
 
     def __init__(self, task: Task, share: float) -> None:
@@ -257,16 +254,16 @@ class _Charge(keras.callbacks.Callback):
         self.curve: list[float] = []
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Raises BudgetSpent before the step that does not fit."""
+        """Raises BudgetSpent before a gradient step that does not fit."""
         self._task.step()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Ends the training when the trial's share, or the last counted step, is used up."""
+        """Ends the training when the trial's share of the budget, or the whole counted budget, is spent."""
         if self._task.meter.spent >= self._until:
             self.model.stop_training = True
 
     def on_test_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """A validation takes seconds but no gradient steps: after the last step of a counted budget it still runs."""
+        """Raises BudgetSpent if no time is left; in counted budgets a validation is free and always runs."""
         if not self._task.meter.budget.counted:
             self._task.meter.check()
 
@@ -286,7 +283,7 @@ def _network(values: Mapping[str, Any]) -> str:
 
 
 def _to_json(model: keras.Model) -> str:
-    """The architecture alone: without the optimiser and the losses that AutoKeras compiled it with."""
+    """The architecture alone, without the optimiser and the losses that AutoKeras compiled."""
     config = json.loads(model.to_json())
     for name in ("compile_config", "build_config"):
         config.pop(name, None)

@@ -1,4 +1,4 @@
-"""What AutoKeras' trials train on: the task's images through the harness' normalisation and augmentation."""
+"""The images of AutoKeras' trials: the task's, with the harness' normalisation and augmentation."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from harness.core.seeds import rng
-from harness.core.task import Task
+from harness import Task, rng
 from harness.nets.augment import normalise
 from harness.nets.batches import augmented
 
@@ -17,7 +16,7 @@ BATCH = 32
 
 
 class Data:
-    """The task's images as Keras trains on them: the harness' normalisation and augmentation, one-hot labels.
+    """The task's images in batches for Keras: normalised, augmented, with one-hot labels.
 
     Args:
         task: of the search.

@@ -1,38 +1,36 @@
 """The loop that ENAS macro and ENAS micro share (Pham et al., ICML 2018, section 2.2).
 
-In turn: (a) shared weights: one gradient step per training batch, each on a freshly sampled architecture; (b) the
-controller: REINFORCE on architectures whose reward is the accuracy of one validation batch under the shared weights,
-plus ``entropy_weight`` times the entropy, against a moving average; (c) the proposal: of freshly sampled architectures
-the one that is best on common validation batches.
+Three phases alternate. (a) The shared weights are trained: one gradient step per training batch, each on a newly
+sampled architecture. (b) The controller is trained by REINFORCE: the reward of an architecture is its accuracy on one
+validation batch under the shared weights plus ``entropy_weight`` times the entropy, and a moving average is the
+baseline. (c) Of newly sampled architectures, the one that is best on common validation batches is proposed.
 
 Importing this module imports TensorFlow; methods do so inside ``search``.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from harness.core.journal import State
-from harness.core.space import Genotype, Space
-from harness.core.task import Task
+from harness import Genotype, Space, State, Task
 from harness.nets import runtime
 from harness.nets.supernets.enas import GatedSupernet
 
-from .policy import Controller, MovingAverage
+from .baseline import RewardBaseline
+from .policy import Controller
+from .settings import Settings
 from .shared_weights import Restarts, SharedWeights
 
 
 @dataclass(frozen=True)
-class Schedule:
-    """How one epoch of ENAS is divided.
+class EnasSettings(Settings):
+    """The hyper-parameters of the loop; an epoch is the three phases once.
 
     Args:
-        batch: images per step and per reward.
-        child_steps: steps of the shared weights per epoch; 0 for one pass over the training images.
+        batch: images per gradient step and per reward.
+        child_steps: gradient steps of the shared weights per epoch; 0 for one pass over the training images.
         controller_steps, samples: controller updates per epoch and architectures per update.
         candidates, candidate_batches: architectures compared at the end of an epoch, and on how many batches.
         learning_rate, final_learning_rate: of the shared weights, cosine with restarts.
@@ -53,11 +51,6 @@ class Schedule:
     entropy_weight: float
     baseline_decay: float
 
-    @classmethod
-    def of(cls, method: Any) -> Schedule:
-        """The fields of a method that are a schedule's."""
-        return cls(**{field.name: getattr(method, field.name) for field in dataclasses.fields(cls)})
-
 
 class EnasSearch:
     """Shared weights and controller of one search.
@@ -65,26 +58,26 @@ class EnasSearch:
     Args:
         task: gives data, budget and randomness.
         net, controller: over the same space.
-        schedule: see :class:`Schedule`.
+        settings: see :class:`EnasSettings`.
     """
 
-    def __init__(self, task: Task, net: GatedSupernet, controller: Controller, schedule: Schedule) -> None:
-        self._task, self._controller, self._schedule = task, controller, schedule
-        self._shared = SharedWeights(task, net, schedule.batch, schedule.batch)
+    def __init__(self, task: Task, net: GatedSupernet, controller: Controller, settings: EnasSettings) -> None:
+        self._task, self._controller, self._settings = task, controller, settings
+        self._shared = SharedWeights(task, net, settings.batch, settings.batch)
         self._restarts = Restarts(
-            schedule.learning_rate, schedule.final_learning_rate, schedule.restart, schedule.restart_factor
+            settings.learning_rate, settings.final_learning_rate, settings.restart, settings.restart_factor
         )
-        self._baseline = MovingAverage(schedule.baseline_decay, current=True)
+        self._baseline = RewardBaseline(settings.baseline_decay, "after", start=0.0)
         self._epoch = self._controller_steps = 0
 
     def run(self) -> None:
-        """Epoch after epoch until the budget is spent."""
+        """Runs epoch after epoch until the budget is spent."""
         runtime.expect_large_graphs()
         restored = self._task.restored()
         if restored is not None:
             self._restore(restored)
         else:
-            # Tracing the shared network can take longer than a short budget.
+            # A short budget can end before the shared network is traced.
             self._task.propose(_genotype(self._task.space, self._sample(1)[0]))
         while True:
             self._train_children()
@@ -98,26 +91,26 @@ class EnasSearch:
         return self._controller.sample(uniforms).picks
 
     def _train_children(self) -> None:
-        steps = self._schedule.child_steps or self._shared.per_epoch
+        steps = self._settings.child_steps or self._shared.per_epoch
         self._shared.train(self._sample(steps), self._restarts.rate(self._epoch))
 
     def _train_controller(self) -> None:
-        schedule = self._schedule
-        for _ in range(schedule.controller_steps):
-            uniforms = self._task.rng.random((schedule.samples, self._controller.decisions), np.float32)
+        settings = self._settings
+        for _ in range(settings.controller_steps):
+            uniforms = self._task.rng.random((settings.samples, self._controller.decisions), np.float32)
             walk = self._controller.sample(uniforms)
             accuracies = self._shared.accuracies(
-                walk.picks, [[self._controller_steps + i] for i in range(schedule.samples)]
+                walk.picks, [[self._controller_steps + i] for i in range(settings.samples)]
             )
-            self._controller_steps += schedule.samples
-            rewards = np.array(accuracies) + schedule.entropy_weight * walk.entropy
+            self._controller_steps += settings.samples
+            rewards = np.array(accuracies) + settings.entropy_weight * walk.entropy
             self._controller.train(walk.picks, self._baseline.advantages(rewards))
 
     def _propose(self) -> None:
-        """The best of fresh samples, all measured on the same batches, so that luck with a batch cannot decide."""
-        schedule, space = self._schedule, self._task.space
-        candidates = self._sample(schedule.candidates)
-        scores = self._shared.accuracies(candidates, [range(schedule.candidate_batches)] * schedule.candidates)
+        """Proposes the best of new samples; all are measured on the same batches, so that no batch favours one."""
+        settings, space = self._settings, self._task.space
+        candidates = self._sample(settings.candidates)
+        scores = self._shared.accuracies(candidates, [range(settings.candidate_batches)] * settings.candidates)
         best = int(np.argmax(scores))
         self._task.propose(_genotype(space, candidates[best]), scores[best])
 

@@ -1,10 +1,11 @@
 """ENAS' controller for the macro space (Pham et al., ICML 2018).
 
-One LSTM layer of 64 units without biases, weights U(-0.1, 0.1); logits of operations 1.5 tanh(.); for the skip from
-layer j the score q gives l = 1.5 tanh(q) and the two-way logits (-l, l), so that P(skip) = sigmoid(2 l). The penalty
-KL(Bernoulli(sigmoid(l)) || Bernoulli(0.4)) uses sigmoid(l), as in ENAS' code: it vanishes where skips are sampled with
-probability 0.31. Its sum over a layer's skips, averaged over the layers that have some, enters the loss times 0.8. The
-entropy in :class:`Walk` is the true one; ENAS' code adds -p log p of the sampled skips and operations instead.
+The LSTM has one layer of 64 units without biases; weights start in U(-0.1, 0.1). Logits of operations are 1.5 tanh(.).
+The attention's score q of a skip from layer j gives l = 1.5 tanh(q) and the two logits (-l, l), so that P(skip) is
+sigmoid(2 l). The penalty is KL(Bernoulli(sigmoid(l)) || Bernoulli(0.4)): it uses sigmoid(l), as in ENAS' code, and is
+zero where P(skip) is 0.31. It is summed over a layer's skips, averaged over the layers that have skips, and added to
+the loss with weight 0.8. The entropy of :class:`Walk` is the true one; ENAS' code adds -p log p of the sampled skips
+and operations instead.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class EnasMacroController(LayeredController):
         )  # fmt: skip
 
     def head_logits(self, logits: tf.Tensor) -> tf.Tensor:
-        """Bounded."""
+        """Bounded logits."""
         return squeeze(logits, self._tanh)
 
     def skip_logits(self, scores: tf.Tensor) -> tf.Tensor:

@@ -1,10 +1,12 @@
 """ENAS' controller for the micro space (Pham et al., ICML 2018): two cells, four decisions per node.
 
-Per node: two inputs by attention over all earlier nodes (logits 1.10 tanh), the chosen node's anchor being the next
-input; two operations (logits 0.44 tanh(. + b), the trained b starting at 10 for the convolutions and 0 for the rest,
-plus a fixed +0.25 / -0.25 in the normal cell), the embedding being the next input; one more step makes the node's
-anchor. The two cell inputs get a step each for the attention's sake and feed zeros when chosen. The reduction cell goes
-on from the normal cell's LSTM state. One LSTM layer of 64 units without biases, weights U(-0.1, 0.1).
+A node takes five LSTM time steps. The first two decide its inputs by attention over all earlier nodes (logits
+1.10 tanh(.)); the anchor of the chosen node is the next input of the LSTM. The next two decide its operations (logits
+0.44 tanh(. + b); the trained b starts at 10 for the convolutions and 0 for the others, and in the normal cell a fixed
+0.25 is added for convolutions and subtracted for the others); the embedding of the chosen operation is the next input.
+The output of the last time step is the node's anchor. The two inputs of a cell get one time step each, for their key in
+the attention; their anchors are zeros. The reduction cell continues with the LSTM state of the normal cell. The LSTM
+has one layer of 64 units without biases; weights start in U(-0.1, 0.1).
 """
 
 from __future__ import annotations
@@ -16,7 +18,18 @@ import tensorflow as tf
 from harness.core.space import positions_by_node
 from harness.spaces.enas_micro import EnasCellSpace
 
-from .policy import IMPOSSIBLE, Attention, Controller, Decision, Lstm, Walk, Weights, categorical, put, squeeze
+from .policy import (
+    IMPOSSIBLE,
+    Attention,
+    Controller,
+    ControllerWeights,
+    Decision,
+    Lstm,
+    Walk,
+    categorical,
+    put,
+    squeeze,
+)
 
 KINDS = ("input", "op")
 """The kinds of a node's choices in the order in which the controller makes them, two of each."""
@@ -50,7 +63,7 @@ class EnasMicroController(Controller):
         normal_bias: float = 0.25,
         learning_rate: float = 3.5e-3,
     ) -> None:
-        weights = Weights(rng, bound)
+        weights = ControllerWeights(rng, bound)
         convolution = np.array(["conv" in operation for operation in space.operations])
         self._nodes, self._tanh, self._op_tanh = space.nodes, tanh_constant, tanh_constant / op_tanh_reduce
         self._columns = _columns(space)
@@ -65,7 +78,7 @@ class EnasMicroController(Controller):
         super().__init__(len(space.choices), weights, adam)
 
     def input_logits(self, keys: tf.Tensor, h: tf.Tensor, node: tf.Tensor | int) -> tf.Tensor:
-        """``(batch, nodes + 2)``: bounded scores of the nodes before ``node``, the others being impossible."""
+        """``(batch, nodes + 2)``: logits of the nodes before ``node``; the others are impossible."""
         earlier = tf.range(self._nodes + 2) < node
         return tf.where(earlier, squeeze(self._attention(keys, h), self._tanh), IMPOSSIBLE)
 
@@ -75,36 +88,36 @@ class EnasMicroController(Controller):
         return logits + tf.cast(normal, tf.float32) * self._fixed
 
     def walk(self, uniforms: tf.Tensor, forced: tf.Tensor) -> Walk:
-        """Goes through the nodes of both cells in one loop; see :meth:`Controller.walk`."""
+        """Decides the nodes of both cells in one loop; see :meth:`Controller.walk`."""
         batch = tf.shape(uniforms)[0]
         numbers, fixed = tf.gather(uniforms, self._columns, axis=1), tf.gather(forced, self._columns, axis=1)
-        steps = len(self._columns)
+        nodes = len(self._columns)  # of both cells
 
-        def body(step, state, anchors, keys, log_prob, entropy, drawn):  # type: ignore[no-untyped-def]
-            first = tf.equal(step % self._nodes, 0)
+        def body(index, state, anchors, keys, log_prob, entropy, drawn):  # type: ignore[no-untyped-def]
+            first = tf.equal(index % self._nodes, 0)
             begun = self._begin_cell(state)
             state, anchors, keys = tf.nest.map_structure(
                 lambda new, old: tf.where(first, new, old), begun, (state, anchors, keys)
             )
-            node = step % self._nodes + 2
-            normal = step < self._nodes
-            state, h, decisions = self._node(normal, node, numbers[:, step], fixed[:, step], state, anchors, keys)
+            node = index % self._nodes + 2
+            normal = index < self._nodes
+            state, h, decisions = self._node(normal, node, numbers[:, index], fixed[:, index], state, anchors, keys)
             anchors, keys = put(anchors, node, h), put(keys, node, self._attention.key(h))
             log_prob += tf.add_n([decision.log_prob for decision in decisions])
             entropy += tf.add_n([decision.entropy for decision in decisions])
-            drawn = drawn.write(step, tf.stack([decision.pick for decision in decisions], axis=1))
-            return step + 1, state, anchors, keys, log_prob, entropy, drawn
+            drawn = drawn.write(index, tf.stack([decision.pick for decision in decisions], axis=1))
+            return index + 1, state, anchors, keys, log_prob, entropy, drawn
 
         none, zeros = tf.zeros([batch, self._nodes + 2, self._lstm.units]), tf.zeros([batch])
-        loop = (0, self._lstm.start(batch), none, none, zeros, zeros, tf.TensorArray(tf.int32, steps))
+        loop = (0, self._lstm.start(batch), none, none, zeros, zeros, tf.TensorArray(tf.int32, nodes))
         *_, log_prob, entropy, drawn = tf.while_loop(
-            lambda step, *_: step < steps, body, loop, maximum_iterations=steps
+            lambda index, *_: index < nodes, body, loop, maximum_iterations=nodes
         )  # fmt: skip
         in_order = tf.reshape(tf.transpose(drawn.stack(), [1, 0, 2]), [batch, self._columns.size])
         return Walk(tf.gather(in_order, np.argsort(self._columns.ravel()), axis=1), log_prob, entropy, zeros)
 
     def _begin_cell(self, state: tuple[tf.Tensor, ...]) -> tuple[tuple[tf.Tensor, ...], tf.Tensor, tf.Tensor]:
-        """The LSTM's state, the anchors and the keys after a step for each of the two cell inputs."""
+        """The LSTM's state, the anchors and the keys after the time steps of the two cell inputs."""
         start = tf.zeros_like(state[0]) + self._begin
         anchors = keys = tf.zeros([tf.shape(start)[0], self._nodes + 2, self._lstm.units])
         for node in range(2):
@@ -122,7 +135,7 @@ class EnasMicroController(Controller):
         anchors: tf.Tensor,
         keys: tf.Tensor,
     ) -> tuple[tuple[tf.Tensor, ...], tf.Tensor, list[Decision]]:
-        """A node: the LSTM's state, its output at the node's anchor and the four decisions."""
+        """Decides a node: the LSTM's new state, the node's anchor and the four decisions."""
         x = tf.zeros_like(state[0]) + self._begin
         decisions = []
         for number in range(4):

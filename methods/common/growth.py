@@ -1,4 +1,4 @@
-"""Architectures that grow block by block, for PNAS: what a prefix is, what may follow it, and which prefixes are alike.
+"""Architectures that grow block by block, for PNAS: prefixes, their extensions, and which prefixes are equivalent.
 
 A prefix is the tuple of the picks of a space's first few blocks. In PNAS' own space a prefix is a smaller cell. In any
 other space a block is a node of a cell or a layer (the choices of one :attr:`~harness.core.space.Choice.node`), and
@@ -14,7 +14,8 @@ from operator import attrgetter
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.core.space import Choice, Genotype, Space, option_text
+from harness import Choice, Genotype, Space
+from harness.core.space import option_text
 from harness.spaces.cell import INPUTS
 from harness.spaces.nasnet import PNAS_OPERATIONS, PnasSpace
 
@@ -22,7 +23,7 @@ Picks = tuple[int, ...]
 Integers = NDArray[np.intp]
 Numbers = NDArray[np.float32]
 MOST_OPTIONS = 4096
-"""A block with more combinations than this is cut into several; PNAS' largest has 2,304."""
+"""A block with more combinations of options is split into several blocks; PNAS' largest has 2,304."""
 
 
 class Growth:
@@ -47,28 +48,28 @@ class Growth:
         self._words[range(len(words)), [kinds.index(word) for word in words]] = 1 / len(counts)
 
     def options(self, block: int) -> Integers:
-        """All ways to decide a block, shape ``(n, its choices)``."""
+        """All combinations of options of a block, as picks, shape ``(n, choices of the block)``."""
         begin = sum(self.blocks[:block])
         choices = self.space.choices[begin : begin + self.blocks[block]]
         return np.array(list(itertools.product(*(range(len(choice)) for choice in choices))))
 
     def genotype(self, prefix: Picks) -> Genotype:
-        """The architecture that ``prefix`` stands for."""
+        """The architecture of ``prefix``: open choices have their defaults."""
         return self.space.genotype((*prefix, *self._defaults[len(prefix) :].tolist()))
 
     def canonical(self, prefix: Picks) -> Picks:
-        """Equal for prefixes that stand for the same architecture."""
+        """A name that is equal for prefixes of the same architecture."""
         return self.genotype(prefix).picks
 
     def size(self, prefix: Picks) -> int:
-        """Of what ``prefix`` stands for, in blocks: here all architectures are complete."""
+        """Blocks of the architecture of ``prefix``: here every architecture is complete."""
         return len(self.blocks)
 
     def encode(self, prefixes: Integers) -> Numbers:
-        """Features of prefixes of one length: all picks one-hot, and the share of each word among them.
+        """Features of prefixes of one length: all picks one-hot, and how often each word occurs, as a share.
 
-        A word is an option of a kind of choice, such as an operation at any place. Its share says something about
-        places that no prefix has decided so far.
+        A word is an option of a kind of choice, such as an operation at any node. Its share tells the predictor
+        something about nodes that no trained prefix has decided yet.
         """
         n, length = prefixes.shape
         full = np.concatenate([prefixes, np.tile(self._defaults[length:], (n, 1))], axis=1)
@@ -86,7 +87,7 @@ class CellGrowth(Growth):
         self._states = INPUTS + space.blocks - 1
 
     def options(self, block: int) -> Integers:
-        """The blocks up to a swap of their halves: 136 for the first one, 300 for the second."""
+        """All blocks, where a block and that with swapped halves count once: 136 first blocks, 300 second ones."""
         operations = range(len(PNAS_OPERATIONS))
         halves = list(itertools.product(range(INPUTS + block), operations))
         pairs = itertools.combinations_with_replacement(halves, 2)
@@ -98,8 +99,8 @@ class CellGrowth(Growth):
         return self.space.genotype((self.size(prefix) - 1, *prefix, *[0] * rest))
 
     def canonical(self, prefix: Picks) -> Picks:
-        """The smallest of all ways to write the cell down: halves swapped, blocks in another order and renumbered."""
-        blocks = [prefix[place : place + 4] for place in range(0, len(prefix), 4)]
+        """The smallest spelling of the cell, over swaps of the halves and orders of the blocks."""
+        blocks = [prefix[begin : begin + 4] for begin in range(0, len(prefix), 4)]
         return _smallest(blocks, {state: state for state in range(INPUTS)})
 
     def size(self, prefix: Picks) -> int:
@@ -107,7 +108,7 @@ class CellGrowth(Growth):
         return len(prefix) // 4
 
     def encode(self, prefixes: Integers) -> Numbers:
-        """The mean over a cell's blocks of their inputs and operations, one-hot: the paper's MLP for any length."""
+        """The mean over a cell's blocks of the one-hot codes of inputs and operations, as the paper's MLP has it."""
         blocks = prefixes.reshape(len(prefixes), -1, 4)
         inputs = np.eye(self._states, dtype=np.float32)[blocks[:, :, :2]].mean(axis=1)
         operations = np.eye(len(PNAS_OPERATIONS), dtype=np.float32)[blocks[:, :, 2:]].mean(axis=1)
@@ -120,9 +121,14 @@ def growth_of(space: Space) -> Growth:
 
 
 def _smallest(blocks: Sequence[Picks], names: dict[int, int]) -> Picks:
-    """The smallest spelling of the blocks without a name, given the new names of the other states.
+    """The smallest spelling of the blocks that have no new number yet.
 
-    Goes on with every block whose spelling is the least among those whose inputs have names: ties are the only choice.
+    The next block is always one with the smallest spelling among those whose inputs have new numbers; of several equal
+    ones, each is tried.
+
+    Args:
+        blocks: all blocks of the cell, in the old order.
+        names: new numbers of states, by the old ones.
     """
     spelled: dict[int, Picks] = {}
     for number, (in0, in1, op0, op1) in enumerate(blocks, start=INPUTS):
@@ -137,7 +143,7 @@ def _smallest(blocks: Sequence[Picks], names: dict[int, int]) -> Picks:
 
 
 def _blocks(choices: Sequence[Choice]) -> list[int]:
-    """Sizes of the blocks: runs of choices of one node or layer, cut where they have too many combinations."""
+    """Numbers of choices of the blocks: those of one node, split where there are too many combinations."""
     sizes: list[int] = []
     for _, run in itertools.groupby(choices, attrgetter("node")):
         combinations = MOST_OPTIONS + 1

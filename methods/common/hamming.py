@@ -1,4 +1,4 @@
-"""The Gaussian process of ``gp``: how alike two architectures are, for scikit-learn.
+"""The kernel of ``gp``: how similar two architectures are, as scikit-learn wants it.
 
 Importing this module imports scikit-learn; the method does so inside ``search``.
 """

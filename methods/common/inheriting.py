@@ -18,10 +18,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from harness.core.evaluation import Evaluation
-from harness.core.journal import State
-from harness.core.seeds import derive_seed
-from harness.core.task import Task
+from harness import Evaluation, State, Task, derive_seed
 from harness.nets import runtime
 from harness.nets.augment import normalise
 from harness.nets.build import build_model

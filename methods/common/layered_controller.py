@@ -1,9 +1,9 @@
 """The controller of spaces made of layers with skip bits: NAS-RL's chain, and the base of ENAS macro's.
 
-Per layer: one LSTM step and one softmax per plain decision, the embedding of what was picked being the next input; then
-one step at the layer's anchor point, whose output is compared with those of all earlier anchor points to draw one bit
-per earlier layer. The next layer's first input is the sum of the chosen anchors over one plus their number (ENAS' code;
-Zoph & Le leave it open); the first two layers begin with a learned start vector.
+Every decision of a layer but its skips is one LSTM time step with a softmax; the embedding of the pick is the next
+input. One more time step is the layer's anchor point, whose output is compared with those of all earlier anchor points
+to draw one bit per earlier layer. The next layer's first input is the sum of the chosen anchors divided by one plus
+their number (as in ENAS' code; Zoph & Le do not say). The first two layers begin with a learned start vector.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from harness.core.space import positions_by_node
 from harness.spaces.enas_macro import MacroSpace
 from harness.spaces.nas_rl import ConvChainSpace
 
-from .policy import Attention, Controller, Decision, Lstm, Walk, Weights, bernoulli, categorical, put
+from .policy import Attention, Controller, ControllerWeights, Decision, Lstm, Walk, bernoulli, categorical, put
 
 
 class LayeredController(Controller):
@@ -43,7 +43,7 @@ class LayeredController(Controller):
         optimizer: keras.optimizers.Optimizer,
         penalty_weight: float = 0.0,
     ) -> None:
-        weights = Weights(rng, bound)
+        weights = ControllerWeights(rng, bound)
         layers_of_choices = list(positions_by_node(space.choices).values())
         first = {space.choices[position].kind: len(space.choices[position]) for position in layers_of_choices[0]}
         self._depth = len(layers_of_choices)
@@ -56,7 +56,7 @@ class LayeredController(Controller):
         super().__init__(len(space.choices), weights, optimizer, penalty_weight)
 
     def head_logits(self, logits: tf.Tensor) -> tf.Tensor:
-        """Logits of a plain decision from the projected output."""
+        """Logits of a decision by softmax, from the projected output."""
         return logits
 
     def skip_logits(self, scores: tf.Tensor) -> tf.Tensor:
@@ -64,11 +64,11 @@ class LayeredController(Controller):
         return scores
 
     def skip_penalty(self, scores: tf.Tensor) -> tf.Tensor:
-        """Penalty per skip, added up within a layer and averaged over the layers that have skips."""
+        """The penalty of each skip; it is summed over a layer and averaged over the layers that have skips."""
         return tf.zeros_like(scores)
 
     def walk(self, uniforms: tf.Tensor, forced: tf.Tensor) -> Walk:
-        """Goes through the layers; see :meth:`Controller.walk`."""
+        """Decides layer by layer; see :meth:`Controller.walk`."""
         batch = tf.shape(uniforms)[0]
         numbers, fixed = tf.gather(uniforms, self._columns, axis=1), tf.gather(forced, self._columns, axis=1)
         zeros = tf.zeros([batch])
@@ -102,7 +102,7 @@ class LayeredController(Controller):
     def _plain(
         self, x: tf.Tensor, state: tuple[tf.Tensor, ...], uniforms: tf.Tensor, forced: tf.Tensor
     ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...], list[Decision]]:
-        """A layer's softmax decisions: the next input, the LSTM's state and the decisions."""
+        """A layer's decisions by softmax: the next input, the LSTM's state and the decisions."""
         decisions = []
         for kind, (head, embedding) in enumerate(zip(self._heads, self._embeddings, strict=True)):
             h, state = self._lstm(x, state)

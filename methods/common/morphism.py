@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.core.space import Size
+from harness import Size
 from harness.nets.norm import EPSILON
 from harness.spaces.morphism import ADD, Chain, Convolution, MorphSpace, Skip
 
@@ -94,12 +94,14 @@ class Morphisms:
             pass_on(_after_dense(chain, number))
             return Net(replace(chain, dense=units), weights)
         for skip in chain.skips:
-            kernel, *norm = weights[skip] if number in skip[1:] else (np.zeros(0),)
+            if number not in skip[1:]:
+                continue
+            kernel, *norm = weights[skip]
             if skip.target == number and skip.kind == ADD:
                 weights[skip] = (kernel[..., copies], *(array[copies] for array in norm))
             elif skip.target == number:
                 weights[skip] = (read(kernel)[..., copies],)
-            elif skip.source == number:
+            else:
                 begin = 0 if skip.kind == ADD else kernel.shape[-1]
                 weights[skip] = (read(kernel, begin), *norm)
         pass_on(_after(chain, number))

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from harness.core.seeds import rng
-from harness.core.task import Task
+from harness import Task, rng
 from harness.spaces.morphism import Chain
 
 from .inheriting import Inheriting, Trained

@@ -1,8 +1,8 @@
-"""What NAO and NAO-WS share (Luo et al., NeurIPS 2018): learning from a pool of architectures, and leaving it.
+"""What NAO and NAO-WS share (Luo et al., NeurIPS 2018): learning from a pool of architectures, and improving them.
 
 Encoder, predictor and decoder (:mod:`harness.methods.common.nao_network`) are trained together on architectures and
 their errors. Then the encoder's outputs of the best architectures are moved against the gradient of the predicted
-error, normalised again and decoded; the steps grow until enough new architectures have come out.
+error, normalised again and decoded. The moves get larger until there are enough new architectures.
 
 Importing this module imports TensorFlow; methods do so inside ``search``.
 """
@@ -14,17 +14,15 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from harness.core.journal import State
-from harness.core.seeds import derive_seed, rng
-from harness.core.space import Genotype, Space
+from harness import Genotype, Space, State, derive_seed, rng
 
 from .nao_network import network
-from .nao_settings import Settings
+from .nao_settings import ModelSettings
 from .symmetry import Picks, Symmetry
 
 BOUND = 0.1  # weights start in U(-BOUND, BOUND)
-CHUNK = 100  # gradient steps between two looks at the clock
-TRIES = 50  # draws per wanted random architecture, where most of a small space is known
+CHUNK = 100  # gradient steps between two checks of the budget
+TRIES = 50  # draws per wanted random architecture, because most of a small space may be known
 
 Numbers = NDArray[np.float32]
 
@@ -38,7 +36,7 @@ class Learner:
         seed: of its weights, of the order of examples and of dropout.
     """
 
-    def __init__(self, space: Space, settings: Settings, seed: int) -> None:
+    def __init__(self, space: Space, settings: ModelSettings, seed: int) -> None:
         self._space, self._settings, self._seed = space, settings, seed
         self._words, self._network = network(space.choices, settings)
         self._symmetry = Symmetry(space.choices)
@@ -48,10 +46,10 @@ class Learner:
         self._step = 0
 
     def train(self, genotypes: Sequence[Genotype], errors: ArrayLike, check: Callable[[], None]) -> None:
-        """Goes on training the weights there are, on ``genotypes``, a swapped copy of each, and their scaled errors.
+        """Continues the training, on ``genotypes``, a swapped copy of each, and their scaled errors.
 
         Args:
-            check: called now and then; may raise to stop.
+            check: called every :data:`CHUNK` gradient steps; it may raise to stop the training.
         """
         generator = rng(self._seed, f"examples after step {self._step}")
         picks = _picks(genotypes)
@@ -71,9 +69,9 @@ class Learner:
         predicted: Numbers = self._network.predict(self._vector, self._words.spelled(_picks(genotypes))).numpy()
         return predicted
 
-    def moved(self, genotypes: Sequence[Genotype], step: float) -> list[Genotype]:
-        """What each architecture becomes by a step of this size; a step of 0 should leave it as it is."""
-        words = self._network.move(self._vector, self._words.spelled(_picks(genotypes)), np.float32(step)).numpy()
+    def moved(self, genotypes: Sequence[Genotype], size: float) -> list[Genotype]:
+        """What each architecture becomes by a move of this size; a move of 0 should not change it."""
+        words = self._network.move(self._vector, self._words.spelled(_picks(genotypes)), np.float32(size)).numpy()
         return [self._space.genotype(tuple(row)) for row in self._words.read(words).tolist()]
 
     def state(self) -> State:
@@ -92,7 +90,7 @@ class Learner:
 
 
 class Known:
-    """Architectures that are not new, in any spelling.
+    """The known architectures, whatever their spelling.
 
     Args:
         space: theirs.
@@ -104,34 +102,34 @@ class Known:
         self._seen = {self._symmetry.canonical(genotype.picks) for genotype in genotypes}
 
     def add(self, genotype: Genotype) -> bool:
-        """Whether the architecture was new; now it is known."""
+        """Adds an architecture, and says whether it was new."""
         before = len(self._seen)
         self._seen.add(self._symmetry.canonical(genotype.picks))
         return len(self._seen) > before
 
 
 def improved(
-    learner: Learner, best: Sequence[Genotype], known: Known, count: int, steps: Iterable[float]
+    learner: Learner, best: Sequence[Genotype], known: Known, count: int, moves: Iterable[float]
 ) -> list[Genotype]:
-    """New architectures from the best ones, ``count`` at most, the smaller steps first."""
-    found: list[Genotype] = []
-    for step in steps:
-        for genotype in learner.moved(best, step):
-            if len(found) < count and known.add(genotype):
-                found.append(genotype)
-        if len(found) == count:
+    """At most ``count`` new architectures, made from the best ones by moves of these sizes, in this order."""
+    new: list[Genotype] = []
+    for move in moves:
+        for genotype in learner.moved(best, move):
+            if len(new) < count and known.add(genotype):
+                new.append(genotype)
+        if len(new) == count:
             break
-    return found
+    return new
 
 
 def drawn(space: Space, generator: np.random.Generator, known: Known, count: int) -> list[Genotype]:
-    """New random architectures, ``count`` unless the space has hardly any left."""
+    """``count`` new random architectures, or fewer if most of the space is known."""
     draws = (space.sample(generator) for _ in range(TRIES * count))
-    found: list[Genotype] = []
-    while len(found) < count and (genotype := next(draws, None)) is not None:
+    new: list[Genotype] = []
+    while len(new) < count and (genotype := next(draws, None)) is not None:
         if known.add(genotype):
-            found.append(genotype)
-    return found
+            new.append(genotype)
+    return new
 
 
 def scaled(errors: NDArray[np.float64]) -> Numbers:
@@ -144,8 +142,8 @@ def _picks(genotypes: Sequence[Genotype]) -> Picks:
     return np.array([genotype.picks for genotype in genotypes], np.int32)
 
 
-def _batches(generator: np.random.Generator, count: int, settings: Settings) -> list[NDArray[np.int32]]:
-    """The order of examples, ``(steps, batch)``, in pieces; every epoch takes all of them once."""
+def _batches(generator: np.random.Generator, count: int, settings: ModelSettings) -> list[NDArray[np.int32]]:
+    """The order of examples, ``(gradient steps, batch)``, in chunks; every epoch has each example once."""
     size = min(settings.epd_batch, count)
     stream = np.concatenate([generator.permutation(count) for _ in range(settings.epd_epochs)]).astype(np.int32)
     order = stream[: len(stream) // size * size].reshape(-1, size)

@@ -1,14 +1,14 @@
 """The networks of NAO (Luo et al., NeurIPS 2018): encoder, predictor and decoder of architectures.
 
-An architecture is a sequence of words, the options of its choices. The encoder, an LSTM, reads two words per step; each
-of its outputs is normalised, and so is their mean, the embedding. The predictor, a perceptron, reads an error off the
-embedding. The decoder, an LSTM that starts from the embedding and attends to the encoder's outputs, spells the
-architecture again.
+An architecture is a sequence of words, the options of its choices. The encoder, an LSTM, reads two words per time step;
+each of its outputs is normalised, and so is their mean, the embedding. The predictor, a perceptron, predicts the error
+from the embedding. The decoder, an LSTM that starts from the embedding and attends to the encoder's outputs, generates
+the words of the architecture again.
 
-Deviations: words have the sum of two embeddings, of the word and of its place; the attention's query is a trained
-projection of the decoder's output; weight decay acts beside Adam and not inside the gradient. Without the first two a
-hundred cells cannot be spelled after thousands of steps, and decay inside the gradient wipes the model out as soon as
-its loss is small.
+Deviations: words have the sum of two embeddings, of the word and of its position; the attention's query is a trained
+projection of the decoder's output; weight decay is decoupled from Adam (as in AdamW) and not added to the gradient.
+Without the first two the decoder does not learn to reproduce a hundred cells in thousands of gradient steps. With decay
+in the gradient all weights shrink to zero as soon as the loss is small.
 
 All weights are one vector, and the traced functions have no state: one trace serves every round of every search in a
 process. Importing this module imports TensorFlow; methods do so inside ``search``.
@@ -23,20 +23,21 @@ from itertools import pairwise
 import numpy as np
 import tensorflow as tf
 
-from harness.core.space import Choice, Option
+from harness import Choice
+from harness.core.space import Option
 
-from .nao_settings import Settings
+from .nao_settings import ModelSettings
 from .policy import IMPOSSIBLE
 from .symmetry import Picks
 
-FOLD = 2  # words per step of the encoder
+FOLD = 2  # words per time step of the encoder
 TRADE_OFF = 0.8  # weight of the predictor's loss; the rest is the decoder's
-WEIGHT_DECAY = 1e-4  # beside Adam, times the learning rate
+WEIGHT_DECAY = 1e-4  # decoupled from Adam, times the learning rate
 CLIP = 5.0  # of the gradient's norm
 
 
 class Words:
-    """The vocabulary: word 0 starts a sequence, the others are options, the same word wherever a kind of choice has it.
+    """The vocabulary: word 0 starts a sequence; every other word is an option of a kind of choice, at any node.
 
     ENAS' cells have 12 words: the start, six inputs, five operations.
 
@@ -53,17 +54,17 @@ class Words:
         self._words = np.zeros((len(rows), max(map(len, rows))), np.int32)
         self._picks = np.zeros((len(rows), self.count), np.int32)
         self.legal = np.zeros((len(rows), self.count), bool)
-        for place, row in enumerate(rows):
-            self._words[place, : len(row)] = row
-            self._picks[place, row] = range(len(row))
-            self.legal[place, row] = True
+        for position, row in enumerate(rows):
+            self._words[position, : len(row)] = row
+            self._picks[position, row] = range(len(row))
+            self.legal[position, row] = True
 
     def spelled(self, picks: Picks) -> Picks:
         """Picks ``(n, choices)`` to words, same shape."""
         return self._words[np.arange(len(self._words)), picks]
 
     def read(self, words: Picks) -> Picks:
-        """Words, each legal at its place, to picks."""
+        """Words, each legal at its position, to picks."""
         return self._picks[np.arange(len(self._picks)), words]
 
 
@@ -72,24 +73,24 @@ class Network:
 
     Args:
         words: the vocabulary.
-        settings: see :class:`Settings`.
+        settings: see :class:`ModelSettings`.
     """
 
-    def __init__(self, words: Words, settings: Settings) -> None:
+    def __init__(self, words: Words, settings: ModelSettings) -> None:
         self._settings, self._legal = settings, tf.constant(words.legal)
         self._length, self._words = words.legal.shape
-        self._steps = -(-self._length // FOLD)
+        self._time_steps = -(-self._length // FOLD)
         units, embedding = settings.epd_units, settings.epd_units // FOLD
         widths = [units, *settings.epd_layers, 1]
         self._shapes = {
             "encoder.words": (self._words, embedding),
-            "encoder.places": (self._length, embedding),
+            "encoder.positions": (self._length, embedding),
             "encoder.kernel": (FOLD * embedding + units, 4 * units),
             "encoder.bias": (4 * units,),
             **{f"predictor.kernel{i}": (a, b) for i, (a, b) in enumerate(pairwise(widths))},
             **{f"predictor.bias{i}": (width,) for i, width in enumerate(widths[1:])},
             "decoder.words": (self._words, units),
-            "decoder.places": (self._length, units),
+            "decoder.positions": (self._length, units),
             "decoder.kernel": (2 * units, 4 * units),
             "decoder.bias": (4 * units,),
             "attention.query": (units, units),
@@ -112,14 +113,14 @@ class Network:
         return {name: tf.reshape(part, shape) for part, (name, shape) in zip(parts, self._shapes.items(), strict=True)}
 
     def encode(self, weights: dict[str, tf.Tensor], words: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
-        """Words ``(n, choices)`` to the encoder's outputs ``(n, steps, units)``, each of norm 1.
+        """Words ``(n, choices)`` to the encoder's outputs ``(n, time, units)``, each of norm 1.
 
         Args:
             seed: two integers, for dropout; None for none.
         """
-        inputs = self._embedded(weights["encoder.words"], words) + weights["encoder.places"]
-        padded = tf.pad(inputs, [[0, 0], [0, self._steps * FOLD - self._length], [0, 0]])
-        inputs = tf.reshape(padded, [-1, self._steps, FOLD * self._embedding])
+        inputs = self._embedded(weights["encoder.words"], words) + weights["encoder.positions"]
+        padded = tf.pad(inputs, [[0, 0], [0, self._time_steps * FOLD - self._length], [0, 0]])
+        inputs = tf.reshape(padded, [-1, self._time_steps, FOLD * self._embedding])
         zeros = tf.zeros([tf.shape(words)[0], self._settings.epd_units])
         outputs, _ = _lstm(weights, "encoder", self._dropped(inputs, seed, 0), zeros, zeros)
         return _normalised(outputs)
@@ -129,14 +130,14 @@ class Network:
         return self._settings.epd_units // FOLD
 
     def _embedded(self, table: tf.Tensor, words: tf.Tensor) -> tf.Tensor:
-        # A product, because the gradient of a lookup adds up in an order that threads decide.
+        # A matrix product, because the gradient of a lookup is summed in an order that depends on the threads.
         return tf.tensordot(tf.one_hot(words, self._words), table, 1)
 
-    def _dropped(self, x: tf.Tensor, seed: tf.Tensor | None, place: int) -> tf.Tensor:
+    def _dropped(self, x: tf.Tensor, seed: tf.Tensor | None, layer: int) -> tf.Tensor:
         rate = self._settings.epd_dropout
         if seed is None or not rate:
             return x
-        return tf.nn.experimental.stateless_dropout(x, rate, seed=seed + tf.constant([0, place]))
+        return tf.nn.experimental.stateless_dropout(x, rate, seed=seed + tf.constant([0, layer]))
 
     def error(self, weights: dict[str, tf.Tensor], embedding: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
         """The predicted error, scaled to 0..1, of embeddings ``(n, units)``; shape ``(n,)``."""
@@ -150,12 +151,12 @@ class Network:
         """Logits ``(n, choices, words)`` of each word, given those before it; illegal words are impossible."""
         before = tf.pad(words[:, :-1], [[0, 0], [1, 0]])
         embedding = embed(encoded)
-        inputs = self._embedded(weights["decoder.words"], before) + weights["decoder.places"]
+        inputs = self._embedded(weights["decoder.words"], before) + weights["decoder.positions"]
         outputs, _ = _lstm(weights, "decoder", inputs, embedding, embedding)
         return tf.where(self._legal, self._head(weights, encoded, outputs), IMPOSSIBLE)
 
     def _head(self, weights: dict[str, tf.Tensor], encoded: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
-        """Logits from the decoder's outputs ``(n, steps, units)`` and what they attend to."""
+        """Logits from the decoder's outputs ``(n, time, units)`` and what they attend to."""
         queries = tf.tensordot(outputs, weights["attention.query"], 1)
         attention = tf.nn.softmax(tf.matmul(queries, encoded, transpose_b=True))
         joined = tf.concat([tf.matmul(attention, encoded), outputs], -1)
@@ -163,29 +164,29 @@ class Network:
         return tf.tensordot(hidden, weights["head.kernel"], 1) + weights["head.bias"]
 
     def decode(self, weights: dict[str, tf.Tensor], encoded: tf.Tensor) -> tf.Tensor:
-        """The words that are most likely one after the other, ``(n, choices)``."""
+        """The words ``(n, choices)``, each the most likely one after those before it."""
         embedding = embed(encoded)
         start = tf.zeros([tf.shape(encoded)[0]], tf.int32)
 
-        def body(place, word, state, spelled):  # type: ignore[no-untyped-def]
-            inputs = self._embedded(weights["decoder.words"], word)[:, None] + weights["decoder.places"][place]
+        def body(position, word, state, spelled):  # type: ignore[no-untyped-def]
+            inputs = self._embedded(weights["decoder.words"], word)[:, None] + weights["decoder.positions"][position]
             outputs, state = _lstm(weights, "decoder", inputs, *state)
-            logits = tf.where(self._legal[place], self._head(weights, encoded, outputs)[:, 0], IMPOSSIBLE)
+            logits = tf.where(self._legal[position], self._head(weights, encoded, outputs)[:, 0], IMPOSSIBLE)
             word = tf.argmax(logits, -1, tf.int32)
-            return place + 1, word, state, spelled.write(place, tf.cast(word, tf.float32))
+            return position + 1, word, state, spelled.write(position, tf.cast(word, tf.float32))
 
         loop = (0, start, (embedding, embedding), tf.TensorArray(tf.float32, self._length))
         *_, spelled = tf.while_loop(
-            lambda place, *_: place < self._length, body, loop, maximum_iterations=self._length
+            lambda position, *_: position < self._length, body, loop, maximum_iterations=self._length
         )  # fmt: skip
         return tf.cast(tf.transpose(spelled.stack()), tf.int32)  # oneDNN complains about transposing integers
 
-    def moved(self, weights: dict[str, tf.Tensor], encoded: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
-        """The encoder's outputs, ``step`` times the gradient of the predicted error downhill, and normalised again."""
+    def moved(self, weights: dict[str, tf.Tensor], encoded: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+        """The encoder's outputs minus ``size`` times the gradient of the predicted error, normalised again."""
         with tf.GradientTape() as tape:
             tape.watch(encoded)
             error = self.error(weights, embed(encoded))
-        return _normalised(encoded - step * tape.gradient(error, encoded))
+        return _normalised(encoded - size * tape.gradient(error, encoded))
 
     def loss(self, vector: tf.Tensor, words: tf.Tensor, errors: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Squared error of the prediction and cross entropy of the spelling; without the weight decay."""
@@ -207,7 +208,10 @@ class Network:
         errors: tf.Tensor,
         order: tf.Tensor,
     ) -> tuple[tf.Tensor, ...]:
-        """One step of Adam per row of ``order`` ``(steps, batch)``: the weights, their two averages, the step count."""
+        """One step of Adam per row of ``order`` ``(gradient steps, batch)``.
+
+        Returns the weights, their two averages and the number of steps so far.
+        """
         first = step
 
         def body(step, vector, mean, square):  # type: ignore[no-untyped-def]
@@ -232,13 +236,13 @@ class Network:
         weights = self.split(vector)
         return self.error(weights, embed(self.encode(weights, words)))
 
-    def _move(self, vector: tf.Tensor, words: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+    def _move(self, vector: tf.Tensor, words: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
         weights = self.split(vector)
-        return self.decode(weights, self.moved(weights, self.encode(weights, words), step))
+        return self.decode(weights, self.moved(weights, self.encode(weights, words), size))
 
 
 def embed(encoded: tf.Tensor) -> tf.Tensor:
-    """The embedding ``(n, units)``, of norm 1, of the encoder's outputs ``(n, steps, units)``."""
+    """The embedding ``(n, units)``, of norm 1, of the encoder's outputs ``(n, time, units)``."""
     return _normalised(tf.reduce_mean(encoded, 1))
 
 
@@ -249,11 +253,15 @@ def _normalised(x: tf.Tensor) -> tf.Tensor:
 def _lstm(
     weights: dict[str, tf.Tensor], name: str, inputs: tf.Tensor, cell: tf.Tensor, output: tf.Tensor
 ) -> tuple[tf.Tensor, tuple[tf.Tensor, tf.Tensor]]:
-    """Outputs ``(n, steps, units)`` and last state of an LSTM, in one kernel; ``inputs`` is ``(n, steps, width)``."""
-    steps, units = inputs.shape[1], cell.shape[1]
+    """Outputs ``(n, time, units)`` and last state of an LSTM, in one TensorFlow kernel.
+
+    Args:
+        inputs: ``(n, time, width)``.
+    """
+    length, units = inputs.shape[1], cell.shape[1]
     unused = tf.zeros([units])
     run = tf.raw_ops.BlockLSTMV2(
-        seq_len_max=tf.constant(steps, tf.int64),
+        seq_len_max=tf.constant(length, tf.int64),
         x=tf.transpose(inputs, [1, 0, 2]),
         cs_prev=cell,
         h_prev=output,
@@ -267,7 +275,7 @@ def _lstm(
 
 
 @lru_cache(maxsize=4)
-def network(choices: tuple[Choice, ...], settings: Settings) -> tuple[Words, Network]:
+def network(choices: tuple[Choice, ...], settings: ModelSettings) -> tuple[Words, Network]:
     """The vocabulary and the networks of a space, the same objects for every search in a process."""
     words = Words(choices)
     return words, Network(words, settings)

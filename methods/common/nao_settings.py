@@ -1,23 +1,23 @@
-"""Size and training of NAO's model, as NAO and NAO-WS have them among their hyper-parameters."""
+"""Size and training of NAO's model: hyper-parameters that NAO and NAO-WS have in common."""
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
-from typing import Any
 
-from harness.core.errors import InputError
+from harness import InputError
+
+from .settings import Settings
 
 
 @dataclass(frozen=True)
-class Settings:
+class ModelSettings(Settings):
     """Encoder, predictor and decoder.
 
     Args:
         epd_units: of both LSTMs; even, because the encoder reads two words at a time.
         epd_layers: units of the predictor's hidden layers.
         epd_dropout: of the encoder's inputs and of the predictor's hidden layers.
-        epd_epochs, epd_batch, epd_rate: length of a training, architectures per step, and Adam's learning rate.
+        epd_epochs, epd_batch, epd_rate: length of a training, architectures per gradient step, Adam's learning rate.
     """
 
     epd_units: int
@@ -32,12 +32,3 @@ class Settings:
             raise InputError("NAO's model needs even epd_units, and epd_epochs, epd_batch and layers of at least 1")
         if not 0 <= self.epd_dropout < 1 or self.epd_rate <= 0:
             raise InputError("NAO's model needs epd_dropout in [0, 1) and epd_rate > 0")
-
-    @classmethod
-    def of(cls, method: Any) -> Settings:
-        """The fields of a method that are the model's.
-
-        Raises:
-            InputError: nonsense among them.
-        """
-        return cls(**{field.name: getattr(method, field.name) for field in dataclasses.fields(cls)})

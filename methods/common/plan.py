@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.core.task import Task
+from harness import Task
 
 
 def children(task: Task) -> int:

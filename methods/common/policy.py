@@ -1,9 +1,9 @@
-"""What the recurrent controllers of NAS-RL, ENAS macro and ENAS micro share: the pieces of a policy and REINFORCE.
+"""The parts of a recurrent policy and REINFORCE, for the controllers of NAS-RL, ENAS macro and ENAS micro.
 
-A controller is one function, :meth:`Controller.walk`, that goes through the decisions of an architecture in order. It
-draws those that are not forced by inverting the cumulative distribution at uniform numbers that the caller passes in,
-so there is no generator in here and the same numbers give the same picks in every process. Sampling forces nothing,
-teacher forcing forces everything: the probability that the gradient sees is the one that was sampled from.
+A controller is one function, :meth:`Controller.walk`, that makes the decisions of an architecture in order. A decision
+is drawn by inverting the cumulative distribution at a uniform number, which the caller passes in: there is no random
+generator in here, and the same numbers give the same picks in every process. Decisions can be forced instead. Sampling
+forces none and teacher forcing forces all, so that the gradient sees the probability from which was sampled.
 
 Importing this module imports TensorFlow; methods do so inside ``search``.
 """
@@ -17,16 +17,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from harness.core.journal import State
+from harness import State
 
 IMPOSSIBLE = -1e9
 """Logit of an option that does not exist; its probability is exactly 0 in single precision."""
 
 
 class Decision(NamedTuple):
-    """Tensors of one kind of decision: picks (int32), their log-probability and the entropy, in nats.
+    """One decision for a batch of architectures: picks (int32), their log-probability and the entropy, in nats.
 
-    Only the log-probability is differentiated: ENAS rewards entropy but sends no gradient through it.
+    The entropy has no gradient: ENAS adds it to the reward only.
     """
 
     pick: tf.Tensor
@@ -43,7 +43,7 @@ class Walk(NamedTuple):
     penalty: np.ndarray
 
 
-class Weights:
+class ControllerWeights:
     """Trainable tensors by name, drawn from U(-bound, bound) by a NumPy generator."""
 
     def __init__(self, rng: np.random.Generator, bound: float) -> None:
@@ -63,7 +63,7 @@ class Weights:
 class Lstm:
     """Stacked LSTM cells without biases, gate order input, forget, output, candidate (as in ENAS' code)."""
 
-    def __init__(self, weights: Weights, units: int, layers: int = 1) -> None:
+    def __init__(self, weights: ControllerWeights, units: int, layers: int = 1) -> None:
         self.units = units
         self._kernels = [weights.uniform(f"lstm.{layer}", 2 * units, 4 * units) for layer in range(layers)]
 
@@ -72,7 +72,7 @@ class Lstm:
         return tuple(tf.zeros([batch, self.units]) for _ in range(2 * len(self._kernels)))
 
     def __call__(self, x: tf.Tensor, state: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
-        """One step: the top layer's output and the new state."""
+        """One time step: the top layer's output and the new state."""
         new: list[tf.Tensor] = []
         for layer, kernel in enumerate(self._kernels):
             gates = tf.matmul(tf.concat([x, state[2 * layer + 1]], axis=1), kernel)
@@ -84,15 +84,15 @@ class Lstm:
 
 
 class Attention:
-    """Scores of anchors: ``v . tanh(W_previous h_j + W_current h)``, with the anchors' halves kept as keys."""
+    """Scores of anchor points, ``v . tanh(W_previous h_j + W_current h)``; the products ``W_previous h_j`` are keys."""
 
-    def __init__(self, weights: Weights, units: int) -> None:
+    def __init__(self, weights: ControllerWeights, units: int) -> None:
         self._previous = weights.uniform("attention.previous", units, units)
         self._current = weights.uniform("attention.current", units, units)
         self._v = weights.uniform("attention.v", units)
 
     def key(self, h: tf.Tensor) -> tf.Tensor:
-        """What an anchor with output ``h`` ``(batch, units)`` is remembered by, same shape."""
+        """The key of an anchor point with the output ``h`` ``(batch, units)``, same shape."""
         return tf.matmul(h, self._previous)
 
     def __call__(self, keys: tf.Tensor, h: tf.Tensor) -> tf.Tensor:
@@ -101,13 +101,13 @@ class Attention:
         return tf.reduce_sum(tf.tanh(keys + query) * self._v, axis=2)
 
 
-def put(memory: tf.Tensor, place: tf.Tensor | int, values: tf.Tensor) -> tf.Tensor:
-    """``memory`` ``(batch, n, units)``, zero at ``place``, with ``values`` ``(batch, units)`` there."""
-    return memory + tf.reshape(tf.one_hot(place, memory.shape[1]), [1, -1, 1]) * tf.expand_dims(values, 1)
+def put(memory: tf.Tensor, index: tf.Tensor | int, values: tf.Tensor) -> tf.Tensor:
+    """``memory`` ``(batch, n, units)``, which is zero at ``index``, with ``values`` ``(batch, units)`` there."""
+    return memory + tf.reshape(tf.one_hot(index, memory.shape[1]), [1, -1, 1]) * tf.expand_dims(values, 1)
 
 
 def squeeze(logits: tf.Tensor, bound: float) -> tf.Tensor:
-    """``bound * tanh(logits)``, which keeps a young policy exploring; ``bound`` 0 leaves the logits alone."""
+    """``bound * tanh(logits)``, which keeps an early policy exploring; with ``bound`` 0 the logits themselves."""
     return bound * tf.tanh(logits) if bound else logits
 
 
@@ -134,31 +134,6 @@ def bernoulli(logits: tf.Tensor, uniform: tf.Tensor, forced: tf.Tensor) -> Decis
     return Decision(pick, log_prob, tf.stop_gradient(tf.nn.softplus(logits) - logits * tf.sigmoid(logits)))
 
 
-class MovingAverage:
-    """Exponential moving average of rewards, REINFORCE's baseline.
-
-    Args:
-        decay: share of the old average kept per reward.
-        current: whether a reward is already in the baseline that is subtracted from it, as in ENAS' code, where the
-            average starts at 0. If not, the baseline of a reward depends on earlier ones only, which keeps the
-            gradient unbiased (Zoph & Le, section 3.2); the very first reward then only starts the average and has the
-            advantage 0.
-    """
-
-    def __init__(self, decay: float, *, current: bool) -> None:
-        self._decay, self._current = decay, current
-        self.value: float | None = 0.0 if current else None
-
-    def advantages(self, rewards: np.ndarray) -> np.ndarray:
-        """Rewards minus their baselines, one after the other; the average goes on afterwards."""
-        found = []
-        for reward in rewards.tolist():
-            before = reward if self.value is None else self.value
-            self.value = self._decay * before + (1 - self._decay) * reward
-            found.append(reward - (self.value if self._current else before))
-        return np.array(found, np.float32)
-
-
 class Controller(abc.ABC):
     """A policy over architectures, trained by REINFORCE with Adam.
 
@@ -170,7 +145,11 @@ class Controller(abc.ABC):
     """
 
     def __init__(
-        self, decisions: int, weights: Weights, optimizer: keras.optimizers.Optimizer, penalty_weight: float = 0.0
+        self,
+        decisions: int,
+        weights: ControllerWeights,
+        optimizer: keras.optimizers.Optimizer,
+        penalty_weight: float = 0.0,
     ) -> None:
         self.decisions, self.weights = decisions, weights
         self._optimizer, self._penalty_weight = optimizer, penalty_weight
@@ -183,7 +162,7 @@ class Controller(abc.ABC):
 
     @abc.abstractmethod
     def walk(self, uniforms: tf.Tensor, forced: tf.Tensor) -> Walk:
-        """Decides everything once; traced.
+        """Makes all decisions; this function is traced.
 
         Args:
             uniforms: ``(batch, decisions)`` in [0, 1), in the order of the space's choices.
@@ -199,7 +178,7 @@ class Controller(abc.ABC):
         return _numpy(self._walk(np.zeros(picks.shape, np.float32), np.asarray(picks, np.int32)))
 
     def train(self, picks: np.ndarray, advantages: np.ndarray) -> None:
-        """One step up the mean over architectures of ``advantage * grad log P``; traced once per batch size."""
+        """One gradient step that increases the mean of ``advantage * log P``; traced once per batch size."""
         self._step(tf.constant(picks, tf.int32), tf.constant(advantages, tf.float32))
 
     def gradient(self, picks: tf.Tensor, advantages: tf.Tensor) -> list[tf.Tensor]:
@@ -213,7 +192,7 @@ class Controller(abc.ABC):
         self._optimizer.apply(self.gradient(picks, advantages), self._variables)
 
     def state(self) -> State:
-        """Weights and optimizer slots, for a checkpoint."""
+        """ControllerWeights and optimizer slots, for a checkpoint."""
         slots = {f"optimizer.{i}": variable.numpy() for i, variable in enumerate(self._optimizer.variables)}
         return {name: variable.numpy() for name, variable in self.weights.variables.items()} | slots
 

@@ -1,8 +1,8 @@
-"""NASNet's controller: an LSTM that goes through the choices of a space, and proximal policy optimisation.
+"""NASNet's controller: an LSTM that decides the choices of a space in order, and proximal policy optimisation (PPO).
 
-One LSTM layer, one step and one softmax per choice, the embedding of the picked option being the next input. The
-gradients are written out in NumPy: with batches this small TensorFlow would spend its time on tracing and dispatch, and
-a search on a table, which takes a fraction of a second here, would take several.
+The LSTM has one layer, and each choice is one time step with a softmax of its own. The embedding of the picked option
+is the next input. The gradients are written out in NumPy: with such small batches TensorFlow would spend most of its
+time on tracing and dispatch, and a search on a table would take seconds instead of a fraction of one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.core.space import Space
+from harness import Space
 
 from .adam import Adam
 
@@ -23,8 +23,8 @@ IMPOSSIBLE = -1e9
 """Logit of an option that does not exist; its probability is exactly 0."""
 
 
-class _Step(NamedTuple):
-    """What the backward pass needs of one step; all ``(batch, ...)``."""
+class _Decided(NamedTuple):
+    """The values of one decision that the backward pass needs; all ``(batch, ...)``."""
 
     x_and_h: Numbers
     gates: tuple[Numbers, Numbers, Numbers, Numbers]  # input, forget, output, candidate
@@ -35,8 +35,8 @@ class _Step(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Walk:
-    """A batch of architectures as the controller sees them.
+class Walks:
+    """A batch of architectures, and the controller's states on the way through their decisions.
 
     Args:
         picks: ``(batch, decisions)``.
@@ -46,7 +46,7 @@ class Walk:
     picks: Integers
     log_prob: Numbers
     entropy: Numbers
-    steps: tuple[_Step, ...]
+    states: tuple[_Decided, ...]
 
 
 class LstmPolicy:
@@ -59,7 +59,7 @@ class LstmPolicy:
         bound: see ``rng``.
 
     Attributes:
-        weights: by name, changed in place by whoever trains them.
+        weights: by name; an optimiser changes the arrays in place.
     """
 
     def __init__(self, space: Space, rng: np.random.Generator, *, units: int, bound: float) -> None:
@@ -74,80 +74,80 @@ class LstmPolicy:
         }
         self.weights = {name: rng.uniform(-bound, bound, shape) for name, shape in shapes.items()}
 
-    def sample(self, uniforms: Numbers) -> Walk:
+    def sample(self, uniforms: Numbers) -> Walks:
         """Draws one architecture per row of ``uniforms`` ``(batch, decisions)``, in [0, 1)."""
         return self._walk(uniforms, None)
 
-    def read(self, picks: Integers) -> Walk:
-        """Goes through given ``picks`` ``(batch, decisions)``."""
+    def read(self, picks: Integers) -> Walks:
+        """The probabilities of given ``picks`` ``(batch, decisions)``."""
         return self._walk(np.zeros(picks.shape), picks)
 
-    def _walk(self, uniforms: Numbers, forced: Integers | None) -> Walk:
+    def _walk(self, uniforms: Numbers, forced: Integers | None) -> Walks:
         kernel, heads = self.weights["lstm"], self.weights["heads"]
         batch, units = len(uniforms), heads.shape[1]
         x, h, cell = np.tile(self.weights["start"], (batch, 1)), np.zeros((batch, units)), np.zeros((batch, units))
-        steps, columns = [], []
-        for place in range(self.decisions):
+        states, columns = [], []
+        for decision in range(self.decisions):
             x_and_h, before = np.concatenate([x, h], axis=1), cell
             raw = np.split(x_and_h @ kernel, 4, axis=1)
             i, f, o, g = (*(_sigmoid(part) for part in raw[:3]), np.tanh(raw[3]))
             cell = f * before + i * g
             squashed = np.tanh(cell)
             h = o * squashed
-            log_p = _log_softmax(h @ heads[place] + self._impossible[place])
-            steps.append(_Step(x_and_h, (i, f, o, g), before, squashed, h, log_p))
-            columns.append(_draw(log_p, uniforms[:, place]) if forced is None else forced[:, place])
-            if place < self.decisions - 1:
-                x = self.weights["embeddings"][place, columns[-1]]
+            log_p = _log_softmax(h @ heads[decision] + self._impossible[decision])
+            states.append(_Decided(x_and_h, (i, f, o, g), before, squashed, h, log_p))
+            columns.append(_draw(log_p, uniforms[:, decision]) if forced is None else forced[:, decision])
+            if decision < self.decisions - 1:
+                x = self.weights["embeddings"][decision, columns[-1]]
         rows = np.arange(batch)
-        log_prob = sum(step.log_p[rows, picks] for step, picks in zip(steps, columns, strict=True))
-        entropy = sum(_entropy(step.log_p) for step in steps)
-        return Walk(np.stack(columns, axis=1), np.asarray(log_prob), np.asarray(entropy), tuple(steps))
+        log_prob = sum(state.log_p[rows, picks] for state, picks in zip(states, columns, strict=True))
+        entropy = sum(_entropy(state.log_p) for state in states)
+        return Walks(np.stack(columns, axis=1), np.asarray(log_prob), np.asarray(entropy), tuple(states))
 
-    def gradient(self, walk: Walk, by_log_prob: Numbers, by_entropy: float) -> dict[str, Numbers]:
+    def gradient(self, walks: Walks, by_log_prob: Numbers, by_entropy: float) -> dict[str, Numbers]:
         """Gradient of ``sum(by_log_prob * log_prob) + by_entropy * sum(entropy)`` with respect to the weights.
 
         Args:
-            walk: of the present weights.
+            walks: computed with the present weights.
             by_log_prob: ``(batch,)``.
-            by_entropy: the same for all.
+            by_entropy: a number.
         """
         kernel, heads = self.weights["lstm"], self.weights["heads"]
-        found = {name: np.zeros_like(weight) for name, weight in self.weights.items()}
-        rows, units = np.arange(len(walk.picks)), heads.shape[1]
+        gradients = {name: np.zeros_like(weight) for name, weight in self.weights.items()}
+        rows, units = np.arange(len(walks.picks)), heads.shape[1]
         from_later = cell_from_later = np.zeros((len(rows), units))
-        for place in reversed(range(self.decisions)):
-            step, picks = walk.steps[place], walk.picks[:, place]
-            p = np.exp(step.log_p)
-            d_logits = -by_log_prob[:, None] * p - by_entropy * p * (step.log_p + _entropy(step.log_p)[:, None])
+        for decision in reversed(range(self.decisions)):
+            state, picks = walks.states[decision], walks.picks[:, decision]
+            p = np.exp(state.log_p)
+            d_logits = -by_log_prob[:, None] * p - by_entropy * p * (state.log_p + _entropy(state.log_p)[:, None])
             d_logits[rows, picks] += by_log_prob
-            found["heads"][place] = step.output.T @ d_logits
-            d_h = from_later + d_logits @ heads[place].T
-            i, f, o, g = step.gates
-            d_cell = cell_from_later + d_h * o * (1 - step.squashed_cell**2)
-            d_o = d_h * step.squashed_cell * o * (1 - o)
-            d_gates = (d_cell * g * i * (1 - i), d_cell * step.cell_before * f * (1 - f), d_o, d_cell * i * (1 - g**2))
+            gradients["heads"][decision] = state.output.T @ d_logits
+            d_h = from_later + d_logits @ heads[decision].T
+            i, f, o, g = state.gates
+            d_cell = cell_from_later + d_h * o * (1 - state.squashed_cell**2)
+            d_o = d_h * state.squashed_cell * o * (1 - o)
+            d_gates = (d_cell * g * i * (1 - i), d_cell * state.cell_before * f * (1 - f), d_o, d_cell * i * (1 - g**2))
             d_raw = np.concatenate(d_gates, axis=1)
-            found["lstm"] += step.x_and_h.T @ d_raw
+            gradients["lstm"] += state.x_and_h.T @ d_raw
             d_x, from_later = np.split(d_raw @ kernel.T, 2, axis=1)
             cell_from_later = d_cell * f
-            if place:
-                np.add.at(found["embeddings"][place - 1], walk.picks[:, place - 1], d_x)
+            if decision:
+                np.add.at(gradients["embeddings"][decision - 1], walks.picks[:, decision - 1], d_x)
             else:
-                found["start"] += d_x.sum(axis=0)
-        return found
+                gradients["start"] += d_x.sum(axis=0)
+        return gradients
 
 
 class Ppo:
-    """The clipped objective of Schulman et al. (2017) on whole architectures, climbed by Adam.
+    """Maximises the clipped objective of Schulman et al. (2017) on whole architectures, by Adam.
 
-    With r the ratio of an architecture's probability now to the one it was sampled with, and A its advantage, the
+    Let r be the ratio of an architecture's probability now to that when it was sampled, and A its advantage. The
     objective is the mean of ``min(r A, clip(r, 1 - clip, 1 + clip) A)`` plus the weighted entropy.
 
     Args:
         policy: what is trained.
         learning_rate: Adam's.
-        clip: how far r counts.
+        clip: how far r may leave 1 before it stops to count.
         entropy_weight: of the mean entropy.
     """
 
@@ -155,24 +155,24 @@ class Ppo:
         self._policy, self._rate, self._clip, self._entropy_weight = policy, learning_rate, clip, entropy_weight
         self._adam = Adam(list(policy.weights.values()))
 
-    def gradient(self, walk: Walk, old: Numbers, advantages: Numbers) -> dict[str, Numbers]:
+    def gradient(self, walks: Walks, old: Numbers, advantages: Numbers) -> dict[str, Numbers]:
         """Gradient of the objective.
 
         Args:
-            walk: of the present weights.
+            walks: computed with the present weights.
             old: log-probabilities of its picks when they were sampled, ``(batch,)``.
             advantages: ``(batch,)``.
         """
-        ratio = np.exp(walk.log_prob - old)
+        ratio = np.exp(walks.log_prob - old)
         clipped = np.where(advantages > 0, ratio > 1 + self._clip, ratio < 1 - self._clip)
         by_log_prob = np.where(clipped, 0.0, ratio * advantages) / len(ratio)
-        return self._policy.gradient(walk, by_log_prob, self._entropy_weight / len(ratio))
+        return self._policy.gradient(walks, by_log_prob, self._entropy_weight / len(ratio))
 
-    def improve(self, sampled: Walk, advantages: Numbers, passes: int) -> None:
-        """Several steps on one minibatch, whose old probabilities are those it was sampled with."""
+    def improve(self, sampled: Walks, advantages: Numbers, passes: int) -> None:
+        """Several gradient steps on one minibatch; the old probabilities stay those of its sampling."""
         for number in range(passes):
-            walk = self._policy.read(sampled.picks) if number else sampled
-            uphill = self.gradient(walk, sampled.log_prob, advantages)
+            walks = self._policy.read(sampled.picks) if number else sampled
+            uphill = self.gradient(walks, sampled.log_prob, advantages)
             self._adam.descend([-part for part in uphill.values()], self._rate)
 
 

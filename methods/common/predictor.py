@@ -1,7 +1,7 @@
-"""An ensemble of small networks that ranks architectures by their features, in NumPy; PNAS' predictor.
+"""PNAS' predictor: an ensemble of small networks, in NumPy, that ranks architectures by their features.
 
-Each member is a perceptron with two hidden layers, trained by Adam on four fifths of the data to the least mean
-absolute error of the rank. All members are trained together: their weights are slices of one array.
+Each member is a perceptron with two hidden layers. Adam trains it on four fifths of the data for the mean absolute
+error of the rank. All members are trained together: their weights are slices of one array.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ class Ensemble:
     """The mean of several perceptrons.
 
     Args:
-        rng: draws the first weights and who sees what.
+        rng: draws the first weights, and which example is hidden from which member.
         members: number of networks, at least 2; each example is hidden from one of them.
         units: of each of the two hidden layers.
-        steps: of Adam per fit, each on all data.
+        steps: gradient steps of Adam per fit, each on all data.
         rate: Adam's.
     """
 
@@ -39,7 +39,7 @@ class Ensemble:
         self.hidden_from, self._varied = np.zeros(0, np.intp), np.zeros(0, np.intp)
 
     def fit(self, features: Numbers, values: Numbers) -> None:
-        """Trains new members, on the features that differ: of the others nothing can be learnt.
+        """Trains new members on the features that differ between examples.
 
         Args:
             features: ``(n, features)``.
@@ -83,13 +83,13 @@ class Ensemble:
         features, below, above, _ = layers
         into_above = (upstream @ np.swapaxes(last, 1, 2)) * np.sign(above)
         into_below = (into_above @ np.swapaxes(second, 1, 2)) * np.sign(below)
-        found: list[Numbers] = []
+        gradients: list[Numbers] = []
         for source, change in ((features, into_below), (below, into_above), (above, upstream)):
-            found += [np.swapaxes(source, -1, -2) @ change, change.sum(axis=1, keepdims=True)]
-        return found
+            gradients += [np.swapaxes(source, -1, -2) @ change, change.sum(axis=1, keepdims=True)]
+        return gradients
 
 
 def ranks(values: Numbers) -> Numbers:
-    """From near -1 for the smallest of ``values`` ``(n,)`` to near 1 for the largest; equal ones share their mean."""
+    """Ranks of ``values`` ``(n,)``, from near -1 for the smallest to near 1 for the largest; ties get their mean."""
     below, equal = values[:, None] > values, values[:, None] == values
     return ((2 * below.sum(axis=1) + equal.sum(axis=1)) / len(values) - 1).astype(np.float32)

@@ -1,13 +1,13 @@
 """Tabular Q-learning over the decisions of a search space: what MetaQNN and BlockQNN share.
 
-An episode decides one architecture step by step. Each decision is epsilon-greedy: with probability epsilon uniform over
-the legal actions, else one of the best. What an episode was worth teaches the table, from its last step to its first,
+An episode is the decisions of one architecture. Each decision is epsilon-greedy: with probability epsilon uniform over
+the legal actions, else one of the best. After the training each decision has a reward, and the table learns:
 
-    target = reward + gamma * max Q(next state), or the reward alone at the end
-    Q(state, action) += alpha * (target - Q(state, action)),
+    target = reward + gamma * max Q(next state), or the reward alone at the last decision
+    Q(state, action) += alpha * (target - Q(state, action))
 
-again and again, because stored episodes are replayed; epsilon falls from episode to episode. Going backwards carries
-the end's reward to the first decision in one pass; going forwards takes a pass per step.
+The last decision is updated first, so that the last reward reaches the first decision in one pass over the episode.
+Stored episodes are replayed, and epsilon falls during the search.
 """
 
 from __future__ import annotations
@@ -19,43 +19,43 @@ from typing import Any, NoReturn, Protocol, TypeVar
 
 import numpy as np
 
-from harness.core.budget import Meter
-from harness.core.evaluation import Evaluation
-from harness.core.space import Genotype, Space
-from harness.core.task import Task
+from harness import Evaluation, Genotype, Meter, Space, Task
 from harness.spaces.blockqnn import BlockSpace
 from harness.spaces.metaqnn import LayerChainSpace
 
 STALE = 100
-"""Rounds without a new architecture after which old ones are charged again: a learner that has settled has to end."""
+"""After so many rounds without a new architecture, known ones are evaluated and charged again.
 
-State = TypeVar("State", bound=Hashable)
+Without this, a learner that always chooses the same architectures would spend nothing and never end.
+"""
+
+ProcessState = TypeVar("ProcessState", bound=Hashable)
 
 
-class Walk(Protocol[State]):
-    """A space as a decision process without chance."""
+class DecisionProcess(Protocol[ProcessState]):
+    """A space as a deterministic decision process."""
 
     @property
-    def start(self) -> State:
+    def start(self) -> ProcessState:
         """The state before the first decision."""
 
-    def actions(self, state: State) -> Sequence[int]:
-        """The legal actions, at least one; equal states have the same."""
+    def actions(self, state: ProcessState) -> Sequence[int]:
+        """The legal actions, at least one; equal states have the same ones."""
 
-    def after(self, state: State, action: int) -> State | None:
-        """The state that an action leads to, or None where the architecture is complete."""
+    def after(self, state: ProcessState, action: int) -> ProcessState | None:
+        """The state after an action, or None if the architecture is complete."""
 
     def complete(self, actions: Sequence[int]) -> Genotype:
-        """The genotype that the actions of a finished walk name."""
+        """The genotype of the actions from the start to the end."""
 
 
-class Picks:
-    """The walk through independent choices: a state is a position and the last picks.
+class IndependentChoices:
+    """The process that decides a space's choices one after the other: a state is a position and the last picks.
 
     Args:
         space: has at least one choice.
-        memory: how many picks a state holds. One is what MetaQNN's and BlockQNN's hold. With none, the target of each
-            decision but the last is the same whatever was picked, and nothing is learned about it.
+        memory: how many picks a state contains; one in MetaQNN and BlockQNN. With none, the target of every decision
+            but the last would not depend on its pick, and nothing could be learned about it.
     """
 
     start: tuple[int, ...] = (0,)
@@ -80,88 +80,88 @@ class Picks:
         return self._space.genotype(tuple(actions))
 
 
-def walk_of(space: Space) -> Walk[Any]:
-    """The space's own walk, where some of its options end an architecture or forbid others, else :class:`Picks`."""
-    return space if isinstance(space, LayerChainSpace | BlockSpace) else Picks(space)
+def process_of(space: Space) -> DecisionProcess[Any]:
+    """The decision process of a space: its own if some options end an architecture or forbid others."""
+    return space if isinstance(space, LayerChainSpace | BlockSpace) else IndependentChoices(space)
 
 
 @dataclass(frozen=True)
-class Step:
-    """One decision of an episode, as places in the table.
+class Decision:
+    """One decision of an episode, as cells of the table of Q.
 
     Args:
         values: Q of all legal actions of the state, a row of the table.
-        place: of the action in it.
-        following: the row of the next state; None at the end.
+        column: of the chosen action in that row.
+        following: the row of the next state; None at the last decision.
     """
 
     values: list[float]
-    place: int
+    column: int
     following: list[float] | None
 
 
 @dataclass(frozen=True)
 class Episode:
-    """A finished walk."""
+    """The decisions of one architecture."""
 
     genotype: Genotype
-    steps: tuple[Step, ...]
+    decisions: tuple[Decision, ...]
 
 
 class QLearner:
-    """The table and its rule.
+    """The table of Q and its update rule.
 
     Args:
-        walk: the decisions.
+        process: the decisions.
         alpha: step size of an update.
         gamma: discount.
         initial: Q of an action that was never tried.
     """
 
-    def __init__(self, walk: Walk[Any], *, alpha: float, gamma: float, initial: float) -> None:
-        self._walk, self._alpha, self._gamma, self._initial = walk, alpha, gamma, initial
+    def __init__(self, process: DecisionProcess[Any], *, alpha: float, gamma: float, initial: float) -> None:
+        self._process, self._alpha, self._gamma, self._initial = process, alpha, gamma, initial
         self._rows: dict[Hashable, tuple[Sequence[int], list[float]]] = {}
 
     def row(self, state: Hashable) -> tuple[Sequence[int], list[float]]:
-        """The legal actions of a state and their Q, which may be changed in place."""
+        """The legal actions of a state and their Q; the caller may change the values."""
         if state not in self._rows:
-            actions = self._walk.actions(state)
+            actions = self._process.actions(state)
             self._rows[state] = actions, [self._initial] * len(actions)
         return self._rows[state]
 
     def episode(self, epsilon: float, rng: np.random.Generator) -> Episode:
-        """Walks from the start to an end."""
-        state, taken, steps = self._walk.start, [], []
+        """Decides from the start to the end."""
+        state, taken, decisions = self._process.start, [], []
         while state is not None:
             actions, values = self.row(state)
-            place = choose(values, epsilon, rng)
-            taken.append(actions[place])
-            state = self._walk.after(state, actions[place])
-            steps.append(Step(values, place, None if state is None else self.row(state)[1]))
-        return Episode(self._walk.complete(taken), tuple(steps))
+            column = choose(values, epsilon, rng)
+            taken.append(actions[column])
+            state = self._process.after(state, actions[column])
+            decisions.append(Decision(values, column, None if state is None else self.row(state)[1]))
+        return Episode(self._process.complete(taken), tuple(decisions))
 
-    def update(self, step: Step, reward: float) -> None:
+    def update(self, decision: Decision, reward: float) -> None:
         """Moves one Q towards its target."""
-        target = reward if step.following is None else reward + self._gamma * max(step.following)
-        step.values[step.place] += self._alpha * (target - step.values[step.place])
+        target = reward if decision.following is None else reward + self._gamma * max(decision.following)
+        decision.values[decision.column] += self._alpha * (target - decision.values[decision.column])
 
     def learn(self, episode: Episode, rewards: Sequence[float]) -> None:
-        """Updates all steps of an episode, the last one first; one reward per step."""
-        for step, reward in zip(reversed(episode.steps), reversed(rewards), strict=True):
-            self.update(step, reward)
+        """Updates all decisions of an episode, the last one first; one reward per decision."""
+        for decision, reward in zip(reversed(episode.decisions), reversed(rewards), strict=True):
+            self.update(decision, reward)
 
 
 def choose(values: Sequence[float], epsilon: float, rng: np.random.Generator) -> int:
-    """A place among ``values``: any with probability ``epsilon``, else one of the largest."""
+    """An index of ``values``: any with probability ``epsilon``, else one of the largest values."""
     if rng.random() < epsilon:
         return int(rng.integers(len(values)))
     largest = max(values)
-    best = [place for place, value in enumerate(values) if value == largest]
+    best = [index for index, value in enumerate(values) if value == largest]
     return best[int(rng.integers(len(best)))]
 
 
-class Schedule:
-    """A falling epsilon: pairs of an epsilon and for how many rounds the paper keeps it, stretched over the budget."""
+class EpsilonSchedule:
+    """A falling epsilon: pairs of an epsilon and its number of rounds in the paper, stretched over the budget."""
 
     def __init__(self, stages: Sequence[tuple[float, int]]) -> None:
         self._epsilons = [epsilon for epsilon, _ in stages]
@@ -179,9 +179,9 @@ class Schedule:
 
 
 def share_spent(meter: Meter) -> float:
-    """What the evaluations have cost, as a share of the budget.
+    """The cost of all evaluations, as a share of the budget.
 
-    Without the method's own time, so that an interrupted run finds the same epsilon when it learns again from its log.
+    The method's own time is left out: a resumed run learns again from its log and has to get the same epsilons.
     """
     return (meter.steps if meter.budget.counted else meter.charged) / meter.limit
 
@@ -190,37 +190,38 @@ def explore(
     task: Task,
     learner: QLearner,
     *,
-    schedule: Schedule,
+    schedule: EpsilonSchedule,
     rewards: Callable[[Episode, Evaluation], Sequence[float]],
     batch: int,
     replay: int,
 ) -> NoReturn:
-    """Walks, trains and learns in turn until the budget is spent.
+    """Decides, trains and learns in turn until the budget is spent.
 
-    An architecture that was trained before is not trained, and not charged, again, as in both papers; see
+    An architecture that was trained before is neither trained nor charged again, as in both papers; but see
     :data:`STALE`.
 
     Args:
-        task: where to search.
-        learner: knows the walk.
+        task: of the search.
+        learner: with the task's decision process.
         schedule: epsilon over the budget.
-        rewards: what each step of an episode was worth.
+        rewards: the reward of each decision of an episode.
         batch: episodes per round.
-        replay: stored episodes that are learned from after each round, drawn with replacement.
+        replay: stored episodes that are replayed after each round, drawn with replacement.
     """
     known: set[Genotype] = set()
     stored: list[tuple[Episode, Sequence[float]]] = []
     stale = 0
     while True:
         epsilon = schedule.epsilon(share_spent(task.meter))
-        walked = {episode.genotype: episode for episode in (learner.episode(epsilon, task.rng) for _ in range(batch))}
-        fresh = [episode for genotype, episode in walked.items() if genotype not in known]
+        episodes = [learner.episode(epsilon, task.rng) for _ in range(batch)]
+        by_genotype = {episode.genotype: episode for episode in episodes}
+        fresh = [episode for genotype, episode in by_genotype.items() if genotype not in known]
         stale = 0 if fresh else stale + 1
         if stale == STALE:
-            fresh, stale = list(walked.values()), 0
+            fresh, stale = list(by_genotype.values()), 0
         evaluations = task.evaluate(episode.genotype for episode in fresh)
         for episode, evaluation in zip(fresh, evaluations, strict=True):
             known.add(episode.genotype)
             stored.append((episode, rewards(episode, evaluation)))
-        for place in task.rng.integers(len(stored), size=replay):
-            learner.learn(*stored[place])
+        for drawn in task.rng.integers(len(stored), size=replay):
+            learner.learn(*stored[drawn])

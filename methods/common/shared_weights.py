@@ -1,8 +1,8 @@
-"""One network that holds the weights of all architectures: how ENAS and NAO-WS train it and read accuracies off it.
+"""Shared weights: how ENAS and NAO-WS train one network for all architectures and measure architectures with it.
 
-Every training batch is one gradient step on one architecture; an architecture's accuracy is that of a validation batch
-under the shared weights, normalised with the batch's own statistics. A step is charged as one, a forward pass as a
-third of one.
+Every training batch is one gradient step on one architecture. The accuracy of an architecture is that on a validation
+batch under the shared weights; normalisations use the statistics of that batch. A forward pass for an accuracy is
+charged as a third of a gradient step.
 
 Importing this module imports TensorFlow; methods do so inside ``search``.
 """
@@ -17,9 +17,8 @@ from typing import Protocol, TypeVar
 import numpy as np
 import tensorflow as tf
 
-from harness.core.journal import State
-from harness.core.seeds import derive_seed, rng
-from harness.core.task import Task
+from harness import State, Task, derive_seed, rng
+from harness.core.schedule import cosine
 from harness.nets.augment import normalise
 from harness.nets.batches import Batches, augmented
 from harness.nets.supernets.enas import GatedSupernet
@@ -35,7 +34,7 @@ class Restarts:
     """Cosine annealing with warm restarts (Loshchilov & Hutter 2017).
 
     Args:
-        high, low: the rate after and before a restart.
+        high, low: the rate right after a restart, and the one it falls to.
         length, factor: epochs until the first restart, and growth of the following ones.
     """
 
@@ -46,27 +45,27 @@ class Restarts:
 
     def rate(self, epoch: int) -> float:
         """Learning rate of an epoch."""
-        length, place = self.length, epoch
-        while place >= length:
-            place -= length
+        length, since_restart = self.length, epoch
+        while since_restart >= length:
+            since_restart -= length
             length *= self.factor
-        return self.low + 0.5 * (self.high - self.low) * (1.0 + math.cos(math.pi * place / length))
+        return cosine(self.high, self.low, since_restart / length)
 
 
 class Sgd(Protocol):
-    """The settings of a method that say how its shared weights are trained."""
+    """The hyper-parameters of the gradient steps, which a method has among its own."""
 
     @property
     def momentum(self) -> float:
-        """Of Nesterov's kind."""
+        """Nesterov momentum."""
 
     @property
     def weight_decay(self) -> float:
-        """Added to the gradient."""
+        """Added to the gradient, times the weight."""
 
     @property
     def clip(self) -> float:
-        """Of the gradient's norm."""
+        """The largest norm of a gradient."""
 
 
 def supernet(kind: Callable[..., Net], task: Task, sgd: Sgd) -> Net:
@@ -89,10 +88,10 @@ class SharedWeights:
     Args:
         task: gives data and budget.
         net: the supernet.
-        batch, valid_batch: images per step, and per accuracy.
+        batch, valid_batch: images per gradient step, and per accuracy.
 
     Attributes:
-        per_epoch: steps that one pass over the training images takes.
+        per_epoch: gradient steps of one pass over the training images.
     """
 
     def __init__(self, task: Task, net: GatedSupernet, batch: int, valid_batch: int) -> None:
@@ -121,7 +120,7 @@ class SharedWeights:
             self._steps += 1
 
     def accuracies(self, children: Iterable[Child], batches: Sequence[Sequence[int]]) -> list[float]:
-        """Mean accuracy of each child on validation batches of these numbers; charged before it begins.
+        """Mean accuracy of each child on its validation batches, given by number; charged beforehand.
 
         Raises:
             BudgetSpent: the forward passes do not fit into the budget.
@@ -137,7 +136,7 @@ class SharedWeights:
         return float(self._net.correct(normalise(images, data.mean, data.std), labels, tf.constant(picks)))
 
     def state(self) -> State:
-        """Weights, momentum and the number of steps, for a checkpoint."""
+        """Weights, momentum and the number of gradient steps, for a checkpoint."""
         return {**{f"net.{name}": value for name, value in self._net.state().items()}, "steps": np.array(self._steps)}
 
     def restore(self, state: State) -> None:

@@ -11,13 +11,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.core.space import Choice, positions_by_node
+from harness import Choice
+from harness.core.space import positions_by_node
 
 Picks = NDArray[np.int32]
 
 
 class Symmetry:
-    """The pairs of a space; none in spaces whose nodes are of another kind.
+    """The pairs of a space, by cell and node; none if its nodes are of another kind.
 
     Args:
         choices: of the space.
@@ -32,7 +33,7 @@ class Symmetry:
                 self._cells.setdefault(choices[positions[0]].cell, []).append((halves[0], halves[1]))
 
     def canonical(self, picks: tuple[int, ...]) -> tuple[int, ...]:
-        """The spelling that all swapped copies of an architecture share: in each node, the smaller half first."""
+        """The same picks for all swapped copies of an architecture: in each node, the smaller pair comes first."""
         sorted_picks = list(picks)
         for nodes in self._cells.values():
             for halves in nodes:
@@ -43,7 +44,7 @@ class Symmetry:
         return tuple(sorted_picks)
 
     def swapped(self, picks: Picks, rng: np.random.Generator) -> Picks:
-        """A copy of each row of ``picks`` ``(n, choices)`` with a node of each cell swapped; no rows if none can be."""
+        """A copy of each row of ``picks`` ``(n, choices)`` with one node of each cell swapped, if there are pairs."""
         copies = picks[: len(picks) if self._cells else 0].copy()
         for nodes in self._cells.values():
             for row, node in enumerate(rng.integers(len(nodes), size=len(copies))):

@@ -26,7 +26,7 @@ from harness.core.space import Genotype
 from harness.core.task import Task
 from harness.nets import runtime
 from harness.plugins.catalogue import Catalogue, load_method
-from harness.run.journal import Progress, RunJournal
+from harness.run.journal import DiskJournal, Progress
 from harness.run.profiles import SMOKE
 from harness.run.store import RunDirectory, read_lines
 from harness.spaces import get_space
@@ -39,7 +39,7 @@ class Killed(BaseException):
     """Stands for SIGKILL."""
 
 
-class MortalJournal(RunJournal):
+class MortalJournal(DiskJournal):
     """Counts writes and dies before one of them."""
 
     def __init__(self, directory: RunDirectory, dies_at: int | None) -> None:

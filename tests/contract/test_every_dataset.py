@@ -16,7 +16,7 @@ from harness.core.errors import InputError
 from harness.core.home import CHECKOUT as ROOT
 from harness.core.table import Table
 from harness.plugins.catalogue import Catalogue, load_dataset
-from harness.run.prepare import split
+from harness.run.images import split
 
 NAMES = Catalogue().names("dataset")
 DATA = Path(os.environ.get("HARNESS_DATA", str(Path.home() / ".cache" / "nas-harness")))

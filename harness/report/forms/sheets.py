@@ -25,7 +25,6 @@ _PLAIN = (
     "status",
     "reason",
     "test_accuracy",
-    "valid_accuracy",
     "parameters",
     "macs",
     "proposal",

@@ -72,7 +72,7 @@ def _problem(record: Record) -> str:
     for name in ("reason", "profile", "dataset", "space", "method", "title", "budget", "proposal", "native"):
         if not isinstance(getattr(record, name), str):
             return f"its field '{name}' is no text"
-    numbers = [getattr(record, name) for name in ("test_accuracy", "valid_accuracy", "parameters", "macs")]
+    numbers = [getattr(record, name) for name in ("test_accuracy", "parameters", "macs")]
     numbers += [record.seed, *record.search.values(), *record.final.values()]
     if any(number is not None and not _is_number(number) for number in numbers):
         return "one of its numbers is none"

@@ -1,103 +1,256 @@
-"""Runs one phase of one job, or many searches on tables, somewhere: here, in a process of its own on this machine.
+"""The back end of this machine: every call is a process, started and watched by pebble.
 
-The process is a copy of a server process that was started empty and has imported TensorFlow but used nothing of it: no
-graph, no thread, no memory of an earlier run and no test label is in it, and the import, which costs as much as a small
-training, is done once per command.
+A process with TensorFlow is a copy of a server process that was started empty and has imported TensorFlow but used
+nothing of it: no graph, no thread, no memory of an earlier run and no test label is in it, and the import, which costs
+as much as a small training, is done once per command. A process without TensorFlow starts from nothing.
 
-This is the seam for a cluster: whoever replaces :func:`execute` and :func:`execute_lookups` by functions that submit to
-another machine (and share the output directory with it) changes nothing else.
+What a process tells comes as lines of JSON through a pipe. It may be a search that puts anything there, or half a line,
+so nothing is unpickled and nothing waits for the rest of a line.
 """
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
+import itertools
+import json
 import multiprocessing
 import os
 import signal
-import threading
+import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import CancelledError, Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
-from pathlib import Path
-from typing import Any
+from concurrent.futures import Future
+from dataclasses import asdict, dataclass, field
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from types import ModuleType
+from typing import Any, get_args, get_type_hints
 
 import pebble.concurrent
 from pebble import ProcessExpired
 
 from harness.core.names import sentence
-from harness.run import lookup, worker
-from harness.run.job import Job, Outcome, Phase
+from harness.run.backends import machine, sandbox
+from harness.run.backends.base import Backend, Call, Capacity, Handle, Outcome, Position
+from harness.run.backends.interrupts import interrupts_wait
 
+PATIENCE = 20.0  # seconds that a process waits for a lock
+_PAUSE = 0.25  # seconds between two tellings of a process
+_MOST = 2**20  # bytes
+_NAME = "harness-"
+_NUMBERS = itertools.count()
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
-WORDS: dict[Phase, str] = {"search": "search", "final": "final training"}
+_STATUSES = get_args(get_type_hints(Outcome)["status"])
 
 
-def cap(job: Job, phase: Phase) -> float:
-    """Seconds after which a phase is stopped."""
-    return job.profile.search_cap() if phase == "search" else job.profile.final_seconds
+@dataclass
+class _Process:
+    """What this side has of a process.
 
-
-def execute(job: Job, phase: Phase) -> Future[Outcome]:
-    """Starts a phase; cancelling the future stops its process."""
-    function = worker.search if phase == "search" else worker.final
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["harness.run.backends.server"])
-    start = pebble.concurrent.process(timeout=cap(job, phase), context=context)(function)
-    with _environment(job.threads), _deaf_to_interrupts():
-        future: Future[Outcome] = start(job)
-    return future
-
-
-def execute_lookups(jobs: tuple[Job, ...], started: Path) -> Future[tuple[Outcome, ...]]:
-    """Starts the searches of one method on tables, see :func:`harness.run.lookup.search_all`.
-
-    The process is a new one without TensorFlow: its searches take less time together than that import.
+    Attributes:
+        future: done when it has ended.
+        child: to kill it; None if it has ended at once.
+        pipe: what it tells.
+        since: when it began with its present item, or was started itself.
+        at: the number of the item that it has begun with; -1 before the first.
+        outcomes: of the items before that.
+        unread: the beginning of a line.
     """
-    start = pebble.concurrent.process(context=multiprocessing.get_context("spawn"))(lookup.search_all)
-    with _environment(1), _deaf_to_interrupts():
-        future: Future[tuple[Outcome, ...]] = start(jobs, started)
-    return future
+
+    future: Future[None]
+    child: BaseProcess | None
+    pipe: Connection
+    since: float
+    outcomes: list[Outcome] = field(default_factory=list)
+    at: int = -1
+    unread: bytes = b""
+
+    def kill(self) -> None:
+        """Ends it at once. Pebble would ask it first, and not at all while it waits for a message that never ends."""
+        if self.child is not None:
+            self.child.kill()
 
 
-def outcome_of(future: Future[Outcome], job: Job, phase: Phase) -> Outcome:
-    """How a phase ended, also if its process was stopped, crashed or returned nonsense."""
-    outcome = result_of(future, WORDS[phase], cap(job, phase))
-    if not isinstance(outcome, Outcome):
-        return Outcome("failed", f"the {WORDS[phase]}'s process returned a {type(outcome).__name__}, not its outcome")
-    return outcome
-
-
-def result_of(future: Future[Any], what: str, seconds: float) -> Any:
-    """What a process returned, or the outcome "failed" if it was stopped or crashed.
+class Local(Backend):
+    """Processes of this machine.
 
     Args:
-        future: which is done.
-        what: the process was doing.
-        seconds: its hard cap.
+        patience: seconds that a process waits for the lock of a directory before it calls it busy.
     """
+
+    def __init__(self, patience: float = PATIENCE) -> None:
+        self._patience = patience
+        self._running: dict[Handle, _Process] = {}
+        self._stillborn: list[Handle] = []
+
+    @property
+    def capacity(self) -> Capacity:
+        """The machine's."""
+        return Capacity(machine.default_workers(), machine.cores(), machine.memory(), machine.cards())
+
+    def submit(self, call: Call) -> Handle:
+        """Starts a process."""
+        handle = Handle(call)
+        context = multiprocessing.get_context("forkserver" if call.tensorflow else "spawn")
+        if call.tensorflow:
+            context.set_forkserver_preload(["harness.run.backends.server"])
+        name = f"{_NAME}{next(_NUMBERS)}"
+        start = pebble.concurrent.process(context=context, name=name)(_work_off)
+        with interrupts_wait(), _environment(call.threads), _without_main():
+            pipe, theirs = context.Pipe(duplex=False)
+            os.set_blocking(pipe.fileno(), False)
+            try:
+                future: Future[None] = start(call, theirs, self._patience)
+            except OSError as error:
+                handle.outcomes = (Outcome("failed", f"no process could be started: {sentence(error)}"),)
+                self._stillborn.append(handle)
+            else:
+                child = next((one for one in multiprocessing.active_children() if one.name == name), None)
+                self._running[handle] = _Process(future, child, pipe, time.monotonic())
+            finally:
+                theirs.close()
+        return handle
+
+    def wait(self, seconds: float) -> list[Handle]:
+        """Waits, listens to the processes, and stops those that have been at one item for too long."""
+        ended, self._stillborn = self._stillborn, []
+        futures = [process.future for process in self._running.values()]
+        if futures and not ended:
+            concurrent.futures.wait(futures, timeout=seconds, return_when=concurrent.futures.FIRST_COMPLETED)
+        for handle, process in list(self._running.items()):
+            over = process.future.done()  # before listening: what it told last is in the pipe then
+            _listen(handle, process)
+            if over:
+                if len(process.outcomes) < len(handle.call.items):
+                    process.outcomes.append(Outcome("failed", _why(process.future, handle.call.words)))
+            elif time.monotonic() - process.since > handle.call.seconds:
+                process.kill()
+                process.outcomes.append(_timed_out(handle.call))
+            else:
+                continue
+            ended.append(self._forget(handle))
+        return ended
+
+    def cancel(self, handle: Handle) -> None:
+        """Stops its process."""
+        if handle in self._running:
+            self._running[handle].kill()
+            self._forget(handle)
+
+    def close(self) -> None:
+        """Stops all processes and waits until they are gone, ten seconds at most; Ctrl-C does not cut that short."""
+        with interrupts_wait():
+            for handle in list(self._running):
+                self.cancel(handle)
+            deadline = time.monotonic() + 10
+            while any(map(_is_ours, multiprocessing.active_children())) and time.monotonic() < deadline:
+                time.sleep(0.05)
+
+    def _forget(self, handle: Handle) -> Handle:
+        process = self._running.pop(handle)
+        process.pipe.close()
+        handle.outcomes = tuple(process.outcomes)
+        return handle
+
+
+def _is_ours(child: BaseProcess) -> bool:
+    return child.name.startswith(_NAME)
+
+
+def _work_off(call: Call, pipe: Connection, patience: float) -> None:
+    """What happens in the process."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # pebble has it ignored by now
+    sandbox.end_with_parent()
+    locks, home = [], None
+    for number, item in enumerate(call.items):
+        try:
+            locks.append(sandbox.lock(item.directory, patience))
+            if home is None:
+                sandbox.settle(item.directory, call.memory)
+                home = item.directory
+            _send(pipe, {"item": number, "share": 0.0, "words": "starting"})
+            outcome = call.function(item.value, _Teller(pipe, number))
+        except sandbox.Busy:
+            outcome = Outcome("busy", "another process is working on the same run")
+        except (OSError, ValueError) as error:
+            outcome = Outcome("failed", f"the {call.words} could not start: {sentence(error)}")
+        _send(pipe, {"item": number, "outcome": asdict(outcome)})
+    if home is not None:
+        sandbox.leave(home)
+
+
+class _Teller:
+    """Tells through a pipe how far an item is, a few times a second."""
+
+    def __init__(self, pipe: Connection, item: int) -> None:
+        self._pipe, self._item, self._next = pipe, item, 0.0
+
+    def __call__(self, share: float, words: str) -> None:
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + _PAUSE
+            _send(self._pipe, {"item": self._item, "share": share, "words": words})
+
+
+def _send(pipe: Connection, message: dict[str, Any]) -> None:
+    with contextlib.suppress(OSError):  # the parent is gone, and this process about to be
+        os.write(pipe.fileno(), json.dumps(message).encode() + b"\n")
+
+
+def _listen(handle: Handle, process: _Process) -> None:
+    """Takes in what a process has told; what makes no sense is left out."""
+    for line in _lines(process):
+        message = _understood(line, len(process.outcomes))
+        if isinstance(message, Outcome) and len(process.outcomes) < len(handle.call.items):
+            process.outcomes.append(message)
+            handle.position = Position(len(process.outcomes))
+        elif isinstance(message, Position):
+            handle.position = message
+        if len(process.outcomes) > process.at and message is not None:
+            process.at, process.since = len(process.outcomes), time.monotonic()
+
+
+def _lines(process: _Process) -> list[bytes]:
+    """The whole lines in the pipe; at most :data:`_MOST` bytes at a time, and none of a line that is longer."""
+    text = process.unread
+    with contextlib.suppress(OSError):  # nothing there yet
+        while len(text) < _MOST and (more := os.read(process.pipe.fileno(), 2**16)):
+            text += more
+    *lines, process.unread = text.split(b"\n")
+    if len(process.unread) >= _MOST:
+        process.unread = b""
+    return lines
+
+
+def _understood(text: bytes, item: int) -> Outcome | Position | None:
+    """What a process says of the item that it is at; None for anything else."""
     try:
-        return future.result()
-    except FutureTimeoutError:
-        return timed_out(what, seconds)
-    except CancelledError:
-        return Outcome("failed", f"the {what} was cancelled")
+        match json.loads(text):
+            case {"item": number, "outcome": {"status": status, "reason": str(reason)}} if (
+                number == item and status in _STATUSES
+            ):
+                return Outcome(status, reason)
+            case {"item": number, "share": int(share) | float(share), "words": str(words)} if number == item:
+                return Position(item, min(1.0, max(0.0, share)), words)
+    except (ValueError, RecursionError):
+        pass
+    return None
+
+
+def _why(future: Future[None], words: str) -> str:
+    """Why a process has ended without telling how its item did."""
+    try:
+        future.result()
     except ProcessExpired as error:
-        return Outcome("failed", f"the {what}'s process {_ending(error.exitcode)}")
+        return f"the {words}'s process {_ending(error.exitcode)}"
     except Exception as error:
-        return Outcome("failed", f"the {what} did not report back: {sentence(error)}")
+        return f"the {words} did not report back: {sentence(error)}"
+    return f"the {words}'s process ended without saying how it went"
 
 
-def timed_out(what: str, seconds: float) -> Outcome:
-    """The outcome of a process that was stopped after ``seconds``."""
-    return Outcome("failed", f"time-out: the {what} was stopped at its hard cap of {seconds:.0f} s")
-
-
-def wait_for_children(seconds: float = 10.0) -> None:
-    """Waits until the processes of cancelled futures are gone."""
-    deadline = time.monotonic() + seconds
-    while multiprocessing.active_children() and time.monotonic() < deadline:
-        time.sleep(0.1)
+def _timed_out(call: Call) -> Outcome:
+    return Outcome("failed", f"time-out: the {call.words} was stopped at its hard cap of {call.seconds:.0f} s")
 
 
 def _ending(code: int | None) -> str:
@@ -109,16 +262,18 @@ def _ending(code: int | None) -> str:
 
 
 @contextlib.contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """A process started inside ignores Ctrl-C from its first moment on; this one only for a moment."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _without_main() -> Iterator[None]:
+    """A process started inside does not run the caller's script again.
+
+    Python would, to find functions that the script defines. A call's function is in a module of its own, so nothing is
+    missed, and a script needs no ``if __name__ == "__main__"``.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        sys.modules["__main__"] = main
 
 
 @contextlib.contextmanager

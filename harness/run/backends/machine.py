@@ -17,6 +17,11 @@ def cores() -> int:
         return os.cpu_count() or 1
 
 
+def cards() -> int:
+    """Graphics cards."""
+    return len(list(Path("/dev").glob("nvidia[0-9]*")))
+
+
 def default_workers() -> int:
     """Runs at the same time, unless the user says otherwise: one per core, as far as the memory goes.
 
@@ -24,12 +29,12 @@ def default_workers() -> int:
     docs/performance.md), and a search gets the same share of the machine whatever runs beside it. Where there is a
     graphics card, one at a time, or runs would share it and its memory.
     """
-    if any(Path("/dev").glob("nvidia[0-9]*")):
+    if cards():
         return 1
-    return max(1, min(cores(), _memory() // MEMORY_OF_A_RUN))
+    return max(1, min(cores(), memory() // MEMORY_OF_A_RUN))
 
 
-def _memory() -> int:
+def memory() -> int:
     """Bytes of the machine, or of the container's limit if that is less."""
     whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     try:

@@ -1,6 +1,7 @@
-"""Imported once per command by the server process of which every child process is a copy; see :mod:`.execute`.
+"""Imported once per command by the server process of which the processes with TensorFlow are copies; see
+:mod:`harness.run.backends.local`.
 
-Importing it imports what every child needs, without the messages that TensorFlow prints on the way.
+Importing it imports what every such process needs, without the messages that TensorFlow prints on the way.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import contextlib
 import importlib
 import os
 
-_MODULES = ("harness.nets.evaluator", "harness.nets.runtime", "harness.run.worker")
+_MODULES = ("harness.nets.evaluator", "harness.nets.runtime", "harness.run.search", "harness.run.final")
 
 
 def _import_quietly() -> None:

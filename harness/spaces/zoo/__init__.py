@@ -1,7 +1,7 @@
-"""Published networks as data, each with its source; and which ones were never published.
+"""Published networks as data, each with its source, and networks whose definition was never published.
 
-``PUBLISHED`` holds what can be built, by name; ``MISSING`` what cannot. Both are in the order of the published table,
-then of the other networks.
+``PUBLISHED`` has those that can be built, by name, ``MISSING`` those that cannot. Both have first the rows of the
+published table of search costs, in its order, then the other networks.
 """
 
 from __future__ import annotations

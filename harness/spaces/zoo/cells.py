@@ -1,4 +1,4 @@
-"""Networks of published cells; :mod:`harness.spaces.zoo.notation` explains how cells are written here."""
+"""Networks of published cells; :mod:`harness.spaces.zoo.notation` explains the notation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Networks that were searched for layer by layer: Zoph & Le's first one, MetaQNN, EAS, ENAS macro."""
+"""Published networks of searches in chains of layers: Zoph & Le's first one, MetaQNN, EAS, ENAS macro."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ _ENAS_MACRO_INPUTS = {
     **{3: "1", 4: "1", 5: "1 4", 6: "3 4 5", 7: "1 3 4 5 6", 8: "1 4 5 7"},
     **{9: "2 4 7", 10: "2 3 5 9", 11: "1 3 4 5 7 10", 12: "4 7 10"},
 }
-"""Behind each convolution, earlier ones that the box behind it reads as well."""
+"""By convolution: the earlier convolutions that the next box reads as well."""
 _ENAS_MACRO_INPUTS_BEHIND_POOLING = {8: "6"}
 
 
 def _width(published: int, size: Size, full: int) -> int:
-    """The width of a layer in a network whose first layer has ``size.channels`` and not ``full`` filters."""
+    """The width of a layer when the first one has ``size.channels`` filters instead of the published ``full``."""
     return published if size.channels == full else multiple(published * size.channels / full)
 
 
 def _image(layers: Layers, size: Size) -> int:
-    """The image, halved by averaging if the size says so: these networks have no stem that could have a stride."""
+    """The image, halved by averaging if ``size.stem_stride`` is 2: these networks have no stem with a stride."""
     return layers.add(0, Pool("avg", size.stem_stride, size.stem_stride)) if size.stem_stride > 1 else 0
 
 
@@ -57,14 +57,14 @@ def _metaqnn(size: Size) -> LayerGraph:
     layers = Layers()
     node = _image(layers, size)
     words = _METAQNN.split()
-    for place, word in enumerate(words, start=1):
+    for number, word in enumerate(words, start=1):
         first, second = (int(number) for number in word[1:].split("-"))
-        steps: tuple[Primitive, ...] = (FloorPool(first, second),)
+        primitives: tuple[Primitive, ...] = (FloorPool(first, second),)
         if word.startswith("C"):
-            steps = (BiasedConv(second, _width(first, size, 512)), Relu())
-        if place % 2 == 0:
-            steps = (*steps, Dropout(place / len(words) / 2))
-        node = layers.add(node, *steps)
+            primitives = (BiasedConv(second, _width(first, size, 512)), Relu())
+        if number % 2 == 0:
+            primitives = (*primitives, Dropout(number / len(words) / 2))
+        node = layers.add(node, *primitives)
     return layers.graph(layers.add(node, Flatten()))
 
 

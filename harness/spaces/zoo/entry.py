@@ -1,4 +1,4 @@
-"""What is known about a published network."""
+"""A published network, and one whose definition was never published."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.core.measure import Sizes
 from harness.core.space import Genotype, Size
 
 FULL = Size(channels=36, layers=20)
-"""The size that stands for the published one: a profile of half as many channels has every network at half its own."""
+"""The profile size at which every network has its published size; with half the channels it has half its own."""
 _MULTIPLE = 8
 
 
@@ -24,19 +24,19 @@ class Published:
         title: as printed in tables.
         row: its row of the published CIFAR-10 table; empty if it has none.
         paper: where it was published.
-        build: the network of a size; of ``size`` it is the published one.
+        build: makes the network at a size; at ``size`` it is the published one.
         size: ``channels`` and ``layers`` of the published network.
         parameters: weights of the definition followed here, on CIFAR-10 without auxiliary head, from the authors' code
-            or by arithmetic over every layer.
-        sources: what the definition was read from.
-        channels_are, layers_are: what the two count in this network.
-        least: the fewest layers that make sense; as many as ``size`` has where the depth is part of the definition.
+            or computed layer by layer.
+        sources: where the definition is from.
+        channels_are, layers_are: what is counted as channels and layers of this network.
+        least: the fewest layers that make sense; the layers of ``size`` if the depth is part of the definition.
         millions: parameters as the paper prints them; None if it prints none.
         error: published CIFAR-10 test error in percent.
-        open: what the sources leave open or contradict, and which reading is followed; empty if nothing is open.
-        also_counted: what ``parameters`` has in it besides the trainable weights that the output depends on: moving
-            averages of the normalisations, or weights of layers that nothing reads.
-        genotype: the same as a point of a search space, where it is one.
+        open: what the sources do not say or contradict, and which reading is followed; empty if there is nothing.
+        also_counted: what ``parameters`` contains besides the trainable weights that the output depends on: moving
+            averages of the normalisations, or weights of layers whose output is not used.
+        genotype: the network as a genotype of a search space, if it is one.
     """
 
     name: str
@@ -83,7 +83,7 @@ class Published:
 
 @dataclass(frozen=True)
 class NeverPublished:
-    """A row of the published table whose network nobody outside can build.
+    """A row of the published table whose network cannot be built from what was published.
 
     Args:
         name, title, row, paper, millions, error: as of :class:`Published`.
@@ -100,5 +100,5 @@ class NeverPublished:
 
 
 def multiple(width: float) -> int:
-    """The nearest multiple of eight, at least eight: TensorFlow's kernels want that."""
+    """The nearest multiple of eight, at least eight, for which TensorFlow's kernels are fast."""
     return max(_MULTIPLE, _MULTIPLE * round(width / _MULTIPLE))

@@ -26,7 +26,7 @@ def find(name: str) -> Published:
 
 
 def architecture(name: str, channels: int | None = None, layers: int | None = None) -> tuple[Architecture, Size]:
-    """A published network at the size that its paper counts, or at another in its own terms.
+    """A published network at its published size, or with other channels and layers.
 
     Raises:
         InputError: there is no such network, its definition was never published, or its depth cannot be changed.

@@ -53,13 +53,13 @@ def _fractal(size: Size) -> LayerGraph:
     node = layers.add(0, Pool("avg", size.stem_stride, size.stem_stride)) if size.stem_stride > 1 else 0
     for block in range(size.layers):
         filters = size.channels * min(2**block, 8)
-        steps = (Conv(3, 3, filters), Dropout(0.1 * block), Norm(), Relu())
+        primitives = (Conv(3, 3, filters), Dropout(0.1 * block), Norm(), Relu())
         ends = [node] * columns
         for row in range(1, depth + 1):
             # Column c, from the shallowest, has a convolution at every (depth / 2^c)-th row.
             here = [column for column in range(columns) if row % (depth >> column) == 0]
             pooled = (Pool("max", 2, 2),) if row == depth else ()
-            joined = layers.merged([layers.add(ends[column], *steps, *pooled) for column in here], "mean")
+            joined = layers.merged([layers.add(ends[column], *primitives, *pooled) for column in here], "mean")
             for column in here:
                 ends[column] = joined
         node = ends[0]

@@ -1,8 +1,8 @@
 """Published cells as short texts.
 
-A cell's nodes are separated by semicolons and sum what their entries compute, each an operation and the node it reads:
-0 is the output of the cell before the last, 1 that of the last cell (the released code of NASNet and PNASNet numbers
-these two the other way round), 2 the first computed node.
+A semicolon separates two nodes. A node is the sum of its entries; an entry is an operation and the node that it reads.
+Node 0 is the output of the cell before the last, node 1 that of the last cell (the released code of NASNet and PNASNet
+numbers these two the other way round), node 2 the first computed node.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _CODES = (
     *("sep3", "sep5", "avg3", "max3", "id"),
     *("id", "conv1", "conv3", "conv1x3", "conv1x7", "max2", "max3", "max5", "avg2", "avg3", "avg5"),
 )
-"""What the numbers mean: 0 to 4 in ENAS micro and NAO-WS, 5 to 15 in NAO."""
+"""The operations by number: 0 to 4 in ENAS micro and NAO-WS, 5 to 15 in NAO."""
 
 
 def cell(text: str, output: Sequence[int] | None = None) -> Cell:
@@ -31,7 +31,7 @@ def cell(text: str, output: Sequence[int] | None = None) -> Cell:
         text: for example ``sep5 1, sep3 0; avg3 1, id 0``; ``conv1x7`` is a row and then a column convolution.
         output: the nodes that are concatenated; by default those that nothing reads.
     """
-    edges = []
+    edges: list[Edge] = []
     nodes = text.split(";")
     for node, entries in enumerate(nodes, start=2):
         for entry in entries.split(","):
@@ -45,7 +45,7 @@ def coded(numbers: str) -> Cell:
     """The cell of a row of numbers, as ENAS and NAO print it: per node twice an input and an operation."""
     codes = [int(word) for word in numbers.split()]
     entries = [f"{_CODES[op]} {source}" for source, op in zip(codes[::2], codes[1::2], strict=True)]
-    return cell("; ".join(", ".join(entries[place : place + 2]) for place in range(0, len(entries), 2)))
+    return cell("; ".join(", ".join(pair) for pair in zip(entries[::2], entries[1::2], strict=True)))
 
 
 def stack(normal: Cell, reduction: Cell, style: Style) -> Callable[[Size], CellStack]:

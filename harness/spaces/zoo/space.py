@@ -1,4 +1,4 @@
-"""The published networks as a space of one choice, so that any of them can be trained like something that was found."""
+"""The published networks as a space of one choice, so that each can be trained like the result of a search."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ import pytest
 from harness.datasets.table import source
 from plugin_files import write_method
 from tables_on_disk import write_table
-from test_run_runner import COMMAND, Lines
+from test_run_scheduler import COMMAND, Lines
 
 from harness.core.budget import Budget, BudgetSpent, Meter
 from harness.core.errors import InputError
@@ -24,11 +24,12 @@ from harness.core.home import CHECKOUT as ROOT
 from harness.core.record import Record
 from harness.core.table import Signal, Table
 from harness.report.model.load import load_runs
-from harness.run.lookup import TableEvaluator
+from harness.run.backends.local import Local
 from harness.run.plan import make_plan
 from harness.run.profiles import NB201, SMOKE
 from harness.run.request import Request
-from harness.run.table_runner import TableRunner
+from harness.run.scheduler import Scheduler
+from harness.run.tables import TableEvaluator
 
 QUICK = dataclasses.replace(NB201, name="table", budget=Budget(200, "s"), search_seconds=15)
 
@@ -48,7 +49,8 @@ def request_for(tmp_path: Path, methods: tuple[str, ...], **changes: object) -> 
 
 def run(request: Request) -> tuple[list[Record], Lines]:
     screen = Lines()
-    records = TableRunner(make_plan(request), COMMAND, screen).run()
+    backend = Local()
+    records = Scheduler(make_plan(request, backend.capacity), backend, COMMAND, screen).run()
     return sorted(records, key=lambda record: (record.method, record.seed)), screen
 
 

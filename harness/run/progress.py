@@ -1,16 +1,54 @@
-"""Progress for people: live bars on a terminal, a line now and then elsewhere."""
+"""Progress for people: live bars on a terminal, a line now and then elsewhere, or nothing."""
 
 from __future__ import annotations
 
 import time
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from types import TracebackType
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from harness.run.grid import View
-
 _PAUSE = 30.0  # seconds between two lines where there is no terminal
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A running process on the screen: ``share`` 0..1 of what it does, and words."""
+
+    label: str
+    share: float
+    words: str
+
+
+@dataclass(frozen=True)
+class View:
+    """What the screen shows.
+
+    Args:
+        bars: running processes.
+        done, total: runs.
+        share: of the whole work, 0..1.
+        left: seconds, or None while nothing is known.
+    """
+
+    bars: tuple[Bar, ...]
+    done: int
+    total: int
+    share: float
+    left: float | None
+
+
+class Screen(Protocol):
+    """Where progress goes."""
+
+    def show(self, view: View) -> None:
+        """Twice a second."""
+
+    def say(self, line: str) -> None:
+        """An event worth a line."""
 
 
 def duration(seconds: float | None) -> str:
@@ -87,6 +125,21 @@ class PlainScreen:
         self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def screen_for(console: Console) -> LiveScreen | PlainScreen:
-    """The screen that suits a console."""
+class NoScreen(AbstractContextManager["NoScreen"]):
+    """Shows nothing."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        return None
+
+    def show(self, view: View) -> None:
+        """Nothing."""
+
+    def say(self, line: str) -> None:
+        """Nothing."""
+
+
+def screen_for(console: Console | None) -> LiveScreen | PlainScreen | NoScreen:
+    """The screen that suits a console, or none."""
+    if console is None:
+        return NoScreen()
     return LiveScreen(console) if console.is_terminal else PlainScreen(console)

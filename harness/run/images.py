@@ -1,8 +1,8 @@
-"""Data for the child processes: arrays on disk without test labels, and the split into training and validation.
+"""Images: how the parent writes a data set for searches and final trainings, and what a search is given of it.
 
 The parent loads a data set once and writes its training images, training labels and test images next to the runs. Test
-labels are never written: they stay in the parent, for :mod:`harness.run.final`. The split depends on the seed and on
-the data set and on nothing else.
+labels are never written: they stay in the parent, for :mod:`harness.run.scoring`. The split into training and
+validation images depends on the seed and on the data set and on nothing else.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,14 +24,19 @@ from harness.core.dataset import Dataset, Images, Labels, SearchData
 from harness.core.errors import InputError
 from harness.core.files import replacing
 from harness.core.names import directory_name
-from harness.core.seeds import rng
+from harness.core.seeds import derive_seed, rng
+from harness.plugins.catalogue import load_space
+from harness.run.backends.base import Tell
+from harness.run.job import Job, Phase, Workbench
+from harness.run.journal import DiskJournal, Progress
+from harness.run.scoring import HiddenLabels
 
 IMAGES, LABELS, TEST_IMAGES, META = "x_train.npy", "y_train.npy", "x_test.npy", "meta.json"
 Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedImages:
     """A prepared data set on disk.
 
     Args:
@@ -39,6 +45,10 @@ class Prepared:
         checksum: SHA-256 of the complete data set, test labels included; stored with every run.
     """
 
+    phases: ClassVar[tuple[Phase, ...]] = ("search", "final")
+    tensorflow: ClassVar[bool] = True
+    together: ClassVar[int] = 1
+
     directory: Path
     share: float
     checksum: str
@@ -46,6 +56,58 @@ class Prepared:
     def split_path(self, seed: int) -> Path:
         """Where the split of a seed is stored."""
         return self.directory / f"split-{self.share:g}-{seed}.npz"
+
+    @property
+    def hidden(self) -> tuple[Path, ...]:
+        """The test images."""
+        return (self.directory / TEST_IMAGES,)
+
+    def reads(self, seed: int, phase: Phase) -> tuple[Path, ...]:
+        """The files that a phase reads."""
+        mine = self.split_path(seed) if phase == "search" else self.directory / TEST_IMAGES
+        return (*(self.directory / name for name in (META, IMAGES, LABELS)), mine)
+
+    def start(self, job: Job) -> str:
+        """Starts TensorFlow for a search."""
+        from harness.nets import runtime
+
+        seed = derive_seed(job.seed, "global generators")
+        return runtime.start(threads=job.threads, deterministic=job.profile.budget.counted, seed=seed)
+
+    def open(self, job: Job, tell: Tell) -> Workbench:
+        """Proposals are trained on the proxy task; the log is on disk."""
+        from harness.nets.evaluator import ProxyEvaluator
+
+        space = load_space(job.space, job.space_source)
+        data = search_data(self, job.seed)
+        evaluator = ProxyEvaluator(space, data, job.profile.proxy, derive_seed(job.seed, "proxy training"))
+        journal = DiskJournal(job.directory, Progress(job.directory.progress, "search", tell))
+        return Workbench(space, data, evaluator, journal, time.perf_counter)
+
+
+class ImageSets:
+    """The image data sets of a command, for its plan: each is loaded when it is prepared, and only if it is needed.
+
+    Args:
+        names: on the command line.
+        load: loads the data set with such a name.
+        share: of the validation images.
+        out: directory of the records.
+    """
+
+    def __init__(self, names: Iterable[str], load: Callable[[str], Dataset], share: float, out: Path) -> None:
+        self._load, self._share, self._out = load, share, out
+        self.spaces: Mapping[str, str | None] = dict.fromkeys(names)
+        self.scorer = HiddenLabels(lambda name: load(name).y_test)
+
+    def prepare(self, name: str, seeds: Iterable[int], check: Callable[[str], None]) -> PreparedImages:
+        """Writes what searches and final trainings read; ``check`` is told the checksum before that."""
+        data = self._load(name)
+        prepared = locate(data, self._share, self._out)
+        check(prepared.checksum)
+        write(data, prepared, seeds)
+        self.scorer.keep(name, data.y_test)
+        return prepared
 
 
 def split(labels: Labels, groups: Labels | None, share: float, seed: int, dataset: str) -> tuple[Indices, Indices]:
@@ -74,12 +136,12 @@ def split(labels: Labels, groups: Labels | None, share: float, seed: int, datase
     return generator.permutation(np.flatnonzero(~chosen)), generator.permutation(np.flatnonzero(chosen))
 
 
-def locate(data: Dataset, share: float, out: Path) -> Prepared:
+def locate(data: Dataset, share: float, out: Path) -> PreparedImages:
     """Where a data set belongs below ``out``; writes nothing."""
-    return Prepared(out / "prepared" / directory_name(data.name), share, _checksum(data))
+    return PreparedImages(out / "prepared" / directory_name(data.name), share, _checksum(data))
 
 
-def write(data: Dataset, prepared: Prepared, seeds: Iterable[int]) -> None:
+def write(data: Dataset, prepared: PreparedImages, seeds: Iterable[int]) -> None:
     """Writes a data set and its splits where they belong, unless the very same data is already there.
 
     Args:
@@ -98,7 +160,7 @@ def write(data: Dataset, prepared: Prepared, seeds: Iterable[int]) -> None:
             np.savez(new, train=train, valid=valid)
 
 
-def search_data(prepared: Prepared, seed: int) -> SearchData:
+def search_data(prepared: PreparedImages, seed: int) -> SearchData:
     """What a search may see: the training and the validation part of the training images."""
     images, labels = _training_part(prepared)
     with np.load(prepared.split_path(seed)) as stored:
@@ -106,25 +168,25 @@ def search_data(prepared: Prepared, seed: int) -> SearchData:
     return _search_data(prepared, (images[train], labels[train]), (images[valid], labels[valid]))
 
 
-def final_data(prepared: Prepared) -> tuple[SearchData, Images]:
+def final_data(prepared: PreparedImages) -> tuple[SearchData, Images]:
     """For the final training: all training images and no validation images, and the test images without labels."""
     images, labels = _training_part(prepared)
     test: Images = np.load(prepared.directory / TEST_IMAGES, mmap_mode="r")
     return _search_data(prepared, (images, labels), (images[:0], labels[:0])), test
 
 
-def class_names(prepared: Prepared) -> list[str]:
+def class_names(prepared: PreparedImages) -> list[str]:
     """The classes of a prepared data set, in label order."""
     return list(_meta(prepared.directory)["classes"])
 
 
-def _training_part(prepared: Prepared) -> tuple[Images, Labels]:
+def _training_part(prepared: PreparedImages) -> tuple[Images, Labels]:
     images: Images = np.load(prepared.directory / IMAGES, mmap_mode="r")
     labels: Labels = np.load(prepared.directory / LABELS, mmap_mode="r")
     return images, labels
 
 
-def _search_data(prepared: Prepared, train: tuple[Images, Labels], valid: tuple[Images, Labels]) -> SearchData:
+def _search_data(prepared: PreparedImages, train: tuple[Images, Labels], valid: tuple[Images, Labels]) -> SearchData:
     for array in (*train, *valid):
         array.flags.writeable = False
     meta = _meta(prepared.directory)
@@ -176,7 +238,7 @@ def _stored_checksum(directory: Path) -> str:
         return ""
 
 
-def _write_arrays(data: Dataset, prepared: Prepared) -> None:
+def _write_arrays(data: Dataset, prepared: PreparedImages) -> None:
     """Writes into a temporary directory and renames it, so that a killed process leaves nothing half-written."""
     directory = prepared.directory
     temporary = directory.with_name(f".{os.getpid()}-{directory.name}")

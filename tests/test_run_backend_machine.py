@@ -16,7 +16,7 @@ def test_a_run_per_core_as_far_as_the_memory_goes(
     monkeypatch: pytest.MonkeyPatch, cores: int, memory: int, expected: int
 ) -> None:
     monkeypatch.setattr(machine, "cores", lambda: cores)
-    monkeypatch.setattr(machine, "_memory", lambda: memory * GIB)
+    monkeypatch.setattr(machine, "memory", lambda: memory * GIB)
     monkeypatch.setattr(Path, "glob", lambda self, pattern: iter(()))
     assert machine.default_workers() == expected
 
@@ -27,4 +27,4 @@ def test_one_run_at_a_time_on_a_graphics_card(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_the_memory_is_read() -> None:
-    assert 2**28 < machine._memory() < 2**50
+    assert 2**28 < machine.memory() < 2**50

@@ -10,7 +10,7 @@ import pytest
 
 from harness.core.dataset import Dataset
 from harness.core.errors import InputError
-from harness.run.prepare import final_data, locate, search_data, split, write
+from harness.run.images import final_data, locate, search_data, split, write
 
 
 def make(groups: np.ndarray | None = None, name: str = "little") -> Dataset:

@@ -10,9 +10,9 @@ from test_run_plan import request_for
 
 from harness.core.errors import InputError
 from harness.core.record import Record
-from harness.run.final import HiddenLabels, accuracy, finish
 from harness.run.job import Job, Outcome
 from harness.run.plan import make_plan
+from harness.run.scoring import HiddenLabels, accuracy, finish
 from harness.run.store import write_json
 
 COMMAND = {"command": "python -m harness run", "cpu": "a processor"}

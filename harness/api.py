@@ -1,0 +1,89 @@
+"""Comparisons from Python: what ``python -m harness run`` does, for a script or a notebook.
+
+    from harness import compare
+
+    results = compare(methods=["darts", "random_search"], datasets="fashion_mnist", seeds=range(3), progress=True)
+    print(results.table())
+
+A script needs no ``if __name__ == "__main__"``: the processes that search and train do not run it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.core.errors import InputError
+
+if TYPE_CHECKING:
+    from harness.commands.compare import Results
+    from harness.run.profiles import Profile
+
+__all__ = ["InputError", "compare"]
+
+
+def compare(
+    methods: str | Sequence[str] = "all",
+    datasets: str | Sequence[str] | None = None,
+    profile: str | Profile = "quick",
+    *,
+    seeds: str | int | Iterable[int] | None = None,
+    budget: str | None = None,
+    space: str = "native",
+    out: str | Path = "runs",
+    data: str | Path | None = None,
+    workers: int | None = None,
+    plugins: Iterable[str | Path] = (),
+    retry_failed: bool = False,
+    backend: str = "local",
+    progress: bool = False,
+) -> Results:
+    """Compares methods: searches, trains what was found, tests it.
+
+    A run that is over is not done again and an interrupted one continues: call it again after a crash.
+
+    Args:
+        methods: names, ``"darts,random_search"`` or a list; ``"all"``; with settings: ``"darts:order=2"``.
+        datasets: names; the profile's, unless given.
+        profile: budget and training, by name or as a profile of your own.
+        seeds: ``range(3)``, ``"0-2"`` or one number; the profile's, unless given.
+        budget: of each search: ``"60s"``, ``"10m"``, ``"50evals"``, ``"500steps"``; the profile's, unless given.
+        space: ``"native"``: each method's own; or one for all, like ``"cell"``.
+        out: directory of the records.
+        data: directory of the data sets; ``~/.cache/nas-harness``, or what ``HARNESS_DATA`` names, unless given.
+        workers: runs at the same time; the back end knows how many suit it, unless given.
+        plugins: Python files that define METHOD, DATASET or SPACE.
+        retry_failed: whether failed runs are done again from scratch.
+        backend: where the work is done.
+        progress: whether to show it, on standard error.
+
+    Returns:
+        The records as values, and the tables that they make.
+
+    Raises:
+        InputError: something cannot be used; the message is one sentence, and nothing was done.
+        KeyboardInterrupt: every process was stopped; the same call continues.
+    """
+    import os
+
+    from rich.console import Console
+
+    from harness.commands.compare import compare as run
+    from harness.run.request import DEFAULT_DATA, make_request
+
+    request = make_request(
+        methods=methods,
+        datasets=datasets,
+        profile=profile,
+        seeds=seeds,
+        budget=budget,
+        space=space,
+        out=out,
+        data=data or os.environ.get("HARNESS_DATA") or DEFAULT_DATA,
+        workers=workers,
+        plugins=plugins,
+        retry_failed=retry_failed,
+    )
+    console = Console(stderr=True) if progress else None
+    return run(request, command="harness.compare", backend=backend, console=console)

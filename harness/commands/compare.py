@@ -1,0 +1,110 @@
+"""``run``: compares methods, from a request to records and tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.core.record import Record, Run
+from harness.run.backends import make_backend
+from harness.run.plan import make_plan
+from harness.run.progress import screen_for
+from harness.run.provenance import provenance
+from harness.run.request import Request
+from harness.run.scheduler import Scheduler
+from harness.run.store import RunDirectory
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a comparison has found.
+
+    Args:
+        records: one per run, by data set, method and seed; failed runs are among them, with a reason.
+        out: the directory of the records.
+    """
+
+    records: tuple[Record, ...]
+    out: Path
+
+    @property
+    def failed(self) -> tuple[Record, ...]:
+        """The records of failed runs."""
+        return tuple(record for record in self.records if record.status == "failed")
+
+    @cached_property
+    def runs(self) -> tuple[Run, ...]:
+        """The records with the logs of their searches."""
+        return tuple(_run(record, self.out) for record in self.records)
+
+    def table(self) -> str:
+        """The table of test accuracies, as markdown."""
+        from harness.report.forms.tables import performance
+
+        return performance(self.runs)
+
+    def cost(self) -> str:
+        """The table of what the searches and the trainings took, as markdown."""
+        from harness.report.forms.tables import cost
+
+        return cost(self.runs)
+
+    def statistics(self) -> str:
+        """Spread, intervals, comparisons with random search and ranks, as markdown."""
+        from harness.report.stats.page import statistics
+
+        return statistics(self.runs)
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """The records as plain values, for ``pandas.DataFrame`` or ``json.dumps``."""
+        return [json.loads(record.to_json()) for record in self.records]
+
+    def write(self) -> None:
+        """Writes tables, statistics, plots and ``report.html`` of all runs in :attr:`out`, as ``report`` does.
+
+        Raises:
+            InputError: they cannot be written.
+        """
+        from harness.commands.report import tables
+
+        tables(self.out)
+
+
+def compare(request: Request, *, command: str, backend: str = "local", console: Console | None = None) -> Results:
+    """Does what a request asks for.
+
+    Args:
+        request: of the command.
+        command: as it was given, for the records.
+        backend: name of the back end.
+        console: where progress is shown; None for nowhere.
+
+    Raises:
+        InputError: something in the request cannot be used; nothing was done then.
+        KeyboardInterrupt: passed on after every process was stopped; the same request continues.
+    """
+    chosen = make_backend(backend)
+    capacity = chosen.capacity
+    plan = make_plan(request, capacity)
+    with screen_for(console) as screen:
+        records = Scheduler(plan, chosen, provenance(command, capacity.cores), screen).run()
+    return Results(_sorted(records), request.out)
+
+
+def _sorted(records: Sequence[Record]) -> tuple[Record, ...]:
+    return tuple(sorted(records, key=lambda record: (record.dataset, record.space, record.method, record.seed)))
+
+
+def _run(record: Record, out: Path) -> Run:
+    from harness.report.model.load import load_run
+
+    names = record.profile, record.dataset, record.space, record.method
+    directory = RunDirectory.of(out, *names, record.seed)
+    return load_run(directory.path) if directory.record.exists() else Run(directory.path, record, (), ())

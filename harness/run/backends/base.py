@@ -1,0 +1,145 @@
+"""What a back end is: it takes calls, works each of them off in a process of its own, and tells how far they are.
+
+Nothing here knows what a call computes, and nobody else in the project knows processes. A call names the files that it
+reads and writes, so that a back end without a shared file system can bring them along and back.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+LOG, SCRATCH, LOCK = "log.txt", "scratch", ".lock"
+"""Names in an item's directory: what its process printed, where it worked, and its lock."""
+Tell = Callable[[float, str], None]
+"""``tell(share, words)``: called inside the process, as often as it likes; ``share`` of the present item, 0..1."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an item of a call ended.
+
+    Args:
+        status: ``busy``: another process is working in the same directory, so that nothing was done here.
+        reason: one sentence unless ``ok``.
+    """
+
+    status: Literal["ok", "failed", "unsupported", "busy"]
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """What a back end offers.
+
+    Args:
+        workers: calls that it works off at the same time, unless the user says otherwise.
+        cores: CPU cores that they share.
+        memory: bytes that they share; 0 if unknown.
+        cards: graphics cards that they share.
+    """
+
+    workers: int = 1
+    cores: int = 1
+    memory: int = 0
+    cards: int = 0
+
+
+@dataclass(frozen=True)
+class Item:
+    """One of the things that a call works off.
+
+    Args:
+        value: what the call's function gets; picklable.
+        directory: exists; the item's own: locked while it is worked on, and the only one that is written into.
+        reads: files outside ``directory`` that are read.
+    """
+
+    value: Any
+    directory: Path
+    reads: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class Call:
+    """Work for one process: items, one after the other.
+
+    The process runs in a scratch directory, with its output in a log in the directory of its first item. It ends when
+    this command ends, however that ends.
+
+    Args:
+        words: what it does, for sentences about it: ``search``.
+        function: ``function(value, tell)`` works off one item; module-level, picklable. It catches what goes wrong.
+        items: at least one.
+        writes: names of the files that it may leave in an item's directory.
+        seconds: after which an item is stopped, and the process with it.
+        memory: cap of the process's private memory, GiB.
+        threads: of numerical libraries.
+        tensorflow: whether it needs TensorFlow, whose import takes seconds.
+    """
+
+    words: str
+    function: Callable[[Any, Tell], Outcome]
+    items: tuple[Item, ...]
+    writes: tuple[str, ...]
+    seconds: float
+    memory: float
+    threads: int
+    tensorflow: bool
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far a call is: at which item (the number of those that have ended), and what that item told last."""
+
+    item: int = 0
+    share: float = 0.0
+    words: str = "starting"
+
+
+@dataclass(eq=False)
+class Handle:
+    """A call that was submitted. Only its back end changes it.
+
+    Attributes:
+        call: what is to be done.
+        position: how far it is.
+        outcomes: how the items ended, in order. A process that breaks at an item takes the later ones with it: then the
+            last outcome is that of the item, and says why, and the later ones have none.
+    """
+
+    call: Call
+    position: Position = Position()
+    outcomes: tuple[Outcome, ...] = ()
+
+
+class Backend(abc.ABC):
+    """Works off calls."""
+
+    @property
+    @abc.abstractmethod
+    def capacity(self) -> Capacity:
+        """What it offers; asked once, before the first call."""
+
+    @abc.abstractmethod
+    def submit(self, call: Call) -> Handle:
+        """Starts a call at once. A call that cannot be started has ended, with an outcome that says why."""
+
+    @abc.abstractmethod
+    def wait(self, seconds: float) -> list[Handle]:
+        """Waits until a call has ended, at most so long, and brings the positions of the others up to date.
+
+        Returns:
+            The calls that have ended since the last time, by themselves or at their cap, each with its outcomes.
+        """
+
+    @abc.abstractmethod
+    def cancel(self, handle: Handle) -> None:
+        """Stops a call; :meth:`wait` does not return it any more."""
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Stops every call that is still running, and comes back when nothing of them is left."""

@@ -1,0 +1,89 @@
+"""Surroundings of a process on this machine: lock, output, scratch directory, memory cap, an end with its parent."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from filelock import BaseFileLock, FileLock, Timeout
+
+from harness.run.backends.base import LOCK, LOG, SCRATCH
+
+
+class Busy(Exception):
+    """Another process is working on the same run."""
+
+
+def lock(directory: Path, patience: float) -> BaseFileLock:
+    """Takes a directory's lock, which the system lets go when this process ends, however it ends.
+
+    Args:
+        directory: exists.
+        patience: seconds to wait: a killed process may take a moment to let go.
+
+    Raises:
+        Busy: another process holds it.
+        OSError: the directory is gone, or cannot be written.
+    """
+    if not directory.is_dir():
+        raise FileNotFoundError(f"the directory {directory} is gone")
+    held = FileLock(directory / LOCK, timeout=patience)
+    try:
+        held.acquire(poll_interval=0.2)
+    except Timeout:
+        raise Busy from None
+    for torn in directory.glob(".[0-9]*-*"):  # a killed process was writing them
+        torn.unlink(missing_ok=True)
+    return held
+
+
+def settle(directory: Path, memory: float) -> None:
+    """Settles this process into a directory that it has locked, for good.
+
+    Args:
+        directory: gets the log and the scratch directory.
+        memory: cap of the process's private memory, GiB.
+    """
+    _log_to(directory / LOG)
+    scratch = directory / SCRATCH
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
+    os.chdir(scratch)
+    os.environ["TMPDIR"] = str(scratch)
+    tempfile.tempdir = None
+    cap = int(memory * 2**30)
+    resource.setrlimit(resource.RLIMIT_DATA, (cap, cap))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def leave(directory: Path) -> None:
+    """Removes the scratch directory."""
+    if directory.is_dir():
+        os.chdir(directory)
+        shutil.rmtree(directory / SCRATCH, ignore_errors=True)
+
+
+def end_with_parent() -> None:
+    """From now on this process ends when its parent is gone, so that a killed command leaves nothing running."""
+    threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+def _log_to(path: Path) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)

@@ -1,0 +1,247 @@
+"""Works off a plan on a back end: keeps its workers busy, shows how far they are, turns each job into a record.
+
+A batch is one phase of some jobs of one method, and one call of the back end. On images it holds one job; searches on
+tables take milliseconds each, so that many of them share a batch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from harness.core.names import sentence
+from harness.core.record import Record
+from harness.run import final, search
+from harness.run.backends.base import Backend, Call, Handle, Item, Outcome, Tell
+from harness.run.fence import Forbidden
+from harness.run.job import WORDS, Job, Phase
+from harness.run.plan import Plan
+from harness.run.progress import Bar, Screen, View
+from harness.run.scoring import finish
+from harness.run.store import RunDirectory, write_json
+
+START_UP = 10.0  # seconds a process needs before it works, for the estimate of the time left
+SMALLEST = 25
+"""Searches on tables that a batch holds at least: a start costs as much as some twenty of them."""
+_PER_WORKER = 4  # batches per worker and method, so that the work spreads evenly
+_TICK = 0.5
+_FUNCTIONS: dict[Phase, Callable[[Job, Tell], Outcome]] = {"search": search.search, "final": final.train_finally}
+_WRITES: dict[Phase, tuple[str, ...]] = {"search": search.WRITES, "final": final.WRITES}
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Jobs of one method at the same phase."""
+
+    phase: Phase
+    jobs: tuple[Job, ...]
+
+    def call(self) -> Call:
+        """The batch as the back end gets it. The searches of a process share a fence."""
+        first = self.jobs[0]
+        forbidden = Forbidden.union(job.forbidden for job in self.jobs)
+        return Call(
+            words=WORDS[self.phase],
+            function=_FUNCTIONS[self.phase],
+            items=tuple(
+                Item(
+                    dataclasses.replace(job, forbidden=forbidden),
+                    job.directory.path,
+                    job.prepared.reads(job.seed, self.phase),
+                )
+                for job in self.jobs
+            ),
+            writes=_WRITES[self.phase],
+            seconds=first.cap(self.phase),
+            memory=first.profile.memory,
+            threads=first.threads,
+            tensorflow=first.prepared.tensorflow,
+        )
+
+
+class Scheduler:
+    """Works off a plan.
+
+    Args:
+        plan: what to do.
+        backend: where; it is closed at the end.
+        provenance: of the command; every record gets it with the facts of its own run.
+        screen: where progress goes.
+    """
+
+    def __init__(self, plan: Plan, backend: Backend, provenance: dict[str, Any], screen: Screen) -> None:
+        self.plan, self.backend, self.screen = plan, backend, screen
+        self.records: list[Record] = list(plan.records)
+        self._waiting: deque[Batch] = deque()
+        self._running: dict[Handle, Batch] = {}
+        self._provenance = provenance
+        self._started: dict[RunDirectory, str] = {}
+        self._began, self._share_before = time.monotonic(), 0.0
+
+    def run(self) -> list[Record]:
+        """Does everything; the records of the whole plan, those of earlier commands included.
+
+        Raises:
+            KeyboardInterrupt: passed on after the processes were stopped; the same command continues.
+        """
+        try:
+            self._queue()
+            while self._waiting or self._running:
+                while self._waiting and len(self._running) < self.plan.workers:
+                    self._start(self._waiting.popleft())
+                for handle in self.backend.wait(_TICK):
+                    self._end(self._running.pop(handle), handle.outcomes)
+                self.screen.show(self.view())
+        finally:
+            self.backend.close()
+        return self.records
+
+    def _queue(self) -> None:
+        """The next phase of each job; a job whose phases are all over needs no more than its record."""
+        pending = [job for job in self.plan.jobs if job.next_phase() is not None]
+        self._waiting.extend(_batches(pending, self.plan.workers))
+        self._tell([self._finish(job, Outcome("ok")) for job in self.plan.jobs if job.next_phase() is None])
+        self._share_before = self._share()
+
+    def _start(self, batch: Batch) -> None:
+        """Starts a batch, without the jobs whose directory cannot be made."""
+        jobs = []
+        for job in batch.jobs:
+            try:
+                job.directory.path.mkdir(parents=True, exist_ok=True)
+                write_json(job.directory.inputs, job.inputs)
+            except OSError as error:
+                self._tell(
+                    [self._finish(job, Outcome("failed", f"its directory cannot be written: {sentence(error)}"))]
+                )
+                continue
+            self._started.setdefault(job.directory, _now())
+            jobs.append(job)
+        if jobs:
+            batch = Batch(batch.phase, tuple(jobs))
+            self._running[self.backend.submit(batch.call())] = batch
+
+    def _end(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
+        """Takes note of how the jobs of a batch have ended; what a broken process took with it is started again."""
+        outcomes = outcomes[: len(batch.jobs)] or (Outcome("failed", f"the {WORDS[batch.phase]} was lost"),)
+        records = []
+        for job, outcome in zip(batch.jobs, outcomes, strict=False):
+            if outcome.status == "ok" and not job.result(batch.phase).exists():
+                outcome = Outcome("failed", f"the {WORDS[batch.phase]} left no result behind")
+            if outcome.status == "ok" and self._goes_on(job, batch.phase):
+                continue
+            records.append(self._finish(job, outcome))
+        if rest := batch.jobs[len(outcomes) :]:
+            self._waiting.appendleft(Batch(batch.phase, rest))
+        self._tell(records)
+
+    def _goes_on(self, job: Job, phase: Phase) -> bool:
+        """Queues the phase after this one, if there is one. What the search left in its stead does not count."""
+        later = job.prepared.phases[job.prepared.phases.index(phase) + 1 :]
+        if not later:
+            return False
+        for name in {name for after in later for name in _WRITES[after]} - set(_WRITES[phase]):
+            with contextlib.suppress(OSError):  # it is a directory, say: then the later phase fails
+                (job.directory.path / name).unlink(missing_ok=True)
+        self._waiting.appendleft(Batch(later[0], (job,)))
+        return True
+
+    def _finish(self, job: Job, outcome: Outcome) -> Record:
+        """Turns a job that is over into its record."""
+        times = {"started": self._started.get(job.directory, ""), "ended": _now()}
+        record = finish(job, outcome, self.plan.scorer, {**self._provenance, **times})
+        self.records.append(record)
+        return record
+
+    def _tell(self, records: Sequence[Record]) -> None:
+        """A line per run; of many of one method their number, and how many failed why."""
+        for method in dict.fromkeys(record.method for record in records):
+            mine = [record for record in records if record.method == method]
+            if len(mine) == 1:
+                self.screen.say(_line(mine[0]))
+                continue
+            self.screen.say(f"{method}: {len(mine)} runs over")
+            failed = Counter(f"{record.status}: {record.reason}" for record in mine if record.status != "ok")
+            for reason, count in failed.items():
+                self.screen.say(f"{method}: {count} {reason}")
+
+    def view(self) -> View:
+        """The state of things, for the screen."""
+        bars = []
+        for handle, batch in self._running.items():
+            position, many = handle.position, len(batch.jobs)
+            words = position.words if many == 1 else f"{WORDS[batch.phase]} {position.item + 1} of {many}"
+            label = f"{batch.jobs[0].label} {WORDS[batch.phase]}"
+            bars.append(Bar(label, (position.item + position.share) / many, words))
+        total = len(self.plan.jobs) + len(self.plan.records)
+        return View(tuple(bars), len(self.records), total, self._share(), self._time_left())
+
+    def _share(self) -> float:
+        """Done part of the whole work, 0..1, in units of runs."""
+        done = float(len(self.records) - len(self.plan.records))
+        for batch in self._waiting:
+            done += len(batch.jobs) * _before(batch)
+        for handle, batch in self._running.items():
+            done += len(batch.jobs) * _before(batch)
+            done += (handle.position.item + handle.position.share) * _weight(batch.jobs[0], batch.phase)
+        return done / max(1, len(self.plan.jobs))
+
+    def _time_left(self) -> float | None:
+        """Seconds to go: from the profile's times if it has any, else from the rate so far."""
+        jobs = self.plan.jobs
+        if not jobs:
+            return 0.0
+        profile, share = jobs[0].profile, self._share()
+        if not profile.budget.counted and profile.final.seconds:
+            each = profile.budget.amount + profile.final.seconds + 2 * START_UP
+            return (1 - share) * len(jobs) * each / min(self.plan.workers, len(jobs))
+        gained = share - self._share_before
+        return (time.monotonic() - self._began) * (1 - share) / gained if gained > 0 else None
+
+
+def _batches(jobs: Sequence[Job], workers: int) -> Iterator[Batch]:
+    """Jobs that share a process, by method, in the order in which the methods come first; the others one by one."""
+    by_method: dict[str, list[Job]] = {}
+    for job in jobs:
+        key = job.method.name if job.prepared.together > 1 else job.label
+        by_method.setdefault(key, []).append(job)
+    for mine in by_method.values():
+        size = min(mine[0].prepared.together, max(SMALLEST, -(-len(mine) // (_PER_WORKER * workers))))
+        for first in range(0, len(mine), size):
+            phase = mine[first].next_phase()
+            if phase is not None:
+                yield Batch(phase, tuple(mine[first : first + size]))
+
+
+def _weight(job: Job, phase: Phase) -> float:
+    """Part of a run that a phase takes."""
+    if len(job.prepared.phases) == 1:
+        return 1.0
+    profile = job.profile
+    if profile.budget.counted or not profile.final.seconds:
+        searching = 0.5
+    else:
+        searching = profile.budget.amount / (profile.budget.amount + profile.final.seconds)
+    return searching if phase == "search" else 1 - searching
+
+
+def _before(batch: Batch) -> float:
+    """Part of a run that was over before its present phase."""
+    return 0.0 if batch.phase == "search" else 1 - _weight(batch.jobs[0], batch.phase)
+
+
+def _line(record: Record) -> str:
+    """A run that is over, in a line."""
+    result = f"{100 * (record.test_accuracy or 0.0):.2f} % test accuracy"
+    words = result if record.status == "ok" else f"{record.status}: {record.reason}"
+    return f"{record.dataset} {record.method} #{record.seed}: {words}"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

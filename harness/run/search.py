@@ -1,0 +1,127 @@
+"""The search of a run, inside its process: makes the method, lets it search, stores what it proposes.
+
+The same for images and for tables; what differs is the workbench that the prepared data opens.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from typing import Any
+
+from harness.core.budget import BudgetSpent, Meter
+from harness.core.evaluation import KerasConfig, Proposal
+from harness.core.method import Method
+from harness.core.seeds import derive_seed, rng
+from harness.core.space import Genotype, Space
+from harness.core.task import Task
+from harness.plugins.catalogue import load_method
+from harness.run.backends.base import Outcome, Tell
+from harness.run.fence import fence
+from harness.run.job import Failure, Job, Unsupported, guarded
+from harness.run.store import plain, proposal_to_json, read_json, write_json
+
+WRITES = (
+    "settings.json",
+    "progress.json",
+    "evaluations.jsonl",
+    "proposals.jsonl",
+    "checkpoint.npz",
+    "search.json",
+)
+"""What a search may leave in its run's directory."""
+
+
+def search(job: Job, tell: Tell) -> Outcome:
+    """Lets the method search, and stores what it proposes in ``search.json``."""
+    return guarded(job, "search", lambda: _search(job, tell))
+
+
+def _search(job: Job, tell: Tell) -> None:
+    stands = fence(job.forbidden)
+    device = job.prepared.start(job)
+    method, settings = make_method(job)
+    bench = job.prepared.open(job, tell)
+    profile, journal, rate = job.profile, bench.journal, bench.evaluator.steps()
+    task = Task(
+        space=bench.space,
+        data=bench.data,
+        recipe=profile.proxy,
+        rng=rng(job.seed, "search"),
+        seed=derive_seed(job.seed, "search"),
+        meter=Meter(profile.budget, rate, clock=bench.clock),
+        evaluator=bench.evaluator,
+        journal=journal,
+    )
+    let_search(method, task)
+    proposal = checked(task, bench.space)
+    counts = {
+        "charged": task.meter.spent / (rate if profile.budget.unit == "evals" else 1),
+        "evaluations": len(task.evaluations),
+        "unique": len({evaluation.genotype for evaluation in task.evaluations}),
+        "steps": task.meter.steps,
+        **journal.times(),
+    }
+    journal.close()
+    stored = {
+        "proposal": proposal_to_json(proposal),
+        "search": counts,
+        "settings": settings,
+        "title": title_of(job, method),
+        "process": {"fence": stands, "device": device},
+    }
+    write_json(job.directory.search, stored)
+
+
+def make_method(job: Job) -> tuple[Method, dict[str, Any]]:
+    """The method with its hyper-parameters under this profile; refuses others than the run was started with."""
+    cls = load_method(job.method)
+    if not job.native:
+        raise Failure(f"the class of '{job.method.name}' has to state its space as a plain string: space = \"...\"")
+    method = cls(**{**cls.scaled.get(job.profile.scale, {}), **dict(job.method.settings)})
+    settings: dict[str, Any] = {}
+    if dataclasses.is_dataclass(method):
+        settings = plain(dataclasses.asdict(method))
+    if job.directory.settings.exists():
+        if read_json(job.directory.settings) != settings:
+            raise Failure(
+                f"the settings of '{job.method.name}' changed while its run was interrupted; use another --out"
+            )
+    else:
+        write_json(job.directory.settings, settings)
+    return method, settings
+
+
+def title_of(job: Job, method: Method) -> str:
+    """The title for tables: the class's own, or the one that names the hyper-parameters given on the command line."""
+    return job.title if job.method.settings else type(method).title
+
+
+def let_search(method: Method, task: Task) -> None:
+    """Lets the method search until it is done or its budget is spent.
+
+    Raises:
+        Unsupported: the method cannot work on this task.
+    """
+    reason = method.unsupported(task)
+    if reason is not None:
+        raise Unsupported(str(reason))
+    with contextlib.suppress(BudgetSpent):
+        method.search(task)
+
+
+def checked(task: Task, space: Space) -> Proposal:
+    """The search's result, looked at with suspicion: a method may have put anything there.
+
+    Raises:
+        Failure: it is no proposal of this space.
+    """
+    match task.proposal:
+        case None:
+            raise Failure("the search proposed nothing; a method has to evaluate or to call task.propose")
+        case KerasConfig() as config:
+            return config
+        case Genotype() as genotype if space.contains(genotype):
+            return genotype
+        case other:
+            raise Failure(f"the search proposed a {type(other).__name__} that is not in space '{space.name}'")

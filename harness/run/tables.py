@@ -1,0 +1,190 @@
+"""Tables: what a search may see of one, on disk, and the evaluator that looks accuracies up instead of training.
+
+The meter's clock stands still: a search pays what the table says its evaluations cost and nothing for its own time, so
+that the result depends on the seed and not on the machine. An evaluation that does not fit into the budget any more is
+dropped and ends the search, as in NAS-Bench-201's comparison.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from harness.core.budget import BudgetSpent, Meter
+from harness.core.dataset import SearchData
+from harness.core.errors import InputError
+from harness.core.evaluation import Evaluation, Proposal
+from harness.core.files import replacing
+from harness.core.names import directory_name
+from harness.core.space import Choice, Space, option_text
+from harness.core.table import Signal, Table
+from harness.plugins.catalogue import load_space
+from harness.run.backends.base import Tell
+from harness.run.job import Job, Phase, Workbench
+from harness.run.journal import TableJournal
+from harness.run.profiles import PROFILES
+from harness.run.scoring import HiddenScores
+from harness.spaces.table import TableSpace
+
+
+class TableEvaluator:
+    """Looks accuracies up and charges the seconds of the table.
+
+    Args:
+        rows: row by genotype text.
+        signal: the columns.
+        steps: gradient steps that one evaluation stands for.
+    """
+
+    def __init__(self, rows: dict[str, int], signal: Signal, steps: int) -> None:
+        self._rows, self._steps = rows, steps
+        self._accuracy, self._seconds = signal.accuracy.tolist(), signal.seconds.tolist()
+        self._mean = float(np.mean(signal.seconds))
+
+    def steps(self) -> int:
+        """Gradient steps of one evaluation."""
+        return self._steps
+
+    def evaluate(self, proposal: Proposal, number: int, meter: Meter) -> Evaluation:
+        """The table's row; a genotype that it does not have costs the mean and is a failure.
+
+        Raises:
+            BudgetSpent: the budget has no room for it.
+        """
+        text = str(proposal)
+        row = self._rows.get(text)
+        seconds = self._mean if row is None else self._seconds[row]
+        if not meter.budget.counted and meter.spent + seconds > meter.limit:
+            raise BudgetSpent
+        if row is None:
+            return Evaluation(text, 0.0, (), seconds, self._steps, failure="the table does not have it")
+        accuracy = self._accuracy[row]
+        return Evaluation(text, accuracy, (accuracy,), seconds, self._steps)
+
+
+@dataclass(frozen=True)
+class PreparedTable:
+    """The part of a table that a search may see, on disk.
+
+    Args:
+        path: an ``.npz`` file with one signal.
+        checksum: SHA-256 of the complete table, scores included; stored with every run.
+        signal: the signal's name.
+        choices: of a space that only this table has; None where the space goes by its name.
+    """
+
+    phases: ClassVar[tuple[Phase, ...]] = ("search",)
+    tensorflow: ClassVar[bool] = False
+    together: ClassVar[int] = 250  # a start of a process costs as much as some twenty searches
+
+    path: Path
+    checksum: str
+    signal: str
+    choices: tuple[Choice, ...] | None
+
+    @property
+    def hidden(self) -> tuple[Path, ...]:
+        """Nothing: the scores are not written."""
+        return ()
+
+    def reads(self, seed: int, phase: Phase) -> tuple[Path, ...]:
+        """The file with the signal."""
+        return (self.path,)
+
+    def start(self, job: Job) -> str:
+        """There is nothing to get ready."""
+        return "CPU"
+
+    def open(self, job: Job, tell: Tell) -> Workbench:
+        """Proposals are looked up, and the clock stands still."""
+        space = own_space(self) or load_space(job.space, job.space_source)
+        evaluator = TableEvaluator(*read(self), job.profile.proxy.steps)
+        data = SearchData.of_table(job.dataset)
+        return Workbench(space, data, evaluator, TableJournal(job.directory), lambda: 0.0)
+
+
+class Tables:
+    """The tables of a command, for its plan.
+
+    Args:
+        tables: by name on the command line.
+        signal: the profile's.
+        out: directory of the records.
+
+    Raises:
+        InputError: a table has no such signal.
+    """
+
+    def __init__(self, tables: Mapping[str, Table], signal: str, out: Path) -> None:
+        self._tables = tables
+        self._prepared = {name: locate(table, signal, out) for name, table in tables.items()}
+        self.spaces: Mapping[str, str | None] = {name: table.space.name for name, table in tables.items()}
+        self.scorer = HiddenScores(tables, {name: table.signal for name, table in self._prepared.items()})
+
+    def prepare(self, name: str, seeds: Iterable[int], check: Callable[[str], None]) -> PreparedTable:
+        """Writes what searches read; ``check`` is told the checksum before that."""
+        check(self._prepared[name].checksum)
+        write(self._tables[name], self._prepared[name])
+        return self._prepared[name]
+
+
+def locate(table: Table, signal: str, out: Path) -> PreparedTable:
+    """Where a table's signal belongs below ``out``; writes nothing.
+
+    Raises:
+        InputError: the table has no such signal; names the profiles that could use it.
+    """
+    try:
+        name = table.signal(signal)
+    except InputError as error:
+        fitting = [f"--profile {profile.name}" for profile in PROFILES.values() if profile.signal in table.signals]
+        raise InputError(f"{error}; use {' or '.join(fitting) or 'another table'}") from None
+    choices = table.space.choices if isinstance(table.space, TableSpace) else None
+    checksum = _checksum(table)
+    path = out / "prepared" / directory_name(table.name) / f"{directory_name(name)}-{checksum[:16]}.npz"
+    return PreparedTable(path, checksum, name, choices)
+
+
+def write(table: Table, prepared: PreparedTable) -> None:
+    """Writes the signal where it belongs, unless it is there."""
+    if prepared.path.exists():
+        return
+    prepared.path.parent.mkdir(parents=True, exist_ok=True)
+    signal = table.signals[prepared.signal]
+    with replacing(prepared.path) as new:
+        np.savez(new, genotypes=np.array(table.genotypes), accuracy=signal.accuracy, seconds=signal.seconds)
+
+
+@cache  # the searches of a process share it
+def read(prepared: PreparedTable) -> tuple[dict[str, int], Signal]:
+    """Row by genotype, and the signal."""
+    with np.load(prepared.path, allow_pickle=False) as stored:
+        rows = {str(text): row for row, text in enumerate(stored["genotypes"])}
+        return rows, Signal(stored["accuracy"], stored["seconds"])
+
+
+def own_space(prepared: PreparedTable) -> Space | None:
+    """The space that only this table has, or None."""
+    return None if prepared.choices is None else TableSpace(prepared.choices)
+
+
+def _checksum(table: Table) -> str:
+    about = {
+        "space": [table.space.name, [[c.name, [option_text(o) for o in c.options]] for c in table.space.choices]],
+        "measure": table.measure,
+        "signals": list(table.signals),
+    }
+    digest = hashlib.sha256(json.dumps(about).encode())
+    digest.update("\n".join(table.genotypes).encode())
+    parameters = np.zeros(0, np.int64) if table.parameters is None else table.parameters
+    columns = [column for signal in table.signals.values() for column in (signal.accuracy, signal.seconds)]
+    for column in (table.score, parameters, *columns):
+        digest.update(np.ascontiguousarray(column).data)
+    return digest.hexdigest()

@@ -1,0 +1,293 @@
+"""The back end of this machine: how calls end, each in a process of its own, without TensorFlow."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+
+import numpy as np
+import pytest
+from backends import items
+from pebble import ProcessExpired
+from test_run_plan import request_for
+
+from harness.core.home import CHECKOUT as ROOT
+from harness.plugins.catalogue import BrokenPlugin
+from harness.run.backends import local as execute
+from harness.run.backends.base import Call, Handle, Item, Outcome, Position, Tell
+from harness.run.backends.local import Local
+from harness.run.job import Failure, Job, Unsupported, guarded
+from harness.run.plan import make_plan
+
+
+def fine(job: Job) -> None:
+    Path("left behind").write_text("in the scratch directory")
+    (job.directory.path / "cwd").write_text(str(Path.cwd()))
+
+
+def prints(job: Job) -> None:
+    print("to standard output")
+    os.write(2, b"to standard error\n")
+
+
+def raises(job: Job) -> None:
+    raise ValueError("with\na message")
+
+
+def leaves_by_exception(job: Job) -> None:
+    sys.exit(7)
+
+
+def fails(job: Job) -> None:
+    raise Failure("a reason")
+
+
+def is_broken(job: Job) -> None:
+    raise BrokenPlugin("another reason")
+
+
+def declines(job: Job) -> None:
+    raise Unsupported("not this")
+
+
+def hoards(job: Job) -> None:
+    kept = []
+    while True:
+        kept.append(np.ones(2**24))
+
+
+def waits(job: Job) -> None:
+    (job.directory.path / "started").write_text("")
+    time.sleep(60)
+
+
+def job_of(tmp_path: Path) -> Job:
+    job = make_plan(request_for(tmp_path)).jobs[0]
+    job.directory.path.mkdir(parents=True)
+    return dataclasses.replace(job, profile=dataclasses.replace(job.profile, memory=1.5))
+
+
+def phase(body: Callable[[Job], None], job: Job, tell: Tell) -> Outcome:
+    return guarded(job, "search", lambda: body(job))
+
+
+def call_of(job: Job, body: Callable[[Job], None]) -> Call:
+    item = Item(job, job.directory.path)
+    return Call("search", functools.partial(phase, body), (item,), (), 100, job.profile.memory, 1, False)
+
+
+def finished(backend: Local, handle: Handle) -> tuple[Outcome, ...]:
+    """Waits for one call."""
+    while handle not in backend.wait(0.1):
+        pass
+    return handle.outcomes
+
+
+def end(job: Job, body: Callable[[Job], None], patience: float = 20.0) -> Outcome:
+    backend = Local(patience)
+    [outcome] = finished(backend, backend.submit(call_of(job, body)))
+    backend.close()
+    return outcome
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "reason"),
+    [
+        (raises, "failed", "the search raised ValueError: with a message (test_run_backend_local.py, line"),
+        (leaves_by_exception, "failed", "the search raised SystemExit: 7"),
+        (fails, "failed", "a reason"),
+        (is_broken, "failed", "another reason"),
+        (declines, "unsupported", "not this"),
+        (hoards, "failed", "the search needs more than its 1.5 GiB of memory"),
+    ],
+)
+def test_whatever_a_phase_raises_becomes_a_sentence(
+    tmp_path: Path, body: Callable[[Job], None], status: str, reason: str
+) -> None:
+    outcome = end(job_of(tmp_path), body)
+    assert outcome.status == status
+    assert outcome.reason.startswith(reason)
+    assert "\n" not in outcome.reason
+
+
+def test_a_phase_runs_in_a_scratch_directory_that_goes_away(tmp_path: Path) -> None:
+    job = job_of(tmp_path)
+    torn = job.directory.path / ".123-checkpoint.npz"
+    torn.write_bytes(b"half of it")
+    outcome = end(job, fine)
+    assert outcome.status == "ok"
+    assert (job.directory.path / "cwd").read_text() == str(job.directory.scratch)
+    assert not job.directory.scratch.exists()
+    assert not torn.exists()
+
+
+def test_what_a_phase_prints_is_in_its_log(tmp_path: Path) -> None:
+    job = job_of(tmp_path)
+    end(job, prints)
+    end(job, raises)
+    log = job.directory.log.read_text()
+    assert "to standard output" in log
+    assert "to standard error" in log
+    assert "Traceback" in log
+
+
+def test_two_processes_do_not_work_on_one_run(tmp_path: Path) -> None:
+    job = job_of(tmp_path)
+    first = Local()
+    handle = first.submit(call_of(job, waits))
+    while not (job.directory.path / "started").exists():
+        time.sleep(0.05)
+    assert end(job, fine, patience=0.5).status == "busy"
+    first.cancel(handle)
+    assert end(job, fine).status == "ok"
+
+
+def leaves_a_number(directory: str, tell: Tell) -> Outcome:
+    number = Path(directory).name
+    (Path(directory) / "pid").write_text(str(os.getpid()))
+    tell(0.5, f"half of {number}")
+    match number:
+        case "breaks":
+            os._exit(3)
+        case "loops":
+            time.sleep(60)
+        case "kills":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "slow":
+            time.sleep(2)
+    return Outcome("ok", number)
+
+
+def numbers(tmp_path: Path, *names: str, seconds: float = 30.0) -> Call:
+    return Call("search", leaves_a_number, items(tmp_path / name for name in names), (), seconds, 4, 1, False)
+
+
+def test_items_are_worked_off_in_one_process(tmp_path: Path) -> None:
+    backend = Local()
+    outcomes = finished(backend, backend.submit(numbers(tmp_path, "a", "b", "c")))
+    assert [(outcome.status, outcome.reason) for outcome in outcomes] == [("ok", "a"), ("ok", "b"), ("ok", "c")]
+    assert len({(tmp_path / name / "pid").read_text() for name in "abc"}) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("breaks", "exit code 3"), ("kills", "SIGKILL"), ("loops", "time-out: the search was stopped")]
+)
+def test_the_item_that_breaks_its_process_is_the_last_with_an_outcome(tmp_path: Path, name: str, words: str) -> None:
+    backend = Local()
+    outcomes = finished(backend, backend.submit(numbers(tmp_path, "a", name, "c", seconds=6)))
+    assert [outcome.status for outcome in outcomes] == ["ok", "failed"]
+    assert words in outcomes[1].reason
+
+
+def test_the_cap_is_one_of_each_item(tmp_path: Path) -> None:
+    backend = Local()
+    call = numbers(tmp_path, *(f"{number}/slow" for number in range(4)), seconds=6)
+    assert [outcome.status for outcome in finished(backend, backend.submit(call))] == ["ok"] * 4
+
+
+def test_progress_comes_through_the_handle(tmp_path: Path) -> None:
+    backend = Local()
+    handle = backend.submit(numbers(tmp_path, "a", "loops"))
+    assert handle.position == Position()
+    while handle.position.item == 0 or handle.position.words == "starting":
+        assert backend.wait(0.1) == []
+    assert handle.position == Position(1, 0.5, "half of loops")
+    backend.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "loops" / "pid").read_text()), 0)
+
+
+def lies(directory: str, tell: Tell) -> Outcome:
+    """Writes nonsense and half a line into every pipe it finds, then waits."""
+    for descriptor in range(3, 40):
+        for words in (b"nonsense\n", b'{"item": 7, "outcome": {"status": "ok", "reason": ""}}\n', b'{"item": 0, "outc'):
+            try:
+                os.write(descriptor, words)
+            except OSError:
+                break
+    time.sleep(60)
+    return Outcome("ok")
+
+
+def test_nonsense_in_the_pipe_neither_counts_nor_holds_anybody_up(tmp_path: Path) -> None:
+    backend = Local()
+    call = dataclasses.replace(numbers(tmp_path, "a", seconds=5), function=lies)
+    began = time.monotonic()
+    [outcome] = finished(backend, backend.submit(call))
+    assert outcome.status == "failed"
+    backend.close()
+    assert time.monotonic() - began < 30
+    assert subprocess.run(["flock", "-n", str(tmp_path / "a" / ".lock"), "true"], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "words"), [(0, "exit code 0"), (3, "exit code 3"), (-signal.SIGSEGV, "SIGSEGV"), (-9, "SIGKILL; perhaps")]
+)
+def test_a_process_that_ends_early_is_a_failure(code: int, words: str) -> None:
+    future: Future[None] = Future()
+    future.set_exception(ProcessExpired("gone", code=code))
+    assert words in execute._why(future, "search")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"42", b"{", b"\xff", b'{"item": 0}', b'{"item": 1, "outcome": {"status": "ok", "reason": ""}}',
+        b'{"item": 0, "outcome": {"status": "fine", "reason": ""}}', b'{"item": 0, "share": "much", "words": ""}',
+        b"[" * 100_000,
+    ],
+)  # fmt: skip
+def test_what_makes_no_sense_is_not_understood(line: bytes) -> None:
+    assert execute._understood(line, 0) is None
+
+
+def test_a_directory_that_is_gone_is_a_failure(tmp_path: Path) -> None:
+    backend, call = Local(), numbers(tmp_path, "a")
+    (tmp_path / "a").rmdir()
+    [outcome] = finished(backend, backend.submit(call))
+    assert "is gone" in outcome.reason
+
+
+def test_a_killed_command_leaves_no_process_and_no_lock(tmp_path: Path) -> None:
+    program = (
+        f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(Path(__file__).parent)!r}]\n"
+        "import pathlib, test_run_backend_local as tests\n"
+        f"backend = tests.Local(); backend.submit(tests.numbers(pathlib.Path({str(tmp_path)!r}), 'loops'))\n"
+        "while True: backend.wait(1)\n"
+    )  # without a guard: the process must not run it again
+    script = tmp_path / "script.py"
+    script.write_text(program)
+    command = subprocess.Popen([sys.executable, str(script)])
+    pid = tmp_path / "loops" / "pid"
+    while not (pid.exists() and pid.read_text()):
+        assert command.poll() is None
+        time.sleep(0.05)
+    command.kill()
+    command.wait()
+    lock = ["flock", "-w", "10", str(tmp_path / "loops" / ".lock"), "true"]
+    assert subprocess.run(lock, check=False).returncode == 0, "the process is still there"
+
+
+def test_an_interrupt_while_a_process_starts_is_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[Handle] = []
+    backend, context = Local(), execute._without_main
+
+    def interrupted() -> object:
+        os.kill(os.getpid(), signal.SIGINT)
+        return context()
+
+    monkeypatch.setattr(execute, "_without_main", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        started.append(backend.submit(numbers(tmp_path, "loops")))
+    assert not started
+    assert len(backend._running) == 1, "it was started, and is known"
+    backend.close()
+    assert not backend._running

@@ -1,0 +1,300 @@
+"""The scheduler, on a back end without processes."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from backends import Fake, leave, succeed
+from rich.console import Console
+from tables_on_disk import write_table
+from test_run_plan import request_for
+
+from harness.core.budget import Budget
+from harness.core.record import Record
+from harness.run.backends.base import Call, Capacity, Outcome, Position
+from harness.run.job import Job
+from harness.run.plan import Plan, make_plan
+from harness.run.profiles import NB201
+from harness.run.progress import Bar, PlainScreen, View, duration, screen_for
+from harness.run.request import Request
+from harness.run.scheduler import SMALLEST, Scheduler
+from harness.run.store import write_json
+
+COMMAND = {"command": "a test", "cpu": "none"}
+
+
+class Lines:
+    """A screen that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.views: list[View] = []
+
+    def show(self, view: View) -> None:
+        self.views.append(view)
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+@pytest.fixture
+def phases() -> Fake:
+    return Fake()
+
+
+def run(plan: Plan, backend: Fake) -> tuple[list[Record], Lines]:
+    screen = Lines()
+    records = Scheduler(plan, backend, COMMAND, screen).run()
+    assert backend.closed
+    return records, screen
+
+
+def test_every_run_searches_then_trains_then_is_scored(tmp_path: Path, phases: Fake) -> None:
+    records, screen = run(make_plan(request_for(tmp_path, workers=1)), phases)
+    assert [(r.method, r.seed, r.status) for r in records] == [
+        ("good", 0, "ok"), ("b", 0, "ok"), ("good", 1, "ok"), ("b", 1, "ok"),
+    ]  # fmt: skip
+    assert phases.started[:4] == [("good", 0, "search"), ("good", 0, "final"), ("b", 0, "search"), ("b", 0, "final")]
+    assert all(record.test_accuracy == 0.5 for record in records)
+    assert len(screen.lines) == 4
+    shares = [view.share for view in screen.views]
+    assert shares == sorted(shares)
+    assert (screen.views[-1].share, screen.views[-1].done) == (1, 4)
+    again, _ = run(make_plan(request_for(tmp_path, workers=1)), phases)
+    assert again == records
+    assert len(phases.started) == 8, "what is over is not done again"
+
+
+def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path, phases: Fake) -> None:
+    plan = make_plan(request_for(tmp_path, seeds=(0,)))
+    searched, trained = plan.jobs
+    for job in plan.jobs:
+        job.directory.path.mkdir(parents=True)
+        leave(job, "search")
+    leave(trained, "final")
+    records, _ = run(plan, phases)
+    assert phases.started == [(searched.method.name, 0, "final")]
+    assert {record.status for record in records} == {"ok"}
+
+
+def test_failures_are_rows_and_a_busy_run_leaves_no_record(tmp_path: Path, phases: Fake) -> None:
+    phases.instead = {
+        "good": lambda call: (Outcome("failed", "it broke"),),
+        "b": lambda call: (Outcome("busy", "not mine"),),
+    }
+    plan = make_plan(request_for(tmp_path, seeds=(0,)))
+    records, screen = run(plan, phases)
+    assert {(r.method, r.status, r.reason) for r in records} == {
+        ("good", "failed", "it broke"), ("b", "failed", "not mine"),
+    }  # fmt: skip
+    assert any("it broke" in line for line in screen.lines)
+    assert [job.directory.record.exists() for job in plan.jobs] == [True, False]
+
+
+def test_a_phase_that_says_ok_but_leaves_nothing_has_failed(tmp_path: Path, phases: Fake) -> None:
+    phases.instead = {"good": lambda call: (Outcome("ok"),)}
+    records, _ = run(make_plan(request_for(tmp_path, methods=("good",), seeds=(0,))), phases)
+    assert "left no result behind" in records[0].reason
+
+
+def test_an_interrupt_stops_what_runs(tmp_path: Path, phases: Fake) -> None:
+    class Interrupting(Lines):
+        def show(self, view: View) -> None:
+            assert len(phases.live) == 2
+            raise KeyboardInterrupt
+
+    phases.instead = {"good": None, "b": None}
+    plan = make_plan(request_for(tmp_path), phases.capacity)
+    with pytest.raises(KeyboardInterrupt):
+        Scheduler(plan, phases, COMMAND, Interrupting()).run()
+    assert len(phases.started) == 2
+    assert phases.closed
+    assert not phases.live
+    assert not any(job.directory.record.exists() for job in plan.jobs)
+
+
+def test_progress_of_a_running_phase_is_shown(tmp_path: Path, phases: Fake) -> None:
+    class Interrupting(Lines):
+        def show(self, view: View) -> None:
+            super().show(view)
+            if len(self.views) == 2:
+                raise KeyboardInterrupt
+            phases.live[0].position = Position(0, 0.5, "half")
+
+    phases.instead = {"good": None}
+    plan = make_plan(request_for(tmp_path, seeds=(0,), methods=("good",)), phases.capacity)
+    screen = Interrupting()
+    with pytest.raises(KeyboardInterrupt):
+        Scheduler(plan, phases, COMMAND, screen).run()
+    before, after = screen.views
+    assert before.bars == (Bar("squares good #0 search", 0.0, "starting"),)
+    assert after.bars == (Bar("squares good #0 search", 0.5, "half"),)
+    assert (before.share, after.share) == (0, pytest.approx(0.25))
+
+
+def test_the_capacity_of_the_back_end_decides_how_many_run(tmp_path: Path) -> None:
+    for workers, asked, most in ((1, None, 1), (3, None, 3), (3, 2, 2)):
+        backend = Fake(Capacity(workers=workers, cores=8))
+        request = request_for(tmp_path, out=tmp_path / f"{workers} {asked}", workers=asked)
+        run(make_plan(request, backend.capacity), backend)
+        assert backend.most == most
+
+
+def test_a_call_names_what_it_reads_and_may_write(tmp_path: Path, phases: Fake) -> None:
+    run(make_plan(request_for(tmp_path, methods=("good",), seeds=(0,))), phases)
+    searching, training = phases.calls
+    read = [{path.name for path in call.items[0].reads} for call in phases.calls]
+    assert read == [
+        {"meta.json", "x_train.npy", "y_train.npy", "split-0.1-0.npz"},
+        {"meta.json", "x_train.npy", "y_train.npy", "x_test.npy"},
+    ]
+    assert all(path.is_file() for call in phases.calls for path in call.items[0].reads)
+    assert {"search.json", "evaluations.jsonl"} <= set(searching.writes)
+    assert {"final.json", "predictions.npz"} <= set(training.writes)
+    assert not {"final.json", "predictions.npz", "record.json"} & set(searching.writes)
+
+
+def test_a_final_training_is_never_taken_from_the_search(tmp_path: Path, phases: Fake) -> None:
+    def forge(call: Call) -> tuple[Outcome, ...]:
+        job = call.items[0].value
+        leave(job, "search")
+        if call.words == "search":
+            leave(job, "final")
+            job.directory.final_checkpoint.write_text("forged")
+            job.directory.model.write_text("forged")
+        else:
+            mine = {path.name for path in job.directory.path.iterdir()}
+            assert not mine & {"final.json", "predictions.npz", "model.keras", "final.checkpoint"}
+            leave(job, "final")
+        return (Outcome("ok"),)
+
+    phases.instead = {"good": forge}
+    records, _ = run(make_plan(request_for(tmp_path, methods=("good",), seeds=(0,))), phases)
+    assert [record.status for record in records] == ["ok"]
+    assert [phase for *_, phase in phases.started] == ["search", "final"]
+
+
+DAMAGE: dict[str, Callable[[Job], object]] = {
+    "settings.json": lambda job: job.directory.settings.write_text("{"),
+    "search.json": lambda job: job.directory.search.write_text("[]"),
+    "a search without a proposal": lambda job: write_json(job.directory.search, {"proposal": 3}),
+    "a count that is none": lambda job: write_json(
+        job.directory.search,
+        {"proposal": {"text": "x"}, "search": {"steps": float("nan")}, "title": "", "process": {"device": "CPU"}},
+    ),
+    "final.json": lambda job: job.directory.final.write_bytes(b"\xff\xfe"),
+    "predictions.npz": lambda job: job.directory.predictions.write_bytes(b""),
+    "predictions without probabilities": lambda job: np.savez(job.directory.predictions, other=np.ones(3)),
+    "predictions as a directory": lambda job: (job.directory.predictions.unlink(), job.directory.predictions.mkdir()),
+    "record.json as a directory": lambda job: job.directory.record.mkdir(),
+    "inputs.json as a directory": lambda job: (job.directory.inputs.unlink(), job.directory.inputs.mkdir()),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_whatever_a_run_leaves_ruined_is_one_failed_row(tmp_path: Path, phases: Fake, damage: str) -> None:
+    def ruin(call: Call) -> tuple[Outcome, ...]:
+        job = call.items[0].value
+        leave(job, "search" if call.words == "search" else "final")
+        if (call.words != "search") == (not damage.startswith("inputs")):
+            DAMAGE[damage](job)
+        return (Outcome("ok"),)
+
+    phases.instead = {"good": ruin}
+    records, _ = run(make_plan(request_for(tmp_path, seeds=(0,))), phases)
+    status = {record.method: record.status for record in records}
+    assert status == {"good": "failed", "b": "ok"}
+    [reason] = [record.reason for record in records if record.method == "good"]
+    assert reason
+    assert "\n" not in reason
+
+
+def test_a_directory_that_is_gone_is_one_failed_row(tmp_path: Path, phases: Fake) -> None:
+    def vanish(call: Call) -> tuple[Outcome, ...]:
+        succeed(call)
+        directory = call.items[0].directory
+        for path in directory.iterdir():
+            path.unlink()
+        directory.rmdir()
+        return (Outcome("ok"),)
+
+    phases.instead = {"good": vanish}
+    records, _ = run(make_plan(request_for(tmp_path, seeds=(0,))), phases)
+    assert {record.method: record.status for record in records} == {"good": "failed", "b": "ok"}
+
+
+def table_request(tmp_path: Path, seeds: int) -> Request:
+    profile = dataclasses.replace(NB201, name="table", budget=Budget(200, "s"))
+    return Request(
+        methods=("random_search",),
+        datasets=(f"table:{write_table(tmp_path)}",),
+        profile=profile,
+        seeds=tuple(range(seeds)),
+        out=tmp_path / "out",
+        data_root=tmp_path / "data",
+    )
+
+
+def test_searches_on_tables_share_calls_and_a_broken_one_loses_one_run(tmp_path: Path, phases: Fake) -> None:
+    def breaks_at_the_third(call: Call) -> tuple[Outcome, ...]:
+        for item in call.items:
+            found = {"proposal": {"text": "table:0,0,0"}, "search": {}, "title": "", "process": {"device": "CPU"}}
+            if item.value.seed == 2:
+                return (*(Outcome("ok"),) * call.items.index(item), Outcome("failed", "its process broke"))
+            write_json(item.value.directory.search, found)
+        return (Outcome("ok"),) * len(call.items)
+
+    phases.instead = {"random_search": breaks_at_the_third}
+    seeds = SMALLEST + 5
+    records, screen = run(make_plan(table_request(tmp_path, seeds)), phases)
+    assert [len(call.items) for call in phases.calls] == [SMALLEST, SMALLEST - 3, 5]
+    reasons = {record.seed: record.reason for record in records}
+    assert len(reasons) == seeds
+    assert reasons[2] == "its process broke"
+    assert all("not in the table" in reason for seed, reason in reasons.items() if seed != 2)
+    shares = [view.share for view in screen.views]
+    assert shares == sorted(shares)
+    assert screen.views[-1].share == 1
+
+
+def test_a_back_end_that_loses_a_call_makes_failed_rows(tmp_path: Path, phases: Fake) -> None:
+    phases.instead = {"good": lambda call: ()}
+    records, _ = run(make_plan(request_for(tmp_path, seeds=(0,))), phases)
+    assert {record.method: record.status for record in records} == {"good": "failed", "b": "ok"}
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(None, "-"), (5, "0:05"), (65.4, "1:05"), (7384, "2:03:04")])
+def test_durations_are_readable(seconds: float | None, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_without_a_terminal_there_are_lines_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.StringIO()
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    view = View((Bar("toy darts #0 search", 0.25, "10 steps"),), 1, 4, 0.3, 65.0)
+    with screen_for(Console(file=out)) as screen:
+        assert isinstance(screen, PlainScreen)
+        for now[0] in (1.0, 31.0, 32.0):
+            screen.show(view)
+        screen.say("[a line] with brackets")
+    lines = out.getvalue().splitlines()
+    assert len(lines) == 2
+    assert "1 of 4 runs, 1:05 left; toy darts #0 search 25 % (10 steps)" in lines[0]
+    assert lines[1] == "[a line] with brackets"
+
+
+def test_on_a_terminal_bars_come_and_go() -> None:
+    out = io.StringIO()
+    with screen_for(Console(file=out, force_terminal=True, width=120)) as screen:
+        screen.show(View((Bar("toy darts #0 search", 0.25, "10 steps"),), 0, 2, 0.1, None))
+        screen.show(View((Bar("toy enas #0 final training", 0.5, "step 3"),), 1, 2, 0.7, 9.0))
+        screen.say("toy darts #0: 50 %")
+    text = out.getvalue()
+    assert "toy enas #0 final training" in text
+    assert "toy darts #0: 50 %" in text

@@ -1,0 +1,53 @@
+"""What a search makes of a method: its settings, its proposal."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from fakes import VectorSpace, make_task
+from plugin_files import GOOD, write_method
+from test_run_plan import request_for
+
+from harness.core.evaluation import KerasConfig
+from harness.core.space import Genotype
+from harness.run import search as searching
+from harness.run.job import Failure, Job
+from harness.run.plan import make_plan
+from harness.run.store import proposal_from_json, proposal_to_json, read_json
+
+
+def job_of(tmp_path: Path) -> Job:
+    job = make_plan(request_for(tmp_path)).jobs[0]
+    job.directory.path.mkdir(parents=True)
+    return job
+
+
+def test_only_proposals_of_the_space_are_taken() -> None:
+    space = VectorSpace(3)
+    task = make_task(space)
+    with pytest.raises(Failure, match="proposed nothing"):
+        searching.checked(task, space)
+    for nonsense in (42, "toy:0,0,0", Genotype("toy", (0, 0, 7), "toy:0,0,7"), VectorSpace(4).genotype((0,) * 4)):
+        task.proposal = nonsense  # type: ignore[assignment]
+        with pytest.raises(Failure, match="not in space 'toy'"):
+            searching.checked(task, space)
+    for fit in (space.genotype((0, 1, 0)), KerasConfig("net", "{}")):
+        task.proposal = fit
+        assert searching.checked(task, space) == fit
+        assert proposal_from_json(proposal_to_json(fit), space) == fit
+
+
+def test_a_method_gets_its_settings_and_keeps_them(tmp_path: Path) -> None:
+    job = job_of(tmp_path)
+    method, settings = searching.make_method(job)
+    assert settings == {"draws": 1} == read_json(job.directory.settings)
+    assert method.title == "Good"
+    changed = write_method(tmp_path, "good", GOOD)
+    changed.write_text(changed.read_text().replace("draws: int = 1", "draws: int = 2"))
+    source = dataclasses.replace(job.method, file=str(changed), module="changed_plugin")
+    with pytest.raises(Failure, match="settings of 'good' changed"):
+        searching.make_method(dataclasses.replace(job, method=source))
+    with pytest.raises(Failure, match="space"):
+        searching.make_method(dataclasses.replace(job, native=""))
