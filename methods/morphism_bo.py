@@ -50,6 +50,9 @@ class Trainer(Protocol):
     def ancestors(self) -> Sequence[int]:
         """The trained networks whose weights are there to inherit."""
 
+    def save(self) -> None:
+        """Lets an interrupted search go on from here."""
+
 
 class Found(NamedTuple):
     """A network, and how it comes from the trained network number ``ancestor``."""
@@ -97,8 +100,8 @@ class MorphismSearch(Method):
         from .common.morphism_training import MorphingTrainer
 
         trainer = MorphingTrainer(task, self.noise, self.kept)
-        known = trainer.restored()
-        self.explore(task, trainer, known)
+        trainer.restored()
+        self.explore(task, trainer, trainer.known())
 
     def explore(self, task: Task, trainer: Trainer, known: list[tuple[Chain, float]]) -> None:
         """The search with any trainer.
@@ -112,12 +115,15 @@ class MorphismSearch(Method):
         space = task.space
         if not known:
             known.append((space.start, trainer.start(space.start)))
+            trainer.save()
         moves, chain = second(space)
         if len(known) == 1 and moves and trainer.ancestors():
             known.append((chain, trainer.descend(0, moves, chain)))
+            trainer.save()
         while (found := self.propose(space, known, trainer.ancestors(), task.rng)) is not None:
             ancestor, moves, chain = found
             known.append((chain, trainer.descend(ancestor, moves, chain)))
+            trainer.save()
 
     def propose(
         self,

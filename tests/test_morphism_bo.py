@@ -157,6 +157,9 @@ class LookUp:
         assert reached == chain
         return self.start(chain)
 
+    def save(self) -> None:
+        """Nothing is interrupted here."""
+
     def ancestors(self) -> Sequence[int]:
         return [number for number in range(len(self.chains)) if number not in self._dead]
 
@@ -259,6 +262,7 @@ def additive_on_networks(seed: int, space: MorphSpace) -> Callable[[Proposal], f
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3000)
 def test_beats_random_search_on_an_additive_task() -> None:
     lead = []
     for seed in range(100):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,13 +22,22 @@ class Move:
         what: ``deeper``, ``deeper_dense``, ``wider``, ``wider_dense`` or ``skip``.
         number: of the layer; unused by a skip.
         width: the new one, of a widening.
+        kernel: of the new layer, of a deepening.
         skip: the new one.
     """
 
     what: str
     number: int = 0
     width: int = 0
+    kernel: int = 3
     skip: Skip | None = None
+
+
+class Child(NamedTuple):
+    """A network, and the moves that lead to it from another one."""
+
+    moves: tuple[Move, ...]
+    chain: Chain
 
 
 def expansions(space: MorphSpace, chain: Chain, rng: np.random.Generator) -> list[tuple[Move, Chain]]:
@@ -71,7 +81,7 @@ def applied(move: Move, chain: Chain) -> Chain:
     """The network that a move leads to."""
     match move.what:
         case "deeper":
-            return chain.deeper(move.number, Convolution(3, chain.convolutions[move.number].width))
+            return chain.deeper(move.number, Convolution(move.kernel, chain.convolutions[move.number].width))
         case "deeper_dense":
             units = chain.dense
             return replace(chain, dense=(*units[: move.number + 1], *units[move.number :]))

@@ -1,14 +1,14 @@
-"""The trainings of AutoKeras' morphism: moves are replayed on the weights of a trained ancestor.
+"""Trainings of what moves make of trained networks, for EAS and AutoKeras' morphism: moves are replayed on the weights.
 
-Importing this module imports TensorFlow; the method does so inside ``search``.
+Importing this module imports TensorFlow; methods do so inside ``search``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from harness import Task, rng
+from harness import State, Task, rng
 from harness.spaces.morphism import Chain
 
 from .inheriting import Inheriting, Trained
@@ -21,7 +21,8 @@ class MorphingTrainer:
 
     Args:
         task: of the search.
-        noise: see :class:`harness.methods.morphism_bo.MorphismSearch`.
+        noise: of inherited weights that would otherwise be equal, relative to their deviation; a tenth of it on new
+            layers.
         kept: how many networks keep their weights.
     """
 
@@ -31,19 +32,27 @@ class MorphingTrainer:
         self._morphisms = Morphisms(self._inheriting.space, task.recipe.size)
         self._networks: list[Trained] = []
 
-    def restored(self) -> list[tuple[Chain, float]]:
-        """The networks of an interrupted search."""
+    def restored(self) -> State | None:
+        """Takes over the networks of an interrupted search; its whole checkpoint, if there is one."""
         state = self._task.restored()
         if state is not None:
             self._networks = self._inheriting.loaded(state)
+        return state
+
+    def known(self) -> list[tuple[Chain, float]]:
+        """All trained networks, with accuracies."""
         return [(net.chain, net.accuracy) for net in self._networks]
 
+    def save(self, extra: Callable[[], State] = dict) -> None:
+        """Offers the networks, and ``extra``, to the task's checkpoint."""
+        self._task.checkpoint(lambda: {**self._inheriting.saved(self._networks), **extra()})
+
     def start(self, chain: Chain) -> float:
-        """See :class:`harness.methods.morphism_bo.Trainer`."""
+        """Trains a network from random weights; its accuracy."""
         return self._train(self._inheriting.first(chain), 0)
 
     def descend(self, ancestor: int, moves: Sequence[Move], chain: Chain) -> float:
-        """See :class:`harness.methods.morphism_bo.Trainer`."""
+        """Trains ``chain``, which ``moves`` make of the trained network number ``ancestor``; its accuracy."""
         parent = self._networks[ancestor]
         assert parent.weights is not None
         draws = rng(self._task.seed, f"morphisms {len(self._networks)}")
@@ -54,7 +63,7 @@ class MorphingTrainer:
         return self._train(net, parent.behind)
 
     def ancestors(self) -> list[int]:
-        """See :class:`harness.methods.morphism_bo.Trainer`."""
+        """The trained networks whose weights are there to inherit."""
         return [number for number, net in enumerate(self._networks) if net.weights is not None]
 
     def _train(self, net: Net, inherited: int) -> float:
@@ -62,7 +71,6 @@ class MorphingTrainer:
         alive = sorted(self.ancestors(), key=lambda number: self._networks[number].accuracy)
         for number in alive[: max(0, len(alive) - self._kept)]:
             self._networks[number] = replace(self._networks[number], weights=None)
-        self._task.checkpoint(lambda: self._inheriting.saved(self._networks))
         return self._networks[-1].accuracy
 
     def _moved(self, net: Net, move: Move, noise: Noise) -> Net:
@@ -70,7 +78,7 @@ class MorphingTrainer:
         match move.what:
             case "deeper":
                 measured = self._inheriting.statistics(net, ("conv", move.number))
-                return self._morphisms.deeper(net, move.number, 3, noise, measured)
+                return self._morphisms.deeper(net, move.number, move.kernel, noise, measured)
             case "deeper_dense":
                 measured = self._inheriting.statistics(net, ("dense", move.number))
                 return self._morphisms.deeper_dense(net, move.number, noise, measured)
