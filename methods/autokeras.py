@@ -40,6 +40,8 @@ class AutoKeras(Method):
     name = "autokeras"
     title = "AutoKeras 3.0 (greedy tuner)"
     space = "keras"
+    position = 170
+    look = 16
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "smoke": {"epochs": 2, "images": 160, "max_model_size": 200_000},
         "quick": {"epochs": 1, "images": 2_000, "trial_share": 0.15, "max_model_size": 2_000_000},

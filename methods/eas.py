@@ -29,7 +29,6 @@ from harness import InputError, Method, State, Task, needs_images, rng, space_is
 from harness.spaces.morphism import Chain, MorphSpace
 
 from .common.morph_moves import Child, Move
-from .common.plan import children
 
 STAGES = 3
 """Parts of the budget; at the end of each the best network becomes the start of the following episodes."""
@@ -171,7 +170,7 @@ class Eas(Method):
 
     def planned_children(self, task: Task) -> int:
         """Children of the next episode."""
-        return self.children or int(np.clip(children(task) // 10, FEWEST, MOST))
+        return self.children or int(np.clip(task.children() // 10, FEWEST, MOST))
 
     def _accuracy(self, trainer: Trainer, start: int, child: Child) -> float:
         """Of a network that is trained now, or was before."""

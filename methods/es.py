@@ -31,7 +31,6 @@ from harness import InputError, Method, Space, Task
 from harness.core.names import one_of
 
 from .common.adam import Adam
-from .common.plan import children
 from .common.ppo import LstmPolicy
 
 Numbers = NDArray[np.float64]
@@ -96,7 +95,7 @@ class EvolutionStrategies(Method):
 
     def planned_pairs(self, task: Task) -> int:
         """Pairs of the next update."""
-        return self.pairs or int(np.clip(round(children(task) / (2 * UPDATES)), 2, MOST_PAIRS))
+        return self.pairs or int(np.clip(round(task.children() / (2 * UPDATES)), 2, MOST_PAIRS))
 
     def controller_of(self, space: Space, rng: np.random.Generator) -> LogitsController | LstmController:
         """The controller that ``controller`` names."""

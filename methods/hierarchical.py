@@ -28,8 +28,6 @@ from harness import Genotype, InputError, Method, Space, Task
 from harness.core.names import one_of
 from harness.spaces.hierarchical import HierarchicalSpace
 
-from .common.plan import children
-
 CONTROLS = ("none", "random")
 FEWEST = 4
 """Smallest first population that follows the budget."""
@@ -88,7 +86,7 @@ class HierarchicalEvolution(Method):
 
     def first_population(self, task: Task) -> int:
         """How many architectures are drawn before the first tournament."""
-        return self.population or int(np.clip(children(task) // 4, FEWEST, MOST))
+        return self.population or int(np.clip(task.children() // 4, FEWEST, MOST))
 
     def tournament_size(self, population: int) -> int:
         """Members of a tournament in a population of this size."""

@@ -21,6 +21,8 @@ class RandomSampling(Method):
     name = "random_sampling"
     title = "Random sampling"
     space = "cell"
+    position = 10
+    look = 0
 
     def search(self, task: Task) -> None:
         """Proposes one random genotype; nothing is spent."""

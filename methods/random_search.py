@@ -21,6 +21,8 @@ class RandomSearch(Method):
     name = "random_search"
     title = "Random search"
     space = "cell"
+    position = 20
+    look = 1
 
     def search(self, task: Task) -> None:
         """Draws and evaluates until the budget is spent."""

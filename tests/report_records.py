@@ -17,6 +17,8 @@ TITLES = {
     "nas_rl": "NAS-RL",
 }
 SPACES = {"enas_macro": "macro-6", "autokeras": "autokeras", "nas_rl": "chain-6"}
+LOOKS = {"random_sampling": 0, "random_search": 1, "local_search": 2, "nas_rl": 6, "enas_macro": 12, "darts": 15}
+"""As the methods' classes state them; a method that is not here is one that states nothing."""
 PROVENANCE = {
     "command": "python -m harness run --methods all",
     "commit": "0123abc",
@@ -43,6 +45,8 @@ def make(method: str, accuracy: float | None, seed: int = 0, **changes: Any) -> 
         "native": space,
         "method": method,
         "title": TITLES.get(method, method),
+        "position": 10 * (LOOKS[method] + 1) if method in LOOKS else None,
+        "look": LOOKS.get(method),
         "seed": seed,
         "budget": "60s",
         "proposal": f"{space}:{seed}",

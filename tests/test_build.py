@@ -18,7 +18,7 @@ from harness.nets.build import build_architecture, build_model
 from harness.nets.count import macs, parameters
 from harness.spaces import get_space
 from harness.spaces.nasbench201 import NasBench201Space
-from harness.spaces.zoo import DARTS_V1, DARTS_V2, Published
+from harness.spaces.zoo import DARTS_V1, DARTS_V2, ZooNetwork
 
 SHARED = Path(__file__).parents[2] / "shared"
 ALL_SPACES = ("cell", "enas_cell", "macro-6", "chain-6", "nasbench201")
@@ -27,7 +27,7 @@ ALL_SPACES = ("cell", "enas_cell", "macro-6", "chain-6", "nasbench201")
 @pytest.mark.parametrize(
     ("published", "multiply_accumulates"), [(DARTS_V1, 500_987_520), (DARTS_V2, 528_359_040)], ids=["v1", "v2"]
 )
-def test_darts_networks_have_the_reference_counts(published: Published, multiply_accumulates: int) -> None:
+def test_darts_networks_have_the_reference_counts(published: ZooNetwork, multiply_accumulates: int) -> None:
     size = Size(published.channels, published.layers)
     model = build_model(published.genotype, get_space("cell"), size, (32, 32, 3), 10, seed=0)
     assert parameters(model) == published.parameters

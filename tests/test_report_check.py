@@ -16,20 +16,20 @@ from test_cli import call
 from harness.core.errors import InputError
 from harness.core.record import Run
 from harness.report.gate import check as gate
-from harness.report.gate.baseline import Baseline, read_baseline, rows_of, write_baseline
+from harness.report.gate.baseline import StoredBaseline, read_baseline, rows_of, write_baseline
 from harness.report.gate.check import Finding, check, exit_code, tolerance
 
 KINDS: list[Callable[..., Run]] = [tabular, counted, make]
 """Factories of tabular, counted and timed runs."""
 
 
-def stored(runs: Sequence[Run], directory: Path) -> Baseline:
+def stored(runs: Sequence[Run], directory: Path) -> StoredBaseline:
     """The baseline of ``runs``, written and read again."""
     path, _ = write_baseline(runs, "test", directory)
     return read_baseline(path)
 
 
-def verdicts(runs: Sequence[Run], baseline: Baseline) -> list[str]:
+def verdicts(runs: Sequence[Run], baseline: StoredBaseline) -> list[str]:
     return [finding.verdict for finding in check(runs, baseline)]
 
 
@@ -277,7 +277,7 @@ METHODS = ("random_search", "regularized_evolution", "darts", "nas_rl")
 def check_of_trainings(rng: np.random.Generator, kind: str, old: int, new: int, drop: float = 0.0) -> tuple[int, int]:
     """Exit codes of a check of four methods, unchanged, and with one of them worse by ``drop`` points."""
     runs = [run for method in METHODS for run in results(make, noise(kind, rng, old), method)]
-    baseline = Baseline("simulated", (), tuple(rows_of(runs)))
+    baseline = StoredBaseline("simulated", (), tuple(rows_of(runs)))
     again = [run for method in METHODS for run in results(make, noise(kind, rng, new), method)]
     worse = [run for run in again if run.record.method != "darts"]
     worse += results(make, noise(kind, rng, new) - drop / 100)

@@ -155,19 +155,19 @@ def test_layout_runs_downwards_and_keeps_boxes_apart(space: str):
     for seed in range(30):
         labels, edges, late = boxes(sample(space, seed).normal)
         layout = layered(edges, late, list(labels))
-        assert set(layout.places) == set(labels)
+        assert set(layout.boxes) == set(labels)
         for (source, target), line in zip(edges, layout.lines, strict=True):
-            assert line[0] == layout.places[source]
-            assert line[-1] == layout.places[target]
+            assert line[0] == layout.boxes[source]
+            assert line[-1] == layout.boxes[target]
             ranks = [rank for _, rank in line]
             assert ranks == list(range(int(ranks[0]), int(ranks[-1]) + 1))
-        for rank in {rank for _, rank in layout.places.values()}:
-            row = sorted(x for x, r in layout.places.values() if r == rank)
+        for rank in {rank for _, rank in layout.boxes.values()}:
+            row = sorted(x for x, r in layout.boxes.values() if r == rank)
             assert all(right - left > 0.99 for left, right in pairwise(row))
 
 
 def test_layout_does_not_cross_what_need_not_cross():
     layout = layered([("a", "y"), ("b", "x"), ("c", "z"), ("b", "z")])
-    places = {box: x for box, (x, _) in layout.places.items()}
+    places = {box: x for box, (x, _) in layout.boxes.items()}
     assert (places["a"] < places["b"]) == (places["y"] < places["x"])
     assert (places["b"] < places["c"]) == (places["x"] < places["z"])

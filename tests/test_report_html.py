@@ -16,8 +16,8 @@ from harness.commands.inspection import proposed
 from harness.core.record import Run
 from harness.core.seeds import rng
 from harness.report.forms.charts import MARKS
-from harness.report.forms.html import report_html
-from harness.report.forms.html_blocks import LISTED
+from harness.report.forms.html import LISTED, report_html
+from harness.report.model.table import Heading, Text
 from harness.spaces import get_space
 
 EMPTY = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"}
@@ -63,7 +63,9 @@ def _without_plotly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def page(runs: list[Run], directory: Path = Path("/out")) -> str:
-    return report_html(runs, directory, proposed, "# Statistics\n\n## Spread\n\ntext", ["performance.md"])
+    return report_html(
+        runs, directory, proposed, [Heading(1, "Statistics"), Heading(2, "Spread"), Text("text")], ["performance.md"]
+    )
 
 
 def found(method: str, accuracy: float, seed: int = 0, space: str = "cell", **changes) -> Run:

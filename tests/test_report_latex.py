@@ -10,7 +10,19 @@ from pathlib import Path
 import pytest
 from report_records import examples, make
 
-from harness.report.forms.latex import cost_tex, escape, performance_tex
+from harness.report.forms.latex import escape, tables_tex
+from harness.report.model.cost import cost_table
+from harness.report.model.groups import blocks
+from harness.report.model.performance import performance_table
+
+
+def performance_tex(runs):
+    return tables_tex([performance_table(block) for block in blocks(runs)])
+
+
+def cost_tex(runs):
+    return tables_tex([cost_table(block, dataset) for block in blocks(runs) for dataset in block.datasets])
+
 
 WRITERS = (performance_tex, cost_tex)
 HOSTILE = r"100 % of A&B_c #1 $x$ {y} \end{tabular} ~^ <i> | ±"

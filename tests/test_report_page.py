@@ -16,6 +16,7 @@ from harness.commands.inspection import proposed
 from harness.core.record import Run
 from harness.core.seeds import rng
 from harness.report.forms.html import report_html
+from harness.report.model.table import Heading, Text
 from harness.spaces import get_space
 
 api = pytest.importorskip("playwright.sync_api", reason="the Python package playwright is not installed")
@@ -46,9 +47,8 @@ def written(directory: Path) -> Path:
                 runs.append(Run(save(run, directory), run.record, run.evaluations, run.proposals))
     for name in ("performance.md", "records.csv"):
         (directory / name).touch()
-    text = report_html(
-        runs, directory, proposed, "# Statistics\n\n## Spread\n\ntext", ["performance.md", "records.csv"]
-    )
+    statistics = [Heading(1, "Statistics"), Heading(2, "Spread"), Text("text")]
+    text = report_html(runs, directory, proposed, statistics, ["performance.md", "records.csv"])
     (directory / "report.html").write_text(text, encoding="utf-8")
     return directory / "report.html"
 

@@ -16,8 +16,9 @@ from harness.core.space import Size
 from harness.report import plots
 from harness.report.forms.write import write_all
 from harness.report.model.curves import incumbent
+from harness.report.model.groups import LOOKS, assign_looks
 from harness.report.plots import accuracy_parameters, anytime
-from harness.report.style import figure, looks
+from harness.report.style import MARKERS, PALETTE, colour_of, figure, marker_of
 from harness.spaces import get_space
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -114,9 +115,14 @@ def test_a_band_is_drawn_from_three_seeds(seeds: int):
 
 
 def test_methods_are_told_apart_and_keep_their_look():
-    names = [*(f"method{number}" for number in range(10)), "darts", "random_search"]
-    assert len(set(looks(names).values())) == len(names)
-    assert looks(["darts"])["darts"] == looks(names)["darts"]
+    stated = {**{f"method{number}": None for number in range(10)}, "darts": 15, "darts:order=2": 15, "random_search": 1}
+    looks = assign_looks(stated)
+    assert len({(colour_of(look), marker_of(look)) for look in looks.values()}) == len(stated)
+    assert (looks["darts"], looks["random_search"]) == (15, 1), "a class gets what it asks for"
+    assert assign_looks({"method3": None})["method3"] == assign_looks({"method3": None, "darts": 15})["method3"]
+    assert assign_looks(dict(reversed(stated.items()))) == looks
+    assert len(PALETTE) * len(MARKERS) == LOOKS
+    assert len({(colour_of(look), marker_of(look)) for look in range(LOOKS)}) == LOOKS
 
 
 def test_write_all_gives_the_same_files_again(tmp_path: Path):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import InputError
-from harness.report.model import published
+from harness.report.model import literature as published
 
 SPECS = Path(__file__).parents[2] / "shared" / "specs" / "published_tables.json"
 
@@ -31,10 +31,11 @@ def test_methods_are_found_by_their_names_here():
 def test_rows_of_table_b_belong_to_cifar10():
     row = published.table_b().row("cifar10", "nas_rl")
     assert row is not None
-    assert row.texts() == ("800", "21-28", "7.1", "4.47")
+    assert (row.gpus, row.days, row.params_millions, row.error) == ("800", "21-28", 7.1, 4.47)
     assert published.table_b().row("cifar100", "nas_rl") is None
     assert published.table_b().row("cifar10", "darts") is None
-    assert published.table_b().rows[3].texts() == ("–", "–", "–", "9.21")
+    unknown = published.table_b().rows[3]
+    assert (unknown.gpus, unknown.days, unknown.params_millions, unknown.error) == (None, None, None, 9.21)
 
 
 def test_numbers_equal_the_specification():

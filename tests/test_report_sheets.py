@@ -11,7 +11,18 @@ import statistics
 import pytest
 from report_records import examples, make
 
-from harness.report.forms.sheets import cost_csv, performance_csv, records_csv
+from harness.report.forms.csv_files import records_csv, tables_csv
+from harness.report.model.cost import cost_table
+from harness.report.model.groups import blocks
+from harness.report.model.performance import performance_table
+
+
+def performance_csv(runs):
+    return tables_csv([performance_table(block) for block in blocks(runs)])
+
+
+def cost_csv(runs):
+    return tables_csv([cost_table(block, dataset) for block in blocks(runs) for dataset in block.datasets])
 
 
 def rows(text: str) -> list[dict[str, str]]:

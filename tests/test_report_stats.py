@@ -14,12 +14,18 @@ import pytest
 from report_records import OPTIMUM, examples, make, tabular, with_logs
 
 from harness.report.drawing.diagram import critical_difference, rankings
+from harness.report.forms.markdown import markdown
 from harness.report.forms.write import write_all
 from harness.report.model.groups import blocks
+from harness.report.stats import page
 from harness.report.stats import tests as stats
-from harness.report.stats.page import REFERENCE, TOO_SMALL, ranking, regrets, statistics
+from harness.report.stats.page import REFERENCE, TOO_SMALL, ranking, regrets
 
 RNG = np.random.default_rng
+
+
+def statistics(runs):
+    return markdown(page.statistics(runs))
 
 
 def row(text: str, start: str) -> list[str]:

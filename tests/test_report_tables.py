@@ -11,13 +11,23 @@ from pathlib import Path
 import pytest
 from report_records import PROVENANCE, examples, make
 
-from harness.report.forms import text
-from harness.report.forms.tables import cost, performance
-from harness.report.model import published
-from harness.report.model.cells import relative_improvement
+from harness.report.forms.markdown import escape, markdown
+from harness.report.model import cost as cost_model
+from harness.report.model import literature as published
+from harness.report.model import numbers as text
+from harness.report.model import performance as performance_model
 from harness.report.model.groups import blocks
+from harness.report.model.results import relative_improvement
 
 GOLDEN = Path(__file__).parent / "golden"
+
+
+def performance(runs):
+    return markdown(performance_model.performance(runs))
+
+
+def cost(runs, **options):
+    return markdown(cost_model.cost(runs, **options))
 
 
 def cells(table: str, start: str) -> list[str]:
@@ -157,7 +167,8 @@ def test_measured_cells_do_not_depend_on_published_numbers(monkeypatch):
     before = performance(examples())
     table = published.table_a()
     changed = replace(table, values=dict.fromkeys(table.values, 0.0))
-    monkeypatch.setattr("harness.report.forms.tables.table_a", lambda: changed)
+    for module in ("performance", "results", "groups"):
+        monkeypatch.setattr(f"harness.report.model.{module}.table_a", lambda: changed)
     strip = re.compile(r"<br><sub>published [^<]*</sub>")
     measured = before.partition("## Published")[0]
     assert strip.sub("", performance(examples()).partition("## Published")[0]) == strip.sub("", measured)
@@ -209,11 +220,11 @@ def test_numbers_and_escapes():
     assert text.numbers([3, 1, 2, 7, 1]) == "1-3, 7"
     assert text.numbers([0, 1]) == "0, 1"
     assert text.signed(-0.001) == "0.00"
-    assert text.escape("a*b`c`\n~~d") == r"a\*b\`c\` \~\~d"
+    assert escape("a*b`c`\n~~d") == r"a\*b\`c\` \~\~d"
 
 
 def test_importing_the_tables_brings_neither_matplotlib_nor_tensorflow():
-    code = "import sys, harness.report.forms.tables, harness.report.forms.write; print(*sys.modules)"
+    code = "import sys, harness.report.forms.markdown, harness.report.forms.write; print(*sys.modules)"
     root = Path(__file__).parents[1]
     loaded = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True).stdout
     assert not {"matplotlib", "tensorflow", "keras", "autokeras"} & set(loaded.split())

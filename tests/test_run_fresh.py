@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -62,6 +64,41 @@ def test_a_changed_or_lost_file_of_the_report_is_noticed(report: tuple[Path, Pat
     assert not is_fresh(directory)
     (directory / "performance.md").unlink()
     assert not is_fresh(directory)
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "core/architecture.py",
+        "spaces/nasbench201.py",
+        "commands/inspection.py",
+        "report/model/table.py",
+        "report/drawing/draw.py",
+        "report/forms/page/page.html",
+        "report/forms/page/report.css",
+    ],
+)
+def test_a_change_anywhere_that_a_report_comes_through_is_noticed(
+    report: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, file: str
+) -> None:
+    directory, _ = report
+    package = tmp_path / "harness"
+    shutil.copytree(fresh.PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(fresh, "PACKAGE", package)
+    before = fresh.state_of(directory)
+    assert fresh.state_of(directory) == before
+    (package / "__pycache__").mkdir()
+    (package / "__pycache__" / "new.pyc").write_text("")
+    assert fresh.state_of(directory) == before
+    with (package / file).open("a") as opened:
+        opened.write(" ")
+    assert fresh.state_of(directory) != before
+
+
+def test_another_version_of_a_library_is_noticed(report: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    before = fresh.state_of(report[0])
+    monkeypatch.setattr(fresh, "version", lambda library: "99" if library == "plotly" else version(library))
+    assert fresh.state_of(report[0]) != before
 
 
 def test_changed_code_is_noticed(report: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -23,8 +23,9 @@ from harness.core.home import CHECKOUT as ROOT
 from harness.core.recipe import Recipe
 from harness.core.record import Record
 from harness.core.space import Size
-from harness.report.forms.tables import performance
+from harness.report.forms.markdown import markdown
 from harness.report.model.load import load_runs
+from harness.report.model.performance import performance
 from harness.run import final, search
 from harness.run.backends.base import LOCK, LOG
 from harness.run.backends.local import Local
@@ -119,7 +120,7 @@ def test_bad_methods_leave_rows_with_reasons_and_the_others_theirs(grid: tuple[P
     assert 0 < good.parameters < 100_000
     stored = load_runs(folder / "out")
     assert {run.record.method: run.record for run in stored} == records
-    assert all(reason in performance(stored) for _, reason in BAD.values())
+    assert all(reason in markdown(performance(stored)) for _, reason in BAD.values())
 
 
 def test_a_run_leaves_what_its_calls_name_and_nothing_else(grid: tuple[Path, dict[str, Record]]) -> None:
@@ -220,7 +221,7 @@ task.propose(task.space.sample(task.rng))
 
 def test_a_hostile_method_finds_no_test_labels(tmp_path: Path) -> None:
     labels = np.random.default_rng(7).integers(0, 2, 60)
-    request = request_for(tmp_path, {})
+    request = request_for(tmp_path, {}, profile=PATIENT)
     squares = write_squares(tmp_path / "plugins", tmp_path / "data", test_labels=labels)
     report = tmp_path / "out" / "report.txt"
     body = HOSTILE.format(
@@ -305,7 +306,7 @@ def killed(process: subprocess.Popen[bytes]) -> bool:
 
 
 def table(out: Path) -> str:
-    return performance(load_runs(out))
+    return markdown(performance(load_runs(out)))
 
 
 def numbers(out: Path) -> list[dict[str, Any]]:

@@ -101,6 +101,22 @@ def test_settings_are_known_only_if_they_are_plain(tmp_path: Path, scaled: str, 
     assert Catalogue([write(tmp_path / "mine.py", text)]).source("method", "mine").facts().under("smoke") == known
 
 
+def test_position_and_look_are_read_from_the_class_and_need_not_be_there(tmp_path: Path) -> None:
+    stated = METHOD.replace("    title = ", "    position = 35\n    look = 17\n    title = ")
+    found = [
+        Catalogue([write(tmp_path / "mine.py", text)]).source("method", "mine").facts() for text in (METHOD, stated)
+    ]
+    assert [(facts.position, facts.look) for facts in found] == [(None, None), (35, 17)]
+
+
+def test_the_methods_of_the_harness_have_a_position_and_a_look_each() -> None:
+    catalogue = Catalogue()
+    own = [catalogue.source("method", name).facts() for name in catalogue.names("method")]
+    for numbers in ([facts.position for facts in own], [facts.look for facts in own]):
+        assert None not in numbers
+        assert len(set(numbers)) == len(own)
+
+
 def test_a_method_file_is_loaded(tmp_path: Path) -> None:
     source = Catalogue([write(tmp_path / "mine.py", METHOD)]).source("method", "mine")
     cls = load_method(source)

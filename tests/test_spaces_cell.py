@@ -13,7 +13,7 @@ from harness.spaces.cell import reductions
 from harness.spaces.darts import CellSpace
 from harness.spaces.enas_micro import EnasCellSpace
 from harness.spaces.nao import NaoCellSpace
-from harness.spaces.zoo import DARTS_V1, DARTS_V2, PUBLISHED, Published
+from harness.spaces.zoo import DARTS_V1, DARTS_V2, PUBLISHED, ZooNetwork
 
 SIZE = Size(16, 8)
 ENAS_NORMAL = "0 2 0 0 0 4 0 1 0 4 1 1 1 0 0 1 0 2 1 1"
@@ -56,7 +56,7 @@ def test_reductions_at_a_third_and_two_thirds() -> None:
 
 
 @pytest.mark.parametrize("entry", [DARTS_V1, DARTS_V2], ids=lambda entry: entry.name)
-def test_published_cells_belong_to_the_space(entry: Published) -> None:
+def test_published_cells_belong_to_the_space(entry: ZooNetwork) -> None:
     assert entry.genotype is not None
     assert CellSpace().contains(entry.genotype)
 

@@ -46,21 +46,24 @@ class Results:
 
     def table(self) -> str:
         """The table of test accuracies, as markdown."""
-        from harness.report.forms.tables import performance
+        from harness.report.forms.markdown import markdown
+        from harness.report.model.performance import performance
 
-        return performance(self.runs)
+        return markdown(performance(self.runs))
 
     def cost(self) -> str:
         """The table of what the searches and the trainings took, as markdown."""
-        from harness.report.forms.tables import cost
+        from harness.report.forms.markdown import markdown
+        from harness.report.model.cost import cost
 
-        return cost(self.runs)
+        return markdown(cost(self.runs))
 
     def statistics(self) -> str:
         """Spread, intervals, comparisons with random search and ranks, as markdown."""
+        from harness.report.forms.markdown import markdown
         from harness.report.stats.page import statistics
 
-        return statistics(self.runs)
+        return markdown(statistics(self.runs))
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """The records as plain values, for ``pandas.DataFrame`` or ``json.dumps``."""
@@ -93,6 +96,9 @@ def compare(request: Request, *, command: str, backend: str = "local", console: 
     chosen = make_backend(backend)
     capacity = chosen.capacity
     plan = make_plan(request, capacity)
+    if console is not None:
+        for note in plan.notes:
+            console.print(note, markup=False, highlight=False, soft_wrap=True)
     with screen_for(console) as screen:
         records = Scheduler(plan, chosen, provenance(command, capacity.cores), screen).run()
     return Results(_sorted(records), request.out)

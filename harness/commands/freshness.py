@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 from harness.core.home import PACKAGE, folder
@@ -16,6 +17,8 @@ from harness.run.store import write_json
 
 _MARK = ".report.json"
 _READ = ("record.json", "evaluations.jsonl", "proposals.jsonl")
+_LIBRARIES = ("jinja2", "matplotlib", "numpy", "plotly", "scipy")
+"""What tables and drawings are made with, besides the code of the harness."""
 
 
 def is_fresh(directory: Path, state: str) -> bool:
@@ -33,8 +36,11 @@ def mark(directory: Path, state: str, files: Sequence[Path]) -> None:
 
 
 def state_of(directory: Path) -> str:
-    """A digest of the runs below ``directory`` and of the report's code and published numbers."""
+    """A digest of what a report depends on: runs, all code of the harness (a drawing comes through spaces, core and
+    commands), published numbers, versions of libraries."""
     digest = hashlib.sha256()
+    for library in _LIBRARIES:
+        digest.update(f"{library} {version(library)}\n".encode())
     for home in (PACKAGE, folder("results/published")):
         for line in sorted(_lines(home)):
             digest.update(line.encode())

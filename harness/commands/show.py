@@ -22,15 +22,15 @@ def show(run: Run) -> dict[str, Any]:
     Returns:
         ``record``: the record's fields; ``evaluations``: ``count``, ``unique``, ``failed`` and ``best``, the
         different genotypes with the highest validation accuracy (at most five, with rank, number, genotype, accuracy,
-        curve, seconds, steps); ``incumbent``: ``[spent, accuracy or null]`` whenever the search changed its
-        mind; ``shared_weights``: whether those accuracies come from shared weights; ``proposals``: how many there
+        curve, seconds, steps); ``incumbent``: ``[spent, accuracy or null]`` at each change of the
+        proposal; ``shared_weights``: whether those accuracies come from shared weights; ``proposals``: how many there
         were.
     """
     rows = run.evaluations
     ended = [row for row in rows if not row["failure"]]
-    best: dict[str, dict[str, Any]] = {}
+    best: dict[str, dict[str, Any]] = {}  # by genotype
     for row in sorted(ended, key=lambda row: (-row["accuracy"], row["number"])):
-        best.setdefault(row["genotype"], row)
+        best.setdefault(row["genotype"], dict(row))
     kept = ("number", "genotype", "accuracy", "curve", "seconds", "steps")
     return {
         "record": dataclasses.asdict(run.record),

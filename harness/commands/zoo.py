@@ -8,7 +8,7 @@ from typing import Any
 from harness.core.lowering import lower
 from harness.core.measure import Sizes, measure
 from harness.core.space import Size
-from harness.spaces.zoo import MISSING, PUBLISHED, Published
+from harness.spaces.zoo import MISSING, PUBLISHED, ZooNetwork
 from harness.spaces.zoo.find import architecture, find
 
 IMAGE, CLASSES = (32, 32, 3), 10
@@ -27,7 +27,7 @@ class Counted:
         sizes: counted from its graph.
     """
 
-    entry: Published
+    entry: ZooNetwork
     size: Size
     sizes: Sizes
 
@@ -106,7 +106,7 @@ def short(line: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def printed(entry: Published) -> str:
+def printed(entry: ZooNetwork) -> str:
     """The count that the paper prints, for people."""
     return _millions(entry.millions) or "none"
 
@@ -199,5 +199,5 @@ def _error(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}"
 
 
-def _sources(entry: Published) -> str:
+def _sources(entry: ZooNetwork) -> str:
     return f"- `{entry.name}`: {entry.paper}. Read from {'; '.join(entry.sources)}."

@@ -10,6 +10,9 @@ from harness.core.evaluation import Evaluation
 from harness.core.space import Genotype, Space
 from harness.core.task import Task
 
+LAST = 1000
+"""Position of a method that states none: behind all that do."""
+
 
 class Method(abc.ABC):
     """A search method. One file, one subclass, exported as ``METHOD``.
@@ -20,12 +23,17 @@ class Method(abc.ABC):
         name: as given on the command line; equals the file's name.
         title: as printed in tables.
         space: name of the space that the paper searches.
+        position: where the method stands in tables and legends: smaller numbers first, equal ones by name. The methods
+            that come with the harness have 10 to 170.
+        look: number of its colour and marker in figures, 0 to 98 (nine colours, eleven markers); None: one by its name.
         scaled: hyper-parameters by profile, where the paper's values make no sense at a small budget.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     space: ClassVar[str]
+    position: ClassVar[int] = LAST
+    look: ClassVar[int | None] = None
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     def unsupported(self, task: Task) -> str | None:

@@ -6,12 +6,15 @@ import dataclasses
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 from harness.core.errors import InputError
 
 SCHEMA = 1
 Status = Literal["ok", "failed", "unsupported"]
+
+_RETIRED = ("valid_accuracy",)
+"""Fields of older records that are not read any more."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class Record:
             ``steps``.
         final: ``seconds``, ``cpu_seconds``, ``steps``, ``images_per_second``, ``training_seed``.
         provenance: command, commit, dirty flag, versions, device, threads, cores, times.
+        position, look: of the method in tables and figures, as its class states them
+            (:class:`~harness.core.method.Method`); None in a record that does not say.
         schema: version of this layout.
     """
 
@@ -46,7 +51,7 @@ class Record:
     seed: int
     budget: str
     settings: dict[str, Any] = field(default_factory=dict)
-    recipes: dict[str, Any] = field(default_factory=dict)
+    recipes: dict[str, dict[str, Any]] = field(default_factory=dict)
     proposal: str = ""
     test_accuracy: float | None = None
     parameters: int | None = None
@@ -55,6 +60,8 @@ class Record:
     final: dict[str, float] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
     native: str = ""
+    position: int | None = None
+    look: int | None = None
     schema: int = SCHEMA
 
     def to_json(self) -> str:
@@ -69,12 +76,12 @@ class Record:
             InputError: unreadable, not JSON, fields missing or unknown, or another schema.
         """
         try:
-            raw = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            raw = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+        except (OSError, ValueError, RecursionError) as error:
             raise InputError(f"{path} is no readable record ({error}); delete its directory to run it again") from error
         if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
             raise InputError(f"{path} is not a record of schema {SCHEMA}; delete its directory to run it again")
-        raw.pop("valid_accuracy", None)  # a field of earlier versions, which was always null
+        raw = {name: value for name, value in raw.items() if name not in _RETIRED}
         names = {f.name for f in dataclasses.fields(Record)}
         required = {
             f.name
@@ -87,6 +94,33 @@ class Record:
         return Record(**raw)
 
 
+def _refuse(constant: str) -> float:
+    """JSON has no NaN and no infinity; Python's reader takes them for numbers."""
+    raise ValueError(f"{constant} is no number")
+
+
+class EvaluationRow(TypedDict):
+    """A line of ``evaluations.jsonl``: a :class:`~harness.core.task.Evaluation`, and what had been charged after it."""
+
+    number: int
+    genotype: str
+    accuracy: float
+    curve: list[float]
+    seconds: float
+    steps: int
+    failure: str
+    spent: float
+
+
+class ProposalRow(TypedDict):
+    """A line of ``proposals.jsonl``: what the search would have returned from ``spent`` on; accuracy 0..1 or None."""
+
+    genotype: str
+    accuracy: float | None
+    spent: float
+    shared_weights: bool
+
+
 @dataclass(frozen=True)
 class Run:
     """A record together with its logs, as the report reads them.
@@ -94,11 +128,11 @@ class Run:
     Args:
         path: the run's directory.
         record: its record.
-        evaluations: rows of ``evaluations.jsonl``: number, genotype, accuracy, curve, seconds, steps, failure, spent.
-        proposals: rows of ``proposals.jsonl``: genotype, accuracy (or null), spent, shared_weights.
+        evaluations: rows of ``evaluations.jsonl``.
+        proposals: rows of ``proposals.jsonl``.
     """
 
     path: Path
     record: Record
-    evaluations: tuple[dict[str, Any], ...]
-    proposals: tuple[dict[str, Any], ...]
+    evaluations: tuple[EvaluationRow, ...]
+    proposals: tuple[ProposalRow, ...]

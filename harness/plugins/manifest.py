@@ -21,6 +21,7 @@ class Facts:
     Args:
         summary: the ``summary="..."`` of a data set, else the first line of the docstring.
         title, space: of a method's class; "" where the class body does not state it as a plain string.
+        position, look: of a method's class; None where the class body does not state it as a plain number.
         settings: hyper-parameters with literal defaults; None where a profile may change them in a way that only
             running the file can tell.
         scaled: what profiles change of them.
@@ -29,6 +30,8 @@ class Facts:
     summary: str = ""
     title: str = ""
     space: str = ""
+    position: int | None = None
+    look: int | None = None
     settings: Mapping[str, Any] | None = None
     scaled: Mapping[str, Mapping[str, Any]] | None = None
 
@@ -124,10 +127,16 @@ def read(path: Path, attribute: str) -> Facts:
                 summary,
                 title if isinstance(title, str) else "",
                 space if isinstance(space, str) else "",
+                _number(plain.get("position")),
+                _number(plain.get("look")),
                 fields if isinstance(scaled, dict) or not _states(node, "scaled") else None,
                 scaled if isinstance(scaled, dict) else None,
             )
     return Facts(summary)
+
+
+def _number(value: Any) -> int | None:
+    return value if type(value) is int else None
 
 
 def _is_name(node: ast.expr, name: str) -> bool:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from harness.core.record import Run
 from harness.report.model.curves import BAND, anytime_curves, unit
-from harness.report.model.groups import Block, Column, accuracies, blocks
-from harness.report.style import FAINT, INK, figure, looks
+from harness.report.model.groups import Block, MethodInSpace, accuracies, blocks
+from harness.report.style import FAINT, INK, colour_of, figure, marker_of, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,14 +50,14 @@ def _draw(runs: Sequence[Run], path: Path, panel: Callable[[Axes, Block, str], b
     wide = min(_WIDE, len(panels))
     high = math.ceil(len(panels) / wide)
     # The legend needs a line per two methods.
-    lines = math.ceil(max(len(block.columns) for block, _ in panels) / 2)
+    lines = math.ceil(max(len(block.methods) for block, _ in panels) / 2)
     with figure(path, 6.4 * wide, (4.2 + 0.25 * lines) * high + 0.6) as canvas:
         # A line of the title that is wider than the canvas would be cut off at both ends.
         fitting = (textwrap.fill(line, round(_LETTERS * 6.4 * wide)) for line in title.splitlines())
         canvas.suptitle("\n".join(fitting), fontsize=11)
-        for place, (block, dataset) in enumerate(panels, start=1):
-            axes = canvas.add_subplot(high, wide, place)
-            axes.set_title(f"{dataset}\n{block.title}", fontsize=9)
+        for number, (block, dataset) in enumerate(panels, start=1):
+            axes = canvas.add_subplot(high, wide, number)
+            axes.set_title(f"{short(dataset)}\n{short(block.title, 90)}", fontsize=9)
             if not panel(axes, block, dataset):
                 axes.set(xticks=[], yticks=[])
                 axes.text(0.5, 0.5, "no run has anything to draw here", ha="center", transform=axes.transAxes)
@@ -69,10 +69,10 @@ def _draw(runs: Sequence[Run], path: Path, panel: Callable[[Axes, Block, str], b
 
 
 def _anytime_panel(axes: Axes, block: Block, dataset: str) -> bool:
-    found, silent = anytime_curves(block, dataset)
-    for curve in found:
+    curves, silent = anytime_curves(block, dataset)
+    for curve in curves:
         band = curve.band
-        color, marker = _look(block, curve.place)
+        color, marker = _look(block, curve.method)
         axes.plot(
             band.moments,
             [100 * accuracy for accuracy in band.middle],
@@ -83,7 +83,8 @@ def _anytime_panel(axes: Axes, block: Block, dataset: str) -> bool:
             markevery=max(1, len(band.moments) // 8),
             linewidth=1.8,
             linestyle="--" if curve.shared else "-",
-            label=f"{block.heading(curve.place)} ({curve.count})" + (", shared weights" if curve.shared else ""),
+            label=f"{short(block.heading(curve.method))} ({curve.count})"
+            + (", shared weights" if curve.shared else ""),
         )
         if band.n >= BAND:
             low, high = ([100 * accuracy for accuracy in edge] for edge in (band.low, band.high))
@@ -91,19 +92,19 @@ def _anytime_panel(axes: Axes, block: Block, dataset: str) -> bool:
     axes.set_xlabel(unit(block.budget))
     axes.set_ylabel("validation accuracy (%)")
     if silent:
-        axes.plot([], [], " ", label="accuracy not known: " + ", ".join(silent))
+        axes.plot([], [], " ", label=textwrap.fill("accuracy not known: " + ", ".join(map(short, silent)), 60))
     axes.set_xlim(left=0)
-    return bool(found)
+    return bool(curves)
 
 
 def _parameters_panel(axes: Axes, block: Block, dataset: str) -> bool:
     drawn = False
-    for place in block.columns:
-        runs = [run for run in block.cell(dataset, place) if accuracies([run]) and (run.record.parameters or 0) > 0]
+    for method in block.methods:
+        runs = [run for run in block.runs_of(dataset, method) if accuracies([run]) and (run.record.parameters or 0) > 0]
         if not runs:
             continue
         drawn = True
-        color, marker = _look(block, place)
+        color, marker = _look(block, method)
         axes.scatter(
             [float(run.record.parameters or 0) for run in runs],
             accuracies(runs),
@@ -112,7 +113,7 @@ def _parameters_panel(axes: Axes, block: Block, dataset: str) -> bool:
             marker=marker,
             edgecolors=INK,
             linewidths=0.6,
-            label=_label(block, place, dataset, runs),
+            label=_label(block, method, dataset, runs),
         )
     axes.set_xscale("log")
     axes.set_xlabel("trainable parameters of the final network")
@@ -120,11 +121,13 @@ def _parameters_panel(axes: Axes, block: Block, dataset: str) -> bool:
     return drawn
 
 
-def _look(block: Block, place: Column) -> tuple[str, str]:
-    return looks([column.method for column in block.columns])[place.method]
+def _look(block: Block, method: MethodInSpace) -> tuple[str, str]:
+    """Colour and marker."""
+    look = block.looks[method.name]
+    return colour_of(look), marker_of(look)
 
 
-def _label(block: Block, place: Column, dataset: str, drawn: Sequence[Run]) -> str:
-    all_runs = len(block.cell(dataset, place))
+def _label(block: Block, method: MethodInSpace, dataset: str, drawn: Sequence[Run]) -> str:
+    all_runs = len(block.runs_of(dataset, method))
     count = f"{len(drawn)}" if len(drawn) == all_runs else f"{len(drawn)} of {all_runs}"
-    return f"{block.heading(place)} (n = {count})"
+    return f"{short(block.heading(method))} (n = {count})"

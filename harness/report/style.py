@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from harness.report.model.groups import METHODS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,32 +22,33 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*", "h")
 INK, FAINT = "#222222", "#bbbbbb"
 
 
-def places(methods: Sequence[str]) -> dict[str, int]:
-    """A number for each method, by which its colour and its marker go; one of the project has the same everywhere."""
-    others = sorted(set(methods) - set(METHODS))
-    numbers = {method: place for place, method in enumerate((*METHODS, *others))}
-    return {method: numbers[method] for method in methods}
+def colour_of(look: int) -> str:
+    """The colour of a method with this look, see :func:`harness.report.model.groups.assign_looks`."""
+    return PALETTE[look % len(PALETTE)]
 
 
-def looks(methods: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Colour and marker of each method, see :func:`places`."""
-    return {
-        method: (PALETTE[place % len(PALETTE)], MARKERS[place % len(MARKERS)])
-        for method, place in places(methods).items()
-    }
+def marker_of(look: int) -> str:
+    """The marker of a method with this look."""
+    return MARKERS[look % len(MARKERS)]
+
+
+def short(text: str, width: int = 44) -> str:
+    """``text`` on one line of at most ``width`` letters: what does not fit into a figure stands in the tables."""
+    line = " ".join(text.split())
+    return line if len(line) <= width else f"{line[: width - 1]}…"
 
 
 @contextmanager
 def figure(path: Path, width: float, height: float) -> Iterator[Figure]:
     """A figure of this size in inches, written to ``path`` as PNG on leaving.
 
-    It is drawn with matplotlib's defaults, not with the user's, without pyplot's global state, and saved without
-    the version of the library.
+    It is drawn with matplotlib's defaults, not with the user's, without pyplot's global state, without reading
+    formulas into texts, and saved without the version of the library.
     """
     import matplotlib.style
     from matplotlib.figure import Figure
 
-    with matplotlib.style.context("default"):
+    with matplotlib.style.context("default"), matplotlib.rc_context({"text.parse_math": False}):
         canvas = Figure(figsize=(width, height), layout="constrained")
         yield canvas
         canvas.savefig(path, format="png", dpi=110, metadata={"Software": None})

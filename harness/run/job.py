@@ -91,7 +91,8 @@ class Job:
 
     Args:
         profile: with the search budget in force.
-        method: where to load it from; ``title`` and ``native`` are its title and own space as its source states them.
+        method: where to load it from; ``title``, ``native`` (own space), ``position`` and ``look`` are as its source
+            states them.
         dataset: as named on the command line.
         space, space_source: to search in, and the plug-in it comes from, if any.
         seed: names every random stream of the run.
@@ -115,11 +116,18 @@ class Job:
     forbidden: Forbidden
     threads: int
     inputs: dict[str, Any]
+    position: int | None = None
+    look: int | None = None
 
     @property
     def label(self) -> str:
         """Short and unique within a command, for the screen."""
         return f"{self.dataset} {self.method.name} #{self.seed}"
+
+    @property
+    def durable(self) -> bool:
+        """Whether each of its files is forced to the disk: that takes longer than a search on a table."""
+        return self.prepared.together == 1
 
     def cap(self, phase: Phase) -> float:
         """Seconds after which a phase is stopped."""

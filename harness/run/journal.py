@@ -180,7 +180,7 @@ class TableJournal:
 
     def close(self) -> None:
         """Writes the proposals."""
-        write_lines(self._directory.proposals, self.rows)
+        write_lines(self._directory.proposals, self.rows, durable=False)
 
     def replay(self, number: int) -> None:
         """Nothing is ever resumed."""

@@ -115,7 +115,7 @@ class Scheduler:
         for job in batch.jobs:
             try:
                 job.directory.path.mkdir(parents=True, exist_ok=True)
-                write_json(job.directory.inputs, job.inputs)
+                write_json(job.directory.inputs, job.inputs, durable=job.durable)
             except OSError as error:
                 self._tell(
                     [self._finish(job, Outcome("failed", f"its directory cannot be written: {sentence(error)}"))]

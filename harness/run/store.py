@@ -192,9 +192,9 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
+def write_lines(path: Path, rows: list[dict[str, Any]], *, durable: bool = True) -> None:
     """Replaces a JSON-lines file."""
-    replace_text(path, "".join(line(row) for row in rows))
+    replace_text(path, "".join(line(row) for row in rows), durable=durable)
 
 
 def line(row: dict[str, Any]) -> str:

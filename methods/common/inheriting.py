@@ -19,10 +19,12 @@ import numpy as np
 import tensorflow as tf
 
 from harness import Evaluation, State, Task, derive_seed
+from harness.core.budget import PASSES_PER_STEP
+from harness.core.measure import measure
 from harness.nets import runtime
 from harness.nets.augment import normalise
 from harness.nets.build import build_model
-from harness.nets.training import Training, TrainingFailed, train
+from harness.nets.training import TrainingFailed, train
 from harness.spaces.morphism import Chain, MorphSpace, Part
 
 from .morphism import LOGITS, Array, Key, Net, Weights
@@ -90,7 +92,8 @@ class Inheriting:
         after: list[Weights | None] = []
 
         def charged() -> Evaluation:
-            task.meter.afford(task.recipe.steps)
+            own, recipe = self._macs(net.chain), task.recipe
+            task.meter.afford(recipe.steps, recipe.evaluation_macs(own, len(task.data.x_valid)))
             evaluation, weights = self._train(net, number, text, charge=True)
             after.append(weights)
             return evaluation
@@ -103,6 +106,7 @@ class Inheriting:
             task.meter.exclude(task.meter.now() - began)
         if not evaluation.failure and evaluation.accuracy > best:
             task.propose(genotype, evaluation.accuracy, shared_weights=False)
+            task.plan(inherited_steps=inherited)
         task.progress(f"{number + 1} evaluated, the last one on {inherited} inherited steps")
         return Trained(net.chain, after[0], evaluation.accuracy, inherited, evaluation.steps)
 
@@ -158,24 +162,29 @@ class Inheriting:
         """One training, and the weights after it."""
         task, began = self._task, time.perf_counter()
 
-        steps = 0
+        meter, macs = task.meter, self._macs(net.chain)
+        before = meter.steps, meter.macs
+
+        def step() -> None:
+            if charge:
+                task.step(macs=PASSES_PER_STEP * task.recipe.batch * macs)
 
         def one_more(done: int, total: int) -> None:
-            nonlocal steps
-            steps = done
-            if charge and done < total:
-                task.step()
+            if done < total:
+                step()
 
         failure, result = "", None
         try:
             model = self._build(net.chain, f"training {number}")
             self._write(net, model)
-            if charge:
-                task.step()
+            step()
             with runtime.graph_optimizer_off():
                 seed = derive_seed(task.seed, f"inheriting {number}")
                 result = train(model, task.data, task.recipe, seed=seed, on_step=one_more)
             weights = self._read(net.chain, model)
+            if charge:
+                whole = task.recipe.evaluation_macs(macs, len(task.data.x_valid))
+                meter.charge(seconds=0.0, steps=0, macs=max(0, whole - (meter.macs - before[1])))
         except TrainingFailed as error:
             failure = str(error)
         except (tf.errors.ResourceExhaustedError, MemoryError):
@@ -185,9 +194,15 @@ class Inheriting:
             if number % FORGET_EVERY == FORGET_EVERY - 1:
                 keras.utils.clear_session(free_memory=False)
         seconds = time.perf_counter() - began
+        spent = meter.steps - before[0], meter.macs - before[1]
         if result is None:
-            return Evaluation(text, 0.0, (), seconds, steps + 1, failure), None
-        return _evaluation(text, result, seconds), weights
+            return Evaluation(text, 0.0, (), seconds, spent[0], failure, spent[1]), None
+        return Evaluation(text, result.accuracy, result.curve, seconds, spent[0], macs=spent[1]), weights
+
+    def _macs(self, chain: Chain) -> int:
+        """Multiply-accumulates of one image's forward pass."""
+        graph, _ = self.space.lay_out(chain, self._task.recipe.size)
+        return measure(graph, self._task.data.image_shape, self._task.data.classes).macs
 
     def _build(self, chain: Chain, role: str) -> keras.Model:
         data, seed = self._task.data, derive_seed(self._task.seed, role)
@@ -222,7 +237,3 @@ class Inheriting:
         for key, variables in self._layers(net.chain, model).items():
             for variable, value in zip(variables, net.weights[key], strict=True):
                 variable.assign(value)
-
-
-def _evaluation(text: str, result: Training, seconds: float) -> Evaluation:
-    return Evaluation(text, result.accuracy, result.curve, seconds, result.steps)

@@ -28,7 +28,7 @@ from harness.core.primitives import (
 
 
 @dataclass(frozen=True)
-class Row:
+class ChainRow:
     """A row of a chain.
 
     Args:
@@ -47,7 +47,7 @@ class Row:
     merge: str = "concat"
 
 
-def parts(architecture: Architecture) -> list[tuple[str, Cell | list[Row]]]:
+def parts(architecture: Architecture) -> list[tuple[str, Cell | list[ChainRow]]]:
     """What there is to see of an architecture, with a title each: its cells, or the rows of its chain."""
     match architecture:
         case CellStack():
@@ -76,7 +76,7 @@ def _network(architecture: Architecture) -> str:
         case CellStack(channels=channels):
             return (
                 f"{architecture.layers} cells, {channels} channels in the first stage, "
-                f"reduction cells at {', '.join(map(str, architecture.reductions)) or 'no place'}, "
+                f"reduction cells at {', '.join(map(str, architecture.reductions)) or 'none'}, "
                 f"stem of {architecture.stem_multiplier * channels} channels with stride {architecture.stem_stride}"
             )
         case ResidualStages(channels=channels):
@@ -128,7 +128,7 @@ def _node_name(cell: Cell, node: int) -> str:
     return "input" if cell.inputs == 1 else f"input {node}"
 
 
-def _row_lines(rows: list[Row]) -> list[str]:
+def _row_lines(rows: list[ChainRow]) -> list[str]:
     lines = []
     for row in rows[1:]:
         sources = (" + " if row.merge == "sum" else ", ").join(rows[source].name for source in row.reads)
@@ -139,19 +139,19 @@ def _row_lines(rows: list[Row]) -> list[str]:
     return lines
 
 
-def _macro_rows(macro: MacroStack) -> list[Row]:
-    rows = [Row("stem", "", ())]
+def _macro_rows(macro: MacroStack) -> list[ChainRow]:
+    rows = [ChainRow("stem", "", ())]
     for node in range(1, macro.graph.nodes):
         edges = macro.graph.into(node)
         skips = tuple(edge.source for edge in edges if edge.op == "skip")
         [main] = [edge for edge in edges if edge.op != "skip"]
-        rows.append(Row(f"layer {node}", main.op, (main.source,), skips, node in macro.reductions))
-    return [*rows, Row("classifier", "", macro.graph.output)]
+        rows.append(ChainRow(f"layer {node}", main.op, (main.source,), skips, node in macro.reductions))
+    return [*rows, ChainRow("classifier", "", macro.graph.output)]
 
 
-def _chain_rows(chain: ConvChain) -> list[Row]:
+def _chain_rows(chain: ConvChain) -> list[ChainRow]:
     """A gathering node is no row of its own: the convolution behind it reads what it gathers."""
-    rows, places, number = [Row("image", "", ())], {0: 0}, 0
+    rows, row_of, number = [ChainRow("image", "", ())], {0: 0}, 0
     for node in range(1, chain.graph.nodes):
         edges = chain.graph.into(node)
         if all(edge.op == "concat" for edge in edges):
@@ -159,23 +159,23 @@ def _chain_rows(chain: ConvChain) -> list[Row]:
         [edge] = edges
         pool = "pool" in edge.op
         number += not pool
-        gathered = (edge,) if edge.source in places else chain.graph.into(edge.source)
-        places[node] = len(rows)
+        gathered = (edge,) if edge.source in row_of else chain.graph.into(edge.source)
+        row_of[node] = len(rows)
         name = f"pooling behind layer {number}" if pool else f"layer {number}"
-        rows.append(Row(name, edge.op, tuple(places[source.source] for source in gathered)))
-    return [*rows, Row("classifier", "", tuple(places[node] for node in chain.graph.output))]
+        rows.append(ChainRow(name, edge.op, tuple(row_of[source.source] for source in gathered)))
+    return [*rows, ChainRow("classifier", "", tuple(row_of[node] for node in chain.graph.output))]
 
 
-def _graph_rows(graph: LayerGraph) -> list[Row]:
+def _graph_rows(graph: LayerGraph) -> list[ChainRow]:
     """The layers that the output depends on."""
     live = graph.live()
-    rows, places = [Row("image", "", ())], {0: 0}
+    rows, row_of = [ChainRow("image", "", ())], {0: 0}
     for node, layer in enumerate(graph.layers, start=1):
         if live[node]:
-            places[node] = len(rows)
-            reads = tuple(places[source] for source in layer.inputs)
-            rows.append(Row(f"layer {len(rows)}", _layer_text(layer), reads, merge=layer.merge))
-    return [*rows, Row("classifier", "", (places[graph.output],))]
+            row_of[node] = len(rows)
+            reads = tuple(row_of[source] for source in layer.inputs)
+            rows.append(ChainRow(f"layer {len(rows)}", _layer_text(layer), reads, merge=layer.merge))
+    return [*rows, ChainRow("classifier", "", (row_of[graph.output],))]
 
 
 def _layer_text(layer: Layer) -> str:

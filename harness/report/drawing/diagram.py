@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from harness.core.record import Run
 from harness.report.model.groups import Block, blocks
 from harness.report.stats.page import Ranking, ranking
-from harness.report.style import INK, figure, looks
+from harness.report.style import INK, colour_of, figure, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 def rankings(runs: Sequence[Run]) -> list[tuple[Block, Ranking]]:
     """The tables with enough data sets for a diagram, with their ranks."""
-    found = [(block, ranking(block)) for block in blocks(runs)]
-    return [(block, ranks) for block, ranks in found if isinstance(ranks, Ranking) and ranks.ranks.enough]
+    ranked = [(block, ranking(block)) for block in blocks(runs)]
+    return [(block, ranks) for block, ranks in ranked if isinstance(ranks, Ranking) and ranks.ranks.enough]
 
 
 def critical_difference(runs: Sequence[Run], path: Path) -> None:
@@ -28,20 +28,20 @@ def critical_difference(runs: Sequence[Run], path: Path) -> None:
     than Nemenyi's critical difference, or all of them where Friedman's test finds no difference.
     """
     panels = rankings(runs)
-    heights = [1.6 + 0.28 * len(found.names) for _, found in panels]
+    heights = [1.6 + 0.28 * len(ranked.names) for _, ranked in panels]
     with figure(path, 8.0, sum(heights)) as canvas:
         axes = canvas.subplots(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
-        for place, (block, found) in enumerate(panels):
-            _panel(axes[place], block, found)
+        for panel, (block, ranked) in zip(axes, panels, strict=True):
+            _panel(panel, block, ranked)
 
 
-def _panel(axes: Axes, block: Block, found: Ranking) -> None:
-    ranks, k = found.ranks, len(found.names)
+def _panel(axes: Axes, block: Block, ranked: Ranking) -> None:
+    ranks, k = ranked.ranks, len(ranked.names)
     order = sorted(range(k), key=lambda method: (ranks.average[method], method))
     groups = ranks.groups()
     left = (k + 1) // 2
     lowest = -0.6 - 0.25 * len(groups) - 0.5 * left
-    axes.set_title(f"Average ranks over {ranks.n} data sets: {block.title}", fontsize=9)
+    axes.set_title(f"Average ranks over {ranks.n} data sets: {short(block.title, 90)}", fontsize=9)
     axes.set(xlim=(1 - 0.45 * (k - 1), k + 0.45 * (k - 1)), ylim=(lowest - 0.3, 1.6))
     axes.axis("off")
     axes.plot([1, k], [0, 0], color=INK, linewidth=1)
@@ -54,7 +54,6 @@ def _panel(axes: Axes, block: Block, found: Ranking) -> None:
         ends = [ranks.average[method] for method in group]
         height = -0.25 - 0.25 * level
         axes.plot([min(ends) - 0.04, max(ends) + 0.04], [height, height], color=INK, linewidth=3.5)
-    colours = looks([column.method for column in found.columns])
     for position, method in enumerate(order):
         on_left = position < left
         # The outer methods hang lowest on neither side: lines of one side never cross.
@@ -62,7 +61,8 @@ def _panel(axes: Axes, block: Block, found: Ranking) -> None:
         height = -0.6 - 0.25 * len(groups) - 0.5 * row
         average = ranks.average[method]
         end = 1 - 0.06 * (k - 1) if on_left else k + 0.06 * (k - 1)
-        colour = colours[found.columns[method].method][0]
+        colour = colour_of(block.looks[ranked.methods[method].name])
         axes.plot([average, average, end], [0, height, height], color=colour, linewidth=1.3)
-        text = f"{found.names[method]}  {average:.2f}" if on_left else f"{average:.2f}  {found.names[method]}"
+        name = short(ranked.names[method])
+        text = f"{name}  {average:.2f}" if on_left else f"{average:.2f}  {name}"
         axes.text(end, height, f" {text} ", ha="right" if on_left else "left", va="center", fontsize=8, color=INK)

@@ -15,7 +15,7 @@ from pathlib import Path
 from harness.core.architecture import Architecture, Cell
 from harness.core.errors import InputError
 from harness.core.files import replace_text
-from harness.report.drawing.describe import Row, boxes, describe, parts
+from harness.report.drawing.describe import ChainRow, boxes, describe, parts
 from harness.report.drawing.layout import layered
 
 _FAMILIES = ("sep_conv", "dil_conv", "nor_conv", "conv", "avg_pool", "max_pool", "skip")
@@ -84,11 +84,11 @@ def write_svg(architecture: Architecture, path: Path) -> None:
 def document(architecture: Architecture) -> str:
     """A complete SVG document: the parts side by side with their titles, and the architecture in words."""
     title = 24.0
-    found = drawings(architecture)
-    width = sum(part.width for part in found) + _MARGIN * 2 * (len(found) - 1)
-    height = max(part.height for part in found) + title
+    drawn = drawings(architecture)
+    width = sum(part.width for part in drawn) + _MARGIN * 2 * (len(drawn) - 1)
+    height = max(part.height for part in drawn) + title
     bodies, x = [], 0.0
-    for part in found:
+    for part in drawn:
         heading = f'<text class="name" x="{part.width / 2:.1f}" y="{-title / 2:.1f}">{escape(part.title)}</text>'
         bodies.append(f'<g transform="translate({x:.1f} {title:.1f})">{heading}{part.body}</g>')
         x += part.width + _MARGIN * 2
@@ -103,16 +103,16 @@ def _cell(title: str, cell: Cell) -> Drawing:
     labels, edges, operations = boxes(cell)
     layout = layered(edges, late=operations, alone=list(labels))
     step = _LETTER * max(map(len, labels.values())) + 26
-    left = min(x for line in (*layout.lines, tuple(layout.places.values())) for x, _ in line)
-    right = max(x for line in (*layout.lines, tuple(layout.places.values())) for x, _ in line)
+    left = min(x for line in (*layout.lines, tuple(layout.boxes.values())) for x, _ in line)
+    right = max(x for line in (*layout.lines, tuple(layout.boxes.values())) for x, _ in line)
 
-    def place(x: float, rank: float) -> tuple[float, float]:
+    def position(x: float, rank: float) -> tuple[float, float]:
         return _MARGIN + step * (x - left + 0.5), _MARGIN + _ROUND + 46 * rank
 
-    body = [_curve([place(x, rank) for x, rank in line]) for line in layout.lines]
-    for box, (x, rank) in layout.places.items():
-        body.append(_box(*place(x, rank), labels[box]))
-    ranks = max(rank for _, rank in layout.places.values())
+    body = [_curve([position(x, rank) for x, rank in line]) for line in layout.lines]
+    for box, (x, rank) in layout.boxes.items():
+        body.append(_box(*position(x, rank), labels[box]))
+    ranks = max(rank for _, rank in layout.boxes.values())
     return Drawing(title, step * (right - left + 1) + 2 * _MARGIN, 46 * ranks + _HEIGHT + 2 * _MARGIN, "".join(body))
 
 
@@ -120,9 +120,9 @@ def _curve(points: list[tuple[float, float]]) -> str:
     """From the lower edge of the first box to the upper edge of the last one, vertical at both and at every bend."""
     (x, y), *_ = points
     words = [f"M{x:.1f} {y + _ROUND:.1f}"]
-    for place, ((x0, y0), (x1, y1)) in enumerate(pairwise(points), start=2):
-        start = y0 + _ROUND if place == 2 else y0
-        end = y1 - _ROUND if place == len(points) else y1
+    for number, ((x0, y0), (x1, y1)) in enumerate(pairwise(points), start=2):
+        start = y0 + _ROUND if number == 2 else y0
+        end = y1 - _ROUND if number == len(points) else y1
         middle = (start + end) / 2
         words.append(f"C{x0:.1f} {middle:.1f} {x1:.1f} {middle:.1f} {x1:.1f} {end:.1f}")
     return f'<path d="{"".join(words)}"/>'
@@ -141,7 +141,7 @@ def _box(x: float, y: float, label: str, width: float = 0.0) -> str:
     return rect + text
 
 
-def _chain(title: str, rows: list[Row]) -> Drawing:
+def _chain(title: str, rows: list[ChainRow]) -> Drawing:
     """Rows from top to bottom. A row reads the one above it by a straight line, all others by arcs on the right."""
     labels = [": ".join(filter(None, (row.name, row.op))) + (", halved" if row.halved else "") for row in rows]
     box = _LETTER * max(map(len, labels)) + 14

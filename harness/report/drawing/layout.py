@@ -1,6 +1,6 @@
-"""A small layered layout for directed acyclic graphs, after Sugiyama: ranks, bends, order by barycentre, places.
+"""A small layered layout for directed acyclic graphs, after Sugiyama: ranks, bends, order by barycentre, coordinates.
 
-Written here because a cell has two dozen boxes and a graph library is a heavy guest for that.
+Written here because a cell has two dozen boxes and a graph library would be a heavy dependency for that.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ _SWEEPS = 12
 
 
 @dataclass(frozen=True)
-class Layout:
-    """Where boxes stand: ``places`` gives (x, rank) by box, ``lines`` the points of each edge, in the order given."""
+class LayeredDrawing:
+    """Where boxes stand: ``boxes`` gives (x, rank) by box, ``lines`` the points of each edge, in the order given."""
 
-    places: dict[str, tuple[float, int]]
+    boxes: dict[str, tuple[float, int]]
     lines: tuple[tuple[tuple[float, float], ...], ...]
 
 
-def layered(edges: Sequence[tuple[str, str]], late: Sequence[str] = (), alone: Sequence[str] = ()) -> Layout:
+def layered(edges: Sequence[tuple[str, str]], late: Sequence[str] = (), alone: Sequence[str] = ()) -> LayeredDrawing:
     """Places the boxes of a graph in ranks so that every edge runs from a lower to a higher one.
 
     Args:
@@ -49,7 +49,7 @@ def layered(edges: Sequence[tuple[str, str]], late: Sequence[str] = (), alone: S
     x = _spread(rows, before, after)
     places = {box: (x[box], rank) for box, rank in ranks.items()}
     height = {node: rank for rank, row in enumerate(rows) for node in row}
-    return Layout(places, tuple(tuple((x[node], float(height[node])) for node in chain) for chain in chains))
+    return LayeredDrawing(places, tuple(tuple((x[node], float(height[node])) for node in chain) for chain in chains))
 
 
 def _ranks(edges: Sequence[tuple[str, str]], late: Sequence[str], alone: Sequence[str]) -> dict[str, int]:

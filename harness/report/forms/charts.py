@@ -7,10 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from harness.core.record import Run
-from harness.report.model.cells import COSTS, cell
 from harness.report.model.curves import BAND, anytime_curves, unit
 from harness.report.model.groups import Block, accuracies
-from harness.report.style import places
+from harness.report.model.results import COSTS, result_of
 
 MARKS = 200
 """Marks per method in a scatter plot. Of more runs, evenly spaced ones are drawn: the cloud looks the same."""
@@ -33,20 +32,20 @@ def chart(block: Block, dataset: str, link: Callable[[Run], str]) -> dict[str, A
         link: the address of a run's record.
 
     Returns:
-        ``unit`` of the budget; ``methods``: name and look (see :func:`harness.report.style.places`); ``curves``: per
-        method, accuracies in %, null where not known; ``axes``: names of the costs that some run has; ``points``: per
-        method, accuracies in %, costs, seeds and links of up to :data:`MARKS` runs, and how many runs there are.
+        ``unit`` of the budget; ``methods``: name and look (see :func:`harness.report.model.groups.assign_looks`);
+        ``curves``: per method, accuracies in %, null where not known; ``silent``: methods without a curve; ``axes``:
+        names of the costs that some run has; ``points``: per method, accuracies in %, costs, seeds and links of up to
+        :data:`MARKS` runs, and how many runs there are; ``thinned``: whether there are more of some method.
     """
-    look = places([place.method for place in block.columns])
     curves, silent = anytime_curves(block, dataset)
-    points = [_points(number, cell(block, dataset, place).runs, link) for number, place in enumerate(block.columns)]
-    points = [found for found in points if found["accuracy"]]
+    points = [_points(number, result_of(block, dataset, one).runs, link) for number, one in enumerate(block.methods)]
+    points = [some for some in points if some["accuracy"]]
     return {
         "unit": unit(block.budget),
-        "methods": [{"name": block.heading(place), "look": look[place.method]} for place in block.columns],
+        "methods": [{"name": block.heading(one), "look": block.looks[one.name]} for one in block.methods],
         "curves": [
             {
-                "method": block.columns.index(curve.place),
+                "method": block.methods.index(curve.method),
                 "count": curve.count,
                 "shared": curve.shared,
                 "x": [float(f"{moment:.5g}") for moment in curve.band.moments],
@@ -61,9 +60,10 @@ def chart(block: Block, dataset: str, link: Callable[[Run], str]) -> dict[str, A
         "axes": {
             name: words
             for name, words in _AXES.items()
-            if any(value is not None for found in points for value in found["cost"][name])
+            if any(value is not None for some in points for value in some["cost"][name])
         },
         "points": points,
+        "thinned": any(some["runs"] > len(some["accuracy"]) for some in points),
     }
 
 

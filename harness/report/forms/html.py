@@ -1,98 +1,163 @@
 """``report.html``: the whole report as one page that needs neither a server nor a network.
 
-Tables that sort, plots that answer, the found architectures drawn, and behind every number the records it was made of.
-The style sheet and the script in ``page/`` and Plotly's own script are written into the page; a content security policy
-keeps it from loading anything. Without scripts the tables, drawings and links are still there.
+Tables that sort, plots that answer, the proposed architectures drawn, and behind every number the records it was made
+of. The templates in ``page/`` escape every text that they print. Style sheet, script and Plotly's own script are
+written into the page; a content security policy keeps it from loading anything. Without scripts the tables, drawings
+and links are still there.
 """
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
-from html import escape
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from harness.core.record import Record, Run
 from harness.report.drawing.draw import STYLE
-from harness.report.forms.cost import provenance
-from harness.report.forms.cost import published_table as published_costs
-from harness.report.forms.html_blocks import Decode, Page, block_html
-from harness.report.forms.tables import published_table as published_accuracies
-from harness.report.forms.text import NOT_RECORDED, numbers, to_html
+from harness.report.forms.cards import Decode, cards
+from harness.report.forms.charts import MARKS, chart
+from harness.report.model.cost import cost_table, provenance, published_costs
 from harness.report.model.groups import Block, accuracies, blocks
+from harness.report.model.numbers import NOT_RECORDED, numbers
+from harness.report.model.performance import performance_table, published_accuracies
+from harness.report.model.results import MethodResult, result_of
+from harness.report.model.table import Facts, Heading, Part, Table, Text
+from harness.report.model.values import Name
 from harness.report.style import DARK_PALETTE, PALETTE
 
-_ASSETS = Path(__file__).with_name("page")
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data: blob:"
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+LISTED = 500
+"""Runs that are listed per method and data set; the others are in ``records.csv``."""
+
+_TEMPLATES = Path(__file__).with_name("page")
 
 
-def report_html(runs: Sequence[Run], directory: Path, decode: Decode, statistics: str, files: Sequence[str]) -> str:
+@dataclass
+class Links:
+    """Addresses on the page and from it.
+
+    Args:
+        directory: where the page will lie; links to records are relative to it.
+    """
+
+    directory: Path
+    _anchors: dict[tuple[str, ...], str] = field(default_factory=dict)
+
+    def record(self, run: Run) -> str:
+        """The address of a run's record."""
+        path = os.path.relpath(run.path / "record.json", self.directory)
+        return quote(Path(path).as_posix())
+
+    def anchor(self, result: MethodResult) -> str:
+        """The name of the list of runs of one method on one data set."""
+        key = (result.block.title, result.dataset, result.method.name, result.method.space)
+        return self._anchors.setdefault(key, f"runs-{len(self._anchors)}")
+
+    def target(self, result: MethodResult) -> str:
+        """The record behind a number, or the list of records."""
+        return f"#{self.anchor(result)}" if len(result.runs) > 1 else self.record(result.runs[0])
+
+
+def report_html(
+    runs: Sequence[Run], directory: Path, decode: Decode, statistics: Sequence[Part], files: Sequence[str]
+) -> str:
     """The page as a document.
 
     Args:
         runs: at least one.
         directory: where the page will lie; links to records are relative to it.
-        decode: what a run found.
-        statistics: as markdown.
+        decode: tells which architecture a record's proposal means.
+        statistics: as a document, its title first.
         files: names of the report's other files beside the page.
     """
     from plotly.offline import get_plotlyjs
 
-    page = Page(directory, decode)
-    found = blocks(runs)
-    published = "\n\n".join([*published_accuracies(runs), *published_costs(runs)])
-    links = " · ".join(f'<a href="{quote(name)}">{escape(name)}</a>' for name in files)
-    sections = {
-        "Statistics": to_html(statistics.partition("\n\n")[2]),
-        "Published": to_html(published),
-        "Provenance": to_html("\n".join(provenance(runs))),
-        "Files": f"<p>{links}</p>",
+    links = Links(directory)
+    sections: dict[str, Sequence[Part]] = {
+        "Statistics": statistics[1:],
+        "Published": [*published_accuracies(runs), *published_costs(runs)],
+        "Provenance": [provenance(runs)],
     }
-    body = [
-        _head(runs, found, list(sections)),
-        *(block_html(page, number, block) for number, block in enumerate(found)),
-        *(f'<section id="{name.lower()}">\n<h2>{name}</h2>\n{text}\n</section>' for name, text in sections.items()),
-    ]
-    return "\n".join(
-        [
-            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-            f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            '<meta name="color-scheme" content="light dark">',
-            f"<title>{escape(_title(runs))}</title>",
-            f"<style>\n{_colours()}\n{_asset('report.css')}\n{STYLE}</style>\n</head>\n<body>",
-            *body,
-            f"<script>{get_plotlyjs()}</script>",
-            f"<script>\n{_asset('report.js')}</script>",
-            "</body>\n</html>\n",
-        ]
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            title=f"Architecture search on {', '.join(sorted({run.record.dataset for run in runs}))}",
+            facts=_facts(runs),
+            blocks=[_block(block, decode, links) for block in blocks(runs)],
+            sections=sections,
+            files=files,
+            links=links,
+            listed=LISTED,
+            palettes=(PALETTE, DARK_PALETTE),
+            style=_asset("report.css") + STYLE,
+            script=_asset("report.js"),
+            plotly=get_plotlyjs(),
+        )
     )
 
 
 def _asset(name: str) -> str:
-    return (_ASSETS / name).read_text(encoding="utf-8")
+    return (_TEMPLATES / name).read_text(encoding="utf-8")
 
 
-def _colours() -> str:
-    """The methods' colours as custom properties, lighter ones on a dark screen."""
-    light, dark = (
-        "".join(f"--m{number}:{colour};" for number, colour in enumerate(palette))
-        for palette in (PALETTE, DARK_PALETTE)
+@cache
+def _environment() -> Environment:
+    """Templates that escape, that fail on a name they do not know, and whose JSON cannot end a script."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
-    return f":root{{{light}}}\n@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}"
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
+    environment.filters["quoted"] = quote
+    environment.globals.update(accuracies=accuracies)
+    for kind in (Heading, Text, Facts, Table, Name):
+        environment.tests[kind.__name__.lower()] = lambda part, kind=kind: isinstance(part, kind)
+    return environment
 
 
-def _title(runs: Sequence[Run]) -> str:
-    return f"Architecture search on {', '.join(sorted({run.record.dataset for run in runs}))}"
+def _block(block: Block, decode: Decode, links: Links) -> dict[str, Any]:
+    """What the page shows of runs that may stand in one table."""
+    return {
+        "title": block.title[:1].upper() + block.title[1:],
+        "performance": performance_table(block).compact().folded(),
+        "datasets": [_dataset(block, dataset, decode, links) for dataset in block.datasets],
+    }
 
 
-def _head(runs: Sequence[Run], found: Sequence[Block], sections: Sequence[str]) -> str:
-    """What was compared, in a few facts, and what is where on the page."""
+def _dataset(block: Block, dataset: str, decode: Decode, links: Links) -> dict[str, Any]:
+    results = [result_of(block, dataset, method) for method in block.methods]
+    # Decoding and drawing are done once, although the first card of each method is shown twice.
+    drawn = [(result, cards(result, decode)) for result in results if result.runs]
+    return {
+        "name": dataset,
+        "chart": chart(block, dataset, links.record),
+        "marks": MARKS,
+        "cost": cost_table(block, dataset).compact(),
+        "cards": [own[0] for _, own in drawn if own],
+        "runs": drawn,
+    }
+
+
+def _facts(runs: Sequence[Run]) -> dict[str, str]:
+    """What was compared."""
     records = [run.record for run in runs]
     status = Counter("failed" if r.record.status == "ok" and not accuracies([r]) else r.record.status for r in runs)
     counts = [f"{len(runs):,}", *(f"{status[name]:,} {name}" for name in ("failed", "unsupported") if status[name])]
-    facts = {
+    return {
         "Profile": ", ".join(sorted({record.profile for record in records})),
         "Search budget": ", ".join(sorted({record.budget for record in records})),
         "Methods": str(len({record.method for record in records})),
@@ -101,14 +166,6 @@ def _head(runs: Sequence[Run], found: Sequence[Block], sections: Sequence[str]) 
         "Runs": ", ".join(counts),
         "Commit": ", ".join(sorted(set(map(_commit, records)))),
     }
-    items = "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in facts.items())
-    links = {f"block-{number}": block.title[:1].upper() + block.title[1:] for number, block in enumerate(found)}
-    links |= {name.lower(): name for name in sections}
-    nav = "".join(f'<li><a href="#{anchor}">{escape(text)}</a></li>' for anchor, text in links.items())
-    return (
-        f'<header>\n<h1>{escape(_title(runs))}</h1>\n<dl class="facts">{items}</dl>\n'
-        f'<nav aria-label="Contents"><ul>{nav}</ul></nav>\n</header>'
-    )
 
 
 def _commit(record: Record) -> str:

@@ -9,12 +9,14 @@ from harness.core.errors import InputError
 from harness.core.files import replace_text
 from harness.core.record import Record, Run
 from harness.report.drawing.diagram import critical_difference, rankings
-from harness.report.forms.cost import cost
+from harness.report.forms.cards import Decode
+from harness.report.forms.csv_files import records_csv, tables_csv
 from harness.report.forms.html import report_html
-from harness.report.forms.html_blocks import Decode
-from harness.report.forms.latex import cost_tex, performance_tex
-from harness.report.forms.sheets import cost_csv, performance_csv, records_csv
-from harness.report.forms.tables import performance
+from harness.report.forms.latex import tables_tex
+from harness.report.forms.markdown import markdown
+from harness.report.model.cost import cost, cost_table
+from harness.report.model.groups import blocks
+from harness.report.model.performance import performance, performance_table
 from harness.report.plots import accuracy_parameters, anytime
 from harness.report.stats.page import statistics
 
@@ -41,21 +43,24 @@ def write_all(runs: Sequence[Run], directory: Path, decode: Decode = _nothing) -
     """
     if not runs:
         raise InputError("there are no runs to report on; run some first")
+    accuracies = [performance_table(block) for block in blocks(runs)]
+    costs = [cost_table(block, dataset) for block in blocks(runs) for dataset in block.datasets]
+    numbers = statistics(runs)
     texts = {
-        "performance.md": performance(runs),
-        "performance.csv": performance_csv(runs),
-        "performance.tex": performance_tex(runs),
-        "cost.md": cost(runs),
-        "cost.csv": cost_csv(runs),
-        "cost.tex": cost_tex(runs),
-        "statistics.md": statistics(runs),
+        "performance.md": markdown(performance(runs)),
+        "performance.csv": tables_csv(accuracies),
+        "performance.tex": tables_tex(accuracies),
+        "cost.md": markdown(cost(runs)),
+        "cost.csv": tables_csv(costs),
+        "cost.tex": tables_tex(costs),
+        "statistics.md": markdown(numbers),
         "records.csv": records_csv(runs),
     }
     figures = {"anytime.png": anytime, "accuracy_parameters.png": accuracy_parameters}
     if rankings(runs):
         figures["critical_difference.png"] = critical_difference
     files = [*texts, *figures]
-    texts["report.html"] = report_html(runs, directory, decode, texts["statistics.md"], files)
+    texts["report.html"] = report_html(runs, directory, decode, numbers, files)
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():

@@ -17,9 +17,9 @@ from typing import Any, Literal, NamedTuple, get_args
 from harness.core.errors import InputError
 from harness.core.files import replace_text
 from harness.core.record import Record, Run
-from harness.report.forms.text import numbers
 from harness.report.model.groups import accuracies
 from harness.report.model.load import run_key
+from harness.report.model.numbers import numbers
 
 SCHEMA = 1
 Kind = Literal["tabular", "counted", "timed"]
@@ -37,15 +37,15 @@ class Key(NamedTuple):
     method: str
 
 
-class Result(NamedTuple):
-    """What a run found: test accuracy 0..1 and the architecture as text."""
+class SeedResult(NamedTuple):
+    """The result of a run: test accuracy 0..1 and the proposed architecture as text."""
 
     accuracy: float
     proposal: str
 
 
 @dataclass(frozen=True)
-class Row:
+class BaselineRow:
     """All seeds of one method on one data set under one budget.
 
     Args:
@@ -61,12 +61,12 @@ class Row:
     kind: Kind
     origins: tuple[dict[str, Any], ...]
     recipes: tuple[dict[str, Any], ...]
-    results: dict[int, Result]
+    results: dict[int, SeedResult]
     failures: dict[int, str]
 
 
 @dataclass(frozen=True)
-class Baseline:
+class StoredBaseline:
     """A baseline file.
 
     Args:
@@ -77,10 +77,10 @@ class Baseline:
 
     name: str
     commits: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[BaselineRow, ...]
 
 
-def rows_of(runs: Sequence[Run]) -> list[Row]:
+def rows_of(runs: Sequence[Run]) -> list[BaselineRow]:
     """The runs as rows, in an order that does not depend on the order given."""
     groups: dict[Key, list[Run]] = {}
     for run in sorted(runs, key=run_key):
@@ -88,16 +88,16 @@ def rows_of(runs: Sequence[Run]) -> list[Row]:
     return [_row(key, group) for key, group in groups.items()]
 
 
-def _row(key: Key, runs: Sequence[Run]) -> Row:
+def _row(key: Key, runs: Sequence[Run]) -> BaselineRow:
     records = {run.record.seed: run.record for run in runs}
     ended = {run.record.seed for run in runs if accuracies([run])}
     kinds = [_kind(records[seed]) for seed in ended or records]
-    return Row(
+    return BaselineRow(
         key=key,
         kind=max(kinds, key=get_args(Kind).index),
         origins=_different([_origin(record) for record in records.values()]),
         recipes=_different([record.recipes for record in records.values() if record.recipes]),
-        results={s: Result(float(r.test_accuracy or 0), r.proposal) for s, r in records.items() if s in ended},
+        results={s: SeedResult(float(r.test_accuracy or 0), r.proposal) for s, r in records.items() if s in ended},
         failures={
             s: f"{'failed' if r.status == 'ok' else r.status}: {r.reason or 'no reason given'}"
             for s, r in records.items()
@@ -131,8 +131,8 @@ def write_baseline(runs: Sequence[Run], name: str, directory: Path) -> tuple[Pat
         Its path, and one sentence per row that was left out because its method does not support the task.
 
     Raises:
-        InputError: the name is none; a run failed, or a row mixes recipes: neither is anything to compare with; or the
-            file cannot be written.
+        InputError: the name cannot name a file; a run failed, or a row mixes recipes: both are nothing to compare
+            with; or the file cannot be written.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise InputError(f"'{name}' is no name for a baseline; use letters, digits, '.', '_' and '-'")
@@ -169,7 +169,7 @@ def _commit(record: Record) -> str:
     return f"{commit}-dirty" if record.provenance.get("dirty") else commit
 
 
-def _plain(row: Row) -> dict[str, Any]:
+def _plain(row: BaselineRow) -> dict[str, Any]:
     return {
         **row.key._asdict(),
         "kind": row.kind,
@@ -180,7 +180,7 @@ def _plain(row: Row) -> dict[str, Any]:
     }
 
 
-def read_baseline(path: Path) -> Baseline:
+def read_baseline(path: Path) -> StoredBaseline:
     """The baseline in a file.
 
     Raises:
@@ -197,18 +197,20 @@ def read_baseline(path: Path) -> Baseline:
         rows = tuple(_parsed(row) for row in raw["rows"])
         if not rows or len({row.key for row in rows}) < len(rows):
             raise ValueError("it has no rows, or a row twice")
-        return Baseline(str(raw["name"]), tuple(map(str, raw["commits"])), rows)
+        return StoredBaseline(str(raw["name"]), tuple(map(str, raw["commits"])), rows)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"the baseline {path} is damaged ({error!r}); {again}") from error
 
 
-def _parsed(raw: dict[str, Any]) -> Row:
+def _parsed(raw: dict[str, Any]) -> BaselineRow:
     key = Key(*(raw[name] for name in Key._fields))
-    found = raw["proposals"]
-    results = {int(seed): Result(float(accuracy), str(found[seed])) for seed, accuracy in raw["accuracies"].items()}
+    proposals = raw["proposals"]
+    results = {
+        int(seed): SeedResult(float(accuracy), str(proposals[seed])) for seed, accuracy in raw["accuracies"].items()
+    }
     origins, recipes = tuple(map(dict, raw["origins"])), tuple(map(dict, raw["recipes"]))
     if raw["kind"] not in get_args(Kind) or not results or not all(isinstance(part, str) for part in key):
-        raise ValueError(f"the row of {key.method} on {key.dataset} is none")
+        raise ValueError(f"the row of {key.method} on {key.dataset} is incomplete")
     if not all(0 <= result.accuracy <= 1 for result in results.values()):
-        raise ValueError(f"an accuracy of {key.method} on {key.dataset} is none")
-    return Row(key, raw["kind"], origins, recipes, results, {})
+        raise ValueError(f"an accuracy of {key.method} on {key.dataset} is outside 0..1")
+    return BaselineRow(key, raw["kind"], origins, recipes, results, {})

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from harness.core.record import Run
-from harness.report.forms.text import mean, mean_text, numbers, signed
-from harness.report.gate.baseline import Baseline, Key, Result, Row, rows_of
+from harness.report.gate.baseline import BaselineRow, Key, SeedResult, StoredBaseline, rows_of
+from harness.report.model.numbers import mean, mean_text, numbers, signed
 
 LEVEL = 0.001
 """Probability that a whole check raises a false alarm: each of its k statistical comparisons gets LEVEL / k."""
@@ -79,19 +79,19 @@ class Finding:
         }
 
 
-def check(runs: Sequence[Run], baseline: Baseline) -> list[Finding]:
+def check(runs: Sequence[Run], baseline: StoredBaseline) -> list[Finding]:
     """Compares runs with a baseline: one finding per row of the baseline, then one per new row."""
     now = {row.key: row for row in rows_of(runs)}
     pairs = [(stored, now[stored.key]) for stored in baseline.rows if stored.key in now]
     statistical = sum(not _exact(*pair) for pair in pairs)
-    found = []
+    findings = []
     for stored in baseline.rows:
         row = now.pop(stored.key, None)
         if row is None:
-            found.append(Finding(stored.key, "", _percent(stored.results), (), "not run", "no run of it is there"))
+            findings.append(Finding(stored.key, "", _percent(stored.results), (), "not run", "it was not run"))
         else:
-            found.append(_finding(stored, row, LEVEL / max(1, statistical)))
-    return found + [_new(row) for row in now.values()]
+            findings.append(_finding(stored, row, LEVEL / max(1, statistical)))
+    return findings + [_new(row) for row in now.values()]
 
 
 def exit_code(findings: Sequence[Finding]) -> int:
@@ -137,13 +137,13 @@ def _spread(before: Sequence[float], after: Sequence[float]) -> float:
     return max(math.sqrt(squares / (len(before) + len(after) - 2)), MINIMAL_SPREAD)
 
 
-def _collapsed(before: Sequence[float], row: Row) -> list[int]:
+def _collapsed(before: Sequence[float], row: BaselineRow) -> list[int]:
     """Seeds whose accuracy lies far below anything stored."""
     lowest = min(before) - max(COLLAPSE_POINTS, COLLAPSE_RANGES * (max(before) - min(before)))
     return [seed for seed, result in row.results.items() if 100 * result.accuracy < lowest]
 
 
-def _finding(stored: Row, row: Row, level: float) -> Finding:
+def _finding(stored: BaselineRow, row: BaselineRow, level: float) -> Finding:
     before, after = _percent(stored.results), _percent(row.results)
     if row.failures:
         return Finding(stored.key, "", before, after, "regression", _failures(row))
@@ -156,12 +156,12 @@ def _finding(stored: Row, row: Row, level: float) -> Finding:
     return _statistically(stored, row, level)
 
 
-def _failures(row: Row) -> str:
+def _failures(row: BaselineRow) -> str:
     seeds = "seed" if len(row.failures) == 1 else "seeds"
     return f"{seeds} {numbers(row.failures)} {next(iter(row.failures.values()))}"
 
 
-def _not_comparable(stored: Row, row: Row) -> str:
+def _not_comparable(stored: BaselineRow, row: BaselineRow) -> str:
     """Why the new row is no repetition of the stored one; empty if it is."""
     if stored.recipes != row.recipes:
         return f"it was run with other recipes ({_first_difference(stored.recipes, row.recipes)}); renew the baseline"
@@ -169,22 +169,22 @@ def _not_comparable(stored: Row, row: Row) -> str:
         return "it was looked up in a table with other contents; renew the baseline"
     missing = stored.results.keys() - row.results.keys()
     if _exact(stored, row) and missing:
-        return f"an exact comparison needs every seed of the baseline, and of these there is none: {numbers(missing)}"
+        return f"an exact comparison needs every seed of the baseline; these are missing: {numbers(missing)}"
     return ""
 
 
-def _tables(row: Row) -> set[str]:
+def _tables(row: BaselineRow) -> set[str]:
     return {origin["data"] for origin in row.origins}
 
 
-def _exact(stored: Row, row: Row) -> bool:
+def _exact(stored: BaselineRow, row: BaselineRow) -> bool:
     """Whether an unchanged program has to give the stored numbers again."""
     if stored.kind == "counted" == row.kind:
         return len(stored.origins) == 1 and stored.origins == row.origins
     return stored.kind == "tabular" == row.kind
 
 
-def _exactly(stored: Row, row: Row) -> Finding:
+def _exactly(stored: BaselineRow, row: BaselineRow) -> Finding:
     """Only the baseline's seeds count."""
     same_seeds = {seed: row.results[seed] for seed in stored.results}
     before, after = _percent(stored.results), _percent(same_seeds)
@@ -203,7 +203,7 @@ def _exactly(stored: Row, row: Row) -> Finding:
     return Finding(stored.key, "exact", before, after, "changed", f"{why}; renew the baseline if that is meant")
 
 
-def _statistically(stored: Row, row: Row, level: float) -> Finding:
+def _statistically(stored: BaselineRow, row: BaselineRow, level: float) -> Finding:
     before, after = _percent(stored.results), _percent(row.results)
     allowed = tolerance(before, after, level)
     change = mean(after) - mean(before)
@@ -221,12 +221,12 @@ def _statistically(stored: Row, row: Row, level: float) -> Finding:
     return Finding(stored.key, "statistical", before, after, verdict, why)
 
 
-def _new(row: Row) -> Finding:
+def _new(row: BaselineRow) -> Finding:
     why = _failures(row) if row.failures else "the baseline has no such row"
     return Finding(row.key, "", (), _percent(row.results), "new", why)
 
 
-def _percent(results: Mapping[int, Result]) -> tuple[float, ...]:
+def _percent(results: Mapping[int, SeedResult]) -> tuple[float, ...]:
     return tuple(100 * results[seed].accuracy for seed in sorted(results))
 
 
@@ -240,8 +240,8 @@ def _first_difference(before: Sequence[dict[str, Any]], after: Sequence[dict[str
 
 
 def _leaves(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    leaves: dict[str, Any] = {}
     for name, part in value.items():
         inner = _leaves(part, f"{prefix}{name}.") if isinstance(part, Mapping) else {f"{prefix}{name}": part}
-        found |= inner
-    return found
+        leaves |= inner
+    return leaves

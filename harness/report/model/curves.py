@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.core.record import Run
-from harness.report.model.groups import Block, Column
+from harness.report.model.groups import Block, MethodInSpace
 
 if TYPE_CHECKING:
     from harness.report.stats.tests import Band
@@ -23,13 +23,13 @@ class Anytime:
     """The curves of one method on one data set.
 
     Args:
-        place: the method.
+        method: which one.
         band: median and quartiles over the runs that have a curve, accuracies 0..1.
         runs: how many runs there are, those without a curve included.
         shared: whether the accuracies were measured under shared weights.
     """
 
-    place: Column
+    method: MethodInSpace
     band: Band
     runs: int
     shared: bool
@@ -44,23 +44,23 @@ def anytime_curves(block: Block, dataset: str) -> tuple[list[Anytime], list[str]
     """The curves of a table's methods, and the headings of the methods that were run and have none."""
     from harness.report.stats.tests import band
 
-    found: list[Anytime] = []
+    anytime: list[Anytime] = []
     silent: list[str] = []
-    for place in block.columns:
-        runs = block.cell(dataset, place)
+    for method in block.methods:
+        runs = block.runs_of(dataset, method)
         curves = [(run, incumbent(run)) for run in runs if run.record.status == "ok"]
         known = [(run, curve) for run, curve in curves if any(not math.isnan(accuracy) for _, accuracy in curve)]
         if known:
             proposals = [row for run, _ in known for row in run.proposals]
             shared = any(row["shared_weights"] and row["accuracy"] is not None for row in proposals)
-            found.append(Anytime(place, band([curve for _, curve in known]), len(runs), shared))
+            anytime.append(Anytime(method, band([curve for _, curve in known]), len(runs), shared))
         elif runs:
-            silent.append(block.heading(place))
-    return found, silent
+            silent.append(block.heading(method))
+    return anytime, silent
 
 
 def incumbent(run: Run) -> Curve:
-    """``(spent, accuracy)`` whenever the search changed its mind, accuracy 0..1, or NaN where it was not known.
+    """``(spent, accuracy)`` at each change of the proposal, accuracy 0..1, or NaN where it is not known.
 
     Several proposals at one moment count as the last of them. The last entry is the end of the search.
     """

@@ -3,49 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from harness.core.method import LAST
 from harness.core.record import Record, Run
-from harness.report.forms.text import escape, mean_text, numbers
+from harness.report.model.literature import table_a
 from harness.report.model.load import run_key
-from harness.report.model.published import table_a
 
 BASELINE = "random_sampling"
-METHODS = (
-    BASELINE,
-    "random_search",
-    "local_search",
-    "regularized_evolution",
-    "gp",
-    "reinforce",
-    "nas_rl",
-    "metaqnn",
-    "blockqnn",
-    "nasnet",
-    "pnas",
-    "nao",
-    "enas_macro",
-    "enas_micro",
-    "nao_ws",
-    "darts",
-    "autokeras",
-)
-"""Order of the columns: the baselines first, then by year and kind. Others follow by name."""
+"""The method over which relative improvements are computed: no search."""
+
+LOOKS = 99
+"""How many methods a figure can tell apart: nine colours times eleven markers."""
 
 
 @dataclass(frozen=True, order=True)
-class Column:
-    """A column (or row) of a table: runs of one method in different spaces are never averaged.
+class MethodInSpace:
+    """What a table has a row for: runs of one method in different spaces are never averaged."""
 
-    Args:
-        place: where it stands, from :data:`METHODS`.
-        method, space: what it holds.
-    """
-
-    place: int
-    method: str
+    name: str
     space: str
 
 
@@ -71,17 +50,31 @@ class Block:
         return f"profile {self.profile}, search budget {self.budget}, {spaces}"
 
     @cached_property
-    def columns(self) -> tuple[Column, ...]:
-        """The methods that were run, baselines first."""
-        return tuple(sorted({place for _, place in self._cells}))
+    def methods(self) -> tuple[MethodInSpace, ...]:
+        """The methods that were run, in the order that their classes ask for, then by name."""
+        positions: dict[str, int] = {}
+        for run in self.runs:
+            name, stated = run.record.method, run.record.position
+            positions[name] = min(positions.get(name, LAST), LAST if stated is None else stated)
+        return tuple(sorted({method for _, method in self._groups}, key=lambda m: (positions[m.name], m)))
 
     @cached_property
-    def _cells(self) -> dict[tuple[str, Column], list[Run]]:
-        """Sorted into cells once: a table of thousands of runs is asked for its cells again and again."""
-        cells: dict[tuple[str, Column], list[Run]] = {}
+    def looks(self) -> dict[str, int]:
+        """The number of each method's colour and marker, see :func:`assign_looks`."""
+        stated: dict[str, int | None] = {}
         for run in self.runs:
-            cells.setdefault((run.record.dataset, column(run)), []).append(run)
-        return cells
+            name = run.record.method
+            stated[name] = run.record.look if stated.get(name) is None else stated[name]
+        return assign_looks(stated)
+
+    @cached_property
+    def _groups(self) -> dict[tuple[str, MethodInSpace], list[Run]]:
+        """Sorted once: a table of thousands of runs is asked for its groups again and again."""
+        groups: dict[tuple[str, MethodInSpace], list[Run]] = {}
+        for run in self.runs:
+            record = run.record
+            groups.setdefault((record.dataset, MethodInSpace(record.method, record.space)), []).append(run)
+        return groups
 
     @cached_property
     def datasets(self) -> tuple[str, ...]:
@@ -90,44 +83,61 @@ class Block:
         names = {run.record.dataset for run in self.runs}
         return tuple(sorted(names, key=lambda name: (known.index(name) if name in known else len(known), name)))
 
-    def cell(self, dataset: str, place: Column) -> tuple[Run, ...]:
+    def runs_of(self, dataset: str, method: MethodInSpace) -> tuple[Run, ...]:
         """The runs of one method on one data set, by seed."""
-        return tuple(self._cells.get((dataset, place), ()))
+        return tuple(self._groups.get((dataset, method), ()))
 
-    def heading(self, place: Column) -> str:
+    def heading(self, method: MethodInSpace) -> str:
         """The method's title as the records have it, with the space where the method was run in several."""
-        title = next(runs[0].record.title for (_, own), runs in self._cells.items() if own == place)
-        return title if sum(c.method == place.method for c in self.columns) == 1 else f"{title}, {place.space}"
+        title = next(runs[0].record.title for (_, own), runs in self._groups.items() if own == method)
+        return title if sum(m.name == method.name for m in self.methods) == 1 else f"{title}, {method.space}"
 
 
-def column(run: Run) -> Column:
-    """The column that a run belongs to."""
-    method = run.record.method
-    usual = method.partition(":")[0]  # behind it, hyper-parameters
-    return Column(METHODS.index(usual) if usual in METHODS else len(METHODS), method, run.record.space)
+def assign_looks(stated: Mapping[str, int | None]) -> dict[str, int]:
+    """A different look for each method, as a number from 0.
+
+    Args:
+        stated: by name of the method, the look that its class asks for, or None.
+
+    Returns:
+        What was asked for, unless two ask for the same: then the first by name gets it. All others get a number that
+        follows from their names, the next free one if it is taken; so nearly always the same one in every report.
+    """
+    looks: dict[str, int] = {}
+    for name in sorted(stated):
+        look = stated[name]
+        if look is not None and look not in looks.values():
+            looks[name] = look
+    taken = set(looks.values()) | {look for look in stated.values() if look is not None}
+    for name in sorted(stated.keys() - looks.keys()):
+        first = zlib.crc32(name.encode()) % LOOKS
+        look = next((n % LOOKS for n in range(first, first + LOOKS) if n % LOOKS not in taken), first)
+        looks[name] = look
+        taken.add(look)
+    return looks
 
 
 def blocks(runs: Iterable[Run]) -> list[Block]:
     """The runs sorted into tables, in an order that does not depend on the order given.
 
-    A run whose method was at home in the common space stands in both tables: it is the same run.
+    A run that searched its method's native space stands in two tables where that is also the common space.
     """
     ordered = sorted(runs, key=lambda run: (*run_key(run), run.path.as_posix()))
-    found: list[Block] = []
+    tables: list[Block] = []
     for profile, budget in sorted({(run.record.profile, run.record.budget) for run in ordered}):
         here = [run for run in ordered if (run.record.profile, run.record.budget) == (profile, budget)]
-        native = tuple(run for run in here if at_home(run.record))
+        native = tuple(run for run in here if in_native_space(run.record))
         if native:
-            found.append(Block(profile, budget, "", native))
-        for space in sorted({run.record.space for run in here if not at_home(run.record)}):
-            found.append(Block(profile, budget, space, tuple(run for run in here if run.record.space == space)))
-    return found
+            tables.append(Block(profile, budget, "", native))
+        for space in sorted({run.record.space for run in here if not in_native_space(run.record)}):
+            tables.append(Block(profile, budget, space, tuple(run for run in here if run.record.space == space)))
+    return tables
 
 
-def at_home(record: Record) -> bool:
+def in_native_space(record: Record) -> bool:
     """Whether the run searched its method's own space; ``macro-6`` is a profile's smaller ``macro``.
 
-    A table is nobody's home: all methods search the space that it tabulates, and stand in one table.
+    Never on a tabular benchmark: all methods search the space that it tabulates, and stand in one table.
     """
     if is_tabular(record):
         return False
@@ -141,55 +151,10 @@ def is_tabular(record: Record) -> bool:
 
 def accuracies(runs: Sequence[Run]) -> list[float]:
     """Test accuracies in % of the runs that have one."""
-    return [100 * accuracy for run in runs if (accuracy := _accuracy(run.record)) is not None]
+    return [100 * value for run in runs if (value := accuracy(run.record)) is not None]
 
 
-def _accuracy(record: Record) -> float | None:
-    accuracy = record.test_accuracy
-    return accuracy if record.status == "ok" and accuracy is not None and math.isfinite(accuracy) else None
-
-
-class Notes:
-    """Numbered sentences below a table; the same sentence gets the same number."""
-
-    def __init__(self) -> None:
-        self._notes: list[str] = []
-
-    def number(self, note: str) -> int:
-        """The number of ``note``, counted from 1."""
-        if note not in self._notes:
-            self._notes.append(note)
-        return self._notes.index(note) + 1
-
-    def lines(self) -> list[str]:
-        """All notes, as an ordered markdown list."""
-        return [f"{number}. {note}" for number, note in enumerate(self._notes, start=1)]
-
-
-def failures(runs: Sequence[Run], what: str, notes: Notes) -> list[str]:
-    """What stands in a cell for the runs without an accuracy, one text per status and reason.
-
-    Args:
-        runs: the runs of one method on one data set.
-        what: names the cell in the note.
-        notes: takes the reasons.
-    """
-    seeds: dict[tuple[str, str], list[int]] = {}
-    for run in runs:
-        record = run.record
-        if _accuracy(record) is None:
-            lost = record.status == "ok"
-            reason = "the record says 'ok' but holds no test accuracy" if lost else record.reason or "no reason given"
-            seeds.setdefault(("failed" if lost else record.status, reason), []).append(record.seed)
-    texts = []
-    for (status, reason), failed in seeds.items():
-        plural = "seed" if len(failed) == 1 else "seeds"
-        note = f"{what}, {plural} {numbers(failed)}: {status}: {escape(reason)}"
-        texts.append(f"{len(failed)} {status} [{notes.number(note)}]")
-    return texts
-
-
-def cell_text(runs: Sequence[Run], values: Sequence[float], what: str, notes: Notes) -> str:
-    """A table's cell: mean ± deviation (n) of ``values``, and every failed run; ``not run`` if there is none."""
-    parts = [mean_text(values)] if values else []
-    return "<br>".join(parts + failures(runs, what, notes)) or "not run"
+def accuracy(record: Record) -> float | None:
+    """Test accuracy 0..1 of a run with a result."""
+    value = record.test_accuracy
+    return value if record.status == "ok" and value is not None and math.isfinite(value) else None

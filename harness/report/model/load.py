@@ -1,17 +1,45 @@
-"""Reads the directories that runs leave behind."""
+"""Reads the directories that runs leave behind. Whatever is wrong with a file is one sentence that names it."""
 
 from __future__ import annotations
 
-import json
-import math
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
 
 from harness.core.errors import InputError
-from harness.core.record import Record, Run, Status
+from harness.core.record import EvaluationRow, ProposalRow, Record, Run
 
-EVALUATION_KEYS = ("number", "genotype", "accuracy", "curve", "seconds", "steps", "failure", "spent")
-PROPOSAL_KEYS = ("genotype", "accuracy", "spent", "shared_weights")
+LogRow = TypeVar("LogRow", EvaluationRow, ProposalRow)
+
+_AGAIN = "delete its directory to run it again"
+
+
+class _Provenance(msgspec.Struct):
+    """What the report reads of a record's provenance."""
+
+    commit: str | None = None
+    dirty: bool | None = None
+    versions: dict[str, str | None] = {}
+    command: str | list[str] = ""
+    data: str = ""
+    device: str = ""
+
+
+class _Size(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The fields of :class:`~harness.core.space.Size`."""
+
+    channels: Annotated[int, msgspec.Meta(ge=1)]
+    layers: Annotated[int, msgspec.Meta(ge=1)]
+    stem_stride: Literal[1, 2] = 1
+
+
+class _FinalRecipe(msgspec.Struct):
+    """What the report reads of the recipe of a final training, or of a table that stands for it."""
+
+    table: str = ""
+    score: str = ""
+    size: _Size = _Size(16, 15)
 
 
 def load_runs(directory: Path) -> list[Run]:
@@ -26,16 +54,16 @@ def load_runs(directory: Path) -> list[Run]:
     paths = sorted(directory.rglob("record.json")) if directory.is_dir() else []
     if not paths:
         raise InputError(f"there is no record.json below {directory}; give the directory that a run was written to")
-    found: dict[tuple[Any, ...], Run] = {}
+    known: dict[tuple[Any, ...], Run] = {}
     for path in paths:
         run = load_run(path.parent)
         key = run_key(run)
-        if key in found:
+        if key in known:
             raise InputError(
-                f"{path.parent} and {found[key].path} hold the same run; report on one output directory at a time"
+                f"{path.parent} and {known[key].path} hold the same run; report on one output directory at a time"
             )
-        found[key] = run
-    return [found[key] for key in sorted(found)]
+        known[key] = run
+    return [known[key] for key in sorted(known)]
 
 
 def load_run(directory: Path) -> Run:
@@ -46,14 +74,12 @@ def load_run(directory: Path) -> Run:
     """
     path = directory / "record.json"
     record = Record.read(path)
-    problem = _problem(record)
-    if problem:
-        raise InputError(f"{path} is damaged: {problem}; delete its directory to run it again")
+    _check(record, path)
     return Run(
         path=directory,
         record=record,
-        evaluations=_rows(directory / "evaluations.jsonl", EVALUATION_KEYS),
-        proposals=_rows(directory / "proposals.jsonl", PROPOSAL_KEYS),
+        evaluations=_rows(directory / "evaluations.jsonl", EvaluationRow),
+        proposals=_rows(directory / "proposals.jsonl", ProposalRow),
     )
 
 
@@ -63,46 +89,41 @@ def run_key(run: Run) -> tuple[str, str, str, str, str, int]:
     return record.profile, record.budget, record.space, record.dataset, record.method, record.seed
 
 
-def _problem(record: Record) -> str:
-    if record.status not in get_args(Status):
-        return f"its status is {record.status!r}"
-    for name in ("settings", "recipes", "search", "final", "provenance"):
-        if not isinstance(getattr(record, name), dict):
-            return f"its field '{name}' is no object"
-    for name in ("reason", "profile", "dataset", "space", "method", "title", "budget", "proposal", "native"):
-        if not isinstance(getattr(record, name), str):
-            return f"its field '{name}' is no text"
-    numbers = [getattr(record, name) for name in ("test_accuracy", "parameters", "macs")]
-    numbers += [record.seed, *record.search.values(), *record.final.values()]
-    if any(number is not None and not _is_number(number) for number in numbers):
-        return "one of its numbers is none"
+def _check(record: Record, path: Path) -> None:
+    """Refuses a record whose fields are of other kinds than :class:`Record` says, or which contradicts itself."""
+    try:
+        msgspec.convert(vars(record), Record)
+        msgspec.convert(record.provenance, _Provenance)
+        msgspec.convert(record.recipes.get("final", {}), _FinalRecipe)
+    except msgspec.ValidationError as error:
+        raise InputError(f"{path} is damaged: {_sentence(error)}; {_AGAIN}") from error
     if record.status == "ok" and record.test_accuracy is None:
-        return "it says 'ok' but has no test accuracy"
-    return ""
+        raise InputError(f"{path} is damaged: it says 'ok' but has no test accuracy; {_AGAIN}")
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+def _sentence(error: Exception) -> str:
+    """``Expected `int`, got `str` - at `$.seed` `` as ``expected `int`, got `str` at `seed` ``."""
+    text = str(error).replace(" - at `$.", " at `").replace("`$.", "`")
+    return text[:1].lower() + text[1:]
 
 
-def _rows(path: Path, keys: tuple[str, ...]) -> tuple[dict[str, Any], ...]:
+def _rows(path: Path, kind: type[LogRow]) -> tuple[LogRow, ...]:
     """The rows of a log. A last line without its newline may be half a row: a killed process left it."""
-    if not path.exists():
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
         return ()
-    lines = path.read_bytes().split(b"\n")
-    rows = []
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); {_AGAIN}") from error
+    decode = msgspec.json.Decoder(kind).decode
+    rows: list[LogRow] = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-            if not isinstance(row, dict) or any(key not in row for key in keys):
-                raise ValueError(f"it lacks one of {', '.join(keys)}")
-        except ValueError as error:
+            rows.append(decode(line))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             if number == len(lines):
                 break
-            raise InputError(
-                f"line {number} of {path} is no row ({error}); delete its directory to run it again"
-            ) from error
-        rows.append(row)
+            raise InputError(f"line {number} of {path} is no row of this log ({_sentence(error)}); {_AGAIN}") from error
     return tuple(rows)

@@ -10,8 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.core.record import Record, Run
-from harness.report.forms.text import escape, mean, mean_text, signed, table
-from harness.report.model.groups import Block, Column, accuracies, blocks
+from harness.report.model.groups import Block, MethodInSpace, accuracies, blocks
+from harness.report.model.numbers import DASH, mean, mean_text, signed
+from harness.report.model.performance import name_cell
+from harness.report.model.results import TEST
+from harness.report.model.table import Column, Heading, Part, Table, TableCell, Text
+from harness.report.model.values import Words
 from harness.report.stats import tests as stats
 
 REFERENCE = "random_search"
@@ -20,7 +24,8 @@ REFERENCE = "random_search"
 _READING = (
     "Test accuracy in %. Mean ± sample standard deviation (n = number of seeds with a result). Intervals: 95 % "
     f"bootstrap intervals of the mean, from n = {stats.MIN_BOOTSTRAP}. Regret: how many points the best network of the "
-    "table is above the one found. Runs without a result are explained in performance.md; they count in nothing here."
+    "table is above the proposed one. Runs without a result are explained in performance.md; they count in nothing "
+    "here."
 )
 _HOW = (
     "Pairs of runs with the same seed on the same data set. Difference: mean, method minus random search, in points. "
@@ -36,30 +41,30 @@ class Ranking:
     """The methods of a table that have a result on every one of its data sets, ranked.
 
     Args:
-        columns, names: the methods.
+        methods, names: the methods, and their headings.
         left_out: headings of the methods without a result on some data set.
-        ranks: their ranks by mean test accuracy, in the order of ``columns``.
+        ranks: their ranks by mean test accuracy, in the order of ``methods``.
     """
 
-    columns: tuple[Column, ...]
+    methods: tuple[MethodInSpace, ...]
     names: tuple[str, ...]
     left_out: tuple[str, ...]
     ranks: stats.Ranks
 
 
-def statistics(runs: Sequence[Run]) -> str:
-    """Spread, intervals, regret, comparisons with random search and ranks of all runs, as markdown."""
-    parts = ["# Statistics", _READING]
+def statistics(runs: Sequence[Run]) -> list[Part]:
+    """Spread, intervals, regret, comparisons with random search and ranks of all runs, as a document."""
+    parts: list[Part] = [Heading(1, "Statistics"), Text(_READING)]
     for block in blocks(runs):
         for dataset in block.datasets:
             parts += _spread(block, dataset)
-        parts += [f"### Comparison with random search, {escape(block.title)}", *_comparisons(block)]
-        parts += [f"### Average ranks, {escape(block.title)}", *_ranks(block)]
-    return "\n\n".join(parts) + "\n"
+        parts += [Heading(3, f"Comparison with random search, {block.title}"), *_comparisons(block)]
+        parts += [Heading(3, f"Average ranks, {block.title}"), *_ranks(block)]
+    return parts
 
 
 def regrets(runs: Sequence[Run]) -> list[float]:
-    """Best test accuracy of the table minus that of the network found, in points, of the runs that have both."""
+    """Best test accuracy of the table minus that of the proposed network, in points, of the runs that have both."""
     return [regret for run in runs if (regret := _regret(run.record)) is not None]
 
 
@@ -70,82 +75,89 @@ def _regret(record: Record) -> float | None:
     return 100 * (optimum - record.test_accuracy)
 
 
-def _spread(block: Block, dataset: str) -> list[str]:
-    cells = {place: block.cell(dataset, place) for place in block.columns}
-    tabular = any(regrets(runs) for runs in cells.values())
-    header = ["method", "mean ± deviation (n)", "95 % interval", "median", "worst", "best"]
+def _spread(block: Block, dataset: str) -> list[Part]:
+    groups = {method: block.runs_of(dataset, method) for method in block.methods}
+    heads = ["mean ± deviation (n)", "95 % interval", "median", "worst", "best"]
+    tabular = any(regrets(runs) for runs in groups.values())
     rows = []
-    for place, runs in cells.items():
-        row = [f"{escape(block.heading(place))} <sub>{escape(place.space)}</sub>", *_spread_texts(accuracies(runs))]
-        rows.append([*row, mean_text(regrets(runs)) if regrets(runs) else "–"] if tabular else row)
-    parts = [
-        f"## Spread on {escape(dataset)}: {escape(block.title)}",
-        table([*header, "regret"] if tabular else header, rows),
-    ]
-    return parts + _scores(cells)
+    for method, runs in groups.items():
+        words = _spread_texts(accuracies(runs))
+        if tabular:
+            words.append(mean_text(regrets(runs)) if regrets(runs) else DASH)
+        rows.append((name_cell(block, method), *_cells(words)))
+    title = f"Spread on {dataset}: {block.title}"
+    table = _table(title, ["method", *heads, *(["regret"] if tabular else [])], rows)
+    return [Heading(2, title), table, *map(Text, _scores(groups))]
+
+
+def _table(title: str, heads: Sequence[str], rows: Sequence[tuple[TableCell, ...]], left: int = 1) -> Table:
+    """A table of words; the first ``left`` columns are aligned left."""
+    return Table(title, title, tuple(Column(head, head, left=n < left) for n, head in enumerate(heads)), tuple(rows))
+
+
+def _cells(words: Sequence[str]) -> tuple[TableCell, ...]:
+    return tuple(TableCell(Words(text)) for text in words)
 
 
 def _spread_texts(values: Sequence[float]) -> list[str]:
     if not values:
-        return ["no result", "–", "–", "–", "–"]
+        return ["no result", *[DASH] * 4]
     ends = [f"{value:.2f}" for value in (plain.median(values), min(values), max(values))]
     return [mean_text(values), _interval_text(stats.bootstrap_interval(values)), *ends]
 
 
-def _scores(cells: dict[Column, tuple[Run, ...]]) -> list[str]:
+def _scores(groups: dict[MethodInSpace, tuple[Run, ...]]) -> list[str]:
     """Says so where a table's score is no test accuracy."""
-    finals = [run.record.recipes.get("final", {}) for runs in cells.values() for run in runs]
-    others = sorted({(final["table"], final["score"]) for final in finals if final.get("score", "") not in ("", _TEST)})
-    return [f"The table {escape(name)} has no test accuracy: these numbers are its {score}." for name, score in others]
-
-
-_TEST = "test accuracy"
+    finals = [run.record.recipes.get("final", {}) for runs in groups.values() for run in runs]
+    others = sorted({(str(f.get("table", "")), str(f["score"])) for f in finals if f.get("score", TEST) != TEST})
+    return [f"The table {name} has no test accuracy: these numbers are its {score}." for name, score in others]
 
 
 def _interval_text(interval: tuple[float, float] | None, form: str = ".2f") -> str:
     return TOO_SMALL if interval is None else f"{interval[0]:{form}} to {interval[1]:{form}}"
 
 
-def _comparisons(block: Block) -> list[str]:
+def _comparisons(block: Block) -> list[Part]:
     """The table of paired comparisons, and what its number of pairs can show."""
-    if all(place.method != REFERENCE for place in block.columns):
-        return [f"No comparison: {REFERENCE} was not run."]
-    others = [place for place in block.columns if place.method != REFERENCE]
+    others = [method for method in block.methods if method.name != REFERENCE]
+    if len(others) == len(block.methods):
+        return [Text(f"No comparison: {REFERENCE} was not run.")]
     if not others:
-        return [f"No comparison: nothing but {REFERENCE} was run."]
-    cells = [(dataset, place) for dataset in block.datasets for place in others]
-    found = {cell: compared for cell in cells if (compared := _compare(block, *cell))}
-    corrected = dict(zip(found, stats.holm([c.p for c in found.values()]), strict=True))
+        return [Text(f"No comparison: nothing but {REFERENCE} was run.")]
+    pairs = [(dataset, method) for dataset in block.datasets for method in others]
+    compared = {pair: one for pair in pairs if (one := _compare(block, *pair))}
+    corrected = dict(zip(compared, stats.holm([c.p for c in compared.values()]), strict=True))
     # Holm's correction never falls when a p rises, so correcting the smallest possible ones bounds what n can give.
-    allowed = dict(zip(found, stats.holm([c.smallest for c in found.values()]), strict=True))
+    allowed = dict(zip(compared, stats.holm([c.smallest for c in compared.values()]), strict=True))
     rows = []
-    for dataset, place in cells:
-        cell = (dataset, place)
-        row = [escape(dataset), escape(block.heading(place))]
-        if cell in found:
-            row += _comparison_texts(found[cell], corrected[cell], allowed[cell])
-        else:
-            row += ["no seed with both results", *["–"] * 6]
-        rows.append(row)
-    header = ["data set", "method", "better / equal / worse", "difference", "95 % interval", "effect"]
-    header += ["p", "p, corrected", f"at level {stats.LEVEL:g}"]
-    parts = [_HOW, table(header, rows, left=2)]
-    if found:
-        parts.append(_pairs_sentence(len(found)))
-    foreign = {place.space for place in others} - {p.space for p in block.columns if p.method == REFERENCE}
+    for dataset, method in pairs:
+        pair = (dataset, method)
+        words = ["no seed with both results", *[DASH] * 6]
+        if pair in compared:
+            words = _comparison_texts(compared[pair], corrected[pair], allowed[pair])
+        rows.append(_cells([dataset, block.heading(method), *words]))
+    heads = ["data set", "method", "better / equal / worse", "difference", "95 % interval", "effect"]
+    heads += ["p", "p, corrected", f"at level {stats.LEVEL:g}"]
+    title = f"Comparison with random search, {block.title}"
+    parts: list[Part] = [Text(_HOW), _table(title, heads, rows, left=2)]
+    if compared:
+        parts.append(Text(_pairs_sentence(len(compared))))
+    foreign = {method.space for method in others} - {m.space for m in block.methods if m.name == REFERENCE}
     if foreign:
         parts.append(
-            f"Random search did not search {', '.join(map(escape, sorted(foreign)))}: there, the difference is the "
-            "effect of space and search together."
+            Text(
+                f"Random search did not search {', '.join(sorted(foreign))}: there, the difference is the effect of "
+                "space and search together."
+            )
         )
     return parts
 
 
-def _compare(block: Block, dataset: str, place: Column) -> stats.Comparison | None:
+def _compare(block: Block, dataset: str, method: MethodInSpace) -> stats.Comparison | None:
     """The comparison with random search in the same space if it was run there; None without a common seed."""
-    references = [p for p in block.columns if p.method == REFERENCE]
-    reference = next((p for p in references if p.space == place.space), references[0])
-    first, second = (_by_seed(block.cell(dataset, p)) for p in (place, reference))
+    references = [other for other in block.methods if other.name == REFERENCE]
+    reference = next((other for other in references if other.space == method.space), references[0])
+    first, second = (_by_seed(block.runs_of(dataset, one)) for one in (method, reference))
     seeds = sorted(first.keys() & second.keys())
     return stats.compare([first[s] for s in seeds], [second[s] for s in seeds]) if seeds else None
 
@@ -154,19 +166,19 @@ def _by_seed(runs: Sequence[Run]) -> dict[int, float]:
     return {run.record.seed: value for run in runs for value in accuracies([run])}
 
 
-def _comparison_texts(found: stats.Comparison, corrected: float, allowed: float) -> list[str]:
+def _comparison_texts(comparison: stats.Comparison, corrected: float, allowed: float) -> list[str]:
     if corrected <= stats.LEVEL:
-        verdict = "better" if found.effect > 0 else "worse"
-    elif allowed > stats.LEVEL and found.wins + found.losses:
+        verdict = "better" if comparison.effect > 0 else "worse"
+    elif allowed > stats.LEVEL and comparison.wins + comparison.losses:
         verdict = TOO_SMALL
     else:
         verdict = "no difference shown"
     return [
-        f"{found.wins} / {found.ties} / {found.losses}",
-        signed(found.difference),
-        _interval_text(found.interval, "+.2f"),
-        signed(found.effect),
-        f"{_p_text(found.p)} [{_p_text(found.smallest)}]",
+        f"{comparison.wins} / {comparison.ties} / {comparison.losses}",
+        signed(comparison.difference),
+        _interval_text(comparison.interval, "+.2f"),
+        signed(comparison.effect),
+        f"{_p_text(comparison.p)} [{_p_text(comparison.smallest)}]",
         f"{_p_text(corrected)} [{_p_text(allowed)}]",
         verdict,
     ]
@@ -186,46 +198,44 @@ def _pairs_sentence(comparisons: int) -> str:
     )
 
 
-def _ranks(block: Block) -> list[str]:
-    found = ranking(block)
-    if isinstance(found, str):
-        return [found]
-    ranks, k = found.ranks, len(found.names)
-    places = sorted(range(k), key=lambda place: ranks.average[place])
-    rows = [[escape(found.names[place]), f"{ranks.average[place]:.2f}"] for place in places]
-    parts = [
-        f"Ranks by mean test accuracy, 1 is best, over {ranks.n} data sets.",
-        table(["method", "average rank"], rows),
+def _ranks(block: Block) -> list[Part]:
+    ranked = ranking(block)
+    if isinstance(ranked, str):
+        return [Text(ranked)]
+    ranks, k = ranked.ranks, len(ranked.names)
+    order = sorted(range(k), key=lambda method: ranks.average[method])
+    rows = [_cells([ranked.names[method], f"{ranks.average[method]:.2f}"]) for method in order]
+    parts: list[Part] = [
+        Text(f"Ranks by mean test accuracy, 1 is best, over {ranks.n} data sets."),
+        _table(f"Average ranks, {block.title}", ["method", "average rank"], rows),
     ]
-    if found.left_out:
-        parts.append(
-            f"Without a result on every data set, and so not ranked: {', '.join(map(escape, found.left_out))}."
-        )
+    if ranked.left_out:
+        parts.append(Text(f"Without a result on every data set, and so not ranked: {', '.join(ranked.left_out)}."))
     if not ranks.enough:
-        parts.append(
+        sentence = (
             f"Friedman and Nemenyi: {TOO_SMALL}. With {k} methods, fewer than {stats.datasets_needed(k)} data sets "
             "cannot show a difference of ranks, whatever the results."
         )
-        return parts
-    groups = "; ".join(", ".join(escape(found.names[place]) for place in group) for group in ranks.groups())
-    parts.append(
+        return [*parts, Text(sentence)]
+    groups = "; ".join(", ".join(ranked.names[method] for method in group) for group in ranks.groups())
+    sentence = (
         f"Friedman's test: p = {_p_text(ranks.p)}. Nemenyi's critical difference at level {stats.LEVEL:g}: "
         f"{ranks.critical:.2f} ranks. Not told apart: {groups or 'none'}. Drawn in critical_difference.png."
     )
-    return parts
+    return [*parts, Text(sentence)]
 
 
 def ranking(block: Block) -> Ranking | str:
     """The ranks of a table's methods over its data sets, or the sentence that says why there are none."""
     means = {
-        place: [mean(values) for d in block.datasets if (values := accuracies(block.cell(d, place)))]
-        for place in block.columns
+        method: [mean(values) for d in block.datasets if (values := accuracies(block.runs_of(d, method)))]
+        for method in block.methods
     }
-    columns = tuple(place for place in block.columns if len(means[place]) == len(block.datasets))
+    methods = tuple(method for method in block.methods if len(means[method]) == len(block.datasets))
     if len(block.datasets) < 2:
         return "No ranks: they need at least two data sets."
-    if len(columns) < 3:
+    if len(methods) < 3:
         return "No ranks: they need at least three methods with a result on every data set."
-    scores = [[means[place][row] for place in columns] for row in range(len(block.datasets))]
-    left_out = tuple(block.heading(place) for place in block.columns if place not in columns)
-    return Ranking(columns, tuple(map(block.heading, columns)), left_out, stats.ranks(scores))
+    scores = [[means[method][row] for method in methods] for row in range(len(block.datasets))]
+    left_out = tuple(block.heading(method) for method in block.methods if method not in methods)
+    return Ranking(methods, tuple(map(block.heading, methods)), left_out, stats.ranks(scores))

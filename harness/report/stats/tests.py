@@ -75,15 +75,15 @@ class Ranks:
 
         Where Friedman's test finds no difference, nothing is compared pair by pair: all are one group.
         """
-        order = sorted(range(len(self.average)), key=lambda place: (self.average[place], place))
+        order = sorted(range(len(self.average)), key=lambda method: (self.average[method], method))
         if self.p > LEVEL:
             return [tuple(order)]
-        found: list[tuple[int, ...]] = []
+        largest: list[tuple[int, ...]] = []
         for start, first in enumerate(order):
             group = tuple(m for m in order[start:] if self.average[m] - self.average[first] <= self.critical)
-            if len(group) > 1 and not (found and set(group) <= set(found[-1])):
-                found.append(group)
-        return found
+            if len(group) > 1 and not (largest and set(group) <= set(largest[-1])):
+                largest.append(group)
+        return largest
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def _bootstrap(sample: np.ndarray, method: str) -> tuple[float, float] | None:
         for degenerate in (stats.DegenerateDataWarning, RuntimeWarning):
             warnings.simplefilter("error", degenerate)
         try:
-            found = stats.bootstrap(
+            interval = stats.bootstrap(
                 (sample,),
                 np.mean,
                 n_resamples=_RESAMPLES,
@@ -136,7 +136,7 @@ def _bootstrap(sample: np.ndarray, method: str) -> tuple[float, float] | None:
             ).confidence_interval
         except (stats.DegenerateDataWarning, RuntimeWarning):
             return None
-    return (float(found.low), float(found.high)) if math.isfinite(found.low + found.high) else None
+    return (float(interval.low), float(interval.high)) if math.isfinite(interval.low + interval.high) else None
 
 
 def smallest_p(pairs: int) -> float:
@@ -202,9 +202,9 @@ def holm(values: Sequence[float]) -> list[float]:
     """Holm's step-down correction: p values such that comparing each with a level bounds the family's error by it."""
     corrected = [0.0] * len(values)
     highest = 0.0
-    for step, place in enumerate(sorted(range(len(values)), key=lambda place: values[place])):
-        highest = max(highest, min(1.0, (len(values) - step) * values[place]))
-        corrected[place] = highest
+    for smaller, index in enumerate(sorted(range(len(values)), key=lambda index: values[index])):
+        highest = max(highest, min(1.0, (len(values) - smaller) * values[index]))
+        corrected[index] = highest
     return corrected
 
 

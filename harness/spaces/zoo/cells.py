@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from harness.core.space import Size
 from harness.spaces.darts import CellSpace
-from harness.spaces.zoo.entry import Published
+from harness.spaces.zoo.entry import ZooNetwork
 from harness.spaces.zoo.notation import cell, coded, stack
 
 _SLIM = "tensorflow/models: research/slim/nets/nasnet/nasnet.py, nasnet_utils.py"
@@ -46,7 +46,7 @@ _V2 = _SPACE.from_edges(
     ],
 )
 
-DARTS_V1 = Published(
+DARTS_V1 = ZooNetwork(
     name="darts_v1",
     title="DARTS, first order",
     row="",
@@ -73,7 +73,7 @@ DARTS_V2 = replace(
 
 _NASNET_NORMAL = "sep5 1, sep3 0; sep5 0, sep3 0; avg3 1, id 0; avg3 0, avg3 0; sep3 1, id 1"
 _NASNET_REDUCTION = "sep5 1, sep7 0; max3 1, sep7 0; avg3 1, sep5 0; id 3, avg3 2; sep3 2, max3 1"
-_NASNET_A = Published(
+_NASNET_A = ZooNetwork(
     name="nasnet_a",
     title="NASNet-A",
     row="NASNet-A",
@@ -91,7 +91,7 @@ _NAO_OPEN = (
     "Neither of the authors' two programs has the printed count: {} weights in TensorFlow, {} in PyTorch, which is "
     "followed here. The error is the PyTorch repository's, with cutout."
 )
-_NAONET_A = Published(
+_NAONET_A = ZooNetwork(
     name="naonet_a_36",
     title="NAONet-A, 36 filters",
     row="",
@@ -110,7 +110,7 @@ _NAONET_A = Published(
 )
 
 CELLS = (
-    Published(
+    ZooNetwork(
         name="enas_micro",
         title="ENAS micro",
         row="ENAS + micro search space",
@@ -127,7 +127,7 @@ CELLS = (
         error=3.54,
         open="The released script builds 17 cells, which have 3.9M; 20 cells, as here, have the published count.",
     ),
-    Published(
+    ZooNetwork(
         name="pnasnet5_cifar",
         title="PNASNet-5",
         row="Progressive NAS",
@@ -144,7 +144,7 @@ CELLS = (
     replace(_NASNET_A, name="nasnet_a_cutout", title="NASNet-A, cutout", row="NASNet-A + CutOut", error=2.65),
     DARTS_V1,
     DARTS_V2,
-    Published(
+    ZooNetwork(
         name="amoebanet_a",
         title="AmoebaNet-A",
         row="",
@@ -164,7 +164,7 @@ CELLS = (
             "own code is for ImageNet; the network around the cell is NASNet-A's."
         ),
     ),
-    Published(
+    ZooNetwork(
         name="nasnet_a_darts_transcription",
         title="NASNet-A as transcribed by DARTS",
         row="",
@@ -186,7 +186,7 @@ CELLS = (
         error=1.93,
         open=_NAO_OPEN.format("145,247,882", "144,576,394"),
     ),
-    Published(
+    ZooNetwork(
         name="nao_ws",
         title="NAO-WS",
         row="",
@@ -202,7 +202,7 @@ CELLS = (
         millions=2.5,
         error=3.50,
     ),
-    Published(
+    ZooNetwork(
         name="naonet_b_36_pytorch",
         title="NAONet-B, 36 filters",
         row="",

@@ -20,7 +20,7 @@ from harness.core.primitives import (
     relu_conv_norm,
 )
 from harness.core.space import Size
-from harness.spaces.zoo.entry import Published, multiple
+from harness.spaces.zoo.entry import ZooNetwork, multiple
 
 _METAQNN = "C512-5 C256-3 C256-5 C256-3 P5-3 C512-3 C512-5 P2-2"
 """Convolutions with filters and size; poolings with size and stride."""
@@ -119,7 +119,7 @@ def _enas_macro(size: Size) -> LayerGraph:
 
 
 _FIRST = "filters of the first layer"
-_ENAS = Published(
+_ENAS = ZooNetwork(
     name="enas_macro",
     title="ENAS macro",
     row="ENAS + macro search space",
@@ -145,7 +145,7 @@ _ENAS = Published(
 )
 
 CHAINS = (
-    Published(
+    ZooNetwork(
         name="metaqnn_top1",
         title="MetaQNN",
         row="Macro NAS + Q-Learning",
@@ -164,7 +164,7 @@ CHAINS = (
             "from poolings to floor((s - k + 1) / stride); usual poolings without padding would give 11,309,834."
         ),
     ),
-    Published(
+    ZooNetwork(
         name="eas_plain_cnn",
         title="EAS, plain network",
         row="Net Transformation",
@@ -179,7 +179,7 @@ CHAINS = (
         millions=19.7,
         error=5.70,
     ),
-    Published(
+    ZooNetwork(
         name="nas_v1_figure7",
         title="NAS v1",
         row="",

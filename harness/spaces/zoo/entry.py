@@ -16,7 +16,7 @@ _MULTIPLE = 8
 
 
 @dataclass(frozen=True)
-class Published:
+class ZooNetwork:
     """A published network, the numbers its paper prints, and how to build it at any size.
 
     Args:
@@ -86,7 +86,7 @@ class NeverPublished:
     """A row of the published table whose network cannot be built from what was published.
 
     Args:
-        name, title, row, paper, millions, error: as of :class:`Published`.
+        name, title, row, paper, millions, error: as of :class:`ZooNetwork`.
         why: what is known and what is missing.
     """
 

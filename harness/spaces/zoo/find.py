@@ -8,10 +8,10 @@ from harness.core.architecture import Architecture
 from harness.core.errors import InputError
 from harness.core.names import one_of
 from harness.core.space import Size
-from harness.spaces.zoo import MISSING, PUBLISHED, Published
+from harness.spaces.zoo import MISSING, PUBLISHED, ZooNetwork
 
 
-def find(name: str) -> Published:
+def find(name: str) -> ZooNetwork:
     """The published network with this name.
 
     Raises:

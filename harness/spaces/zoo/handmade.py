@@ -8,7 +8,7 @@ from dataclasses import replace
 from harness.core.graph import LayerGraph, Layers
 from harness.core.primitives import BiasedConv, Conv, Dropout, Norm, Pool, Primitive, Relu, ShakeShortcut, Unpool
 from harness.core.space import Size
-from harness.spaces.zoo.entry import Published
+from harness.spaces.zoo.entry import ZooNetwork
 
 _SCALES = 6
 
@@ -94,7 +94,7 @@ def _fabric(size: Size) -> LayerGraph:
     return layers.graph(column[-1])
 
 
-_SHAKE = Published(
+_SHAKE = ZooNetwork(
     name="shake_shake_26_2x96d",
     title="Shake-Shake 26 2x96d",
     row="DenseNet + Shake-Shake",
@@ -111,7 +111,7 @@ _SHAKE = Published(
 )
 
 HANDMADE = (
-    Published(
+    ZooNetwork(
         name="densenet_bc_190_40",
         title="DenseNet-BC",
         row="DenseNet-BC",
@@ -136,7 +136,7 @@ HANDMADE = (
         sources=(*_SHAKE.sources, "uoguelph-mlrg/Cutout: shake-shake/, util/cutout.py"),
         error=2.56,
     ),
-    Published(
+    ZooNetwork(
         name="convolutional_neural_fabric_dense",
         title="Convolutional neural fabric",
         row="ConvFabrics",
@@ -159,7 +159,7 @@ HANDMADE = (
             "for MNIST; 8 layers and 128 channels follow from the printed count and from two re-implementations."
         ),
     ),
-    Published(
+    ZooNetwork(
         name="fractalnet_3col_5block",
         title="FractalNet",
         row="FractalNet",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.core.graph import LayerGraph
 from harness.core.space import Size
 from harness.spaces.hierarchical import Motif, network
-from harness.spaces.zoo.entry import Published
+from harness.spaces.zoo.entry import ZooNetwork
 
 _MOTIFS = {
     1: "12 max, 13 conv, 14 sep, 23 depth, 24 conv, 34 max",
@@ -42,7 +42,7 @@ def _hierarchical(size: Size) -> LayerGraph:
     return network(CELL, MOTIFS, size.channels, size.layers, size.stem_stride)
 
 
-HIERARCHICAL = Published(
+HIERARCHICAL = ZooNetwork(
     name="hierarchical_nas",
     title="Hierarchical NAS",
     row="Hierarchical NAS",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.core.architecture import Architecture
 from harness.core.space import Choice, Genotype, Size, Space
 from harness.spaces.zoo import PUBLISHED
-from harness.spaces.zoo.entry import Published
+from harness.spaces.zoo.entry import ZooNetwork
 
 
 class PublishedSpace(Space):
@@ -14,7 +14,7 @@ class PublishedSpace(Space):
     name = "published"
     choices = (Choice("network", tuple(PUBLISHED), kind="network"),)
 
-    def entry(self, genotype: Genotype) -> Published:
+    def entry(self, genotype: Genotype) -> ZooNetwork:
         """The network that a genotype names."""
         return PUBLISHED[str(self.option(genotype, 0))]
 

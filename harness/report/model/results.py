@@ -1,16 +1,16 @@
-"""A cell of the tables as numbers: one method on one data set, for every form that the report has."""
+"""The results of one method on one data set as numbers, for every form that the report has."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
 
 from harness.core.record import Run
-from harness.report.forms.text import deviation, mean
-from harness.report.model.groups import BASELINE, Block, Column, accuracies
-from harness.report.model.published import RowB, nasbench201, table_a, table_b
+from harness.report.model.groups import BASELINE, Block, MethodInSpace, accuracies, accuracy
+from harness.report.model.literature import PublishedValue, RowB, nasbench201, table_a, table_b
+from harness.report.model.numbers import MIN_SPREAD, deviation, mean, numbers
 
 COSTS: Mapping[str, Callable[[Run], float | None]] = MappingProxyType(
     {
@@ -29,39 +29,28 @@ TEST = "test accuracy"
 
 
 @dataclass(frozen=True)
-class Published:
-    """A published accuracy.
-
-    Args:
-        value, deviation: in %; the deviation is None where none was published.
-        remark: empty, or what to know about it: the system that was measured, where it is another one than here.
-        source: where it was published.
-    """
-
-    value: float
-    deviation: float | None
-    remark: str
-    source: str
-
-    def __str__(self) -> str:
-        spread = "" if self.deviation is None else f" ± {self.deviation:.2f}"
-        remark = f" ({self.remark})" if self.remark else ""
-        return f"{self.value:.2f}{spread}{remark}"
-
-
-@dataclass(frozen=True)
-class Cell:
+class MethodResult:
     """What is known of one method on one data set; every number is None where there is nothing to compute it from.
 
     Args:
-        block, dataset, place: which cell.
+        block, dataset, method: which method, and where.
         runs: its runs by seed; none, if it was not run.
     """
 
     block: Block
     dataset: str
-    place: Column
+    method: MethodInSpace
     runs: tuple[Run, ...]
+
+    @property
+    def title(self) -> str:
+        """The method's title."""
+        return self.block.heading(self.method)
+
+    @property
+    def label(self) -> str:
+        """Method and data set in words."""
+        return f"{self.title} on {self.dataset}"
 
     @cached_property
     def accuracies(self) -> list[float]:
@@ -81,11 +70,11 @@ class Cell:
     @property
     def deviation(self) -> float | None:
         """Sample standard deviation in points, from three runs on."""
-        return deviation(self.accuracies) if len(self.accuracies) >= 3 else None
+        return deviation(self.accuracies) if len(self.accuracies) >= MIN_SPREAD else None
 
     @property
     def measure(self) -> str:
-        """What the accuracy is: of a table without test accuracies it is another one."""
+        """What the accuracy is: a table without test accuracies has another one."""
         scores = {str(run.record.recipes.get("final", {}).get("score", TEST)) for run in self.runs}
         return ", ".join(sorted(scores))
 
@@ -95,63 +84,76 @@ class Cell:
             return len(self.runs) - len(self.accuracies) - self.count("unsupported")
         return sum(run.record.status == status for run in self.runs)
 
+    def reasons(self) -> dict[tuple[str, str], list[int]]:
+        """The seeds without a result, by status and reason."""
+        seeds: dict[tuple[str, str], list[int]] = {}
+        for run in self.runs:
+            record = run.record
+            if accuracy(record) is None:
+                lost = record.status == "ok"
+                reason = "the record says 'ok' but holds no test accuracy" if lost else record.reason
+                status = "failed" if lost else record.status
+                seeds.setdefault((status, reason or "no reason given"), []).append(record.seed)
+        return seeds
+
+    @staticmethod
+    def seeds_text(seeds: Iterable[int]) -> str:
+        """``seed 1``, ``seeds 1-3``."""
+        text = numbers(seeds)
+        return f"seed {text}" if text.isdigit() else f"seeds {text}"
+
     def cost(self, name: str) -> float | None:
         """The mean of one of :data:`COSTS` over :attr:`ended`."""
         values = [value for run in self.ended if (value := COSTS[name](run)) is not None]
         return mean(values) if values else None
 
     @cached_property
+    def random(self) -> list[float]:
+        """Accuracies of the random sampling that the method is compared with, on this data set."""
+        other = baseline(self.block, self.method)
+        return accuracies(self.block.runs_of(self.dataset, other)) if other else []
+
+    @cached_property
     def improvement(self) -> float | None:
         """RI, the relative improvement over random sampling, in %; of random sampling itself there is none."""
-        place = baseline(self.block, self.place)
-        if place is None or self.place.method == BASELINE:
+        if self.method.name == BASELINE or not self.accuracies or not any(self.random):
             return None
-        random = accuracies(self.block.cell(self.dataset, place))
-        return relative_improvement(mean(self.accuracies), mean(random)) if self.accuracies and any(random) else None
+        return relative_improvement(mean(self.accuracies), mean(self.random))
 
     @property
-    def published(self) -> Published | None:
+    def published(self) -> PublishedValue | None:
         """The published accuracy to stand beside this one: on a table, or where methods searched native spaces."""
-        looked = nasbench201().value(self.block.profile, self.dataset, self.place.method)
-        if looked is not None:
-            remark = "" if looked.verified else "from memory"
-            return Published(looked.mean, looked.deviation, remark, nasbench201().source)
-        column = table_a().column(self.place.method)
-        value = table_a().values.get((self.dataset, self.place.method))
-        if self.block.common or column is None or value is None:
-            return None
-        return Published(value, None, column.name if column.other_system else "", table_a().source)
+        benchmark = nasbench201()
+        known = benchmark.value(self.block.profile, self.dataset, self.method.name)
+        if known is not None or self.block.common:
+            return known
+        return table_a().value(self.dataset, self.method.name)
 
     @property
     def published_cost(self) -> RowB | None:
         """The published row of Table B, likewise."""
-        return None if self.block.common else table_b().row(self.dataset, self.place.method)
+        return None if self.block.common else table_b().row(self.dataset, self.method.name)
 
 
-def cell(block: Block, dataset: str, place: Column) -> Cell:
-    """One cell of a table."""
-    return Cell(block, dataset, place, block.cell(dataset, place))
-
-
-def cells(block: Block) -> list[Cell]:
-    """All cells of a table, data set by data set, those that were not run included."""
-    return [cell(block, dataset, place) for dataset in block.datasets for place in block.columns]
+def result_of(block: Block, dataset: str, method: MethodInSpace) -> MethodResult:
+    """The results of one method on one data set."""
+    return MethodResult(block, dataset, method, block.runs_of(dataset, method))
 
 
 def measures(block: Block, *datasets: str) -> list[str]:
     """One sentence per data set whose accuracies are no test accuracies."""
-    found = {dataset: {c.measure for c in cells(block) if c.runs and c.dataset == dataset} for dataset in datasets}
-    return [
-        f"On {dataset}, accuracy is {', '.join(sorted(words))}: its table has no other."
-        for dataset, words in found.items()
-        if words - {TEST}
-    ]
+    sentences = []
+    for dataset in datasets:
+        words = {result.measure for method in block.methods if (result := result_of(block, dataset, method)).runs}
+        if words - {TEST}:
+            sentences.append(f"On {dataset}, accuracy is {', '.join(sorted(words))}: its table has no other.")
+    return sentences
 
 
-def baseline(block: Block, place: Column) -> Column | None:
+def baseline(block: Block, method: MethodInSpace) -> MethodInSpace | None:
     """The random sampling that a method is compared with: from its own space if that was run, else the first."""
-    found = [column for column in block.columns if column.method == BASELINE]
-    return next((column for column in found if column.space == place.space), found[0] if found else None)
+    drawn = [other for other in block.methods if other.name == BASELINE]
+    return next((other for other in drawn if other.space == method.space), drawn[0] if drawn else None)
 
 
 def relative_improvement(accuracy: float, random: float) -> float:

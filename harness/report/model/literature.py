@@ -1,4 +1,8 @@
-"""The published tables that stand beside the measured ones. Data with sources; nothing is asserted against them."""
+"""Published numbers that stand beside the measured ones. Data with sources; nothing is asserted against them.
+
+Table A: test accuracies of five methods on six data sets, from the documentation of NNI. Table B: cost and error of
+searches on CIFAR-10, from the paper on ENAS. The third table is NAS-Bench-201's own comparison of methods.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,28 @@ DIRECTORY = folder("results/published")
 
 
 @dataclass(frozen=True)
-class Column:
+class PublishedValue:
+    """A published accuracy.
+
+    Args:
+        value, deviation: in %; the deviation is None where none was published.
+        remark: empty, or what to know about it: the system that was measured, where it is another one than here.
+        source: where it was published.
+    """
+
+    value: float
+    deviation: float | None
+    remark: str
+    source: str
+
+    def __str__(self) -> str:
+        spread = "" if self.deviation is None else f" ± {self.deviation:.2f}"
+        remark = f" ({self.remark})" if self.remark else ""
+        return f"{self.value:.2f}{spread}{remark}"
+
+
+@dataclass(frozen=True)
+class MethodA:
     """A method of Table A.
 
     Args:
@@ -44,13 +69,20 @@ class TableA:
     what: str
     source: str
     remarks: tuple[str, ...]
-    columns: tuple[Column, ...]
+    columns: tuple[MethodA, ...]
     datasets: dict[str, str]
     values: dict[tuple[str, str], float]
 
-    def column(self, method: str) -> Column | None:
+    def column(self, method: str) -> MethodA | None:
         """The column of a method, if it has one."""
         return next((column for column in self.columns if column.method == method), None)
+
+    def value(self, dataset: str, method: str) -> PublishedValue | None:
+        """The value of a method on a data set, both by their names here, if there is one."""
+        column, value = self.column(method), self.values.get((dataset, method))
+        if column is None or value is None:
+            return None
+        return PublishedValue(value, None, column.name if column.other_system else "", self.source)
 
 
 @dataclass(frozen=True)
@@ -66,12 +98,6 @@ class RowB:
     days: str | None
     params_millions: float | None
     error: float | None
-
-    def texts(self) -> tuple[str, str, str, str]:
-        """GPUs, days, parameters in millions, error in %; a dash where nothing was published."""
-        parameters = "–" if self.params_millions is None else f"{self.params_millions:.1f}"
-        error = "–" if self.error is None else f"{self.error:.2f}"
-        return self.gpus or "–", self.days or "–", parameters, error
 
 
 @dataclass(frozen=True)
@@ -97,7 +123,7 @@ def table_a() -> TableA:
         InputError: the file is not there, which means that this is not a checkout.
     """
     raw = _read("table_a.json")
-    columns = tuple(Column(**column) for column in raw["columns"])
+    columns = tuple(MethodA(**column) for column in raw["columns"])
     return TableA(
         title=raw["title"],
         what=raw["what"],
@@ -126,7 +152,7 @@ def table_b() -> TableB:
 
 
 @dataclass(frozen=True)
-class Looked:
+class PublishedMean:
     """A published accuracy on a table: mean and standard deviation in %, and whether it could be read in a source."""
 
     mean: float
@@ -139,7 +165,7 @@ class Looked:
 
 
 @dataclass(frozen=True)
-class TabularTable:
+class BenchmarkTable:
     """Published comparison on a tabular benchmark.
 
     Args:
@@ -155,27 +181,32 @@ class TabularTable:
     remarks: tuple[str, ...]
     profile: str
     datasets: tuple[str, ...]
-    rows: tuple[tuple[str, str | None, tuple[Looked, ...]], ...]
+    rows: tuple[tuple[str, str | None, tuple[PublishedMean, ...]], ...]
 
-    def value(self, profile: str, dataset: str, method: str) -> Looked | None:
+    def value(self, profile: str, dataset: str, method: str) -> PublishedValue | None:
         """The published value of a method of this project under a profile, if there is one."""
         if profile != self.profile or dataset not in self.datasets:
             return None
-        place = self.datasets.index(dataset)
-        return next((values[place] for _, own, values in self.rows if own == method), None)
+        column = self.datasets.index(dataset)
+        known = next((values[column] for _, own, values in self.rows if own == method), None)
+        if known is None:
+            return None
+        return PublishedValue(known.mean, known.deviation, "" if known.verified else "from memory", self.source)
 
 
 @cache
-def nasbench201() -> TabularTable:
+def nasbench201() -> BenchmarkTable:
     """NAS-Bench-201's comparison.
 
     Raises:
         InputError: the file is not there, which means that this is not a checkout.
     """
     raw = _read("nasbench201.json")
-    rows = tuple((row["name"], row["method"], tuple(Looked(*value) for value in row["values"])) for row in raw["rows"])
+    rows = tuple(
+        (row["name"], row["method"], tuple(PublishedMean(*value) for value in row["values"])) for row in raw["rows"]
+    )
     facts = {name: raw[name] for name in ("title", "what", "source", "profile")}
-    return TabularTable(remarks=tuple(raw["remarks"]), datasets=tuple(raw["datasets"]), rows=rows, **facts)
+    return BenchmarkTable(remarks=tuple(raw["remarks"]), datasets=tuple(raw["datasets"]), rows=rows, **facts)
 
 
 def _read(name: str) -> dict[str, Any]:

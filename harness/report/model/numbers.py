@@ -1,33 +1,14 @@
-"""Markdown tables and numbers as text."""
+"""Means, deviations, and numbers as text: the same text in every form of the report."""
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Sequence
 
 NOT_RECORDED = "not recorded"
-
-
-def escape(text: str) -> str:
-    """``text`` on one line, with the characters that markdown or a table cell would swallow made harmless."""
-    return re.sub(r"([\\`*|<~])", r"\\\1", " ".join(text.split()))
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
-    """A markdown table; the first ``left`` columns are aligned left, the others right. Cells are taken as they are."""
-    rule = [":---" if place < left else "---:" for place in range(len(header))]
-    return "\n".join("| " + " | ".join(row) + " |" for row in (header, rule, *rows))
-
-
-def to_html(markdown: str) -> str:
-    """The report's own markdown as HTML: headings one level down, every table in a box that may scroll."""
-    from markdown_it import MarkdownIt
-
-    made = MarkdownIt("commonmark", {"html": True}).enable("table").render(markdown)
-    for level in (4, 3, 2):
-        made = made.replace(f"<h{level}>", f"<h{level + 1}>").replace(f"</h{level}>", f"</h{level + 1}>")
-    return made.replace("<table>", '<div class="scroll"><table>').replace("</table>", "</table></div>")
+DASH = "–"
+MIN_SPREAD = 3
+"""Fewest values whose standard deviation is printed."""
 
 
 def mean(values: Sequence[float]) -> float:
@@ -43,7 +24,7 @@ def deviation(values: Sequence[float]) -> float:
 
 def mean_text(values: Sequence[float]) -> str:
     """``mean ± standard deviation (n)`` with two decimals; no ± below three values, n always."""
-    spread = f" ± {deviation(values):.2f}" if len(values) >= 3 else ""
+    spread = f" ± {deviation(values):.2f}" if len(values) >= MIN_SPREAD else ""
     return f"{mean(values):.2f}{spread} ({len(values)})"
 
 

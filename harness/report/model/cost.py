@@ -1,0 +1,175 @@
+"""The cost table, in the shape of the published Table B: what each search and its network cost, and the provenance."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from harness.core.record import Run
+from harness.report.model.groups import Block, MethodInSpace, blocks
+from harness.report.model.literature import RowB, table_b
+from harness.report.model.numbers import DASH, NOT_RECORDED, numbers
+from harness.report.model.performance import keys, name_cell
+from harness.report.model.results import MethodResult, measures, result_of
+from harness.report.model.table import NOT_RUN, Column, Fact, Facts, Heading, Notes, Part, Table, TableCell, Text
+from harness.report.model.values import Absent, Evaluations, Number, Spread, Value, Words
+
+READING = (
+    "Means over the seeds with a result (over all seeds, where none has one). A number of evaluations is followed by "
+    "the number of different architectures among them. Parameters and MACs (multiply-accumulates of one forward pass) "
+    "are those of the final network, without an auxiliary head. Test error in %: mean ± sample standard deviation (n); "
+    "no ± below n = 3."
+)
+_MILLION = 1e6
+_COSTS: tuple[tuple[Column, Callable[[MethodResult], Value]], ...] = (
+    (Column("device", "device", left=True, wide=True, timed=True), lambda result: Words(_device(result.ended))),
+    (
+        Column("search_seconds", "search s", optional=True, timed=True),
+        lambda result: Number(result.cost("search_seconds"), ",.1f"),
+    ),
+    (
+        Column("final_seconds", "final training s", optional=True, timed=True),
+        lambda result: Number(result.cost("final_seconds"), ",.1f"),
+    ),
+    (
+        Column("evaluations", "evaluations (unique)", optional=True),
+        lambda result: Evaluations(result.cost("evaluations"), result.cost("unique")),
+    ),
+    (Column("steps", "steps of the search", optional=True), lambda result: Number(result.cost("steps"))),
+    (Column("parameters", "parameters", optional=True), lambda result: Number(result.cost("parameters"))),
+    (Column("macs", "MACs (M)", optional=True), lambda result: Number(result.cost("macs"), ",.2f", _MILLION)),
+)
+_BESIDE = (
+    Column("published_gpus", "GPUs", group="published", wide=True, optional=True),
+    Column("published_days", "days", group="published", optional=True),
+    Column("published_parameters_millions", "parameters (M)", group="published", optional=True),
+    Column("published_error", "error %", group="published", optional=True),
+)
+_ERROR = Column("error", "test error %")
+
+
+def cost_table(block: Block, dataset: str) -> Table:
+    """What search and network cost on one data set, the published row of Table B beside it; a row per method."""
+    notes = Notes()
+    rows = [tuple(_row(block, dataset, method, notes)) for method in block.methods]
+    beside = any(result_of(block, dataset, method).published_cost for method in block.methods)
+    source = [f"Published, not measured here: {table_b().source}."] if beside else []
+    return Table(
+        name=f"cost {dataset} {block.title}",
+        title=f"Cost on {dataset}: {block.title}",
+        columns=(Column("method", "method", left=True), *(column for column, _ in _COSTS), _ERROR, *_BESIDE),
+        rows=tuple(rows),
+        reading=READING,
+        remarks=(*measures(block, dataset), *source),
+        notes=notes.all(),
+        keys={**keys(block), "dataset": dataset},
+    )
+
+
+def _row(block: Block, dataset: str, method: MethodInSpace, notes: Notes) -> list[TableCell]:
+    result = result_of(block, dataset, method)
+    row = [name_cell(block, method)]
+    row += [TableCell(value(result) if result.runs else Absent(NOT_RUN), result=result) for _, value in _COSTS]
+    error = Spread(None if result.mean is None else 100 - result.mean, result.deviation, len(result.accuracies))
+    row.append(TableCell(error, notes.lost(result), result=result))
+    return row + [TableCell(value) for value in _published_values(result.published_cost)]
+
+
+def _published_values(row: RowB | None) -> list[Value]:
+    """GPUs, days, parameters, error."""
+    if row is None:
+        return [Absent()] * len(_BESIDE)
+    words: list[Value] = [Words(text) if text else Absent() for text in (row.gpus, row.days)]
+    return [*words, Number(row.params_millions, ".1f", missing=DASH), Number(row.error, ".2f", missing=DASH)]
+
+
+def _device(runs: Sequence[Run]) -> str:
+    return ", ".join(sorted({str(run.record.provenance.get("device", NOT_RECORDED)) for run in runs}))
+
+
+def cost(runs: Sequence[Run], *, times: bool = True) -> list[Part]:
+    """Cost of every method on every data set, the published rows, and where the numbers come from.
+
+    Args:
+        runs: any runs; one table per profile, budget, kind of space and data set.
+        times: False leaves out what depends on the machine and the moment (device, seconds, provenance), so that two
+            runs of a counted profile can be compared byte for byte.
+    """
+    parts: list[Part] = [Heading(1, "Cost"), Text(READING)]
+    for block in blocks(runs):
+        for dataset in block.datasets:
+            table = cost_table(block, dataset).filled()
+            parts += [Heading(2, table.title), table.only(times or not column.timed for column in table.columns)]
+    parts += published_costs(runs)
+    return [*parts, Heading(2, "Provenance"), provenance(runs)] if times else parts
+
+
+def published_costs(runs: Sequence[Run]) -> list[Part]:
+    """Table B as published, with the methods that were measured here pointed out."""
+    titles = {run.record.method: run.record.title for run in sorted(runs, key=lambda run: run.record.title)}
+    heads = [("method", "method"), *((column.key, column.head) for column in _BESIDE), ("here", "measured here as")]
+    rows = [
+        tuple(
+            map(TableCell, [Words(row.name), *_published_values(row), Words(titles.get(row.method or "", DASH))]),
+        )
+        for row in table_b().rows
+    ]
+    about = f"Source: {table_b().source}. {table_b().what}. Published numbers, not measured here; other budgets."
+    columns = tuple(Column(key, head, left=key == "method") for key, head in heads)
+    table = Table("Table B", f"Published: {table_b().title}", columns, tuple(rows), remarks=(about,))
+    return [Heading(2, table.title), table]
+
+
+def provenance(runs: Sequence[Run]) -> Facts:
+    """Where the numbers come from; where runs differ, every value with its number of runs."""
+    return Facts(
+        (
+            _fact("commit", runs, _commit),
+            *(_fact(name, runs, _version(name)) for name in sorted({name for run in runs for name in _versions(run)})),
+            *(_fact(name, runs, _provenance(name)) for name in ("device", "cores", "threads")),
+            _fact("command", runs, _command, code=True),
+            Fact("seeds of the searches", ((numbers(run.record.seed for run in runs), ""),)),
+            Fact("seeds of the final trainings", ((_training_seeds(runs), ""),)),
+            *(Fact(f"data {dataset}", ((checksum, ""),)) for dataset, checksum in _data(runs)),
+        )
+    )
+
+
+def _fact(name: str, runs: Sequence[Run], value: Callable[[Run], str], code: bool = False) -> Fact:
+    counts = sorted(Counter(map(value, runs)).items())
+    several = len(counts) > 1
+    return Fact(name, tuple((text, f" (runs: {count})" if several else "") for text, count in counts), code)
+
+
+def _provenance(name: str) -> Callable[[Run], str]:
+    return lambda run: str(run.record.provenance.get(name, "")) or NOT_RECORDED
+
+
+def _commit(run: Run) -> str:
+    dirty = " (dirty: with uncommitted changes)" if run.record.provenance.get("dirty") else ""
+    return _provenance("commit")(run) + dirty
+
+
+def _versions(run: Run) -> dict[str, Any]:
+    versions = run.record.provenance.get("versions")
+    return versions if isinstance(versions, dict) else {}
+
+
+def _version(name: str) -> Callable[[Run], str]:
+    return lambda run: str(_versions(run).get(name, NOT_RECORDED))
+
+
+def _command(run: Run) -> str:
+    command = run.record.provenance.get("command", NOT_RECORDED)
+    return " ".join(map(str, command)) if isinstance(command, list) else str(command)
+
+
+def _training_seeds(runs: Sequence[Run]) -> str:
+    seeds = [run.record.final.get("training_seed") for run in runs]
+    return numbers(int(seed) for seed in seeds if seed is not None) or NOT_RECORDED
+
+
+def _data(runs: Sequence[Run]) -> list[tuple[str, str]]:
+    """Data set and checksum, every pair once."""
+    return sorted({(run.record.dataset, str(run.record.provenance.get("data", NOT_RECORDED))) for run in runs})

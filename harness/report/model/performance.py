@@ -1,0 +1,173 @@
+"""The performance table, in the shape of the published Table A: test accuracy of every method on every data set.
+
+A pure function of the records: the same records give the same table, in whatever order they come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.core.record import Run
+from harness.report.model.groups import BASELINE, Block, MethodInSpace, blocks
+from harness.report.model.literature import nasbench201, table_a
+from harness.report.model.numbers import DASH
+from harness.report.model.results import MethodResult, measures, result_of
+from harness.report.model.table import NOT_RUN, Column, Heading, Notes, Part, Table, TableCell, Text
+from harness.report.model.values import Improvement, Name, Number, Published, Spread, Words
+
+READING = (
+    "Test accuracy in %: mean ± sample standard deviation (n = number of seeds with a result); no ± below n = 3. "
+    "RI: relative improvement over random sampling in %. Every run that failed is counted in its cell and explained "
+    "below the table."
+)
+_RI = "RI = 100·(acc − acc_random)/acc_random in %, from the mean accuracies above"
+RI_KEY = "relative_improvement"
+
+
+def performance_table(block: Block) -> Table:
+    """Accuracy, relative improvement over random sampling and published value; a row per method, three columns per data
+    set.
+
+    Published values stand beside the measured ones where methods searched their native spaces, and on NAS-Bench-201;
+    they are never computed with.
+    """
+    notes = Notes()
+    columns = [Column("method", "method", left=True)]
+    rows: list[list[TableCell]] = [[name_cell(block, method)] for method in block.methods]
+    for dataset in block.datasets:
+        columns += [
+            Column("", "accuracy", group=dataset),
+            Column(RI_KEY, "RI", group=dataset, aside="RI {} %", optional=True),
+            Column("published", "published", group=dataset, aside="published {}", optional=True),
+        ]
+        for row, method in zip(rows, block.methods, strict=True):
+            result = result_of(block, dataset, method)
+            row += [
+                accuracy_cell(result, notes),
+                TableCell(_improvement(result)),
+                TableCell(Published(result.published)),
+            ]
+    return Table(
+        name=f"performance {block.title}",
+        title=f"Test accuracy: {block.title}",
+        columns=tuple(columns),
+        rows=tuple(map(tuple, rows)),
+        reading=READING,
+        remarks=(*measures(block, *block.datasets), *_about_published(block)),
+        notes=notes.all(),
+        keys=keys(block),
+    )
+
+
+def keys(block: Block) -> dict[str, str]:
+    """What the block's rows of a CSV file begin with."""
+    return {"profile": block.profile, "budget": block.budget, "common_space": block.common}
+
+
+def name_cell(block: Block, method: MethodInSpace) -> TableCell:
+    """The head of a method's row."""
+    return TableCell(Name(block.heading(method), method.space, method.name))
+
+
+def accuracy_cell(result: MethodResult, notes: Notes) -> TableCell:
+    """Mean accuracy, and the runs without one."""
+    return TableCell(Spread(result.mean, result.deviation, len(result.accuracies)), notes.lost(result), (), result)
+
+
+def _improvement(result: MethodResult) -> Improvement:
+    """RI, or why there is none."""
+    if result.method.name == BASELINE:
+        return Improvement(None, DASH)
+    if not result.runs:
+        return Improvement(None, NOT_RUN)
+    if not result.accuracies:
+        return Improvement(None, " and ".join(status for status in ("failed", "unsupported") if result.count(status)))
+    if not result.random:
+        return Improvement(None, "no baseline")
+    return Improvement(result.improvement, "undefined", len(result.accuracies), len(result.random))
+
+
+def _about_published(block: Block) -> list[str]:
+    """Where the published values of a table come from, and what they are no measure of."""
+    benchmark = nasbench201()
+    cells = [(dataset, method.name) for dataset in block.datasets for method in block.methods]
+    if any(benchmark.value(block.profile, *cell) for cell in cells):
+        return [f"Published, not measured here: {benchmark.source}: {benchmark.what}."]
+    if block.common:
+        return []
+    shown = dict.fromkeys(name for dataset, name in cells if table_a().value(dataset, name))
+    if not shown:
+        return ["No published value belongs to a cell of this table."]
+    others = [column for name in shown if (column := table_a().column(name)) and column.other_system]
+    about = (
+        f"Published, not measured here: {table_a().source}: {table_a().what}. Its budgets and its training are not "
+        f"those of profile {block.profile}: it is for orientation, not for comparison."
+    )
+    return [" ".join([about, *(f"{column.name}: {column.other_system}." for column in others)])]
+
+
+def performance(runs: Sequence[Run]) -> list[Part]:
+    """The performance tables of all blocks, data sets x methods, each with its table of relative improvements; behind
+    them the published tables."""
+    parts: list[Part] = [Heading(1, "Test accuracy"), Text(READING)]
+    for block in blocks(runs):
+        table = performance_table(block)
+        parts += [Heading(2, table.title), table.without(RI_KEY).filled().folded().transposed("data set")]
+        parts += _improvements(block, table)
+    return [*parts, *published_accuracies(runs)]
+
+
+def _improvements(block: Block, table: Table) -> list[Part]:
+    """RI as a table of its own."""
+    title = f"RI: relative improvement over random sampling, {block.title}"
+    base = [method for method in block.methods if method.name == BASELINE]
+    others = [method for method in block.methods if method.name != BASELINE]
+    if not base or not others:
+        why = f"{BASELINE} was not run" if others else f"nothing but {BASELINE} was run"
+        return [Heading(3, title), Text(f"No RI: {why}.")]
+    how = f"{_RI} (n of the method, n of random sampling)."
+    if {method.space for method in others} - {method.space for method in base}:
+        drawn = ", ".join(method.space for method in base)
+        how += f" Random sampling drew from {drawn}; in another space, RI is the effect of space and search together."
+    columns = [
+        Column("method", "", left=True),
+        *(Column(RI_KEY, f"RI, {dataset}") for dataset in block.datasets),
+    ]
+    indices = [index for index, column in enumerate(table.columns) if column.key == RI_KEY]
+    rows = [
+        (TableCell(Words(block.heading(method))), *(row[index] for index in indices))
+        for row, method in zip(table.rows, block.methods, strict=True)
+        if method in others
+    ]
+    return [Heading(3, title), Text(how), Table(f"RI {block.title}", title, tuple(columns), tuple(rows)).transposed("")]
+
+
+def published_accuracies(runs: Sequence[Run]) -> list[Part]:
+    """Table A as published, complete; behind it NAS-Bench-201's if a run was made on its data sets."""
+    known = table_a()
+    columns = [Column("dataset", "data set", left=True), *(Column(c.method, c.name) for c in known.columns)]
+    rows = [
+        (
+            TableCell(Words(name)),
+            *(TableCell(Number(known.values[dataset, column.method], ".2f")) for column in known.columns),
+        )
+        for dataset, name in known.datasets.items()
+    ]
+    about = f"Source: {known.source}. How: {known.what}. Published numbers, not measured here; other budgets."
+    tables = [_published("Table A", known.title, columns, rows, " ".join([about, *known.remarks]))]
+    benchmark = nasbench201()
+    if any(run.record.dataset in benchmark.datasets for run in runs):
+        columns = [Column("method", "method", left=True), *(Column(name, name) for name in benchmark.datasets)]
+        rows = [
+            (TableCell(Words(name)), *(TableCell(Words(str(v))) for v in values)) for name, _, values in benchmark.rows
+        ]
+        about = f"Source: {benchmark.source}. How: {benchmark.what}. Published numbers, not measured here."
+        remark = " ".join([about, *benchmark.remarks])
+        tables.append(_published("NAS-Bench-201", benchmark.title, columns, rows, remark))
+    return [part for table in tables for part in (Heading(2, table.title), table)]
+
+
+def _published(
+    name: str, title: str, columns: Sequence[Column], rows: Sequence[tuple[TableCell, ...]], remark: str
+) -> Table:
+    return Table(name, f"Published: {title}", tuple(columns), tuple(rows), remarks=(remark,))
