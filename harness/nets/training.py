@@ -24,6 +24,7 @@ from harness.core.recipe import Recipe
 from harness.core.schedule import cosine
 from harness.nets.augment import normalise
 from harness.nets.batches import Order
+from harness.nets.child import Child, ChildStep
 from harness.nets.pace import Pace
 from harness.nets.sgd import TrainingStep
 
@@ -31,6 +32,9 @@ CHECKPOINT_SECONDS = 30.0
 """How often an interruptible training is saved."""
 _BATCH = 256
 """Images per call in validation and prediction."""
+
+
+Network = keras.Model | Child
 
 
 class TrainingFailed(Exception):
@@ -57,7 +61,7 @@ class Training:
 
 
 def train(
-    model: keras.Model,
+    model: Network,
     data: SearchData,
     recipe: Recipe,
     *,
@@ -72,7 +76,8 @@ def train(
     every step until then), and lowered later only if the machine has become too slow for it.
 
     Args:
-        model: takes normalised images and returns logits, or a list of two logits with an auxiliary head.
+        model: takes normalised images and returns logits, or a list of two logits with an auxiliary head; or a proxy
+            network, which was made for the same data and recipe and is trained in one go, without a checkpoint.
         data: the training images are read where they lie; without validation images nothing is validated.
         recipe: all of it applies except ``size``.
         seed: of the order of the images and of the augmentation; the weights' seed was the builder's.
@@ -86,6 +91,8 @@ def train(
         TrainingFailed: the loss is not finite any more.
         InputError: there is nothing to train on, or the checkpoint belongs to another training.
     """
+    if checkpoint is not None and isinstance(model, Child):
+        raise ValueError("a proxy network has no checkpoint")
     clock = _Clock()
     images = len(data.x_train[: recipe.train_images or None])
     if images == 0 or recipe.steps < 1:
@@ -97,7 +104,12 @@ def train(
         done, curve = int(state["done"]), state["curve"].tolist()
         pace.restore(int(state["total"]), float(state["used"]), bool(state["fixed"]))
         clock.restore(float(state["seconds"]))
-    step = TrainingStep(model, data, recipe, seed, None if state is None else state["buffer"])
+    buffer = None if state is None else state["buffer"]
+    step: ChildStep | TrainingStep
+    if isinstance(model, Child):
+        step = ChildStep(model, recipe.batch, seed, buffer)
+    else:
+        step = TrainingStep(model, data, recipe, seed, buffer)
     order, validate, traced = Order(images, recipe.batch, seed), _Validation(model, data, recipe), True
     while done < pace.total:
         batch = order.batch(done)
@@ -129,13 +141,13 @@ def learning_rate(recipe: Recipe, step: int, total: int) -> float:
     return cosine(recipe.learning_rate, recipe.final_learning_rate, (step - warmup) / (total - warmup))
 
 
-def accuracy(model: keras.Model, x: Images, y: Labels, mean: Sequence[float], std: Sequence[float]) -> float:
+def accuracy(model: Network, x: Images, y: Labels, mean: Sequence[float], std: Sequence[float]) -> float:
     """Share of the images ``x`` that ``model`` labels as ``y``; NaN without images. Arguments as :func:`predict`."""
     return _accuracy(_traced(model, mean, std), x, y)
 
 
 def predict(
-    model: keras.Model, images: Images, mean: Sequence[float], std: Sequence[float], batch: int = _BATCH
+    model: Network, images: Images, mean: Sequence[float], std: Sequence[float], batch: int = _BATCH
 ) -> np.ndarray:
     """Class probabilities, float32, shape ``(n, classes)``; of a model with two outputs, those of the first.
 
@@ -146,12 +158,15 @@ def predict(
         batch: images per call.
     """
     if len(images) == 0:
-        return np.zeros((0, model.outputs[0].shape[-1]), np.float32)
+        classes = model.classes if isinstance(model, Child) else model.outputs[0].shape[-1]
+        return np.zeros((0, classes), np.float32)
     return tf.nn.softmax(_logits(_traced(model, mean, std), images, batch)).numpy()
 
 
-def _traced(model: keras.Model, mean: Sequence[float], std: Sequence[float]) -> Callable[[tf.Tensor], tf.Tensor]:
+def _traced(model: Network, mean: Sequence[float], std: Sequence[float]) -> Callable[[tf.Tensor], tf.Tensor]:
     """The function from uint8 images to float32 logits, traced once for any number of images."""
+    if isinstance(model, Child):
+        return model.classifier()
 
     def logits(images: tf.Tensor) -> tf.Tensor:
         outputs = model(normalise(images, mean, std), training=False)
@@ -173,14 +188,16 @@ def _accuracy(network: Callable[[tf.Tensor], tf.Tensor], x: Images, y: Labels) -
 class _Validation:
     """Measures the accuracy on the validation images; traced at the first call."""
 
-    def __init__(self, model: keras.Model, data: SearchData, recipe: Recipe) -> None:
-        self._network = _traced(model, data.mean, data.std)
+    def __init__(self, model: Network, data: SearchData, recipe: Recipe) -> None:
+        # A proxy network's function depends on its present weights and is made anew each time.
+        fixed = None if isinstance(model, Child) else _traced(model, data.mean, data.std)
+        self._network = lambda: fixed or _traced(model, data.mean, data.std)
         self._x = data.x_valid[: recipe.validation_images or None]
         self._y = data.y_valid[: recipe.validation_images or None]
 
     def __call__(self) -> list[float]:
         """The accuracy, or nothing without validation images."""
-        return [_accuracy(self._network, self._x, self._y)] if len(self._x) else []
+        return [_accuracy(self._network(), self._x, self._y)] if len(self._x) else []
 
 
 class _Clock:
@@ -212,7 +229,7 @@ class _Checkpoint:
         label: what the training is; a file with another label is refused.
     """
 
-    def __init__(self, path: Path | None, label: str, model: keras.Model) -> None:
+    def __init__(self, path: Path | None, label: str, model: Network) -> None:
         self._path, self._label, self._model = path, label, model
         self._last = time.perf_counter()
 
