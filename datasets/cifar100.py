@@ -8,7 +8,6 @@ lists and byte strings only. Mean and standard deviation are the published 0.507
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from harness.core.dataset import Dataset, DatasetSource
 from harness.core.errors import InputError
 
-from .common.fetch import Say, Source, SourceError, bring, keras_cache, keras_download
+from .common.fetch import Say, Source, bring, download_members, keras_cache
 from .common.files import CIFAR_PIXELS, check_labels, planes_to_images, read_pickle
 
 MEAN = (0.50707516 * 255, 0.48654887 * 255, 0.44091784 * 255)
@@ -30,6 +29,8 @@ _MD5 = {
     "test": "f0ef6b0ae62326f3e7ffdfab6717acfc",
     "meta": "7973b15100ade9c7d40fb424638fde48",
 }
+
+_ARCHIVE = ("https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz", "eb9058c3a382ffc7106e4002c42a8d85")
 
 
 def _directory(root: Path) -> Path:
@@ -92,21 +93,14 @@ def _class_names(path: Path) -> tuple[str, ...]:
 
 
 def fetch(root: Path, say: Say) -> None:
-    """Brings the three files through ``keras.datasets``, which downloads the official archive."""
-    bring(_directory(root), _MD5, (Source("keras.datasets", _from_keras),), say)
-
-
-def _from_keras(directory: Path) -> None:
-    keras_download("cifar100", directory)
-    found = sorted(keras_cache().glob("**/cifar-100-python/train"))
-    if not found:
-        raise SourceError(f"Keras left no cifar-100-python in {keras_cache()}")
-    for name in _MD5:
-        shutil.copyfile(found[0].parent / name, directory / name)
+    """Brings the three files out of the official archive."""
+    members = {f"cifar-100-python/{name}": name for name in _MD5}
+    source = Source(_ARCHIVE[0], lambda directory: download_members(*_ARCHIVE, members, directory, say))
+    bring(_directory(root), _MD5, (source,), say)
 
 
 def hidden(root: Path) -> tuple[Path, ...]:
-    """The test file, and what Keras keeps of its own download."""
+    """The test file, and the copy that Keras keeps if it was ever asked for the set."""
     kept = ("cifar-100-python-target", "cifar-100-python")
     return (_directory(root) / "test", *(keras_cache() / name for name in kept))
 

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from harness.core.dataset import Dataset, DatasetSource
 from harness.core.errors import InputError
 
-from .common.fetch import Say, Source, SourceError, bring, debian_package, keras_cache, keras_download
-from .common.files import check_labels, read_idx, write_idx
+from .common.fetch import Say, Source, SourceError, bring, debian_package, download, keras_cache
+from .common.files import check_labels, read_idx
 
 CLASSES = (
     "T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot",
@@ -38,6 +38,14 @@ _MD5 = {
     "train-labels-idx1-ubyte.gz": "9018921c3c673c538a1fc5bad174d6f9",
     "t10k-images-idx3-ubyte.gz": "8181f5470baa50b63fa0f6fddb340f0a",
     "t10k-labels-idx1-ubyte.gz": "15d484375f8d13e6eb1aabb0c3f46965",
+}
+# Of the files at the address, wrapping included.
+_ADDRESS = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com"
+_WRAPPED_MD5 = {
+    "train-images-idx3-ubyte.gz": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+    "train-labels-idx1-ubyte.gz": "25c81989df183df01b3e8a0aad5dffbe",
+    "t10k-images-idx3-ubyte.gz": "bef4ecab320f06d8554ea6380940ec79",
+    "t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310",
 }
 _INSTALLED = Path("/usr/share/datasets/fashion-mnist")
 _PACKAGE = "dataset-fashion-mnist"
@@ -81,14 +89,19 @@ def _read(directory: Path, names: tuple[str, str], images: int) -> tuple[NDArray
 
 
 def fetch(root: Path, say: Say) -> None:
-    """Brings the four files: an installed Debian package, ``keras.datasets``, or the Debian package unpacked."""
+    """Brings the four files: an installed Debian package, the official address, or the Debian package unpacked."""
     sources = [
-        Source("keras.datasets", _from_keras),
+        Source(_ADDRESS, lambda directory: _from_the_address(directory, say)),
         Source(f"the Debian package {_PACKAGE}", _from_debian),
     ]
     if _INSTALLED.is_dir():
         sources.insert(0, Source(str(_INSTALLED), lambda directory: _copy(_INSTALLED, directory)))
     bring(_directory(root), _MD5, sources, say, digest=_md5_unpacked)
+
+
+def _from_the_address(directory: Path, say: Say) -> None:
+    for name, md5 in _WRAPPED_MD5.items():
+        download(f"{_ADDRESS}/{name}", md5, directory, say)
 
 
 def _from_debian(directory: Path) -> None:
@@ -101,13 +114,6 @@ def _copy(source: Path, directory: Path) -> None:
         shutil.copyfile(source / name, directory / name)
 
 
-def _from_keras(directory: Path) -> None:
-    arrays = keras_download("fashion_mnist", directory)
-    for (images, labels), part in ((_TRAIN, "train"), (_TEST, "test")):
-        write_idx(directory / images, arrays[f"x_{part}"])
-        write_idx(directory / labels, arrays[f"y_{part}"])
-
-
 def _md5_unpacked(path: Path) -> str:
     try:
         with gzip.open(path, "rb") as stream:
@@ -117,9 +123,9 @@ def _md5_unpacked(path: Path) -> str:
 
 
 def hidden(root: Path) -> tuple[Path, ...]:
-    """The test files, here and where the sources of :func:`fetch` keep copies."""
-    places = (_directory(root), _INSTALLED, keras_cache() / "fashion-mnist")
-    return tuple(place / name for place in places for name in _TEST)
+    """The test files: here, in the installed package, and what Keras keeps if it was ever asked for the set."""
+    directories = (_directory(root), _INSTALLED, keras_cache() / "fashion-mnist")
+    return tuple(directory / name for directory in directories for name in _TEST)
 
 
 DATASET = DatasetSource(

@@ -1,51 +1,81 @@
-"""Any directory of images, given as folder:PATH: PATH/train/<class>/*, and PATH/test/ or PATH/val/ if there.
+"""Any directory of images, given as folder:PATH: PATH/train/<class>/*, and PATH/test/ and PATH/val/ if there.
 
-Classes are the folders in ``train``, sorted by name. The test set is ``test/<class>/*`` if there, else
-``val/<class>/*``, else a fifth of each class in ``train``, the same files on every machine; where both are there,
-``val`` is not used (the harness splits its own validation images off the training images).
+Classes are the folders in ``train``, sorted by name; images in folders below a class folder belong to the class. The
+test set is ``test/<class>/*`` if there, else ``val/<class>/*``, else a fifth of each class in ``train``, the same files
+on every machine. Where both are there, ``val`` is the validation set of every search; else the harness splits
+validation images off the training images. Other common names are understood, in upper or lower case: ``training``;
+``testing``; ``valid``, ``validation`` and ``dev``. What is taken and what is left out is said in one line before work.
 
 All images are resized to the size of the first one (by name, in the first class), reduced so that its longer side has
 at most 64 pixels: an image is scaled until it covers that size and cropped around its centre. One channel if all images
-are grey, else three. Mean and standard deviation are computed on the training images. Mirrored images count as the same
-class, and random crops are padded by an eighth of the shorter side.
+are grey, else three. See :mod:`harness.datasets.common.images` on orientation, transparency and sixteen bits. Mean and
+standard deviation are computed on the training images. Mirrored images count as the same class, and random crops are
+padded by an eighth of the shorter side.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from harness.core.dataset import Dataset, DatasetSource
 from harness.core.errors import InputError
+from harness.core.paths import existing, spelled
 
-from .common.images import Sample, class_folders, hold_out, image_size, read_samples, samples
+from .common.images import image_size, read_samples, refuse_one_colour
+from .common.listing import LeftOut, Sample, class_folders, entries, hold_out, is_system, samples
 from .common.statistics import mean_and_std
 
 LONGEST_SIDE = 64
 HELD_OUT = 0.2
+NAMES = {
+    "train": ("train", "training"),
+    "test": ("test", "testing"),
+    "val": ("val", "valid", "validation", "dev"),
+}
+"""Names of the three parts, the usual one first."""
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """The folders of the parts; None where there is none. ``others``: folders that are no part."""
+
+    train: Path | None
+    test: Path | None
+    validation: Path | None
+    others: tuple[str, ...]
 
 
 def source(path: Path) -> DatasetSource:
     """The set in the directory ``path``; its ``root`` arguments are not looked at."""
-    directory = path.expanduser().absolute()
+    name = f"folder:{spelled(str(path))}"
+    named = path.expanduser().absolute()
+
+    def directory() -> Path:
+        return existing(named)
 
     def missing(root: Path) -> str | None:
-        if not (directory / "train").is_dir():
-            return f"{directory / 'train'} is missing; put the training images into {directory}/train/<class>/"
+        home = directory()
+        if not home.is_dir() or _parts(home).train is None:
+            return f"{home / 'train'} is missing; put the training images into {home}/train/<class>/"
         return None
 
     def load(root: Path) -> Dataset:
         if absent := missing(root):
             raise InputError(absent)
-        return _load(f"folder:{path}", directory)
+        return _load(name, directory())
 
     def hidden(root: Path) -> tuple[Path, ...]:
-        named = tuple(directory / part for part in ("test", "val"))
-        return named if _test_folder(directory) else (*named, directory / "train")
+        home = directory()
+        parts = _parts(home) if home.is_dir() else _Parts(None, None, None, ())
+        if parts.test is not None:
+            return tuple(path for path in (parts.test, parts.validation) if path is not None)
+        return (home / "test", home / "val", parts.train or home / "train")
 
     return DatasetSource(
-        name=f"folder:{path}",
+        name=name,
         summary=f"your images in {path}, at the size of the first one, the longer side at most {LONGEST_SIDE} pixels",
         load=load,
         missing=missing,
@@ -54,27 +84,46 @@ def source(path: Path) -> DatasetSource:
     )
 
 
-def _test_folder(directory: Path) -> Path | None:
-    return next((directory / part for part in ("test", "val") if (directory / part).is_dir()), None)
+def _parts(home: Path) -> _Parts:
+    """Looks for the parts by their names.
+
+    Raises:
+        InputError: two folders could be the same part.
+    """
+    folders = [entry.name for entry in entries(home) if entry.is_dir() and not is_system(entry.name)]
+    found: dict[str, Path | None] = {}
+    taken = set()
+    for part, names in NAMES.items():
+        fitting = [name for name in folders if name.lower() in names]
+        if len(fitting) > 1:
+            raise InputError(f"{home} has {' and '.join(sorted(fitting))}, which mean the same; keep one of them")
+        found[part] = home / fitting[0] if fitting else None
+        taken.update(fitting)
+    test, validation = found["test"], found["val"]
+    if test is None:
+        test, validation = validation, None
+    return _Parts(found["train"], test, validation, tuple(sorted(set(folders) - taken)))
 
 
 def _load(name: str, directory: Path) -> Dataset:
-    classes = tuple(class_folders(directory / "train"))
+    parts, left_out = _parts(directory), LeftOut()
+    left_out.folders += parts.others
+    assert parts.train is not None, "missing() says so"
+    classes = tuple(class_folders(parts.train, left_out))
     if len(classes) < 2:
-        raise InputError(f"{directory / 'train'} has {len(classes)} class folders; at least two are needed")
-    train = samples(directory / "train", classes, all_classes=True)
+        raise InputError(f"{parts.train} has {len(classes)} class folders; at least two are needed")
+    train = samples(parts.train, classes, all_classes=True, left_out=left_out)
     height, width = _size(train)
-    test_folder = _test_folder(directory)
-    if test_folder:
-        if unknown := sorted(set(class_folders(test_folder)) - set(classes)):
-            raise InputError(f"{test_folder / unknown[0]} is a class that {directory / 'train'} does not have")
-        test = samples(test_folder, classes, all_classes=False)
+    validation = [] if parts.validation is None else _other_part(parts.validation, classes, parts.train, left_out)
+    if parts.test is not None:
+        test = _other_part(parts.test, classes, parts.train, left_out)
     else:
         train, test = hold_out(train, HELD_OUT)
-    x_train, y_train, grey_train = read_samples(train, height, width)
+    x_train, y_train, grey_train = read_samples([*train, *validation], height, width)
     x_test, y_test, grey_test = read_samples(test, height, width)
+    refuse_one_colour(x_train, directory)
     channels = 1 if grey_train and grey_test else 3
-    mean, std = mean_and_std(x_train[..., :channels])
+    mean, std = mean_and_std(x_train[: len(train), :, :, :channels])
     return Dataset(
         name=name,
         x_train=np.ascontiguousarray(x_train[..., :channels]),
@@ -85,7 +134,24 @@ def _load(name: str, directory: Path) -> Dataset:
         mean=mean,
         std=std,
         crop_padding=min(height, width) // 8,
+        validation=np.arange(len(y_train)) >= len(train) if validation else None,
+        note=_note(directory, parts, (len(train), len(validation), len(test)), len(classes), left_out),
     )
+
+
+def _other_part(folder: Path, classes: tuple[str, ...], train: Path, left_out: LeftOut) -> list[Sample]:
+    if unknown := sorted(set(class_folders(folder, left_out)) - set(classes)):
+        raise InputError(f"{folder / unknown[0]} is a class that {train} does not have")
+    return samples(folder, classes, all_classes=False, left_out=left_out)
+
+
+def _note(directory: Path, parts: _Parts, counts: tuple[int, int, int], classes: int, left_out: LeftOut) -> str:
+    """What was taken and what was not, in one line."""
+    train, validation, test = counts
+    from_where = f"from {parts.test.name}/" if parts.test is not None else "held out of them"
+    own = f", {validation:,} to validate on from {parts.validation.name}/" if parts.validation is not None else ""
+    words = f"{directory}: {train:,} images to train on{own}, {test:,} to test on {from_where}, {classes} classes"
+    return f"{words}; {left_out.words()}" if left_out.words() else words
 
 
 def _size(train: list[Sample]) -> tuple[int, int]:

@@ -1,23 +1,20 @@
 """A table of trained architectures of your own: ``table:FILE.csv`` with a small description beside it, ``FILE.toml``.
 
-The description names the columns::
+The description names the columns; ``docs/tables.md`` has all of its entries and a worked example::
 
-    signal = "valid"            # what a search is told: validation accuracy
-    seconds = "cost"            # what it pays for that, in seconds
+    signal = "valid"            # what a search is told
     score = "test"              # what counts in the end; a search never sees it
-    scale = 0.01                # accuracies times this are in 0..1; without it they are taken as they are
-    measure = "test accuracy"   # or "validation accuracy", if score is no more than that
-    parameters = "params"       # optional: trainable weights
-    genotype = "arch"           # genotypes as text, of one of the harness's spaces ...
-    space = "nasbench201"
-    choices = ["op1", "op2"]    # ... or, instead of these two: columns whose values are independent choices
+    scale = 0.01                # accuracies times this are in 0..1
+    choices = ["op1", "op2"]    # columns whose values are independent choices
+    seconds = "cost"            # optional: what an evaluation costs; without it, one second
 """
 
 from __future__ import annotations
 
-import csv
+import re
 import tomllib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,26 +22,51 @@ import numpy as np
 
 from harness.core.dataset import DatasetSource
 from harness.core.errors import InputError
+from harness.core.paths import existing, spelled
 from harness.core.space import Choice, Space
-from harness.core.table import Numbers, Signal, Table
+from harness.core.table import Measure, Numbers, Signal, Table
 from harness.spaces import get_space
+from harness.spaces.nasbench201 import NasBench201Space
 from harness.spaces.table import TableSpace
 
-_KEYS = {"signal", "seconds", "score", "scale", "measure", "parameters", "genotype", "space", "choices"}
-_NEEDED = ("signal", "seconds", "score")
+from .common.spreadsheet import Sheet, read_sheet
+
+_KEYS = {
+    *("signal", "score", "seconds", "scale", "measure", "parameters", "repeats"),
+    *("genotype", "space", "choices", "characters"),
+}
+_COLUMN_KEYS = {"column", "goal", "unit", "name"}
 _MEASURES = ("test accuracy", "validation accuracy")
-Rows = Sequence[dict[str, str]]
+_GOALS = ("max", "min")
+_LESS_IS_BETTER = re.compile(r"loss|err(or)?(?![a-z])|perplex|ppl|nll|entropy|r?mse|mae|latency|energy|regret", re.I)
+"""Names of columns whose small values are usually the good ones."""
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A described column: its name, whether large or small values are good, and how it is called in tables."""
+
+    column: str
+    goal: str = ""
+    unit: str = ""
+    name: str = ""
+
+    @property
+    def is_accuracy(self) -> bool:
+        """Whether it holds accuracies, which the entry ``scale`` brings to 0..1."""
+        return not self.unit and not self.name and self.goal != "min"
 
 
 def source(path: Path) -> DatasetSource:
     """The table in a CSV file."""
+    name, named = f"table:{spelled(str(path))}", path.expanduser().absolute()
     return DatasetSource(
-        name=f"table:{path}",
+        name=name,
         summary="a table of your own: a CSV file of trained architectures with a description beside it",
-        load=lambda root: _load(path),
-        missing=lambda root: _missing(path),
+        load=lambda root: _load(name, existing(named)),
+        missing=lambda root: _missing(existing(named)),
         fetch=None,
-        hidden=lambda root: (path,),
+        hidden=lambda root: (existing(named),),
         tabular=True,
     )
 
@@ -53,88 +75,183 @@ def _missing(path: Path) -> str | None:
     if not path.is_file():
         return f"{path} is missing; write table:FILE.csv with the path of your table"
     if not path.with_suffix(".toml").is_file():
-        return f"{path.with_suffix('.toml')} is missing; it names the columns of {path.name} (see datasets/table.py)"
+        return f"{path.with_suffix('.toml')} is missing; it names the columns of {path.name} (see docs/tables.md)"
     return None
 
 
-def _load(path: Path) -> Table:
+def _load(name: str, path: Path) -> Table:
     if absent := _missing(path):
         raise InputError(absent)
-    described, rows = _description(path.with_suffix(".toml")), _rows(path)
-    scale = described.get("scale", 1.0)
-    if not isinstance(scale, int | float) or isinstance(scale, bool) or scale <= 0:
-        raise InputError(f"{path.with_suffix('.toml')}: scale has to be a positive number")
-    space, genotypes = _genotypes(path, described, rows)
-    counts = _column(path, rows, described["parameters"]).astype(np.int64) if "parameters" in described else None
+    described = _description(path.with_suffix(".toml"))
+    signal, score = (_column(path, described, key) for key in ("signal", "score"))
+    if signal.column == score.column:
+        raise InputError(
+            f"{path.with_suffix('.toml')}: signal and score are both '{score.column}', so a search would be told what "
+            "counts in the end; name two columns"
+        )
+    optional = [described[key] for key in ("seconds", "parameters", "genotype", "characters") if key in described]
+    sheet = read_sheet(path, [*described.get("choices", ()), *optional, signal.column, score.column])
+    space, genotypes = _genotypes(sheet, described)
+    rows = _Rows(sheet, genotypes, described.get("repeats") == "mean")
+    scale = float(described.get("scale", 1.0))
+    told, _ = _shares(sheet, signal, rows.values(sheet.numbers(signal.column)), scale, "validation accuracy")
+    worth, measure = _shares(
+        sheet, score, rows.values(sheet.numbers(score.column)), scale, described.get("measure", _MEASURES[0])
+    )
+    costs = rows.values(sheet.numbers(described["seconds"])) if "seconds" in described else np.ones(len(told))
     return Table(
-        name=f"table:{path}",
+        name=name,
         space=space,
-        genotypes=genotypes,
-        signals={
-            described["signal"]: Signal(
-                _column(path, rows, described["signal"]) * scale, _column(path, rows, described["seconds"])
-            )
-        },
-        score=_column(path, rows, described["score"]) * scale,
-        measure=described.get("measure", _MEASURES[0]),
-        parameters=counts,
+        genotypes=rows.genotypes,
+        signals={signal.column: Signal(told, costs)},
+        score=worth,
+        measure=measure.name,
+        parameters=_counts(sheet, rows, described["parameters"]) if "parameters" in described else None,
+        scored=None if score.is_accuracy else measure,
+        note=rows.note,
     )
 
 
 def _description(path: Path) -> dict[str, Any]:
     try:
-        described = tomllib.loads(path.read_text(encoding="utf-8"))
+        described = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"{path} is no readable TOML ({error})") from error
     if unknown := sorted(set(described) - _KEYS):
         raise InputError(f"{path} has the unknown entry '{unknown[0]}'; there are {', '.join(sorted(_KEYS))}")
-    columns = [*_NEEDED, *(name for name in ("parameters", "genotype", "space") if name in described)]
-    for name in columns:
-        if not isinstance(described.get(name), str):
-            raise InputError(f'{path} has to say {name} = "..."')
+    for key in ("signal", "score"):
+        if not isinstance(described.get(key), str | dict):
+            raise InputError(f'{path} has to say {key} = "..."')
+    for key in ("seconds", "parameters", "genotype", "space", "characters", "repeats"):
+        if key in described and not isinstance(described[key], str):
+            raise InputError(f'{path} has to say {key} = "..."')
+    scale = described.get("scale", 1.0)
+    if not isinstance(scale, int | float) or isinstance(scale, bool) or not 0 < scale < float("inf"):
+        raise InputError(f"{path}: scale has to be a positive number")
     if described.get("measure", _MEASURES[0]) not in _MEASURES:
         raise InputError(f"{path}: measure has to be {' or '.join(_MEASURES)}")
-    if ("choices" in described) == ("genotype" in described) or ("space" in described) != ("genotype" in described):
-        raise InputError(f"{path} has to name either genotype and space, or choices")
+    if described.get("repeats", "mean") != "mean":
+        raise InputError(f'{path}: repeats can only be "mean"')
+    if sum(key in described for key in ("choices", "genotype", "characters")) != 1 or (
+        ("space" in described) != ("genotype" in described)
+    ):
+        raise InputError(f"{path} has to name either genotype and space, or choices, or characters")
+    names = described.get("choices", [""])
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+        raise InputError(f"{path}: choices has to be a list of columns")
     return described
 
 
-def _genotypes(path: Path, described: dict[str, Any], rows: Rows) -> tuple[Space, tuple[str, ...]]:
+def _column(path: Path, described: dict[str, Any], key: str) -> _Column:
+    """The entry ``signal`` or ``score``: a name, or ``{ column = ..., goal = ..., unit = ..., name = ... }``."""
+    toml = path.with_suffix(".toml")
+    entry = described[key] if isinstance(described[key], dict) else {"column": described[key]}
+    if unknown := sorted(set(entry) - _COLUMN_KEYS):
+        known = ", ".join(sorted(_COLUMN_KEYS))
+        raise InputError(f"{toml}: {key} has the unknown entry '{unknown[0]}'; there are {known}")
+    if "column" not in entry or not all(isinstance(value, str) for value in entry.values()):
+        raise InputError(f'{toml} has to say {key} = {{ column = "...", goal = "max" }}')
+    column = _Column(**entry)
+    if column.goal and column.goal not in _GOALS:
+        raise InputError(f'{toml}: the goal of {key} has to be "max" or "min"')
+    if not column.goal and _LESS_IS_BETTER.search(column.column):
+        raise InputError(
+            f"{toml}: less of '{column.column}' sounds better; say so, "
+            f'{key} = {{ column = "{column.column}", goal = "min" }}, or goal = "max" if more of it is better'
+        )
+    return column
+
+
+def _shares(sheet: Sheet, column: _Column, values: Numbers, scale: float, usual: str) -> tuple[Numbers, Measure]:
+    """A column in 0..1, where 1 is best, and how it reads in its own unit.
+
+    Accuracies stay as they are, times ``scale``. Others are set between the worst and the best value of the table.
+    """
+    if column.is_accuracy:
+        shares = values * scale
+        if shares.max() > 1 and scale == 1.0 and values.max() <= 100:
+            raise InputError(
+                f"{sheet.path}: column '{column.column}' goes up to {values.max():g}, outside 0..1; for percent, write "
+                f"scale = 0.01 into {sheet.path.with_suffix('.toml').name}"
+            )
+        return shares, Measure(usual)
+    low, high = float(values.min()), float(values.max())
+    if low == high:
+        raise InputError(f"{sheet.path}: column '{column.column}' is {low:g} in every row")
+    worst, best = (high, low) if column.goal == "min" else (low, high)
+    measure = Measure(column.name or column.column, column.unit, worst, best)
+    return measure.share(values), measure
+
+
+class _Rows:
+    """The rows of a sheet, one per architecture: several of one architecture are averaged if that was asked for."""
+
+    def __init__(self, sheet: Sheet, texts: Sequence[str], average: bool) -> None:
+        first: dict[str, int] = {}
+        self._group = np.array([first.setdefault(text, len(first)) for text in texts])
+        self.genotypes, self.note = tuple(first), ""
+        if len(first) < len(texts):
+            number = next(n for n, text in enumerate(texts) if text in texts[:n])
+            if not average:
+                raise InputError(
+                    f"{sheet.path}: lines {sheet.rows[texts.index(texts[number])].line} and {sheet.rows[number].line} "
+                    f'are both {texts[number]}; write repeats = "mean" into {sheet.path.with_suffix(".toml").name} to '
+                    "average them, or keep one of the two rows"
+                )
+            counts = np.bincount(self._group)
+            some = f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
+            self.note = f"{sheet.path}: {len(texts)} rows of {len(first)} architectures, n = {some} each, averaged"
+
+    def values(self, column: Numbers) -> Numbers:
+        """A column's mean for each architecture."""
+        means: Numbers = np.bincount(self._group, weights=column) / np.bincount(self._group)
+        return means
+
+
+def _counts(sheet: Sheet, rows: _Rows, name: str) -> np.ndarray[Any, np.dtype[np.int64]]:
+    values = sheet.numbers(name)
+    for row, value in zip(sheet.rows, values, strict=True):
+        if value != round(value) or value < 0:
+            raise InputError(f"{sheet.path}, line {row.line}: {value:g} in column '{name}' is no number of parameters")
+    return np.rint(rows.values(values)).astype(np.int64)
+
+
+def _genotypes(sheet: Sheet, described: dict[str, Any]) -> tuple[Space, list[str]]:
     if "genotype" in described:
-        return get_space(described["space"]), tuple(_words(path, rows, described["genotype"]))
-    names = described["choices"]
-    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
-        raise InputError(f"{path.with_suffix('.toml')}: choices has to be a list of columns")
-    words = [_words(path, rows, name) for name in names]
+        return _of_a_known_space(sheet, described["genotype"], get_space(described["space"]))
+    if "characters" in described:
+        words, names = _characters(sheet, described["characters"])
+    else:
+        names = described["choices"]
+        words = [sheet.words(name) for name in names]
     for name, column in zip(names, words, strict=True):
         if bad := next((word for word in column if "," in word), None):
-            raise InputError(f"{path}: the value '{bad}' of the choice '{name}' has a comma in it")
+            raise InputError(f"{sheet.path}: the value '{bad}' of the choice '{name}' has a comma in it")
     space = TableSpace([Choice(n, tuple(dict.fromkeys(column))) for n, column in zip(names, words, strict=True)])
-    return space, tuple(f"{space.name}:{','.join(row)}" for row in zip(*words, strict=True))
+    return space, [f"{space.name}:{','.join(row)}" for row in zip(*words, strict=True)]
 
 
-def _rows(path: Path) -> Rows:
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} is no readable CSV file ({error})") from error
-    if not rows:
-        raise InputError(f"{path} has no rows")
-    return rows
+def _of_a_known_space(sheet: Sheet, column: str, space: Space) -> tuple[Space, list[str]]:
+    texts = []
+    for row, word in zip(sheet.rows, sheet.words(column), strict=True):
+        try:
+            if isinstance(space, NasBench201Space) and word.startswith("|"):
+                texts.append(str(space.from_official(word)))
+            else:
+                texts.append(str(space.parse(word)))
+        except InputError as error:
+            raise InputError(f"{sheet.path}, line {row.line}: {error}") from error
+    return space, texts
 
 
-def _words(path: Path, rows: Rows, name: str) -> list[str]:
-    if name not in rows[0]:
-        raise InputError(f"{path} has no column '{name}'; it has {', '.join(rows[0])}")
-    words = [row[name] for row in rows]
-    if any(word is None or not word.strip() for word in words):
-        raise InputError(f"{path} has an empty cell in column '{name}'")
-    return [word.strip() for word in words]
-
-
-def _column(path: Path, rows: Rows, name: str) -> Numbers:
-    try:
-        return np.array([float(word) for word in _words(path, rows, name)])
-    except ValueError as error:
-        raise InputError(f"{path}: column '{name}' is not all numbers ({error})") from error
+def _characters(sheet: Sheet, column: str) -> tuple[list[list[str]], list[str]]:
+    """A column of codes such as 01201221, of which each character is a choice."""
+    codes = sheet.words(column)
+    length = max(len(code) for code in codes)
+    for row, code in zip(sheet.rows, codes, strict=True):
+        if len(code) != length:
+            raise InputError(
+                f"{sheet.path}, line {row.line}: '{code}' has {len(code)} characters and others have {length}; a "
+                "spreadsheet drops zeros at the front, so format the column as text"
+            )
+    return [list(letters) for letters in zip(*codes, strict=True)], [f"{column}[{n}]" for n in range(length)]

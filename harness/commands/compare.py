@@ -96,6 +96,9 @@ def compare(request: Request, *, command: str, backend: str = "local", console: 
     chosen = make_backend(backend)
     capacity = chosen.capacity
     plan = make_plan(request, capacity)
+    if console is not None:
+        for note in plan.notes:
+            console.print(note, markup=False, highlight=False, soft_wrap=True)
     with screen_for(console) as screen:
         records = Scheduler(plan, chosen, provenance(command, capacity.cores), screen).run()
     return Results(_sorted(records), request.out)

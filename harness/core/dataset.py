@@ -30,6 +30,9 @@ class Dataset:
         crop_padding: pixels of zero padding for random crops; 4 is usual for CIFAR.
         cutout: side of the cutout square in pixels, as the literature has it for this set; 0 for none.
         groups: optional group of each training image (a person, a fold); the validation split keeps groups whole.
+        validation: optional, one ``bool`` per training image: the set's own validation images, which a search
+            validates on in place of a random share. The final training uses them too, as it does with that share.
+        note: one line for the person who waits: what was left out on loading, and why; "" if there is nothing to say.
     """
 
     name: str
@@ -44,8 +47,14 @@ class Dataset:
     crop_padding: int = 4
     cutout: int = 0
     groups: Labels | None = None
+    validation: NDArray[np.bool_] | None = None
+    note: str = ""
 
     def __post_init__(self) -> None:
+        if self.validation is not None and (
+            self.validation.shape != self.y_train.shape or self.validation.all() or not self.validation.any()
+        ):
+            raise InputError(f"data set '{self.name}': its validation images are none, all, or not told for each image")
         for part, x, y in (("train", self.x_train, self.y_train), ("test", self.x_test, self.y_test)):
             if x.ndim != 4 or x.dtype != np.uint8:
                 raise InputError(f"data set '{self.name}': the {part} images are not uint8 of shape (n, h, w, c)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from harness.core.budget import PASSES_PER_STEP
 from harness.core.space import Size
 
 
@@ -50,3 +51,13 @@ class Recipe:
     validations: int = 1
     validation_images: int = 0
     train_images: int = 0
+
+    def evaluation_macs(self, macs: int, validation_images: int) -> int:
+        """Multiply-accumulates of one training by this recipe with its validations.
+
+        Args:
+            macs: of one image's forward pass; an auxiliary head is left out.
+            validation_images: how many the split has.
+        """
+        seen = min(self.validation_images or validation_images, validation_images)
+        return macs * (PASSES_PER_STEP * self.steps * self.batch + self.validations * seen)

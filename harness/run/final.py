@@ -30,7 +30,8 @@ def _train(job: Job, tell: Tell) -> None:
 
     if not isinstance(job.prepared, PreparedImages):
         raise Failure(f"'{job.dataset}' has no images to train on")
-    profile, recipe, seed = job.profile, job.profile.final, derive_seed(job.seed, "final training")
+    profile, recipe = job.profile, job.profile.final_for(job.space)
+    seed = derive_seed(job.seed, "final training")
     device = runtime.start(threads=job.threads, deterministic=profile.counted, seed=seed)
     from harness.nets import count, training
     from harness.nets.build import build_model

@@ -80,7 +80,9 @@ class PreparedImages:
 
         space = load_space(job.space, job.space_source)
         data = search_data(self, job.seed)
-        evaluator = ProxyEvaluator(space, data, job.profile.proxy, derive_seed(job.seed, "proxy training"))
+        evaluator = ProxyEvaluator(
+            space, data, job.profile.proxy_for(job.space), derive_seed(job.seed, "proxy training")
+        )
         journal = DiskJournal(job.directory, Progress(job.directory.progress, "search", tell))
         return Workbench(space, data, evaluator, journal, time.perf_counter)
 
@@ -98,11 +100,13 @@ class ImageSets:
     def __init__(self, names: Iterable[str], load: Callable[[str], Dataset], share: float, out: Path) -> None:
         self._load, self._share, self._out = load, share, out
         self.spaces: Mapping[str, str | None] = dict.fromkeys(names)
+        self.notes: list[str] = []
         self.scorer = HiddenLabels(lambda name: load(name).y_test)
 
     def prepare(self, name: str, seeds: Iterable[int], check: Callable[[str], None]) -> PreparedImages:
         """Writes what searches and final trainings read; ``check`` is told the checksum before that."""
         data = self._load(name)
+        self.notes += [data.note] if data.note else []
         prepared = locate(data, self._share, self._out)
         check(prepared.checksum)
         write(data, prepared, seeds)
@@ -136,6 +140,16 @@ def split(labels: Labels, groups: Labels | None, share: float, seed: int, datase
     return generator.permutation(np.flatnonzero(~chosen)), generator.permutation(np.flatnonzero(chosen))
 
 
+def parts(data: Dataset, share: float, seed: int) -> tuple[Indices, Indices]:
+    """Indices of the training and of the validation images: the data set's own validation images, or :func:`split`."""
+    if data.validation is None:
+        return split(data.y_train, data.groups, share, seed, data.name)
+    generator = rng(seed, f"split/{data.name}")
+    return generator.permutation(np.flatnonzero(~data.validation)), generator.permutation(
+        np.flatnonzero(data.validation)
+    )
+
+
 def locate(data: Dataset, share: float, out: Path) -> PreparedImages:
     """Where a data set belongs below ``out``; writes nothing."""
     return PreparedImages(out / "prepared" / directory_name(data.name), share, _checksum(data))
@@ -152,7 +166,7 @@ def write(data: Dataset, prepared: PreparedImages, seeds: Iterable[int]) -> None
     Raises:
         InputError: the set cannot be split.
     """
-    splits = {seed: split(data.y_train, data.groups, prepared.share, seed, data.name) for seed in seeds}
+    splits = {seed: parts(data, prepared.share, seed) for seed in seeds}
     if _stored_checksum(prepared.directory) != prepared.checksum:
         _write_arrays(data, prepared)
     for seed, (train, valid) in splits.items():
@@ -220,7 +234,10 @@ def _described(data: Dataset) -> dict[str, Any]:
 def _checksum(data: Dataset) -> str:
     digest = hashlib.sha256(json.dumps(_described(data), sort_keys=True).encode())
     groups = np.zeros(0, np.int64) if data.groups is None else data.groups
-    for array in (data.x_train, data.y_train, data.x_test, data.y_test, groups):
+    arrays: list[NDArray[Any]] = [data.x_train, data.y_train, data.x_test, data.y_test, groups]
+    if data.validation is not None:
+        arrays.append(data.validation)
+    for array in arrays:
         digest.update(f"{array.shape}{array.dtype}".encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()

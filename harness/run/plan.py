@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -44,12 +43,14 @@ class Plan:
         records: of the runs that are over.
         scorer: knows the test set.
         workers: processes at the same time.
+        notes: what data sets have to say before work, a line each.
     """
 
     jobs: tuple[Job, ...]
     records: tuple[Record, ...]
     scorer: Scorer
     workers: int
+    notes: tuple[str, ...] = ()
 
 
 class DataSets(Protocol):
@@ -57,6 +58,8 @@ class DataSets(Protocol):
 
     spaces: Mapping[str, str | None]
     """By name on the command line, the only space that a data set can be searched in; None where any will do."""
+
+    notes: list[str]
 
     @property
     def scorer(self) -> Scorer:
@@ -96,7 +99,7 @@ class _Entry:
 @cache
 def _values(recipe: Recipe) -> dict[str, Any]:
     """A recipe as plain values, to be read only: thousands of runs share it."""
-    return dataclasses.asdict(recipe)
+    return asdict(recipe)
 
 
 def make_plan(request: Request, capacity: Capacity = ONE_CORE) -> Plan:
@@ -138,7 +141,7 @@ def make_plan(request: Request, capacity: Capacity = ONE_CORE) -> Plan:
             jobs.append(_job(entry, request.profile, catalogue, prepared, forbidden, threads))
     known = {(record.dataset, record.method): _seconds(record) for record in over}
     order = sorted(jobs, key=lambda job: -known.get((job.dataset, job.method.name), float("inf")))
-    return Plan(tuple(order), tuple(over), data.scorer, workers)
+    return Plan(tuple(order), tuple(over), data.scorer, workers, tuple(data.notes))
 
 
 def _source(plugin: Source, name: str) -> DatasetSource:
@@ -172,12 +175,11 @@ def _data_sets(request: Request, sources: Mapping[str, DatasetSource]) -> DataSe
 
     profile = request.profile
     if profile.signal:
-        return Tables({name: loaded(name, Table) for name in sources}, profile.signal, request.out)
+        return Tables({name: loaded(name, Table) for name in sources}, profile.signal, request.out, profile.budget)
 
-    def images(name: str) -> Dataset:
-        return dataclasses.replace(loaded(name, Dataset), name=name)
-
-    return ImageSets(sources, images, profile.validation_share, request.out)
+    return ImageSets(
+        sources, lambda name: replace(loaded(name, Dataset), name=name), profile.validation_share, request.out
+    )
 
 
 def check_writable(out: Path) -> None:

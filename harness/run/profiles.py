@@ -31,6 +31,8 @@ class Profile:
         memory: hard cap of a process's private memory, GiB.
         validation_share: part of the training images that validates during the search.
         signal: of a table, what a search is told; empty for profiles that train.
+        channels: by space, filters of the proxy and of the final network, where a paper's network has another width
+            than the profile's recipes.
         like: the profile whose scaled hyper-parameters hold here too; empty for its own.
     """
 
@@ -47,6 +49,7 @@ class Profile:
     memory: float
     validation_share: float = 0.1
     signal: str = ""
+    channels: tuple[tuple[str, int, int], ...] = ()
     like: str = ""
 
     @property
@@ -63,6 +66,14 @@ class Profile:
         """The space that stands for a method's native one under this profile."""
         return dict(self.spaces).get(native, native)
 
+    def proxy_for(self, space: str) -> Recipe:
+        """The recipe of the trainings inside a search of ``space``."""
+        return _widened(self.proxy, {name: proxy for name, proxy, _ in self.channels}.get(space))
+
+    def final_for(self, space: str) -> Recipe:
+        """The recipe of the final training of a network of ``space``."""
+        return _widened(self.final, {name: final for name, _, final in self.channels}.get(space))
+
     def search_cap(self) -> float:
         """Seconds after which a search process is stopped, whatever it is doing."""
         if self.budget.counted or self.signal:
@@ -75,19 +86,26 @@ class Profile:
         return replace(self, budget=budget, search_seconds=self.search_seconds * growth)
 
     def _steps(self, budget: Budget) -> float:
-        """A budget in gradient steps; a minute counts as the steps of a slow machine."""
-        return budget.amount * {"steps": 1.0, "evals": float(self.proxy.steps), "s": 0.5}[budget.unit]
+        """A budget in gradient steps; other units count as those of a slow machine: one step, 4e8 MACs in 2 s."""
+        rates = {"steps": 1.0, "evals": float(self.proxy.steps), "s": 0.5, "macs": 1 / 4e8}
+        return budget.amount * rates[budget.unit]
+
+
+def _widened(recipe: Recipe, channels: int | None) -> Recipe:
+    return recipe if channels is None else replace(recipe, size=replace(recipe.size, channels=channels))
 
 
 _SMALL_SPACES = (
     *(("cell", "cell-3"), ("enas_cell", "enas_cell-3"), ("macro", "macro-6"), ("chain", "chain-6")),
     *(("nasnet", "nasnet-3"), ("pnas", "pnas-3"), ("qchain", "qchain-6"), ("block", "block-5")),
-    ("nao_cell", "nao_cell-3"),
+    *(("nao_cell", "nao_cell-3"), ("hierarchical", "hierarchical-3")),
+    *(("morph", "morph-3"), ("eas", "eas-3")),
 )
 _TINY_SPACES = (
     *(("cell", "cell-2"), ("enas_cell", "enas_cell-2"), ("macro", "macro-4"), ("chain", "chain-4")),
     *(("nasnet", "nasnet-2"), ("pnas", "pnas-2"), ("qchain", "qchain-4"), ("block", "block-3")),
-    ("nao_cell", "nao_cell-2"),
+    *(("nao_cell", "nao_cell-2"), ("hierarchical", "hierarchical-2")),
+    *(("morph", "morph-2"), ("eas", "eas-2")),
 )
 
 SMOKE = Profile(
@@ -110,7 +128,7 @@ QUICK = Profile(
     budget=Budget(60, "s"),
     # Images are hardly seen twice in these minutes, so there is nothing for augmentation to do.
     proxy=Recipe(
-        size=Size(channels=8, layers=3, stem_stride=2),
+        size=Size(channels=8, layers=5, stem_stride=2),
         steps=50,
         batch=64,
         learning_rate=0.08,
@@ -118,7 +136,7 @@ QUICK = Profile(
         validation_images=1000,
     ),
     final=Recipe(
-        size=Size(channels=16, layers=3, stem_stride=2),
+        size=Size(channels=16, layers=5, stem_stride=2),
         steps=1_000_000,
         seconds=180,
         batch=64,
@@ -138,8 +156,14 @@ HOUR = Profile(
     name="hour",
     summary="twenty minutes of search and forty of final training per method: differences begin to show",
     budget=Budget(20 * 60, "s"),
+    # NAS-RL's reward is the best of the last five validations.
     proxy=Recipe(
-        size=Size(channels=12, layers=5, stem_stride=2), steps=300, batch=64, learning_rate=0.05, validation_images=2500
+        size=Size(channels=12, layers=5, stem_stride=2),
+        steps=300,
+        batch=64,
+        learning_rate=0.05,
+        validations=5,
+        validation_images=1000,
     ),
     final=Recipe(
         size=Size(channels=24, layers=8),
@@ -163,7 +187,10 @@ PUBLISHED = Profile(
     name="published",
     summary="the protocol of the published table for GPUs: two days of search, two of retraining, three repeats",
     budget=Budget(2 * 86400, "s"),
-    proxy=Recipe(size=Size(channels=16, layers=8), steps=18_000, batch=64, learning_rate=0.025, cutout=True),
+    # One validation per epoch of CIFAR-10, because NAS-RL's reward is the best of the last five.
+    proxy=Recipe(
+        size=Size(channels=16, layers=8), steps=18_000, batch=64, learning_rate=0.025, cutout=True, validations=25
+    ),
     final=Recipe(
         size=Size(channels=36, layers=20),
         steps=312_500,
@@ -180,6 +207,7 @@ PUBLISHED = Profile(
     search_seconds=3 * 86400,
     final_seconds=3 * 86400,
     memory=64,
+    channels=(("macro", 36, 96),),
 )
 
 NB201 = Profile(

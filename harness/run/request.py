@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harness.core.budget import Budget
 from harness.core.errors import InputError
+from harness.core.paths import dataset_name, dataset_names
 from harness.run.profiles import Profile, get_profile
 
 MOST_SEEDS = 1000
@@ -77,7 +78,7 @@ def make_request(
         raise InputError(f"{workers} workers do nothing; name at least one")
     return Request(
         methods=_names("method", methods),
-        datasets=_names("data set", datasets) if datasets else chosen.datasets,
+        datasets=_data_sets(datasets) if datasets else chosen.datasets,
         profile=chosen.with_budget(Budget.parse(budget)) if budget else chosen,
         seeds=chosen.seeds if seeds is None or seeds == "" else _seeds(seeds),
         out=absolute_path(out),
@@ -91,6 +92,12 @@ def make_request(
 
 def _names(what: str, given: str | Sequence[str]) -> tuple[str, ...]:
     return parse_names(what, given) if isinstance(given, str) else _distinct(what, tuple(given), ", ".join(given))
+
+
+def _data_sets(given: str | Sequence[str]) -> tuple[str, ...]:
+    """Their names, each in its one spelling."""
+    names = dataset_names(given) if isinstance(given, str) else [dataset_name(name) for name in given]
+    return _distinct("data set", tuple(names), given if isinstance(given, str) else ", ".join(given))
 
 
 def _seeds(given: str | int | Iterable[int]) -> tuple[int, ...]:

@@ -74,8 +74,8 @@ class HiddenLabels:
         """The profile's two recipes; of a published network also the size that it has under the second one."""
         from harness.spaces.zoo.find import scaling
 
-        final = job.profile.final
-        recipes = {"proxy": dataclasses.asdict(job.profile.proxy), "final": dataclasses.asdict(final)}
+        final, proxy = job.profile.final_for(job.space), job.profile.proxy_for(job.space)
+        recipes = {"proxy": dataclasses.asdict(proxy), "final": dataclasses.asdict(final)}
         return {**recipes, "network": scaling(job.method.member, final.size)} if job.method.member else recipes
 
 
@@ -109,9 +109,14 @@ class HiddenScores:
     def recipes(self, job: Job) -> dict[str, Any]:
         """What stands in the record for the recipes of trainings."""
         table = self._tables[job.dataset]
+        own_unit = {} if table.scored is None else {"measure": dataclasses.asdict(table.scored)}
         return {
             "proxy": {"table": table.name, "signal": self._signals[job.dataset]},
-            "final": {"table": table.name, "score": table.measure},
+            "final": {
+                "table": table.name,
+                "score": table.scored.words() if table.scored else table.measure,
+                **own_unit,
+            },
         }
 
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from harness.core.dataset import Dataset, DatasetSource
-from harness.core.errors import InputError
+from harness.core.dataset import DatasetSource
 from harness.core.home import CHECKOUT as ROOT
-from harness.core.table import Table
 from harness.plugins.catalogue import Catalogue, load_dataset
-from harness.run.images import split
+from harness.testing import datasets as kit
+from harness.testing.kit import checks_of
 
 NAMES = Catalogue().names("dataset")
 DATA = Path(os.environ.get("HARNESS_DATA", str(Path.home() / ".cache" / "nas-harness")))
@@ -29,37 +26,18 @@ def source_of(name: str, tmp_path: Path) -> DatasetSource:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_source_says_what_it_is(name: str, tmp_path: Path) -> None:
-    found = Catalogue().source("dataset", name)
-    source = source_of(name, tmp_path)
-    assert source.name.partition(":")[0] == name
-    assert found.facts().summary
-    if not found.needs_argument():
-        assert source.summary == found.facts().summary, "the summary has to be a plain string"
+    kit.says_what_it_is(source_of(name, tmp_path), Catalogue().source("dataset", name))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_is_missing_is_said_before_and_while_loading(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for variable in [variable for variable in os.environ if variable.startswith("HARNESS_")]:
-        monkeypatch.delenv(variable)
+def test_what_is_missing_is_said_before_and_while_loading(name: str, tmp_path: Path) -> None:
     source = source_of(name, tmp_path)
-    reason = source.missing(tmp_path)
-    if reason is None:
-        return
-    assert str(tmp_path) in reason
-    assert "\n" not in reason
-    with pytest.raises(InputError) as caught:
-        source.load(tmp_path)
-    assert "\n" not in str(caught.value)
-    assert list(tmp_path.iterdir()) == [], "looking must not create anything"
+    kit.says_what_is_missing(source, str(tmp_path) if Catalogue().source("dataset", name).needs_argument() else "")
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_hidden_can_be_told_without_the_files(name: str, tmp_path: Path) -> None:
-    hidden = source_of(name, tmp_path).hidden(tmp_path)
-    assert all(isinstance(path, Path) for path in hidden)
-    assert all(path != tmp_path and path not in tmp_path.parents for path in hidden)
+    kit.tells_what_is_hidden(source_of(name, tmp_path))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -69,23 +47,23 @@ def test_a_data_set_that_is_here_is_whole(name: str, tmp_path: Path) -> None:
     if reason is not None:
         pytest.skip(reason)
     data = source.load(DATA)
-    again = source.load(DATA)
-    if source.tabular:
-        assert isinstance(data, Table)
-        assert isinstance(again, Table)
-        assert (data.name, data.genotypes, list(data.signals)) == (name, again.genotypes, list(again.signals))
-        assert np.array_equal(data.score, again.score)
-        return
-    assert isinstance(data, Dataset)
-    for field in dataclasses.fields(data):
-        assert np.array_equal(getattr(data, field.name), getattr(again, field.name))
-    assert data.name == name
-    assert set(np.unique(data.y_train)) == set(range(len(data.classes)))
-    assert len(data.mean) == len(data.std) == data.x_train.shape[3] == data.x_test.shape[3]
-    assert np.allclose(data.x_train.mean((0, 1, 2)), data.mean, atol=1.5)
-    assert data.x_train.shape[1:] == data.x_test.shape[1:]
-    train, valid = split(data.y_train, data.groups, 0.1, 0, name)
-    assert len(train) + len(valid) == len(data.x_train)
+    kit.is_whole(data, source)
+    kit.same(data, source.load(DATA))
+    if not source.tabular:
+        kit.can_be_split(data)
+
+
+@pytest.mark.parametrize("name", ["toy", "folder"])
+def test_the_kit_goes_through_a_whole_data_set(name: str, tmp_path: Path) -> None:
+    from datasets_on_disk import MAKERS
+
+    if name == "folder":
+        with pytest.MonkeyPatch.context() as patch:
+            MAKERS["folder"](tmp_path, patch)
+        name = f"folder:{tmp_path / 'pets'}"
+    with checks_of("dataset", name, root=tmp_path) as checks:
+        for check in checks:
+            check()
 
 
 def test_no_loader_needs_tensorflow() -> None:

@@ -1,0 +1,176 @@
+"""Stand-ins for tests: an evaluator that looks scores up instead of training, a journal in memory, a ready task.
+
+Use::
+
+    from harness.testing import make_task, run
+    task = run(METHOD(), make_task(space, "50evals", score=lambda proposal: ...))
+    task.evaluations, task.best, task.proposal
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+
+import numpy as np
+
+from harness.core.architecture import Architecture
+from harness.core.budget import Budget, BudgetSpent, Meter
+from harness.core.dataset import SearchData
+from harness.core.evaluation import Evaluation, Evaluator, Proposal
+from harness.core.journal import State
+from harness.core.method import Method
+from harness.core.recipe import Recipe
+from harness.core.space import Choice, Genotype, Size, Space
+from harness.core.task import Task
+
+Score = Callable[[Proposal], float]
+
+
+def by_hash(proposal: Proposal) -> float:
+    """A score in 0..1 that depends on the proposal's text only: arbitrary, but the same in every process."""
+    value = 2166136261
+    for byte in str(proposal).encode():
+        value = (value ^ byte) * 16777619 % 2**32
+    return value / 2**32
+
+
+class FakeEvaluator:
+    """Scores proposals by a function; charges ``seconds`` and ``steps`` without spending them.
+
+    Args:
+        score: accuracy of a proposal, 0..1; may raise.
+        seconds: charged per evaluation, a number or a function of the proposal.
+        gradient_steps: charged per evaluation.
+        macs: multiply-accumulates charged per evaluation, a number or a function of the proposal.
+        curve: validation accuracies during the training, from the proposal; None: ``(score,)``.
+    """
+
+    def __init__(
+        self,
+        score: Score = by_hash,
+        *,
+        seconds: float | Callable[[Proposal], float] = 1.0,
+        gradient_steps: int = 1,
+        macs: int | Callable[[Proposal], int] = 0,
+        curve: Callable[[Proposal], tuple[float, ...]] | None = None,
+    ) -> None:
+        self.score, self.seconds, self.gradient_steps, self.curve = score, seconds, gradient_steps, curve
+        self._macs = macs
+        self.trained: list[Proposal] = []
+
+    def steps(self) -> int:
+        """Gradient steps of one evaluation."""
+        return self.gradient_steps
+
+    def macs(self, proposal: Proposal) -> int:
+        """Multiply-accumulates of one evaluation."""
+        return self._macs(proposal) if callable(self._macs) else self._macs
+
+    def evaluate(self, proposal: Proposal, number: int, meter: Meter) -> Evaluation:
+        """Looks the score up and remembers that it was asked for."""
+        self.trained.append(proposal)
+        accuracy = float(self.score(proposal))
+        curve = self.curve(proposal) if self.curve else (accuracy,)
+        seconds = self.seconds(proposal) if callable(self.seconds) else self.seconds
+        return Evaluation(str(proposal), accuracy, curve, float(seconds), self.gradient_steps, macs=self.macs(proposal))
+
+
+class MemoryJournal:
+    """Keeps what a task writes in lists; hand the same object to a second task to resume the first."""
+
+    def __init__(self) -> None:
+        self.evaluations: list[Evaluation] = []
+        self.proposals: list[tuple[Proposal, float | None, float, bool]] = []
+        self.state: State | None = None
+        self.words: list[str] = []
+
+    def replay(self, number: int) -> Evaluation | None:
+        """The evaluation with this number, if there was one."""
+        return self.evaluations[number] if number < len(self.evaluations) else None
+
+    def evaluated(self, number: int, evaluation: Evaluation, spent: float) -> None:
+        """Appends; the numbers must be consecutive."""
+        assert number == len(self.evaluations)
+        self.evaluations.append(evaluation)
+
+    def proposed(self, proposal: Proposal, accuracy: float | None, spent: float, shared_weights: bool) -> None:
+        """Appends a proposal."""
+        self.proposals.append((proposal, accuracy, spent, shared_weights))
+
+    def save(self, state: State) -> None:
+        """Keeps a copy of the checkpoint."""
+        self.state = {name: np.array(value) for name, value in state.items()}
+
+    def load(self) -> State | None:
+        """The checkpoint."""
+        return self.state
+
+    def progress(self, share: float, words: str) -> None:
+        """Keeps the words."""
+        self.words.append(words)
+
+
+class VectorSpace(Space):
+    """A toy space: ``length`` independent choices among ``options``; nothing to decode."""
+
+    def __init__(self, length: int, options: int = 2, name: str = "toy") -> None:
+        self.name = name
+        self.choices = tuple(Choice(str(place), tuple(range(options))) for place in range(length))
+
+    def decode(self, genotype: Genotype, size: Size) -> Architecture:
+        """A toy names no network."""
+        raise NotImplementedError("the toy space has no networks")
+
+
+def tiny_data(images: int = 64, side: int = 8, channels: int = 1, classes: int = 4, seed: int = 0) -> SearchData:
+    """Random images whose brightness tells the class, so that a network can learn something; read-only arrays."""
+    rng = np.random.default_rng(seed)
+
+    def part() -> tuple[np.ndarray, np.ndarray]:
+        y = rng.integers(classes, size=images).astype(np.int64)
+        noise = rng.integers(0, 40, size=(images, side, side, channels))
+        x = (noise + (y * 200 // max(1, classes - 1))[:, None, None, None]).astype(np.uint8)
+        x.flags.writeable = y.flags.writeable = False
+        return x, y
+
+    (x_train, y_train), (x_valid, y_valid) = part(), part()
+    mean, std = (100.0,) * channels, (80.0,) * channels
+    return SearchData("tiny", x_train, y_train, x_valid, y_valid, classes, mean, std, False, 0, 0)
+
+
+def make_task(
+    space: Space,
+    budget: str = "50evals",
+    *,
+    score: Score = by_hash,
+    evaluator: Evaluator | None = None,
+    journal: MemoryJournal | None = None,
+    data: SearchData | None = None,
+    recipe: Recipe | None = None,
+    seed: int = 0,
+    clock: Callable[[], float] = lambda: 0.0,
+) -> Task:
+    """A task on ``space`` whose evaluations come from ``score`` (or ``evaluator``); the method's own time is free.
+
+    Args:
+        budget: as on the command line; seconds are those that the evaluator charges, because ``clock`` stands still.
+    """
+    evaluator = evaluator or FakeEvaluator(score)
+    return Task(
+        space=space,
+        data=data or tiny_data(),
+        recipe=recipe or Recipe(size=Size(4, 3), steps=evaluator.steps()),
+        rng=np.random.default_rng(seed),
+        seed=seed,
+        meter=Meter(Budget.parse(budget), evaluator.steps(), clock),
+        evaluator=evaluator,
+        journal=journal or MemoryJournal(),
+    )
+
+
+def run(method: Method, task: Task) -> Task:
+    """Searches until the method is done or the budget is spent, as the runner does, and returns the task."""
+    with contextlib.suppress(BudgetSpent):
+        method.search(task)
+    return task
