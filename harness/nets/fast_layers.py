@@ -5,7 +5,7 @@ Each has ``to_plain``: Keras' layer that computes the same, for the export.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import tensorflow as tf
@@ -47,16 +47,16 @@ class FastPooling2D(keras.layers.Layer):
         size, strides: of the window, rows and columns; a window of one pixel only moves pixels.
     """
 
-    def __init__(self, kind: str, size: int, strides: tuple[int, int], **kwargs: Any) -> None:
+    def __init__(self, kind: Literal["max", "avg"], size: int, strides: tuple[int, int], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.kind, self.size, self.strides = kind, size, tuple(strides)
+        self.kind, self.size, self.strides = kind, size, (strides[0], strides[1])
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         return pooled(self.kind, inputs, self.size, self.strides)
 
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        count, *lengths, channels = input_shape
-        return (count, *(-(-length // stride) for length, stride in zip(lengths, self.strides, strict=True)), channels)
+    def compute_output_shape(self, input_shape: tuple[Any, ...]) -> tuple[Any, ...]:
+        count, height, width, channels = input_shape
+        return count, -(-height // self.strides[0]), -(-width // self.strides[1]), channels
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "kind": self.kind, "size": self.size, "strides": self.strides}

@@ -177,11 +177,10 @@ def _largest(graph: Graph, x: Value, window: Strides, strides: Strides, padding:
     def backward(upstream: Value) -> list[Value | None]:
         return [Value(graph.node("MaxPoolGrad", [x, name, upstream], **attributes)[0], x.shape, False)]
 
-    if padding == "SAME":
-        sides = _shrunk(x, strides)[1:]
-    else:
-        lengths = zip(x.shape[1:3], window, strides, strict=True)
-        sides = tuple((length - wide) // stride + 1 for length, wide, stride in lengths)
+    sides = _shrunk(x, strides)[1:]
+    if padding == "VALID":
+        height, width = x.shape[1:3]
+        sides = (height - window[0]) // strides[0] + 1, (width - window[1]) // strides[1] + 1
     return graph.result(name, (x.shape[0], *sides, x.shape[3]), [x], backward)
 
 
