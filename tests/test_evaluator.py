@@ -20,7 +20,7 @@ from harness.core.architecture import Architecture
 from harness.core.budget import Budget, BudgetSpent, Meter
 from harness.core.errors import InputError
 from harness.core.evaluation import KerasConfig
-from harness.core.recipe import Recipe
+from harness.core.recipe import LEAST_MACS, Recipe
 from harness.core.space import Genotype, Size
 from harness.nets import count, evaluator
 from harness.nets.build import build_model
@@ -255,7 +255,8 @@ def test_multiply_accumulates_are_known_before_the_training(space: str) -> None:
     genotype = chosen.sample(np.random.default_rng(1))
     model = build_model(genotype, chosen, recipe.size, DATA.image_shape, DATA.classes, seed=0)
     images = 3 * 3 * recipe.batch + 2 * 50
-    assert own.macs(genotype) == count.macs(model) * images > 0
+    assert own.macs(genotype) == max(count.macs(model), LEAST_MACS) * images
+    assert recipe.evaluation_macs(200_000, 1000) == 200_000 * images
     result = own.evaluate(genotype, 0, counted())
     assert result.macs == own.macs(genotype)
 
