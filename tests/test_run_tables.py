@@ -46,6 +46,7 @@ def request_for(tmp_path: Path, methods: tuple[str, ...], **changes: object) -> 
         seeds=tuple(range(6)),
         out=tmp_path / "out",
         data_root=tmp_path / "data",
+        baselines=False,
     )
     return dataclasses.replace(request, **changes)  # type: ignore[arg-type]
 

@@ -52,6 +52,8 @@ class Training:
         steps: gradient steps.
         seconds: wall clock with tracing and validations; of an interrupted training, up to its last save and after.
         images_per_second: training rate without the first step, which traces; 0 if there was no other.
+        epochs: how often each of the training images was seen, on average.
+        capped: whether a cap in seconds has cut the recipe's epochs short.
     """
 
     accuracy: float
@@ -59,6 +61,8 @@ class Training:
     steps: int
     seconds: float
     images_per_second: float
+    epochs: float
+    capped: bool
 
 
 def train(
@@ -72,7 +76,8 @@ def train(
 ) -> Training:
     """Trains ``model`` in place.
 
-    With ``recipe.seconds`` the clock runs from the call, so that tracing counts; it stops during validations and
+    With ``recipe.epochs`` the number of steps follows from the number of images, and seconds are a cap: as long as it
+    is not reached, the result does not depend on the clock. With ``recipe.seconds`` alone the clock runs from the call, so that tracing counts; it stops during validations and
     checkpoints. The number of steps is fixed from the rate in the first twentieth of the time (and estimated anew after
     every step until then), and lowered later only if the machine has become too slow for it.
 
@@ -85,8 +90,8 @@ def train(
         on_step: called with (steps done, total steps) after every step; may raise to stop the training. The total of a
             training limited by time changes.
         checkpoint: file for the state of an interrupted training, written every :data:`CHECKPOINT_SECONDS` and at the
-            end. If it exists the training goes on from there; a recipe that counts steps then ends with the very same
-            weights.
+            end. If it exists the training goes on from there; a recipe that counts epochs or steps then ends with the
+            very same weights.
 
     Raises:
         TrainingFailed: the loss is not finite any more.
@@ -96,9 +101,10 @@ def train(
         raise ValueError("a proxy network has no checkpoint")
     clock = _Clock()
     images = len(data.x_train[: recipe.train_images or None])
-    if images == 0 or recipe.steps < 1:
-        raise InputError(f"a training of {recipe.steps} steps on {images} images is none; give it at least one of each")
-    pace, curve, done = Pace(recipe.steps, recipe.seconds), list[float](), 0
+    planned = recipe.steps_on(images)
+    if images == 0 or planned < 1:
+        raise InputError(f"a training of {planned} steps on {images} images is none; give it at least one of each")
+    pace, curve, done = Pace(planned, recipe.seconds, capped=recipe.limit == "epochs"), list[float](), 0
     saved = _Checkpoint(checkpoint, f"{recipe} seed={seed} data={data.dataset}", model)
     state = saved.load()
     if state is not None:
@@ -130,8 +136,15 @@ def train(
         if on_step is not None:
             on_step(done, pace.total)
         clock.lap()
-    accuracy_at_end = curve[-1] if curve else math.nan
-    return Training(accuracy_at_end, tuple(curve), done, clock.seconds(), pace.rate() * recipe.batch)
+    return Training(
+        accuracy=curve[-1] if curve else math.nan,
+        curve=tuple(curve),
+        steps=done,
+        seconds=clock.seconds(),
+        images_per_second=pace.rate() * recipe.batch,
+        epochs=done * recipe.batch / images,
+        capped=recipe.limit == "epochs" and done < planned,
+    )
 
 
 def learning_rate(recipe: Recipe, step: int, total: int) -> float:
