@@ -33,8 +33,10 @@ class Record:
         parameters: trainable weights of the final network, auxiliary head excluded.
         macs: multiply-accumulates of one forward pass of the final network (convolutions and dense layers).
         search: ``charged`` (in the budget's unit), ``seconds``, ``cpu_seconds``, ``evaluations``, ``unique``,
-            ``steps``.
-        final: ``seconds``, ``cpu_seconds``, ``steps``, ``images_per_second``, ``training_seed``.
+            ``steps``, ``macs`` (charged multiply-accumulates of training), ``overrun`` (spent ÷ limit).
+        final: ``seconds``, ``cpu_seconds``, ``steps``, ``images_per_second``, ``training_seed``, ``epochs`` (images
+            trained on, in data sets), ``limit`` (``epochs`` or ``seconds``: what ends such a training) and ``capped``
+            (whether the cap in seconds ended it before its epochs were done).
         provenance: command, commit, dirty flag, versions, device, threads, cores, times.
         position, look: of the method in tables and figures, as its class states them
             (:class:`~harness.core.method.Method`); None in a record that does not say.
@@ -57,7 +59,7 @@ class Record:
     parameters: int | None = None
     macs: int | None = None
     search: dict[str, float] = field(default_factory=dict)
-    final: dict[str, float] = field(default_factory=dict)
+    final: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
     native: str = ""
     position: int | None = None
