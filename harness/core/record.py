@@ -34,7 +34,9 @@ class Record:
         macs: multiply-accumulates of one forward pass of the final network (convolutions and dense layers).
         search: ``charged`` (in the budget's unit), ``seconds``, ``cpu_seconds``, ``evaluations``, ``unique``,
             ``steps``.
-        final: ``seconds``, ``cpu_seconds``, ``steps``, ``images_per_second``, ``training_seed``.
+        final: ``seconds``, ``cpu_seconds``, ``steps``, ``images_per_second``, ``training_seed``; of a table
+            ``optimum``; and ``chance``, the accuracy of a guess: the share of the largest test class, or the mean
+            score of a table's architectures.
         provenance: command, commit, dirty flag, versions, device, threads, cores, times.
         position, look: of the method in tables and figures, as its class states them
             (:class:`~harness.core.method.Method`); None in a record that does not say.
