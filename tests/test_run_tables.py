@@ -76,7 +76,7 @@ def test_records_say_what_the_table_says(tmp_path: Path) -> None:
         assert record.test_accuracy == table.score[row]
         assert table.parameters is not None
         assert record.parameters == table.parameters[row]
-        assert record.final == {"optimum": table.score.max()}
+        assert record.final == {"optimum": table.score.max(), "chance": table.score.mean()}
         assert record.recipes["final"]["score"] == "test accuracy"
         assert record.search["charged"] <= 200
         assert 200 / 15 - 1 <= record.search["evaluations"] <= 200 / 5

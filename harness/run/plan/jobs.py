@@ -63,7 +63,7 @@ def make_plan(request: Request, capacity: Capacity = ONE_CORE) -> Plan:
     named = {name: catalogue.source("dataset", name.partition(":")[0]) for name in request.datasets}
     sources = checked_sources(request, named)
     data = data_sets(request, sources)
-    rows, notes = named_rows(request, catalogue, data.spaces), list[str]()
+    rows, notes = named_rows(request, catalogue, data.spaces), tuple[str, ...]()
     if request.baselines:
         rows, notes = with_zero_lines(rows, request, catalogue)
     check_writable(request.out)
