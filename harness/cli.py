@@ -253,8 +253,8 @@ def baseline(
     from harness.report.gate.baseline import write_baseline
     from harness.report.model.load import load_runs
 
-    path, left_out = write_baseline(load_runs(directory), name, out)
-    for sentence in left_out:
+    path, notes = write_baseline(load_runs(directory), name, out)
+    for sentence in notes:
         print(sentence, file=sys.stderr)
     print(f"wrote {path}")
 
@@ -263,21 +263,29 @@ def baseline(
 def check(
     directory: Annotated[Path, typer.Argument(metavar="RUNS", help="The --out of a run.")],
     against: Annotated[Path, typer.Option(metavar="FILE", help="A baseline: results/baseline/NAME.json.")],
+    accept: Annotated[
+        list[str] | None,
+        typer.Option(metavar="METHOD", help="Its changes are meant; may be repeated; [bold]all[/bold] for any."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Says of every row of a baseline whether it got worse.
 
-    Exit code: 0 if none did, 1 if one did or failed, 2 if one was not run or the baseline cannot be read.
+    Exit code: 0 if none did; 1 if one did, failed, or changed without --accept; 2 if one was not run or the baseline
+    cannot be read; 3 if chance allows so large a drop that nothing can be said. See docs/gate.md.
 
       python -m harness check runs --against results/baseline/smoke.json
+
+      python -m harness check runs --against results/baseline/smoke.json --accept darts --accept pnas
     """
     from harness.report.gate.baseline import read_baseline
-    from harness.report.gate.check import LEVEL, exit_code, summary
+    from harness.report.gate.chance import LEVEL
     from harness.report.gate.check import check as compare
+    from harness.report.gate.check import exit_code, summary
     from harness.report.model.load import load_runs
 
     stored = read_baseline(against)
-    findings = compare(load_runs(directory), stored)
+    findings = compare(load_runs(directory), stored, accept or ())
     if as_json:
         facts = {"baseline": stored.name, "commits": stored.commits, "level": LEVEL, "exit_code": exit_code(findings)}
         _print_json({**facts, "rows": [finding.plain() for finding in findings]})

@@ -8,6 +8,8 @@ from typing import Literal
 from harness.core.budget import PASSES_PER_STEP
 from harness.core.space import Size
 
+LEAST_MACS = 100_000
+"""What a forward pass of an image is charged as, at least."""
 Limit = Literal["epochs", "seconds", "steps"]
 """What a training is counted in."""
 
@@ -73,9 +75,12 @@ class Recipe:
     def evaluation_macs(self, macs: int, validation_images: int) -> int:
         """Multiply-accumulates of one training by this recipe with its validations.
 
+        An image counts as :data:`LEAST_MACS` at least: a network that is hardly more than a pooling takes time too, and
+        a search that has come to like such networks has to end.
+
         Args:
             macs: of one image's forward pass; an auxiliary head is left out.
             validation_images: how many the split has.
         """
         seen = min(self.validation_images or validation_images, validation_images)
-        return macs * (PASSES_PER_STEP * self.steps * self.batch + self.validations * seen)
+        return max(macs, LEAST_MACS) * (PASSES_PER_STEP * self.steps * self.batch + self.validations * seen)

@@ -67,7 +67,10 @@ class HiddenLabels:
         with np.load(job.directory.predictions) as stored:
             probabilities = stored["probabilities"]
         try:
-            return dataclasses.replace(record, test_accuracy=accuracy(probabilities, self.of(job.dataset)))
+            labels = self.of(job.dataset)
+            found = accuracy(probabilities, labels)
+            facts = record.final | {"chance": float(np.bincount(labels).max() / len(labels))}
+            return dataclasses.replace(record, test_accuracy=found, final=facts)
         except (ValueError, InputError) as error:
             return dataclasses.replace(record, status="failed", reason=str(error))
 
@@ -90,7 +93,10 @@ class HiddenScores:
 
     def __init__(self, tables: Mapping[str, Table], signals: Mapping[str, str]) -> None:
         self._tables, self._signals = tables, signals
-        self._best = {name: float(table.score.max()) for name, table in tables.items()}
+        self._facts = {
+            name: {"optimum": float(table.score.max()), "chance": float(table.score.mean())}
+            for name, table in tables.items()
+        }
 
     def score(self, job: Job, record: Record) -> Record:
         """The record with the score of its proposal; failed if the table does not have it."""
@@ -104,7 +110,7 @@ class HiddenScores:
             record,
             test_accuracy=float(table.score[row]),
             parameters=None if table.parameters is None else int(table.parameters[row]),
-            final={"optimum": self._best[job.dataset]},
+            final=dict(self._facts[job.dataset]),
         )
 
     def recipes(self, job: Job) -> dict[str, Any]:
@@ -113,7 +119,11 @@ class HiddenScores:
         own_unit = {} if table.scored is None else {"measure": dataclasses.asdict(table.scored)}
         return {
             "proxy": {"table": table.name, "signal": self._signals[job.dataset]},
-            "final": {"table": table.name, "score": table.measure, **own_unit},
+            "final": {
+                "table": table.name,
+                "score": table.scored.words() if table.scored else table.measure,
+                **own_unit,
+            },
         }
 
 
