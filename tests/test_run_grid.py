@@ -164,7 +164,7 @@ COUNTED = dataclasses.replace(
 
 
 def test_a_counted_command_gives_the_same_numbers_however_many_run_at_the_same_time(tmp_path: Path) -> None:
-    """A counted run has one thread on any number of cores, because another number may change the last digits of sums."""
+    """A counted run has one thread on any number of cores: another number may change the last digits of sums."""
     methods = {"good": write_method(tmp_path, "good", GOOD)}
     facts = []
     for workers, cores in ((1, 2), (2, 1)):
