@@ -57,7 +57,7 @@ class Surrogate:
         """See :class:`Predictor`."""
         features = [self._growth.encode(np.array([prefix])) for prefix in prefixes]
         with self._threads.limit(limits=1):  # the matrices are small: more threads only get into each other's way
-            self._ensemble.fit(np.concatenate(features), np.array(accuracies, np.float32))
+            self._ensemble.fit(np.concatenate(features), np.array(accuracies, np.float64))
 
     def predict(self, prefixes: Integers) -> Numbers:
         """See :class:`Predictor`."""

@@ -12,7 +12,7 @@ from harness.core.lowering import lower
 from harness.core.measure import measure
 from harness.core.seeds import rng
 from harness.core.space import Genotype, Size
-from harness.nets import norm
+from harness.nets import norm, processor
 from harness.nets.build import assign, build_architecture
 from harness.nets.supernets import kernels as ops
 from harness.nets.supernets.enas import GatedCells, GatedMacro, GatedSupernet
@@ -85,8 +85,8 @@ def test_normalisation_goes_in_pairs_of_pixels_where_that_is_faster(kind: str, m
         calls.append(tuple(x.shape))
         return norm.training_in_pairs(x, *rest)
 
-    monkeypatch.setattr(norm, "has_avx512", lambda: True)
-    monkeypatch.setattr(norm, "has_graphics_card", lambda: False)
+    monkeypatch.setattr(processor, "has_avx512", lambda: True)
+    monkeypatch.setattr(processor, "has_graphics_card", lambda: False)
     monkeypatch.setattr(ops, "training_in_pairs", spy)
     size, weights = Size(24, 3), rng(0, "weights")
     net: GatedSupernet
@@ -99,7 +99,7 @@ def test_normalisation_goes_in_pairs_of_pixels_where_that_is_faster(kind: str, m
     genotype = space.sample(rng(2, kind))
     with tf.device("CPU:0"):
         loss = net.train_step(images, labels, tf.constant(genotype.picks), tf.constant(0.0))
-        monkeypatch.setattr(norm, "has_avx512", lambda: False)
+        monkeypatch.setattr(processor, "has_avx512", lambda: False)
         model = build_architecture(space.searched(genotype, size), SHAPE, 3, seed=9)
         assign(model, *net.cut(genotype.picks))
         logits = model(images, training=True)

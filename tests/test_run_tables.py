@@ -46,6 +46,7 @@ def request_for(tmp_path: Path, methods: tuple[str, ...], **changes: object) -> 
         seeds=tuple(range(6)),
         out=tmp_path / "out",
         data_root=tmp_path / "data",
+        baselines=False,
     )
     return dataclasses.replace(request, **changes)  # type: ignore[arg-type]
 
@@ -75,7 +76,7 @@ def test_records_say_what_the_table_says(tmp_path: Path) -> None:
         assert record.test_accuracy == table.score[row]
         assert table.parameters is not None
         assert record.parameters == table.parameters[row]
-        assert record.final == {"optimum": table.score.max()}
+        assert record.final == {"optimum": table.score.max(), "chance": table.score.mean()}
         assert record.recipes["final"]["score"] == "test accuracy"
         assert record.search["charged"] <= 200
         assert 200 / 15 - 1 <= record.search["evaluations"] <= 200 / 5
@@ -275,3 +276,19 @@ def test_a_known_network_is_paid_for_by_what_its_training_computes() -> None:
         # All skips: 7.78 M a forward pass; each of the 6 * 15 convolutions of 3x3: 2.36 M.
         own = [7_783_040, 7_783_040 + 90 * 2_359_296]
         assert found == ([macs * (3 * 300_000 + 25_000) for macs in own] if counting else [0, 0])
+
+
+def test_a_loss_is_minimised_and_a_record_says_what_its_shares_are(tmp_path: Path) -> None:
+    request = request_for(tmp_path, ("random_search",), seeds=(0,))
+    write_table(
+        tmp_path,
+        description=(
+            'choices = ["first", "second", "third"]\nsignal = { column = "valid", goal = "min" }\n'
+            'score = { column = "test", goal = "min", unit = "nats", name = "test loss" }\n'
+        ),
+    )
+    [record] = run(request)[0]
+    assert record.test_accuracy is not None
+    assert record.test_accuracy > 0.6, "the smallest of the values it has seen is near the smallest of all"
+    assert record.recipes["final"]["score"].startswith("test loss as a share, ")
+    assert record.recipes["final"]["measure"]["unit"] == "nats"

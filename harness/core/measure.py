@@ -51,7 +51,7 @@ def measure(graph: LayerGraph, image: Shape, classes: int) -> Sizes:
     shapes, live = [image], graph.live()
     parameters = idle = statistics = macs = 0
     for node, layer in enumerate(graph.layers, start=1):
-        shape = _merged(layer, shapes)
+        shape = merged_shape(layer, shapes)
         for primitive in layer.primitives:
             before, shape = shape, shape_after(primitive, shape)
             weights = weight_shapes((primitive,), before[2])
@@ -108,7 +108,8 @@ def _share(length: int, stride: int) -> int:
     return -(-length // stride)
 
 
-def _merged(layer: Layer, shapes: list[Shape]) -> Shape:
+def merged_shape(layer: Layer, shapes: list[Shape]) -> Shape:
+    """The shape of a layer's merged inputs; ``shapes`` are those of the nodes before it."""
     heights, widths, channels = zip(*(shapes[source] for source in layer.inputs), strict=True)
     if layer.merge == "concat":
         return max(heights), max(widths), sum(channels)

@@ -83,6 +83,11 @@ class Measure:
         """A share in the own unit."""
         return self.worst + share * (self.best - self.worst)
 
+    def words(self) -> str:
+        """Its name, and what 0 and 100 % of it are, for a table that prints shares."""
+        worst, best = (f"{value:g} {self.unit}".rstrip() for value in (self.worst, self.best))
+        return f"{self.name} as a share, {worst} being 0 % and {best} being 100 %"
+
     @property
     def goal(self) -> str:
         """``max`` or ``min``."""

@@ -20,6 +20,7 @@ from harness.core.seeds import derive_seed
 from harness.core.space import Genotype, Space
 from harness.nets import count, runtime
 from harness.nets.build import build_model
+from harness.nets.child import Child, Shared, can_be_written
 from harness.nets.training import Training, TrainingFailed, train
 
 FORGET_EVERY = 25
@@ -50,6 +51,7 @@ class ProxyEvaluator:
             raise InputError(f"data set '{data.dataset}' has no validation images; a search needs some")
         self._space, self._data, self._recipe, self._seed = space, data, recipe, seed
         self._macs: dict[str, int] = {}
+        self._shared = Shared(data, recipe)
 
     def steps(self) -> int:
         """Gradient steps that one evaluation costs."""
@@ -102,16 +104,7 @@ class ProxyEvaluator:
         """The training, or why there is none."""
         seed, recipe, data = derive_seed(self._seed, f"evaluation {number}"), self._recipe, self._data
         try:
-            model = build_model(
-                proposal,
-                self._space,
-                recipe.size,
-                data.image_shape,
-                data.classes,
-                seed=seed,
-                drop_path=recipe.drop_path > 0.0,
-                auxiliary=recipe.auxiliary > 0.0,
-            )
+            model = self._network(proposal, seed)
         except (InputError, ValueError) as error:
             return f"the network cannot be built: {_first_line(error)}"
         except (tf.errors.ResourceExhaustedError, MemoryError):
@@ -122,6 +115,25 @@ class ProxyEvaluator:
             return str(error)
         except (tf.errors.ResourceExhaustedError, MemoryError):
             return "the memory did not suffice to train the network"
+
+    def _network(self, proposal: Proposal, seed: int) -> keras.Model | Child:
+        """Written down where that can do what the recipe asks for, which is faster; otherwise of Keras layers."""
+        recipe, data = self._recipe, self._data
+        drop_path, auxiliary = recipe.drop_path > 0.0, recipe.auxiliary > 0.0
+        if isinstance(proposal, Genotype) and not drop_path and not auxiliary:
+            graph = lower(self._space.decode(proposal, recipe.size))
+            if can_be_written(graph):
+                return Child(graph, data.image_shape, data.classes, seed, self._shared)
+        return build_model(
+            proposal,
+            self._space,
+            recipe.size,
+            data.image_shape,
+            data.classes,
+            seed=seed,
+            drop_path=drop_path,
+            auxiliary=auxiliary,
+        )
 
 
 def _stop_with(meter: Meter) -> Callable[[int, int], None]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import sys
 from typing import Any
 
 from harness.core.budget import BudgetSpent, Meter
@@ -62,7 +63,11 @@ def _search(job: Job, tell: Tell) -> None:
         "search": counts,
         "settings": settings,
         "title": title_of(job, method),
-        "process": {"fence": stands, "device": device},
+        "process": {
+            "fence": stands,
+            "device": device,
+            **({"tensorflow": "used"} if "tensorflow" in sys.modules else {}),
+        },
     }
     write_json(job.directory.search, stored, durable=job.durable)
 
