@@ -104,7 +104,7 @@ def run(
     seeds: Annotated[str, typer.Option(help="Like 0,1,2 or 0-9.", show_default="the profile's")] = "",
     out: Annotated[Path, typer.Option(help="Directory of the records and tables.")] = Path("runs"),
     budget: Annotated[
-        str, typer.Option(help="Of each search: 60s, 10m, 50evals or 500steps.", show_default="the profile's")
+        str, typer.Option(help="Of each search: 60s, 10m, 50evals, 500steps or 2e12macs.", show_default="the profile's")
     ] = "",
     space: Annotated[
         str, typer.Option(help="[bold]native[/bold]: each method's own; or one for all, like cell or nasbench201.")
@@ -120,6 +120,20 @@ def run(
     ] = None,
     data: DataRoot = DEFAULT_DATA,
     plugin: Plugins = None,
+    final: Annotated[
+        str,
+        typer.Option(
+            metavar="epochs|seconds",
+            help="What the final trainings are counted in; one directory holds one kind.",
+            show_default="the profile's",
+        ),
+    ] = "",
+    baselines: Annotated[
+        bool,
+        typer.Option(
+            "--baselines/--no-baselines", help="Add random sampling and random search in every space that is searched."
+        ),
+    ] = True,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Do failed runs again from scratch.")] = False,
     backend: Annotated[
         str, typer.Option(help="Where the work is done: local, in processes of this machine.")
@@ -128,7 +142,8 @@ def run(
 ) -> None:
     """Compares methods: searches, trains what was found, tests it, writes the tables.
 
-    A run that is over is not done again, an interrupted one continues: repeat the command after a crash.
+    A run that is over is not done again, an interrupted one continues: repeat the command after a crash. Each space that
+    is searched also gets random sampling and random search, which the methods there are compared with.
 
       python -m harness run                                        # all methods, a minute of search each
 
@@ -158,6 +173,8 @@ def run(
         workers=workers,
         plugins=plugin or (),
         retry_failed=retry_failed,
+        baselines=baselines,
+        final=final,
     )
     command = f"python -m harness {shlex.join(sys.argv[1:])}"
     results = compare(request, command=command, backend=backend, console=Console(stderr=True))
@@ -236,8 +253,8 @@ def baseline(
     from harness.report.gate.baseline import write_baseline
     from harness.report.model.load import load_runs
 
-    path, left_out = write_baseline(load_runs(directory), name, out)
-    for sentence in left_out:
+    path, notes = write_baseline(load_runs(directory), name, out)
+    for sentence in notes:
         print(sentence, file=sys.stderr)
     print(f"wrote {path}")
 
@@ -246,21 +263,29 @@ def baseline(
 def check(
     directory: Annotated[Path, typer.Argument(metavar="RUNS", help="The --out of a run.")],
     against: Annotated[Path, typer.Option(metavar="FILE", help="A baseline: results/baseline/NAME.json.")],
+    accept: Annotated[
+        list[str] | None,
+        typer.Option(metavar="METHOD", help="Its changes are meant; may be repeated; [bold]all[/bold] for any."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Says of every row of a baseline whether it got worse.
 
-    Exit code: 0 if none did, 1 if one did or failed, 2 if one was not run or the baseline cannot be read.
+    Exit code: 0 if none did; 1 if one did, failed, or changed without --accept; 2 if one was not run or the baseline
+    cannot be read; 3 if chance allows so large a drop that nothing can be said. See docs/gate.md.
 
       python -m harness check runs --against results/baseline/smoke.json
+
+      python -m harness check runs --against results/baseline/smoke.json --accept darts --accept pnas
     """
     from harness.report.gate.baseline import read_baseline
-    from harness.report.gate.check import LEVEL, exit_code, summary
+    from harness.report.gate.chance import LEVEL
     from harness.report.gate.check import check as compare
+    from harness.report.gate.check import exit_code, summary
     from harness.report.model.load import load_runs
 
     stored = read_baseline(against)
-    findings = compare(load_runs(directory), stored)
+    findings = compare(load_runs(directory), stored, accept or ())
     if as_json:
         facts = {"baseline": stored.name, "commits": stored.commits, "level": LEVEL, "exit_code": exit_code(findings)}
         _print_json({**facts, "rows": [finding.plain() for finding in findings]})

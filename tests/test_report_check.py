@@ -15,9 +15,10 @@ from test_cli import call
 
 from harness.core.errors import InputError
 from harness.core.record import Run
-from harness.report.gate import check as gate
+from harness.report.gate import chance
 from harness.report.gate.baseline import StoredBaseline, read_baseline, rows_of, write_baseline
-from harness.report.gate.check import Finding, check, exit_code, tolerance
+from harness.report.gate.chance import seeds_needed, tolerance, visible_drop
+from harness.report.gate.check import Finding, check, exit_code, summary
 
 KINDS: list[Callable[..., Run]] = [tabular, counted, make]
 """Factories of tabular, counted and timed runs."""
@@ -230,7 +231,10 @@ def test_a_regression_outranks_what_is_missing():
 
     assert exit_code([finding("not run"), finding("regression"), finding("same")]) == 1
     assert exit_code([finding("not run"), finding("better")]) == 2
-    assert exit_code([finding(v) for v in ("same", "changed", "better", "within spread", "new")]) == 0
+    assert exit_code([finding("not run"), finding("changed"), finding("undecided")]) == 1
+    assert exit_code([finding("not run"), finding("undecided"), finding("same")]) == 2
+    assert exit_code([finding("undecided"), finding("better")]) == 3
+    assert exit_code([finding(v) for v in ("same", "accepted", "better", "within spread", "new")]) == 0
 
 
 # Statistical rows
@@ -247,7 +251,7 @@ def test_tolerance_follows_spread_and_numbers():
     assert tolerance(values, values, 0.01) < allowed
     assert tolerance([90.0] * 9, [90.0] * 9, 0.001) > 0, "no spread at all is luck"
     for before in ([90.0], [90.0, 95.0]):
-        expected = 3.09 * gate.ASSUMED_SPREAD * math.sqrt(1 / len(before) + 1)
+        expected = 3.09 * chance.ASSUMED_SPREAD * math.sqrt(1 / len(before) + 1)
         assert tolerance(before, [80.0], 0.001) == pytest.approx(expected, rel=1e-3)
 
 
@@ -324,11 +328,9 @@ def test_a_method_that_falls_apart_cannot_hide_behind_its_new_spread(tmp_path: P
     [finding] = check(results(make, [0.9, 0.1, 0.9, 0.1, 0.9]), baseline)
     assert finding.verdict == "regression"
     assert finding.why.endswith("far below anything stored: seeds 1, 3")
-    assert verdicts(results(make, [0.9, 0.82, 0.9, 0.9, 0.9]), baseline) == ["within spread"]
+    assert verdicts(results(make, [0.9, 0.82, 0.9, 0.9, 0.9]), baseline) == ["undecided"], "too wide to be green"
     wide = stored(results(make, [0.9, 0.8, 0.7]), tmp_path)
-    assert verdicts(results(make, [0.9, 0.8, 0.45]), wide) == ["within spread"], (
-        "no collapse where seeds differ so much"
-    )
+    assert verdicts(results(make, [0.9, 0.8, 0.45]), wide) == ["undecided"], "no collapse where seeds differ so much"
 
 
 def test_more_rows_make_the_gate_more_patient(tmp_path: Path):

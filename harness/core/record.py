@@ -34,9 +34,11 @@ class Record:
         macs: multiply-accumulates of one forward pass of the final network (convolutions and dense layers).
         search: ``charged`` (in the budget's unit), ``seconds``, ``cpu_seconds``, ``evaluations``, ``unique``,
             ``steps``, ``macs`` (charged multiply-accumulates of training), ``overrun`` (spent ÷ limit).
-        final: ``seconds``, ``cpu_seconds``, ``steps``, ``images_per_second``, ``training_seed``, ``epochs`` (images
-            trained on, in data sets), ``limit`` (``epochs`` or ``seconds``: what ends such a training) and ``capped``
-            (whether the cap in seconds ended it before its epochs were done).
+        final: ``limit`` (what the training was counted in: ``epochs``, ``seconds`` or ``steps``), ``epochs`` (of the
+            images trained on), ``capped`` (whether a cap in seconds has cut its epochs short), ``seconds``,
+            ``cpu_seconds``, ``steps``, ``images_per_second``, ``training_seed``. Of a table, ``optimum``. Of both,
+            ``chance``, the accuracy of a guess: the share of the largest test class, or the mean score of a table's
+            architectures.
         provenance: command, commit, dirty flag, versions, device, threads, cores, times.
         position, look: of the method in tables and figures, as its class states them
             (:class:`~harness.core.method.Method`); None in a record that does not say.

@@ -31,9 +31,18 @@ def provenance(command: str, cores: int) -> dict[str, Any]:
         "cpu": _cpu("model name") or platform.processor() or platform.machine(),
         # One name covers several generations, and kernels pick their order of summation by these.
         "cpu_details": ", ".join(_cpu(name) for name in ("cpu family", "model", "stepping", "cache size")),
+        "blas": _kernels(),
         "cores": cores,
         "executable": Path(sys.executable).name,
     }
+
+
+def _kernels() -> str:
+    """The kernels that NumPy's library of linear algebra has chosen for this processor; "" if it does not say."""
+    from threadpoolctl import threadpool_info
+
+    names = {str(library["architecture"]) for library in threadpool_info() if "architecture" in library}
+    return ", ".join(sorted(names))
 
 
 def _versions() -> dict[str, str]:

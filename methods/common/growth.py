@@ -45,7 +45,7 @@ class Growth:
         words = [(choice.kind, option_text(option)) for choice in space.choices for option in choice.options]
         kinds = list(dict.fromkeys(words))
         self._words = np.zeros((len(words), len(kinds)), np.float32)
-        self._words[range(len(words)), [kinds.index(word) for word in words]] = 1 / len(counts)
+        self._words[range(len(words)), [kinds.index(word) for word in words]] = 1
 
     def options(self, block: int) -> Integers:
         """All combinations of options of a block, as picks, shape ``(n, choices of the block)``."""
@@ -75,7 +75,8 @@ class Growth:
         full = np.concatenate([prefixes, np.tile(self._defaults[length:], (n, 1))], axis=1)
         one_hot = np.zeros((n, len(self._words)), np.float32)
         np.put_along_axis(one_hot, full + self._first, 1.0, axis=1)
-        return np.concatenate([one_hot, one_hot @ self._words], axis=1)
+        shares = (one_hot @ self._words) / len(self.space.choices)  # sums of ones have no rounding errors
+        return np.concatenate([one_hot, shares], axis=1)
 
 
 class CellGrowth(Growth):

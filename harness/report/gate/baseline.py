@@ -1,12 +1,14 @@
 """A stored table of results that later runs are checked against (``harness/report/gate/check.py``), as one JSON file.
 
-One row per profile, budget, space, data set and method, with every seed's test accuracy and architecture, and what the
-row can promise: a *tabular* row is looked up and repeats anywhere; a *counted* one repeats on the same machine with the
-same versions; a *timed* one does not repeat.
+One row per profile, budget, space, data set and method, with every seed's test accuracy and architecture, a checksum of
+its search, and what the row can promise: a *tabular* row is looked up and repeats anywhere; a *counted* one repeats on
+the same machine with the same versions; a *timed* one does not repeat. A search on a table that used TensorFlow is
+counted, because TensorFlow's sums depend on the processor.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -17,14 +19,15 @@ from typing import Any, Literal, NamedTuple, get_args
 from harness.core.errors import InputError
 from harness.core.files import replace_text
 from harness.core.record import Record, Run
+from harness.report.gate.chance import LEVEL, UNKNOWN_CHANCE, room
 from harness.report.model.groups import accuracies
 from harness.report.model.load import run_key
 from harness.report.model.numbers import numbers
 
-SCHEMA = 1
+SCHEMA = 2
 Kind = Literal["tabular", "counted", "timed"]
 _OWN_PACKAGE = "nas-comparison-harness"
-_ORIGIN = ("cpu", "cpu_details", "device", "threads", "data")
+_ORIGIN = ("cpu", "cpu_details", "blas", "device", "threads", "data")
 
 
 class Key(NamedTuple):
@@ -38,10 +41,17 @@ class Key(NamedTuple):
 
 
 class SeedResult(NamedTuple):
-    """The result of a run: test accuracy 0..1 and the proposed architecture as text."""
+    """The result of a run.
+
+    Args:
+        accuracy: test accuracy 0..1.
+        proposal: the proposed architecture as text.
+        search: checksum of all evaluations and proposals of the search; empty without logs, and in timed rows.
+    """
 
     accuracy: float
     proposal: str
+    search: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,8 +61,11 @@ class BaselineRow:
     Args:
         key: which row.
         kind: what its numbers can promise.
-        origins: the different CPUs, devices, threads, versions and checksums of the data that its runs were made with.
+        origins: the different processors, kernels of linear algebra, devices, threads, versions and checksums of the
+            data that its runs were made with.
         recipes: the different proxy and final recipes of its runs: one, unless a profile was changed in between.
+        settings: the different hyper-parameters of its runs.
+        chance: accuracy of a guess, 0..1: the share of the largest test class, or the mean of a table; None: not known.
         results: per seed, of the runs that ended.
         failures: per seed, status and reason of the others.
     """
@@ -61,8 +74,20 @@ class BaselineRow:
     kind: Kind
     origins: tuple[dict[str, Any], ...]
     recipes: tuple[dict[str, Any], ...]
+    settings: tuple[dict[str, Any], ...]
+    chance: float | None
     results: dict[int, SeedResult]
     failures: dict[int, str]
+
+    @property
+    def guess(self) -> float:
+        """The accuracy of chance in %."""
+        return UNKNOWN_CHANCE if self.chance is None else 100 * self.chance
+
+    @property
+    def percent(self) -> tuple[float, ...]:
+        """Test accuracies in %, in the order of the seeds."""
+        return tuple(100 * self.results[seed].accuracy for seed in sorted(self.results))
 
 
 @dataclass(frozen=True)
@@ -90,14 +115,17 @@ def rows_of(runs: Sequence[Run]) -> list[BaselineRow]:
 
 def _row(key: Key, runs: Sequence[Run]) -> BaselineRow:
     records = {run.record.seed: run.record for run in runs}
-    ended = {run.record.seed for run in runs if accuracies([run])}
+    ended = {run.record.seed: run for run in runs if accuracies([run])}
     kinds = [_kind(records[seed]) for seed in ended or records]
+    kind = max(kinds, key=get_args(Kind).index)
     return BaselineRow(
         key=key,
-        kind=max(kinds, key=get_args(Kind).index),
+        kind=kind,
         origins=_different([_origin(record) for record in records.values()]),
         recipes=_different([record.recipes for record in records.values() if record.recipes]),
-        results={s: SeedResult(float(r.test_accuracy or 0), r.proposal) for s, r in records.items() if s in ended},
+        settings=_different([record.settings for record in records.values()]),
+        chance=max((record.final["chance"] for record in records.values() if "chance" in record.final), default=None),
+        results={seed: _result(run, kind) for seed, run in ended.items()},
         failures={
             s: f"{'failed' if r.status == 'ok' else r.status}: {r.reason or 'no reason given'}"
             for s, r in records.items()
@@ -106,11 +134,26 @@ def _row(key: Key, runs: Sequence[Run]) -> BaselineRow:
     )
 
 
+def _result(run: Run, kind: Kind) -> SeedResult:
+    logged: list[Any] = [[row["genotype"], row["accuracy"], row["spent"]] for row in run.evaluations]
+    logged += [[row["genotype"], row["accuracy"], row["spent"], row["shared_weights"]] for row in run.proposals]
+    text = json.dumps(logged) if logged and kind != "timed" else ""
+    checksum = hashlib.sha256(text.encode()).hexdigest()[:16] if text else ""
+    return SeedResult(float(run.record.test_accuracy or 0), run.record.proposal, checksum)
+
+
 def _kind(record: Record) -> Kind:
     if "table" in record.recipes.get("final", {}):
-        return "tabular"
-    timed = any(recipe.get("seconds") for recipe in record.recipes.values())
-    return "counted" if record.budget.endswith(("evals", "steps")) and not timed else "timed"
+        return "counted" if _with_tensorflow(record) else "tabular"
+    by_clock = re.search(r"\d\s*s$", record.budget) or any(recipe.get("seconds") for recipe in record.recipes.values())
+    return "timed" if by_clock else "counted"
+
+
+def _with_tensorflow(record: Record) -> bool:
+    """Whether the search process had loaded TensorFlow; records that do not say come from processes without it."""
+    processes = record.provenance.get("processes")
+    searched = processes.get("search") if isinstance(processes, dict) else None
+    return isinstance(searched, dict) and bool(searched.get("tensorflow"))
 
 
 def _origin(record: Record) -> dict[str, Any]:
@@ -128,11 +171,12 @@ def write_baseline(runs: Sequence[Run], name: str, directory: Path) -> tuple[Pat
     """Writes ``directory/name.json``, replacing an older one; the same records give the same bytes.
 
     Returns:
-        Its path, and one sentence per row that was left out because its method does not support the task.
+        Its path, and sentences: one per row that was left out because its method does not support the task, and one
+        per row that a statistical check could not decide.
 
     Raises:
-        InputError: the name cannot name a file; a run failed, or a row mixes recipes: both are nothing to compare
-            with; or the file cannot be written.
+        InputError: the name cannot name a file; a run failed, or a row mixes recipes or settings: both are nothing to
+            compare with; or the file cannot be written.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise InputError(f"'{name}' is no name for a baseline; use letters, digits, '.', '_' and '-'")
@@ -148,8 +192,11 @@ def write_baseline(runs: Sequence[Run], name: str, directory: Path) -> tuple[Pat
                 f"{what}, seed {numbers(row.failures)}, cannot be part of a baseline ({reason}); repeat it with "
                 "'run --retry-failed', or run without that method"
             )
-        if len(row.recipes) > 1:
-            raise InputError(f"{what} was run with different recipes; make the baseline from one directory run at once")
+        for part, different in (("recipes", row.recipes), ("settings", row.settings)):
+            if len(different) > 1:
+                raise InputError(
+                    f"{what} was run with different {part}; make the baseline from one directory run at once"
+                )
         rows.append(row)
     if not rows:
         raise InputError("no run has a result, so there is nothing to compare with; run some methods first")
@@ -161,7 +208,26 @@ def write_baseline(runs: Sequence[Run], name: str, directory: Path) -> tuple[Pat
         replace_text(path, json.dumps(content, indent=1) + "\n")
     except OSError as error:
         raise InputError(f"the baseline cannot be written to {path} ({error}); name another directory") from error
-    return path, left_out
+    return path, left_out + _undecidable(rows)
+
+
+def _undecidable(rows: Sequence[BaselineRow]) -> list[str]:
+    """Which rows are too uncertain for a statistical check with as many seeds as they have."""
+    statistical = [row for row in rows if row.kind != "tabular"]
+    sentences = []
+    for row in statistical:
+        decided = room(row.percent, row.percent, LEVEL / len(statistical), row.guess)
+        if not decided.decides:
+            where = "every check" if row.kind == "timed" else "a check on another machine"
+            sentences.append(
+                f"{row.key.method} on {row.key.dataset} ({_count(row)}): {where} will be undecided, "
+                f"because chance allows {decided.allowed:.1f} points"
+            )
+    return sentences
+
+
+def _count(row: BaselineRow) -> str:
+    return "1 seed" if len(row.results) == 1 else f"{len(row.results)} seeds"
 
 
 def _commit(record: Record) -> str:
@@ -175,8 +241,11 @@ def _plain(row: BaselineRow) -> dict[str, Any]:
         "kind": row.kind,
         "origins": row.origins,
         "recipes": row.recipes,
+        "settings": row.settings,
+        "chance": row.chance,
         "accuracies": {str(seed): result.accuracy for seed, result in row.results.items()},
         "proposals": {str(seed): result.proposal for seed, result in row.results.items()},
+        "searches": {str(seed): result.search for seed, result in row.results.items()},
     }
 
 
@@ -204,13 +273,15 @@ def read_baseline(path: Path) -> StoredBaseline:
 
 def _parsed(raw: dict[str, Any]) -> BaselineRow:
     key = Key(*(raw[name] for name in Key._fields))
-    proposals = raw["proposals"]
+    proposals, searches = raw["proposals"], raw["searches"]
     results = {
-        int(seed): SeedResult(float(accuracy), str(proposals[seed])) for seed, accuracy in raw["accuracies"].items()
+        int(seed): SeedResult(float(accuracy), str(proposals[seed]), str(searches[seed]))
+        for seed, accuracy in raw["accuracies"].items()
     }
-    origins, recipes = tuple(map(dict, raw["origins"])), tuple(map(dict, raw["recipes"]))
+    origins, recipes, settings = (tuple(map(dict, raw[name])) for name in ("origins", "recipes", "settings"))
+    chance = None if raw["chance"] is None else float(raw["chance"])
     if raw["kind"] not in get_args(Kind) or not results or not all(isinstance(part, str) for part in key):
         raise ValueError(f"the row of {key.method} on {key.dataset} is incomplete")
-    if not all(0 <= result.accuracy <= 1 for result in results.values()):
+    if not 0 <= (chance or 0) <= 1 or not all(0 <= result.accuracy <= 1 for result in results.values()):
         raise ValueError(f"an accuracy of {key.method} on {key.dataset} is outside 0..1")
-    return BaselineRow(key, raw["kind"], origins, recipes, results, {})
+    return BaselineRow(key, raw["kind"], origins, recipes, settings, chance, results, {})

@@ -1,39 +1,37 @@
-"""The regression gate: has any row of a baseline got worse?
+"""The regression gate: has any row of a baseline got worse, and could that have been seen?
 
 A row that repeats exactly is compared exactly, seed by seed: a tabular one always, a counted one if it was made on the
-same machine with the same versions. Any other row is compared statistically, and so is a counted row from elsewhere: a
-drop of the mean beyond chance is a regression, and so is one seed that collapses. docs/statistics.md has the measured
-rates of false alarms.
+same machine with the same versions. It fails if anything differs, unless the difference is accepted by the method's
+name. Any other row is compared statistically, and so is a counted row from elsewhere: a drop of the mean beyond chance
+is a regression, and so is one seed that collapses. Where chance allows more than five points, or more than the row is
+better than a guess, the row is undecided. docs/gate.md has the rules, the exit codes and the measured rates of false
+alarms.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
+from harness.core.names import one_of
 from harness.core.record import Run
-from harness.report.gate.baseline import BaselineRow, Key, SeedResult, StoredBaseline, rows_of
+from harness.report.gate.baseline import BaselineRow, Key, StoredBaseline, rows_of
+from harness.report.gate.chance import ESTIMATED_FROM, LEVEL, MOST_POINTS, Room, room, seeds_needed, visible_drop
+from harness.report.gate.differences import differences, first_of
 from harness.report.model.numbers import mean, mean_text, numbers, signed
-
-LEVEL = 0.001
-"""Probability that a whole check raises a false alarm: each of its k statistical comparisons gets LEVEL / k."""
-
-ESTIMATED_FROM = 3
-"""Fewest stored seeds from which a spread is estimated."""
-
-ASSUMED_SPREAD = 1.0
-"""Standard deviation over seeds, in points, assumed for a row with fewer stored seeds."""
-
-MINIMAL_SPREAD = 0.1
-"""A smaller estimate, in points, is taken for luck: ten images of a test set of ten thousand."""
 
 COLLAPSE_POINTS, COLLAPSE_RANGES = 10.0, 3.0
 """A seed that far below the worst stored one, in points and in ranges of the stored ones, is as good as failed. A mean
 alone does not show it: two broken runs of five spread the results so much that their mean proves nothing."""
 
-Verdict = Literal["same", "within spread", "better", "changed", "regression", "not run", "new"]
+ALL = "all"
+"""Instead of names: the differences of every method are accepted."""
+
+GREEN, RED, NOT_RUN, UNDECIDED = 0, 1, 2, 3
+"""Exit codes of a check; see :func:`exit_code`."""
+
+Verdict = Literal["same", "within spread", "better", "accepted", "new", "undecided", "not run", "changed", "regression"]
 
 
 @dataclass(frozen=True)
@@ -44,12 +42,14 @@ class Finding:
         key: which row.
         how: ``exact`` or ``statistical``; empty where nothing was compared.
         before, after: test accuracies in % per seed that were compared, in the order of the seeds.
-        verdict: ``same``: equal in every seed. ``changed``: an exact row that differs and whose mean did not fall.
-            ``within spread``: no drop or gain beyond chance. ``better``: a gain beyond chance. ``regression``: the mean
-            of an exact row fell, the mean of another one fell beyond chance, or a run collapsed or failed. ``not run``:
-            a seed of an exact row, or a whole row, is missing, or it was run with other recipes or on another table.
-            ``new``: not in the baseline.
+        verdict: ``same``: equal in every seed. ``within spread``: no drop or gain beyond chance. ``better``: a gain
+            beyond chance. ``changed``: an exact row that differs and whose mean did not fall, or a row with other
+            settings. ``accepted``: the same, and its method was named. ``undecided``: chance allows so large a drop
+            that no drop is no evidence. ``regression``: the mean of an exact row fell, the mean of another one fell
+            beyond chance, or a run collapsed or failed. ``not run``: a seed of an exact row, or a whole row, is
+            missing, or it was run with other recipes or on another table. ``new``: not in the baseline.
         why: one sentence.
+        elsewhere: how machine, threads, versions and settings differ from the baseline's.
     """
 
     key: Key
@@ -58,11 +58,12 @@ class Finding:
     after: tuple[float, ...]
     verdict: Verdict
     why: str
+    elsewhere: tuple[str, ...] = ()
 
     def plain(self) -> dict[str, Any]:
         """All fields as values that ``json.dumps`` takes."""
         rest = {"before": self.before, "after": self.after, "verdict": self.verdict, "why": self.why}
-        return {**self.key._asdict(), "how": self.how, **rest}
+        return {**self.key._asdict(), "how": self.how, **rest, "differences": self.elsewhere}
 
     def short(self) -> dict[str, str]:
         """The finding as one line of a table."""
@@ -79,81 +80,90 @@ class Finding:
         }
 
 
-def check(runs: Sequence[Run], baseline: StoredBaseline) -> list[Finding]:
-    """Compares runs with a baseline: one finding per row of the baseline, then one per new row."""
+def check(runs: Sequence[Run], baseline: StoredBaseline, accept: Collection[str] = ()) -> list[Finding]:
+    """Compares runs with a baseline: one finding per row of the baseline, then one per new row.
+
+    Args:
+        runs: the new ones.
+        baseline: what they are compared with.
+        accept: methods whose changes are meant, or :data:`ALL`. A regression cannot be accepted: renew the baseline.
+
+    Raises:
+        InputError: a name in ``accept`` is no method of the baseline.
+    """
+    for name in accept:
+        one_of("accepted method", name, [ALL, *sorted({row.key.method for row in baseline.rows})])
     now = {row.key: row for row in rows_of(runs)}
-    pairs = [(stored, now[stored.key]) for stored in baseline.rows if stored.key in now]
-    statistical = sum(not _exact(*pair) for pair in pairs)
+    tested = sum(_tested(row, now[row.key]) for row in baseline.rows if row.key in now)
     findings = []
     for stored in baseline.rows:
         row = now.pop(stored.key, None)
         if row is None:
-            findings.append(Finding(stored.key, "", _percent(stored.results), (), "not run", "it was not run"))
+            findings.append(Finding(stored.key, "", stored.percent, (), "not run", "it was not run"))
         else:
-            findings.append(_finding(stored, row, LEVEL / max(1, statistical)))
-    return findings + [_new(row) for row in now.values()]
+            findings.append(_finding(stored, row, LEVEL / max(1, tested)))
+    return [_accepted(finding, accept) for finding in findings] + [_new(row) for row in now.values()]
 
 
 def exit_code(findings: Sequence[Finding]) -> int:
-    """1 with a regression, else 2 if a row of the baseline was not run, else 0."""
+    """The first that applies: 1: a row got worse, failed or changed; 2: one was not run; 3: one is undecided; 0."""
     verdicts = {finding.verdict for finding in findings}
-    return 1 if "regression" in verdicts else 2 if "not run" in verdicts else 0
+    if verdicts & {"regression", "changed"}:
+        return RED
+    if "not run" in verdicts:
+        return NOT_RUN
+    return UNDECIDED if "undecided" in verdicts else GREEN
 
 
 def summary(findings: Sequence[Finding]) -> str:
-    """How many rows got which verdict: ``10 rows: 9 same, 1 regression``."""
+    """How many rows got which verdict, how many were really tested, and what differs from the baseline's machine."""
     counts = {verdict: sum(finding.verdict == verdict for finding in findings) for verdict in get_args(Verdict)}
     rows = "1 row" if len(findings) == 1 else f"{len(findings)} rows"
-    return f"{rows}: " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
+    lines = [f"{rows}: " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)]
+    if tested := sum(finding.how == "statistical" for finding in findings):
+        lines.append(
+            f"{tested} compared statistically, each at level {LEVEL / tested:.2g}, so that a false alarm of the whole "
+            f"check has probability {LEVEL:g}"
+        )
+    for name in sorted({name for finding in findings for name in finding.elsewhere}):
+        count = sum(name in finding.elsewhere for finding in findings)
+        lines.append(f"differs from the baseline: {name} ({count} {'row' if count == 1 else 'rows'})")
+    return "\n".join(lines)
 
 
-def tolerance(before: Sequence[float], after: Sequence[float], level: float) -> float:
-    """How far below the mean of ``before`` the mean of ``after`` may lie by chance, if both are results of one method.
-
-    A one-sided t-test on the pooled spread, as a distance: ``t * spread * sqrt(1 / len(before) + 1 / len(after))``,
-    where ``t`` is exceeded with probability ``level``. Below three stored results the spread is assumed, not estimated.
-
-    Args:
-        before, after: stored and new results in %, at least one each.
-        level: probability of a false alarm.
-
-    Returns:
-        Points.
-    """
-    from scipy import stats
-
-    if len(before) < ESTIMATED_FROM:
-        quantile = float(stats.norm.isf(level))
-    else:
-        quantile = float(stats.t.isf(level, len(before) + len(after) - 2))
-    return quantile * _spread(before, after) * math.sqrt(1 / len(before) + 1 / len(after))
-
-
-def _spread(before: Sequence[float], after: Sequence[float]) -> float:
-    """The standard deviation within ``before`` and ``after``, each around its own mean."""
-    if len(before) < ESTIMATED_FROM:
-        return ASSUMED_SPREAD
-    squares = math.fsum((value - mean(part)) ** 2 for part in (before, after) for value in part)
-    return max(math.sqrt(squares / (len(before) + len(after) - 2)), MINIMAL_SPREAD)
-
-
-def _collapsed(before: Sequence[float], row: BaselineRow) -> list[int]:
-    """Seeds whose accuracy lies far below anything stored."""
-    lowest = min(before) - max(COLLAPSE_POINTS, COLLAPSE_RANGES * (max(before) - min(before)))
-    return [seed for seed, result in row.results.items() if 100 * result.accuracy < lowest]
+def _tested(stored: BaselineRow, row: BaselineRow) -> bool:
+    """Whether the row gets a statistical test, which can raise a false alarm."""
+    clear = row.failures or _not_comparable(stored, row) or _equal(stored, row)
+    return not clear and not _exact(stored, row)
 
 
 def _finding(stored: BaselineRow, row: BaselineRow, level: float) -> Finding:
-    before, after = _percent(stored.results), _percent(row.results)
     if row.failures:
-        return Finding(stored.key, "", before, after, "regression", _failures(row))
-    if problem := _not_comparable(stored, row):
-        return Finding(stored.key, "", before, after, "not run", problem)
-    if _exact(stored, row):
-        return _exactly(stored, row)
-    if stored.results == row.results:
-        return Finding(stored.key, "exact", before, after, "same", "equal in every seed")
-    return _statistically(stored, row, level)
+        finding = _told(stored, row, "", "regression", _failures(row))
+    elif problem := _not_comparable(stored, row):
+        finding = _told(stored, row, "", "not run", problem)
+    elif _equal(stored, row):
+        finding = _told(stored, row, "exact", "same", "equal in every seed")
+    elif _exact(stored, row):
+        finding = _exactly(stored, row)
+    else:
+        finding = _statistically(stored, row, level)
+    if other := differences(stored.settings, row.settings):
+        verdict = "changed" if finding.verdict in ("same", "within spread", "better") else finding.verdict
+        return replace(finding, verdict=verdict, why=f"other settings ({first_of(other)}); {finding.why}")
+    return finding
+
+
+def _told(
+    stored: BaselineRow, row: BaselineRow, how: Literal["exact", "statistical", ""], verdict: Verdict, why: str
+) -> Finding:
+    """A finding on all seeds of an exact comparison that both have, else on all seeds."""
+    after = row.percent
+    if how == "exact":
+        after = tuple(100 * row.results[seed].accuracy for seed in sorted(stored.results))
+    elsewhere = differences(stored.origins, row.origins)
+    elsewhere += tuple(f"settings.{name}" for name in differences(stored.settings, row.settings))
+    return Finding(stored.key, how, stored.percent, after, verdict, why, elsewhere)
 
 
 def _failures(row: BaselineRow) -> str:
@@ -164,13 +174,18 @@ def _failures(row: BaselineRow) -> str:
 def _not_comparable(stored: BaselineRow, row: BaselineRow) -> str:
     """Why the new row is no repetition of the stored one; empty if it is."""
     if stored.recipes != row.recipes:
-        return f"it was run with other recipes ({_first_difference(stored.recipes, row.recipes)}); renew the baseline"
-    if stored.kind == "tabular" and _tables(stored) != _tables(row):
+        which = first_of(differences(stored.recipes, row.recipes))
+        return f"it was run with other recipes ({which}); renew the baseline"
+    if _looked_up(stored) and _tables(stored) != _tables(row):
         return "it was looked up in a table with other contents; renew the baseline"
     missing = stored.results.keys() - row.results.keys()
     if _exact(stored, row) and missing:
         return f"an exact comparison needs every seed of the baseline; these are missing: {numbers(missing)}"
     return ""
+
+
+def _looked_up(row: BaselineRow) -> bool:
+    return any("table" in recipe.get("final", {}) for recipe in row.recipes)
 
 
 def _tables(row: BaselineRow) -> set[str]:
@@ -184,64 +199,86 @@ def _exact(stored: BaselineRow, row: BaselineRow) -> bool:
     return stored.kind == "tabular" == row.kind
 
 
+def _equal(stored: BaselineRow, row: BaselineRow) -> bool:
+    """Whether every stored seed is there again with all it was: accuracy, architecture and search."""
+    if not _exact(stored, row) and stored.results.keys() != row.results.keys():
+        return False
+    return stored.results.keys() <= row.results.keys() and not _different(stored, row)
+
+
+def _different(stored: BaselineRow, row: BaselineRow) -> list[int]:
+    """The stored seeds whose result or search differs; a search without logs is not compared."""
+    pairs = {seed: (old, row.results[seed]) for seed, old in stored.results.items()}
+    return [
+        seed
+        for seed, (old, new) in pairs.items()
+        if old[:2] != new[:2] or (old.search and new.search and old.search != new.search)
+    ]
+
+
 def _exactly(stored: BaselineRow, row: BaselineRow) -> Finding:
     """Only the baseline's seeds count."""
-    same_seeds = {seed: row.results[seed] for seed in stored.results}
-    before, after = _percent(stored.results), _percent(same_seeds)
-    pairs = [(stored.results[seed], result) for seed, result in same_seeds.items()]
-    different = sum(old != new for old, new in pairs)
-    if not different:
-        return Finding(stored.key, "exact", before, after, "same", "equal in every seed")
+    different = _different(stored, row)
+    pairs = [(stored.results[seed], row.results[seed]) for seed in different]
     worse = sum(new.accuracy < old.accuracy for old, new in pairs)
     better = sum(new.accuracy > old.accuracy for old, new in pairs)
-    why = f"{different} of {len(pairs)} seeds differ ({worse} worse, {better} better, "
-    why += f"{different - worse - better} in the architecture only)"
-    if stored.origins != row.origins:
-        why += f"; the machine or the versions differ too ({_first_difference(stored.origins, row.origins)})"
-    if mean(after) < mean(before):
-        return Finding(stored.key, "exact", before, after, "regression", why)
-    return Finding(stored.key, "exact", before, after, "changed", f"{why}; renew the baseline if that is meant")
+    inside = sum(old[:2] == new[:2] for old, new in pairs)
+    rest = len(pairs) - worse - better - inside
+    why = f"{len(pairs)} of {len(stored.results)} seeds differ ({worse} worse, {better} better, "
+    why += f"{rest} in the architecture only)"
+    if inside:
+        why += f", {inside} of them in the search only"
+    if elsewhere := differences(stored.origins, row.origins):
+        why += f"; the machine or the versions differ too ({first_of(elsewhere)})"
+    if mean([new.accuracy for _, new in pairs]) < mean([old.accuracy for old, _ in pairs]):
+        return _told(stored, row, "exact", "regression", why)
+    meant = f"if that is meant, renew the baseline or give --accept {stored.key.method}"
+    return _told(stored, row, "exact", "changed", f"{why}; {meant}")
 
 
 def _statistically(stored: BaselineRow, row: BaselineRow, level: float) -> Finding:
-    before, after = _percent(stored.results), _percent(row.results)
-    allowed = tolerance(before, after, level)
+    before, after = stored.percent, row.percent
+    can = room(before, after, level, stored.guess)
     change = mean(after) - mean(before)
     collapsed = _collapsed(before, row)
-    verdict: Verdict = "better" if change > allowed else "within spread"
-    if change < -allowed or collapsed:
+    verdict: Verdict = "within spread" if can.decides else "undecided"
+    if change < -can.allowed or collapsed:
         verdict = "regression"
+    elif change > can.allowed:
+        verdict = "better"
     source = "" if len(before) >= ESTIMATED_FROM else f", assumed below {ESTIMATED_FROM} stored seeds"
-    why = f"chance allows {allowed:.2f} points (spread {_spread(before, after):.2f}{source})"
+    seen = visible_drop(len(before), len(after), level, can.spread)
+    why = f"chance allows {can.allowed:.2f} points (spread {can.spread:.2f}{source}); "
+    why += f"a drop of {seen:.2f} would be seen nine times in ten"
+    if verdict == "undecided":
+        why += f"; {_too_wide(can, stored.guess, level)}"
     if collapsed:
         why += f"; far below anything stored: {'seed' if len(collapsed) == 1 else 'seeds'} {numbers(collapsed)}"
     if stored.kind == "counted":
-        where = _first_difference(stored.origins, row.origins)
+        where = first_of(differences(stored.origins, row.origins)) or "the baseline itself comes from several machines"
         why += f"; compared statistically, not exactly, because the machine or the versions differ ({where})"
-    return Finding(stored.key, "statistical", before, after, verdict, why)
+    return _told(stored, row, "statistical", verdict, why)
+
+
+def _too_wide(can: Room, guess: float, level: float) -> str:
+    """Why nothing can be decided, and how many seeds would change that."""
+    most = f"{MOST_POINTS:g} points" if can.limit == MOST_POINTS else f"the row's distance to a guess ({guess:.2f} %)"
+    needed = seeds_needed(can.spread, can.limit, level)
+    seeds = "no number of seeds would help" if needed is None else f"{needed} stored and new seeds could decide it"
+    return f"that is more than {most}, so nothing is decided; {seeds}"
+
+
+def _collapsed(before: Sequence[float], row: BaselineRow) -> list[int]:
+    """Seeds whose accuracy lies far below anything stored."""
+    lowest = min(before) - max(COLLAPSE_POINTS, COLLAPSE_RANGES * (max(before) - min(before)))
+    return [seed for seed, result in row.results.items() if 100 * result.accuracy < lowest]
+
+
+def _accepted(finding: Finding, accept: Collection[str]) -> Finding:
+    named = ALL in accept or finding.key.method in accept
+    return replace(finding, verdict="accepted") if named and finding.verdict == "changed" else finding
 
 
 def _new(row: BaselineRow) -> Finding:
     why = _failures(row) if row.failures else "the baseline has no such row"
-    return Finding(row.key, "", (), _percent(row.results), "new", why)
-
-
-def _percent(results: Mapping[int, SeedResult]) -> tuple[float, ...]:
-    return tuple(100 * results[seed].accuracy for seed in sorted(results))
-
-
-def _first_difference(before: Sequence[dict[str, Any]], after: Sequence[dict[str, Any]]) -> str:
-    """The first leaf in which two lists of nested values differ: ``versions.keras 3.15.1, now 3.16.0``."""
-    if len(before) != 1 or len(after) != 1:
-        return f"{len(before)} different ones, now {len(after)}"
-    old, new = _leaves(before[0]), _leaves(after[0])
-    name = min(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
-    return f"{name} {old.get(name, 'absent')}, now {new.get(name, 'absent')}"
-
-
-def _leaves(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    leaves: dict[str, Any] = {}
-    for name, part in value.items():
-        inner = _leaves(part, f"{prefix}{name}.") if isinstance(part, Mapping) else {f"{prefix}{name}": part}
-        leaves |= inner
-    return leaves
+    return Finding(row.key, "", (), row.percent, "new", why)
