@@ -20,7 +20,7 @@ from harness.report.model.cost import cost, cost_table
 from harness.report.model.groups import BASELINE, REFERENCE, ZERO_LINE, blocks, limit_of
 from harness.report.model.load import load_runs
 from harness.report.model.performance import performance, performance_table
-from harness.report.model.results import OVERRUN, result_of
+from harness.report.model.results import OVERRUN, result_of, share_of
 
 FINAL = {"seconds": 150.0, "steps": 3000, "images_per_second": 900, "epochs": 12.0, "limit": "epochs", "capped": False}
 SEARCH = {"charged": 2e12, "seconds": 61.5, "evaluations": 9, "unique": 8, "steps": 540, "macs": 1.9e12, "overrun": 1.0}
@@ -131,6 +131,7 @@ def test_an_old_record_tells_its_limit_by_its_recipe_and_a_failed_run_stands_wit
     assert limit_of(old.record) == "seconds"
     assert limit_of(make("darts", 0.9, recipes={"final": {"steps": 60, "seconds": 0.0}}).record) == ""
     assert limit_of(make("darts", None, recipes={"final": {"epochs": 12.0, "seconds": 600.0}}).record) == "epochs"
+    assert limit_of(new("darts", 0.9, final={"limit": "steps"}).record) == ""
     runs = [new("darts", 0.9), new("local_search", None)]
     [block] = blocks(runs)
     assert (block.limit, len(block.runs)) == ("epochs", 2)
@@ -182,6 +183,14 @@ def test_capped_and_overrun_rows_are_marked_in_words_in_every_form():
     assert (
         "2 of 4 final trainings were cut short by the cap in seconds. 1 of 4 searches spent more than 1.05" in verdict
     )
+
+
+def test_the_share_of_the_budget_goes_by_either_name():
+    search = {name: value for name, value in SEARCH.items() if name != "overrun"} | {"share": 1.3}
+    run = make("darts", 0.9, search=search)
+    assert share_of(run.record) == 1.3
+    assert "1.30 times its budget" in markdown(performance([run]))
+    assert share_of(make("darts", 0.9).record) == 0
 
 
 def test_an_unmarked_table_has_no_marks():
