@@ -157,7 +157,7 @@ def test_an_exported_network_says_of_raw_images_what_the_run_predicted(
 
 COUNTED = dataclasses.replace(
     PATIENT,
-    budget=Budget(3e6, "macs"),
+    budget=Budget(2e7, "macs"),
     final=dataclasses.replace(TINY.final, steps=1, epochs=1.5, seconds=250.0, train_images=32),
 )
 """As ``quick``: multiply-accumulates of search, epochs of final training, seconds as a cap."""
