@@ -57,7 +57,8 @@ def searched(tmp_path: Path, out: str, *, spoil: str = "pass") -> Path:
     table, learner = write_table(tmp_path), tmp_path / "learner.py"
     learner.write_text(_LEARNER.format(spoil=spoil))
     done = command(
-        *("run", "--profile", "nb201", "--budget", "250s", "--methods", "learner", "--datasets", f"table:{table}"),
+        *("run", "--no-baselines", "--profile", "nb201", "--budget", "250s", "--methods", "learner"),
+        *("--datasets", f"table:{table}"),
         *("--seeds", "0-29", "--plugin", learner, "--out", tmp_path / out),
     )
     assert done.returncode == 0, done.stderr
@@ -91,7 +92,8 @@ def test_the_small_nasbench201_run_repeats_the_stored_one(tmp_path: Path, monkey
     monkeypatch.setenv("HARNESS_NB201", str(TABLE))
     stored = json.loads((BASELINES / "nb201.json").read_text())
     methods = sorted({row["method"] for row in stored["rows"]})
-    done = command("run", "--profile", "nb201", "--methods", ",".join(methods), "--seeds", "0-4", "--out", tmp_path)
+    words = ("--profile", "nb201", "--methods", ",".join(methods), "--seeds", "0-4", "--out", tmp_path)
+    done = command("run", "--no-baselines", *words)
     assert done.returncode == 0, done.stderr
     code, rows = check(tmp_path, BASELINES / "nb201.json")
     assert (code, {row["verdict"] for row in rows}) == (0, {"same"}), rows
@@ -100,7 +102,8 @@ def test_the_small_nasbench201_run_repeats_the_stored_one(tmp_path: Path, monkey
 def test_smoke_repeats_the_stored_one(tmp_path: Path) -> None:
     """Exactly on the kind of machine that the baseline was made on, within its spread elsewhere."""
     methods = ",".join(sorted({row["method"] for row in json.loads((BASELINES / "smoke.json").read_text())["rows"]}))
-    done = command("run", "--profile", "smoke", "--methods", methods, "--seeds", "0-2", "--out", tmp_path)
+    words = ("--profile", "smoke", "--methods", methods, "--seeds", "0-2", "--out", tmp_path)
+    done = command("run", "--no-baselines", *words)
     assert done.returncode == 0, done.stderr
     code, rows = check(tmp_path, BASELINES / "smoke.json")
     assert code == 0, rows
