@@ -36,6 +36,8 @@ def compare(
     workers: int | None = None,
     plugins: Iterable[str | Path] = (),
     retry_failed: bool = False,
+    baselines: bool = True,
+    final: str | None = None,
     backend: str = "local",
     progress: bool = False,
 ) -> Results:
@@ -48,13 +50,17 @@ def compare(
         datasets: names; the profile's, unless given.
         profile: budget and training, by name or as a profile of your own.
         seeds: ``range(3)``, ``"0-2"`` or one number; the profile's, unless given.
-        budget: of each search: ``"60s"``, ``"10m"``, ``"50evals"``, ``"500steps"``; the profile's, unless given.
+        budget: of each search: ``"60s"``, ``"10m"``, ``"50evals"``, ``"500steps"``, ``"2e12macs"``; the profile's,
+            unless given.
         space: ``"native"``: each method's own; or one for all, like ``"cell"``.
         out: directory of the records.
         data: directory of the data sets; ``~/.cache/nas-harness``, or what ``HARNESS_DATA`` names, unless given.
         workers: runs at the same time; the back end knows how many suit it, unless given.
         plugins: Python files that define METHOD, DATASET or SPACE.
         retry_failed: whether failed runs are done again from scratch.
+        baselines: whether random sampling and random search are added in every space that the methods search.
+        final: what final trainings are counted in: ``"epochs"`` of the data set, or ``"seconds"`` of this machine for
+            networks that are deployed under a clock; the profile's, unless given. A directory holds one kind.
         backend: where the work is done.
         progress: whether to show it, on standard error.
 
@@ -84,6 +90,8 @@ def compare(
         workers=workers,
         plugins=plugins,
         retry_failed=retry_failed,
+        baselines=baselines,
+        final=final,
     )
     console = Console(stderr=True) if progress else None
     return run(request, command="harness.compare", backend=backend, console=console)

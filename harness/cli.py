@@ -104,7 +104,7 @@ def run(
     seeds: Annotated[str, typer.Option(help="Like 0,1,2 or 0-9.", show_default="the profile's")] = "",
     out: Annotated[Path, typer.Option(help="Directory of the records and tables.")] = Path("runs"),
     budget: Annotated[
-        str, typer.Option(help="Of each search: 60s, 10m, 50evals or 500steps.", show_default="the profile's")
+        str, typer.Option(help="Of each search: 60s, 10m, 50evals, 500steps or 2e12macs.", show_default="the profile's")
     ] = "",
     space: Annotated[
         str, typer.Option(help="[bold]native[/bold]: each method's own; or one for all, like cell or nasbench201.")
@@ -120,6 +120,20 @@ def run(
     ] = None,
     data: DataRoot = DEFAULT_DATA,
     plugin: Plugins = None,
+    final: Annotated[
+        str,
+        typer.Option(
+            metavar="epochs|seconds",
+            help="What the final trainings are counted in; one directory holds one kind.",
+            show_default="the profile's",
+        ),
+    ] = "",
+    baselines: Annotated[
+        bool,
+        typer.Option(
+            "--baselines/--no-baselines", help="Add random sampling and random search in every space that is searched."
+        ),
+    ] = True,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Do failed runs again from scratch.")] = False,
     backend: Annotated[
         str, typer.Option(help="Where the work is done: local, in processes of this machine.")
@@ -128,7 +142,8 @@ def run(
 ) -> None:
     """Compares methods: searches, trains what was found, tests it, writes the tables.
 
-    A run that is over is not done again, an interrupted one continues: repeat the command after a crash.
+    A run that is over is not done again, an interrupted one continues: repeat the command after a crash. Each space that
+    is searched also gets random sampling and random search, which the methods there are compared with.
 
       python -m harness run                                        # all methods, a minute of search each
 
@@ -158,6 +173,8 @@ def run(
         workers=workers,
         plugins=plugin or (),
         retry_failed=retry_failed,
+        baselines=baselines,
+        final=final,
     )
     command = f"python -m harness {shlex.join(sys.argv[1:])}"
     results = compare(request, command=command, backend=backend, console=Console(stderr=True))

@@ -5,10 +5,14 @@ steps alternate: ``alpha`` on the validation loss, the weights ``w`` on the trai
 gradient for ``alpha`` is that of L_val(w, alpha). In the second order it is that of L_val(w - xi grad L_train(w,
 alpha), alpha), whose mixed second derivative is a finite difference (equations 7 and 8).
 
-Deviations: the split is the harness' (the paper halves the training set). The learning rate depends on the share of the
-budget that is spent and changes at every step (in the paper: at every epoch). Padding is TensorFlow's. A run is one
-search, where the paper takes the best of four by a short training. Normalisations use batch statistics, as in the
-paper's search. The search ends with the budget and not after 50 epochs; in long searches skip connections prevail.
+Schedule: a search has the paper's 50 epochs at most; in longer ones skip connections prevail. A smaller budget is one
+shorter search, and the rate of ``alpha`` is larger in proportion: rate times steps is that of the paper's 19,500 steps,
+as long as the rate is not above 0.05. What 50 epochs leave goes into further searches with other seeds and equal
+shares; the cells of each are evaluated, and the best evaluation wins, which is the authors' protocol. Less than half a
+search is left unspent.
+
+Deviations: the split is the harness' (the paper halves the training set). The learning rate changes at every step (in
+the paper: at every epoch). Padding is TensorFlow's. Normalisations use batch statistics, as in the paper's search.
 
 Published: CIFAR-10 error 3.00 +- 0.14 (first order), 2.76 +- 0.09 (second order) with cutout after 600 epochs, 1.5 and
 4 GPU-days of search. Cost: a step takes two gradients (order 1) or five (order 2) and is charged as two or five
@@ -17,6 +21,7 @@ gradient steps.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -26,8 +31,12 @@ import numpy as np
 import tensorflow as tf
 
 from harness import Genotype, InputError, Method, State, Task, derive_seed, needs_images, rng, space_is
+from harness.core.budget import PASSES_PER_STEP
+from harness.core.lowering import lower
+from harness.core.measure import measure
 from harness.core.schedule import cosine
 from harness.nets import runtime
+from harness.nets.augment import normalise
 from harness.nets.batches import Batches, augmented
 from harness.nets.supernets.darts import MixedSupernet, cell_edges
 from harness.nets.supernets.flat_weights import Layout
@@ -38,6 +47,12 @@ Gradients = Callable[[tf.Tensor, Tensors], tuple[tf.Tensor, Tensors]]
 """``(w, alpha) -> (gradient for w, gradients for alpha)`` on one batch; TensorFlow computes only what is used."""
 
 GRADIENTS_PER_STEP = {1: 2, 2: 5}
+PAPER_STEPS = 19_500
+"""Of the paper's search: 50 epochs of 25,000 images in batches of 64."""
+FASTEST = 0.05
+"""Learning rate of ``alpha``, at most."""
+MARGIN = 1.2
+"""By which the cost of evaluating cells is enlarged, where it differs from cells to cells."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +63,9 @@ class Darts(Method):
         order: 1 or 2.
         batch: images per step, from the training and from the validation split each.
         learning_rate, final_learning_rate, momentum, weight_decay, clip: of ``w`` (SGD, cosine schedule).
-        alpha_learning_rate, alpha_beta1, alpha_weight_decay: of ``alpha`` (Adam).
+        epochs: of a search, at most.
+        alpha_learning_rate, alpha_beta1, alpha_weight_decay: of ``alpha`` (Adam); the rate is that of a search of
+            19,500 steps, a shorter one has a larger rate.
         alpha_deviation: standard deviation of the normal distribution that ``alpha`` starts from.
         propose_every: steps between two proposals.
     """
@@ -60,7 +77,7 @@ class Darts(Method):
     look = 15
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "smoke": {"batch": 16, "propose_every": 2},
-        "quick": {"batch": 32, "alpha_learning_rate": 3e-2, "propose_every": 5},
+        "quick": {"batch": 32, "propose_every": 5},
     }
 
     order: int = 1
@@ -70,6 +87,7 @@ class Darts(Method):
     momentum: float = 0.9
     weight_decay: float = 3e-4
     clip: float = 5.0
+    epochs: int = 50
     alpha_learning_rate: float = 3e-4
     alpha_beta1: float = 0.5
     alpha_weight_decay: float = 1e-3
@@ -79,64 +97,175 @@ class Darts(Method):
     def __post_init__(self) -> None:
         if self.order not in GRADIENTS_PER_STEP:
             raise InputError(f"darts has order 1 or 2, not {self.order}")
+        if min(self.epochs, self.batch, self.propose_every) < 1 or self.alpha_learning_rate <= 0:
+            raise InputError("darts needs epochs, batch and propose_every of at least 1 and alpha_learning_rate > 0")
 
     def unsupported(self, task: Task) -> str | None:
         """The supernet is that of DARTS' cells, whose nodes read two different inputs."""
         return needs_images(task) or space_is(task, CellSpace)
 
     def search(self, task: Task) -> None:
-        """Alternates the two gradient steps until the budget is spent, and proposes the current cells now and then."""
+        """Searches until the budget is spent, once or several times, and proposes the current cells now and then."""
         assert isinstance(task.space, CellSpace)
         runtime.expect_large_graphs(wide=True)
         bilevel = Bilevel(self, task.space, task)
         restored = task.restored()
         if restored is not None:
             bilevel.restore(restored)
+        else:
+            # A short budget can end before the shared network is traced.
+            task.propose(derive(task.space, *bilevel.mixing()))
+        while (plan := self.plan(task, bilevel)).count > bilevel.number:
+            self._descend(task, bilevel)
+            if plan.count > 1:
+                task.evaluate([derive(task.space, *bilevel.mixing())])
+            bilevel.begin(bilevel.number + 1)
+            task.checkpoint(bilevel.paced_state)
+
+    def plan(self, task: Task, bilevel: Bilevel) -> Searches:
+        """How the budget is divided; in seconds it is guessed from the steps so far, once there are enough."""
+        meter = task.meter
+        step = meter.price(seconds=bilevel.step_seconds, steps=GRADIENTS_PER_STEP[self.order], macs=bilevel.macs)
+        evaluation = task.cost(bilevel.typical) or bilevel.guess()
+        if meter.budget.unit in ("s", "macs"):
+            evaluation *= MARGIN
+        most = self.epochs * bilevel.per_epoch
+        return divided(meter.limit, step, evaluation, most) if step else Searches(1, most)
+
+    def _descend(self, task: Task, bilevel: Bilevel) -> None:
+        """One search, or what is left of it."""
+        assert isinstance(task.space, CellSpace)
         accuracies: list[float] = []
         while True:
-            task.step(GRADIENTS_PER_STEP[self.order])
-            share = min(1.0, task.meter.spent / task.meter.limit)
-            accuracies.append(bilevel.step(cosine(self.learning_rate, self.final_learning_rate, share)))
+            plan = self.plan(task, bilevel)
+            step = GRADIENTS_PER_STEP[self.order]
+            ahead = task.meter.price(seconds=bilevel.step_seconds, steps=step, macs=bilevel.macs)
+            if bilevel.steps >= plan.steps or ahead > task.meter.left:
+                break
+            task.plan(searches=plan.count, alpha_rate=self.alpha_rate(plan.steps))
+            task.step(step, macs=bilevel.macs)
+            bilevel.alpha_rate(self.alpha_rate(plan.steps))
+            rate = cosine(self.learning_rate, self.final_learning_rate, bilevel.steps / plan.steps)
+            accuracies.append(bilevel.step(rate))
             if bilevel.steps % self.propose_every == 0 or bilevel.steps == 1:
-                task.propose(derive(task.space, *bilevel.mixing()), float(np.mean(accuracies)))
+                if not task.evaluations:
+                    task.propose(derive(task.space, *bilevel.mixing()), float(np.mean(accuracies)))
                 accuracies.clear()
-            if not accuracies:
-                task.checkpoint(bilevel.state)
+                task.checkpoint(bilevel.paced_state)
+        if accuracies and not task.evaluations:
+            task.propose(derive(task.space, *bilevel.mixing()), float(np.mean(accuracies)))
+
+    def alpha_rate(self, steps: int) -> float:
+        """Adam's rate for ``alpha`` in a search of so many steps."""
+        return max(self.alpha_learning_rate, min(FASTEST, self.alpha_learning_rate * PAPER_STEPS / max(1, steps)))
+
+
+@dataclass(frozen=True)
+class Searches:
+    """Equal searches.
+
+    Args:
+        count: how many.
+        steps: gradient steps of each.
+    """
+
+    count: int
+    steps: int
+
+
+def divided(limit: float, step: float, evaluation: float, most: int) -> Searches:
+    """How many searches a budget holds, and how long they are.
+
+    Args:
+        limit: the budget; this and the costs are in one unit.
+        step, evaluation: cost of a step, and of training the cells that a search ends with from scratch.
+        most: steps of a search, at most.
+    """
+    count = max(1, int(limit / (most * step + evaluation) + 0.5))
+    own = limit if count == 1 else limit / count - evaluation
+    return Searches(count, max(1, min(most, int(own / step + 1e-9))))
 
 
 class Bilevel:
-    """The relaxed network with its two optimisers; ``w`` is one vector of all weights."""
+    """The relaxed network with its two optimisers; ``w`` is one vector of all weights.
+
+    Attributes:
+        macs: multiply-accumulates of a step, all candidates of all edges computed.
+        number, steps: of the searches before this one, and steps of this one.
+        per_epoch: steps of one pass over the training images.
+        step_seconds: mean time of a step without the first one, which traces; 0 before there are some.
+        typical: cells whose cost stands for that of any.
+    """
 
     def __init__(self, settings: Darts, space: CellSpace, task: Task) -> None:
         data = task.data
-        self._settings, self._data = settings, data
-        weights = rng(task.seed, "supernet weights")
-        self._net = MixedSupernet(
-            space.nodes, ("none", *space.operations), task.recipe.size, data.image_shape[2], data.classes, weights
-        )
+        self._settings, self._data, self._augments = settings, data, task.recipe.augment
+        self._task, self._space = task, space
+        self._net, start = self._drawn(0)
+        gradients = GRADIENTS_PER_STEP[settings.order]
+        self.macs = gradients * PASSES_PER_STEP * min(settings.batch, len(data.x_train)) * self._net.macs
         self._layout = Layout([value.shape for value in self._net.initial])
         self.w = tf.Variable(self._layout.join(self._net.initial))
         self.velocity = tf.Variable(tf.zeros_like(self.w), trainable=False)
-        shape = (self._net.edges, len(self._net.operations))
-        start = [weights.normal(0.0, settings.alpha_deviation, shape).astype(np.float32) for _ in range(2)]
         self.alpha = [tf.Variable(value) for value in start]
         self._adam = keras.optimizers.Adam(settings.alpha_learning_rate, beta_1=settings.alpha_beta1, beta_2=0.999)
         self._adam.build(self.alpha)
         self._train = Batches(data.x_train, data.y_train, settings.batch, derive_seed(task.seed, "training batches"))
         self._valid = Batches(data.x_valid, data.y_valid, settings.batch, derive_seed(task.seed, "validation batches"))
         self._seed = derive_seed(task.seed, "augmentation")
-        self.steps = 0
+        self.typical = derive(space, *self.mixing())
+        recipe = task.recipe
+        own = measure(lower(space.decode(self.typical, recipe.size)), data.image_shape, data.classes).macs
+        self._evaluation_macs = recipe.evaluation_macs(own, len(data.x_valid))
+        self.number = self.steps = self._seen = self._timed = 0
+        self.step_seconds = 0.0
+        self.per_epoch = self._train.per_epoch
         # Traced once, called two or four times: TensorFlow inlines the calls and drops the results that nobody uses.
         self._gradients = tf.function(self._batch_gradients, autograph=False)
         self._traced = tf.function(self._step, autograph=False)
 
     def step(self, rate: float) -> float:
         """One step of ``alpha`` and one of ``w``; returns the relaxed network's accuracy on the validation batch."""
-        seeds = [tf.constant([self._seed, 2 * self.steps + i], tf.int64) for i in range(2)]
-        batches = (*self._train[self.steps], *self._valid[self.steps])
-        accuracy = self._traced(*batches, *seeds, tf.constant(rate, tf.float32))
+        began = time.perf_counter()
+        seeds = [tf.constant([self._seed, 2 * self._seen + i], tf.int64) for i in range(2)]
+        batches = (*self._train[self._seen], *self._valid[self._seen])
+        accuracy = float(self._traced(*batches, *seeds, tf.constant(rate, tf.float32)))
         self.steps += 1
-        return float(accuracy)
+        self._seen += 1
+        if self._timed:
+            self.step_seconds += (time.perf_counter() - began - self.step_seconds) / self._timed
+        self._timed += 1
+        return accuracy
+
+    def alpha_rate(self, rate: float) -> None:
+        """Sets the learning rate of ``alpha``."""
+        self._adam.learning_rate = rate
+
+    def begin(self, number: int) -> None:
+        """Starts another search: new weights, a new ``alpha``, no memory in the optimisers; the images go on."""
+        net, start = self._drawn(number)
+        self.w.assign(self._layout.join(net.initial))
+        self.velocity.assign(tf.zeros_like(self.velocity))
+        for alpha, value in zip(self.alpha, start, strict=True):
+            alpha.assign(value)
+        for variable in self._adam.variables:
+            variable.assign(tf.zeros_like(variable))
+        self.number, self.steps = number, 0
+
+    def _drawn(self, number: int) -> tuple[MixedSupernet, list[np.ndarray]]:
+        """The network with the first weights of a search, and its first ``alpha``."""
+        task, data, space = self._task, self._data, self._space
+        weights = rng(task.seed, f"supernet weights {number}" if number else "supernet weights")
+        net = MixedSupernet(
+            space.nodes, ("none", *space.operations), task.recipe.size, data.image_shape, data.classes, weights
+        )
+        shape = (net.edges, len(net.operations))
+        deviation = self._settings.alpha_deviation
+        return net, [weights.normal(0.0, deviation, shape).astype(np.float32) for _ in range(2)]
+
+    def guess(self) -> float:
+        """Seconds of training cells from scratch, if a multiply-accumulate takes as long as in a step."""
+        return self.step_seconds * self._evaluation_macs / self.macs
 
     def mixing(self) -> list[np.ndarray]:
         """Softmax of alpha: normal and reduction cell, (edges, operations) each."""
@@ -165,8 +294,8 @@ class Bilevel:
         rate: tf.Tensor,
     ) -> tf.Tensor:
         settings = self._settings
-        x_train = augmented(train_images, self._data, train_seed)
-        x_valid = augmented(valid_images, self._data, valid_seed)
+        x_train = self._prepared(train_images, train_seed)
+        x_valid = self._prepared(valid_images, valid_seed)
         seen: list[tf.Tensor] = []
 
         def on_train(w: tf.Tensor, alpha: Tensors) -> tuple[tf.Tensor, Tensors]:
@@ -201,16 +330,27 @@ class Bilevel:
         )
         return seen[0]
 
+    def _prepared(self, images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        if self._augments:
+            return augmented(images, self._data, seed)
+        return normalise(images, self._data.mean, self._data.std)
+
     def state(self) -> State:
         """All variables and the number of steps, for a checkpoint."""
-        saved = {"steps": np.array(self.steps)}
+        saved = {"steps": np.array([self.number, self.steps, self._seen])}
         for group, variables in self._groups().items():
             saved |= {f"{group}{i}": np.asarray(variable) for i, variable in enumerate(variables)}
         return saved
 
+    def paced_state(self) -> State:
+        """The same with the time that steps have taken, from which a resumed search plans."""
+        return self.state() | {"pace": np.array([self.step_seconds, self._timed])}
+
     def restore(self, state: State) -> None:
         """Takes over what :meth:`state` returned."""
-        self.steps = int(state["steps"])
+        self.number, self.steps, self._seen = (int(count) for count in state["steps"])
+        self.step_seconds, timed = (float(number) for number in state.get("pace", (0.0, 0.0)))
+        self._timed = int(timed)
         for group, variables in self._groups().items():
             for i, variable in enumerate(variables):
                 variable.assign(state[f"{group}{i}"])

@@ -1,9 +1,11 @@
 """GP Bayesian optimisation: a Gaussian process predicts every candidate; the most promising one is trained next.
 
-Method: Snoek, Larochelle & Adams, *Practical Bayesian optimization of machine learning algorithms*, NeurIPS 2012, with
-the kernel, the acquisition and the ten random starts of the Gaussian process with which White, Neiswanger & Savani
-compare BANANAS (AAAI 2021). The kernel is exp(-distance / length), where the distance is the number of choices that
-differ; the acquisition is the upper confidence bound, mean + 0.5 standard deviations. The process is scikit-learn's.
+Paper: White, Neiswanger & Savani, *BANANAS: Bayesian optimization with neural architectures for neural architecture
+search*, AAAI 2021: the Gaussian process that they compare BANANAS with, its kernel, its acquisition and its ten random
+starts; BANANAS itself, whose predictor is an ensemble of networks, is not here. The idea is older: Snoek, Larochelle &
+Adams, *Practical Bayesian optimization of machine learning algorithms*, NeurIPS 2012. The kernel is exp(-distance /
+length), where the distance is the number of choices that differ; the acquisition is the upper confidence bound, mean +
+0.5 standard deviations. The process is scikit-learn's.
 
 Deviations: the process learns normal scores of the ranks instead of the accuracies (a Gaussian copula: Salinas, Shen &
 Perrone, ICML 2020), because a few networks at chance level would otherwise set the scale. The length is relative to the
@@ -18,7 +20,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +35,8 @@ class GaussianProcessSearch(Method):
     """Bayesian optimisation, one architecture at a time; works in every space with genotypes.
 
     Args:
-        initial: random architectures that are trained before the process is used.
+        initial: random architectures that are trained before the process is used; 0: a tenth of the children that the
+            budget buys, from 3 to the authors' 10.
         candidates: random architectures among which the next one is chosen, beside the neighbours of the best so far;
             in a space of no more than that, all architectures are candidates.
         length: share of differing choices at which the correlation has fallen to 1/e.
@@ -47,21 +49,16 @@ class GaussianProcessSearch(Method):
     space = "nasbench201"
     position = 50
     look = 4
-    scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "smoke": {"initial": 2},
-        "quick": {"initial": 3},
-        "hour": {"initial": 5},
-    }
 
-    initial: int = 10
+    initial: int = 0
     candidates: int = 1000
     length: float = 0.5
     noise: float = 1e-5
     exploration: float = 0.5
 
     def __post_init__(self) -> None:
-        if min(self.initial, self.candidates) < 1:
-            raise InputError("gp needs at least one initial architecture and one candidate")
+        if self.initial < 0 or self.candidates < 1:
+            raise InputError("gp needs initial >= 0 and at least one candidate")
         if self.length <= 0 or self.noise <= 0 or self.exploration < 0:
             raise InputError("gp needs length > 0, noise > 0 and exploration >= 0")
 
@@ -79,9 +76,11 @@ class GaussianProcessSearch(Method):
         process = GaussianProcessRegressor(HammingKernel(self.length), alpha=self.noise, optimizer=None)
         threads, known = ThreadpoolController(), dict[Picks, float]()
         while True:
-            pool = self.pool(task.space, known, task.rng)
+            initial = self.starts(task.children())
+            pool = self.pool(task.space, known, task.rng, initial)
             chosen = pool[0]
-            if len(known) >= self.initial:
+            task.plan(initial=initial)
+            if len(known) >= initial:
                 with threads.limit(limits=1):  # the matrices are small: more threads only get into each other's way
                     process.fit(np.array(list(known), float), normal_scores(list(known.values())))
                     mean, deviation = process.predict(np.array(pool, float), return_std=True)
@@ -90,7 +89,13 @@ class GaussianProcessSearch(Method):
             [evaluation] = task.evaluate([task.space.genotype(chosen)])
             known[chosen] = evaluation.accuracy
 
-    def pool(self, space: Space, known: Mapping[Picks, float], rng: np.random.Generator) -> list[Picks]:
+    def starts(self, children: int) -> int:
+        """Random architectures at the start of a search of so many children."""
+        return self.initial or min(10, max(3, children // 10))
+
+    def pool(
+        self, space: Space, known: Mapping[Picks, float], rng: np.random.Generator, initial: int = 10
+    ) -> list[Picks]:
         """Different candidates that are not ``known``, in random order; one random architecture if all are known.
 
         In a large space these are random ones and, after the start, the neighbours of the best.
@@ -100,7 +105,7 @@ class GaussianProcessSearch(Method):
             candidates = list(product(*map(range, sizes)))
         else:
             candidates = [tuple(row) for row in rng.integers(sizes, size=(self.candidates, len(sizes))).tolist()]
-            if len(known) >= self.initial:
+            if len(known) >= initial:
                 best = space.genotype(max(known, key=known.__getitem__))
                 candidates += [neighbour.picks for neighbour in space.neighbours(best)]
         new = [picks for picks in dict.fromkeys(candidates) if picks not in known]

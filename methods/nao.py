@@ -8,7 +8,10 @@ Deviations: the proxy training is the profile's. An operation and the size of it
 words and a vocabulary of 18 instead of 60 and 21. The model's own deviations are in
 :mod:`harness.methods.common.nao_network`. An architecture that differs only by swapped halves of a node is not new. If
 the model finds fewer new architectures than wanted, random ones are added. The model does not learn from failed
-trainings. Small budgets have a small model, a pool of tens, and smaller moves, which find more.
+trainings. Small budgets have a small model and smaller moves, which find more.
+
+Schedule: of the children that the budget buys, three in ten are random at first, one in ten is trained per round, and
+as many are improved; from 100 children on this goes over, by power laws, to the paper's 1,000, 300 and 100 for 1,600.
 
 Published: CIFAR-10 error 2.10, with 128 filters and cutout; 200 GPU-days. Expected in NAS-Bench-201 on CIFAR-10 within
 12,000 s: see docs/methods/nao.md. Cost: one proxy training per architecture; the model's own training costs time.
@@ -23,6 +26,7 @@ from typing import Any, ClassVar
 from harness import Genotype, InputError, Method, Task
 
 from .common.nao_settings import ModelSettings
+from .common.scaling import between, whole
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class Nao(Method):
     """Moves along a gradient in the embedding of architectures; works in every space with genotypes.
 
     Args:
-        initial: random architectures that are trained first.
+        initial: random architectures that are trained first; 0: from the budget, as with the next two.
         new: architectures that are trained per round.
         top: how many of the best so far are improved.
         step, steps: size of the first move in the embedding, by which each following one is larger, and their number.
@@ -45,26 +49,26 @@ class Nao(Method):
     look = 11
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "smoke": {
-            **{"initial": 2, "new": 1, "top": 2, "step": 1.0, "steps": 20},
+            **{"step": 1.0, "steps": 20},
             **{"epd_units": 16, "epd_epochs": 20, "epd_rate": 1e-2},
         },
         "quick": {
-            **{"initial": 4, "new": 2, "top": 2, "step": 1.0, "steps": 100},
+            **{"step": 1.0, "steps": 100},
             **{"epd_units": 32, "epd_epochs": 150, "epd_rate": 1e-2},
         },
         "hour": {
-            **{"initial": 15, "new": 5, "top": 5, "step": 1.0, "steps": 100},
+            **{"step": 1.0, "steps": 100},
             **{"epd_units": 32, "epd_epochs": 150, "epd_rate": 1e-2},
         },
         "nb201": {
-            **{"initial": 30, "new": 10, "top": 10, "step": 1.0, "steps": 100},
+            **{"step": 1.0, "steps": 100},
             **{"epd_units": 32, "epd_epochs": 100, "epd_rate": 1e-2},
         },
     }
 
-    initial: int = 1000
-    new: int = 300
-    top: int = 100
+    initial: int = 0
+    new: int = 0
+    top: int = 0
     step: float = 10.0
     steps: int = 3
     epd_units: int = 96
@@ -75,8 +79,8 @@ class Nao(Method):
     epd_rate: float = 1e-3
 
     def __post_init__(self) -> None:
-        if min(self.initial, self.new, self.top, self.steps) < 1 or self.step <= 0:
-            raise InputError("nao needs at least one initial, new and top architecture and one step larger than 0")
+        if min(self.initial, self.new, self.top) < 0 or self.steps < 1 or self.step <= 0:
+            raise InputError("nao needs initial, new and top >= 0 and at least one step, larger than 0")
         ModelSettings.of(self)
 
     def unsupported(self, task: Task) -> str | None:
@@ -92,18 +96,32 @@ class Nao(Method):
 
         learner, known = Learner(task.space, ModelSettings.of(self), task.seed), Known(task.space)
         pool: list[tuple[float, Genotype]] = []
-        batch = drawn(task.space, task.rng, known, self.initial)
+        batch = drawn(task.space, task.rng, known, 1)
         while batch:
             evaluations = task.evaluate(batch)
             pool += [(1 - e.accuracy, g) for g, e in zip(batch, evaluations, strict=True) if not e.failure]
             pool.sort(key=lambda member: member[0])
+            initial, new, top = self.sizes(task.children())
+            if len(task.evaluations) < initial:
+                batch = drawn(task.space, task.rng, known, 1)
+                continue
+            task.plan(initial=initial, new=new, top=top)
             batch = []
             if pool:
                 errors, genotypes = zip(*pool, strict=True)
                 learner.train(genotypes, errors, task.meter.check)
                 moves = (self.step * number for number in range(1, self.steps + 1))
-                batch = improved(learner, genotypes[: self.top], known, self.new, moves)
-            batch += drawn(task.space, task.rng, known, self.new - len(batch))
+                batch = improved(learner, genotypes[:top], known, new, moves)
+            batch += drawn(task.space, task.rng, known, new - len(batch))
+
+    def sizes(self, children: int) -> tuple[int, int, int]:
+        """The random start, the architectures per round and the improved ones, in a search of so many children."""
+        few = min(100, children)
+        return (
+            self.initial or max(4, whole(between(children, (100, 0.3 * few), (1600, 1000)))),
+            self.new or whole(between(children, (100, 0.1 * few), (1600, 300))),
+            self.top or max(2, whole(between(children, (100, 0.1 * few), (1600, 100)))),
+        )
 
 
 METHOD = Nao

@@ -32,15 +32,17 @@ class NaoWs(Method):
     """The hyper-parameters of the released search on CIFAR-10.
 
     Args:
-        batch, valid_batch: images per gradient step, and per score of a member.
-        child_steps: gradient steps of the shared weights per epoch; 0 for one pass over the training images.
-        epochs: between two renewals of the pool.
-        pool, new, random: members; how many of the next pool are improved and random. The rest are the best old ones.
+        batch, valid_batch: images per gradient step, and per validation batch.
+        score_batches: validation batches that a member is scored on, at most.
+        child_steps: gradient steps between two checkpoints; 0 for one pass over the training images.
+        rounds: equal parts of the training; each ends with a renewal of the pool, the last with the finalists.
+        pool, new, random: members, and how many of the next pool are improved and random; the rest are old.
         top: members that are improved.
         step, steps: size of the first move in the embedding, by which each following one is larger, and their number.
-        finalists, final_batches: members that are compared for the proposal, and on how many batches.
+        finalists, final_batches: members that are compared for the proposal, and on how many batches; at the end they
+            are trained from scratch where the budget allows.
         learning_rate, final_learning_rate: of the shared weights, cosine with restarts.
-        restart, restart_factor: epochs until the first restart, and growth of the following ones.
+        cycles, cycle_factor: how many cycles the budget holds, and by how much each is longer than the one before.
         momentum, weight_decay, clip: of the shared weights.
         epd_units, epd_layers, epd_dropout, epd_epochs, epd_batch, epd_rate: of the model, see
             :class:`harness.methods.common.nao_settings.ModelSettings`.
@@ -53,25 +55,26 @@ class NaoWs(Method):
     look = 14
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "smoke": {
-            **{"batch": 16, "valid_batch": 32, "child_steps": 6, "epochs": 1, "pool": 6, "new": 2, "random": 1},
-            **{"top": 3, "finalists": 2, "final_batches": 1},
+            **{"batch": 16, "valid_batch": 16, "child_steps": 6, "rounds": 2, "pool": 6, "new": 2, "random": 1},
+            **{"top": 3, "finalists": 2, "final_batches": 1, "cycles": 1},
             **{"epd_units": 16, "epd_epochs": 10, "epd_batch": 12, "epd_rate": 1e-2},
         },
         "quick": {
-            **{"batch": 32, "valid_batch": 64, "child_steps": 40, "epochs": 1, "pool": 20, "new": 8, "random": 2},
-            **{"top": 5, "final_batches": 2},
+            **{"batch": 32, "child_steps": 20, "rounds": 3, "pool": 20, "new": 8, "random": 2, "top": 5, "cycles": 2},
             **{"epd_units": 32, "epd_epochs": 100, "epd_batch": 40, "epd_rate": 1e-2},
         },
         "hour": {
-            **{"batch": 64, "child_steps": 200, "epochs": 1, "pool": 100, "new": 40, "random": 10, "top": 20},
+            **{"batch": 64, "child_steps": 100, "rounds": 4, "pool": 100, "new": 40, "random": 10, "top": 20},
+            "cycles": 3,
             **{"epd_units": 64, "epd_epochs": 150, "epd_rate": 3e-3},
         },
     }
 
     batch: int = 160
-    valid_batch: int = 500
+    valid_batch: int = 50
+    score_batches: int = 10
     child_steps: int = 0
-    epochs: int = 30
+    rounds: int = 5
     pool: int = 1000
     new: int = 500
     random: int = 50
@@ -79,11 +82,11 @@ class NaoWs(Method):
     step: float = 1.0
     steps: int = 100
     finalists: int = 5
-    final_batches: int = 4
+    final_batches: int = 10
     learning_rate: float = 0.05
     final_learning_rate: float = 0.0005
-    restart: int = 10
-    restart_factor: int = 2
+    cycles: int = 4
+    cycle_factor: int = 2
     momentum: float = 0.9
     weight_decay: float = 1e-4
     clip: float = 5.0
@@ -95,8 +98,10 @@ class NaoWs(Method):
     epd_rate: float = 1e-3
 
     def __post_init__(self) -> None:
-        if min(self.epochs, self.top, self.finalists, self.final_batches) < 1:
-            raise InputError("nao_ws needs at least one epoch, top member, finalist and final batch")
+        if min(self.rounds, self.cycles, self.score_batches, self.top, self.finalists, self.final_batches) < 1:
+            raise InputError(
+                "nao_ws needs at least one round, cycle, batch per score, top member, finalist and final batch"
+            )
         if min(self.new, self.random) < 0 or self.pool <= self.new + self.random:
             raise InputError("nao_ws needs a pool larger than its new and random members together")
         if min(self.steps, self.batch, self.valid_batch) < 1 or self.child_steps < 0 or self.step <= 0:

@@ -11,7 +11,9 @@ blocks count as one. The result is the most accurate among the largest cells tha
 Deviations: the predictor learns the ranks of the accuracies and not the accuracies, because only the order matters and
 a few failures would stretch the scale. It is trained from new weights each time, by 50 steps of Adam on all data with
 rate 0.01. After the last size the search continues with the next best extensions, K at a time, until the budget ends.
-Small profiles train a random sample of the one-block cells and have a smaller K.
+
+Schedule: of up to 100 children that the budget buys, three in ten are a random sample of the one-block cells, and K is
+one in twenty; from there on this goes over, by power laws, to the paper's settings for its 1,160.
 In other spaces the blocks are nodes or layers; a choice that is still open has the option ``skip_connect``, or the
 first one if there is none. Every architecture is then complete, and the result is the best of all. The predictor also
 sees every choice one-hot, and known architectures stay in the beam without being trained again.
@@ -20,9 +22,9 @@ Expected: C10 error 3.41 +- 0.09 % (PNASNet-5). Cost: one proxy training per cel
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -30,6 +32,7 @@ from harness import InputError, Method, Task
 
 from .common.growth import Growth, Integers, Numbers, Picks, growth_of
 from .common.predictor import Ensemble
+from .common.scaling import between, whole
 
 
 class Predictor(Protocol):
@@ -67,8 +70,8 @@ class Pnas(Method):
     """Beam search by size; works in every space with genotypes.
 
     Args:
-        first: architectures of one block to train; a random sample if there are more.
-        beam: K, architectures to train per size.
+        first: architectures of one block to train, a random sample if there are more; 0: from the budget.
+        beam: K, architectures to train per size; 0: from the budget.
         members: of the ensemble.
         units: of each hidden layer.
         steps: gradient steps of Adam per fit.
@@ -80,23 +83,17 @@ class Pnas(Method):
     space = "pnas"
     position = 110
     look = 10
-    scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "smoke": {"first": 2, "beam": 2},
-        "quick": {"first": 4, "beam": 3},
-        "hour": {"first": 10, "beam": 5},
-        "nb201": {"beam": 16},
-    }
 
-    first: int = 256
-    beam: int = 256
+    first: int = 0
+    beam: int = 0
     members: int = 5
     units: int = 100
     steps: int = 50
     rate: float = 0.01
 
     def __post_init__(self) -> None:
-        if min(self.first, self.beam, self.units, self.steps) < 1 or self.members < 2 or self.rate <= 0:
-            raise InputError("pnas needs first, beam, units and steps of at least 1, two members and rate > 0")
+        if min(self.first, self.beam) < 0 or min(self.units, self.steps) < 1 or self.members < 2 or self.rate <= 0:
+            raise InputError("pnas needs first and beam >= 0, units and steps >= 1, two members and rate > 0")
 
     def unsupported(self, task: Task) -> str | None:
         """It needs choices."""
@@ -115,9 +112,31 @@ class Pnas(Method):
         for block in range(len(growth.blocks)):
             parents = beam
             beam = self._next_beam(trained, predictor, parents, block)
+            if block == 0:
+                beam = self._started(trained, beam)
             trained.add(beam)
         while trained.lacks(beam := self._next_beam(trained, predictor, parents, block)):
             trained.add(beam)
+
+    def sizes(self, children: int) -> tuple[int, int]:
+        """Architectures of one block, and K, in a search of so many children."""
+        few = min(100, children)
+        return (
+            self.first or max(2, whole(between(children, (100, 0.3 * few), (1160, 256)))),
+            self.beam or max(2, whole(between(children, (100, 0.05 * few), (1160, 256)))),
+        )
+
+    def _started(self, trained: Trained, prefixes: list[Picks]) -> list[Picks]:
+        """Trains as many of ``prefixes`` as make a start, and returns them."""
+        task, started = trained.task, list[Picks]()
+        for prefix in prefixes:
+            trained.add([prefix])
+            started.append(prefix)
+            first, beam = self.sizes(task.children())
+            task.plan(first=first, beam=beam)
+            if len(started) >= first:
+                break
+        return started
 
     def _next_beam(self, trained: Trained, predictor: Predictor, parents: list[Picks], block: int) -> list[Picks]:
         """The extensions of ``parents`` by ``block`` that rank first, with at most K new ones among them."""
@@ -125,9 +144,9 @@ class Pnas(Method):
         if trained.accuracies:
             predictor.fit(trained.prefixes, trained.accuracies)
             scores = [predictor.predict(_extended(parent, options)) for parent in parents]
-            order, most = np.argsort(-np.concatenate(scores), kind="stable"), self.beam
+            order, most = np.argsort(-np.concatenate(scores), kind="stable"), self.sizes(trained.task.children())[1]
         else:
-            order, most = trained.task.rng.permutation(len(options)), self.first
+            order, most = trained.task.rng.permutation(len(options)), len(options)
         beam: dict[Picks, Picks] = {}
         new = 0
         for extension in order.tolist():

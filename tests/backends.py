@@ -22,7 +22,10 @@ def leave(job: Job, phase: Phase) -> None:
         found = {"proposal": {"text": f"macro-3:{job.seed}"}, "search": {"steps": 4}, "title": job.title}
         write_json(job.directory.search, {**found, "process": process})
     else:
-        write_json(job.directory.final, {"final": {"steps": 9}, "parameters": 1, "macs": 2, "process": process})
+        write_json(
+            job.directory.final,
+            {"final": {"steps": 9, "limit": "steps"}, "parameters": 1, "macs": 2, "process": process},
+        )
         np.savez(job.directory.predictions, probabilities=np.ones((60, 2), np.float32))
 
 

@@ -23,19 +23,36 @@ class Clock:
 @pytest.mark.parametrize(
     ("text", "amount", "unit"),
     [("60s", 60, "s"), ("1.5m", 90, "s"), ("2h", 7200, "s"), ("2d", 172800, "s"), ("50evals", 50, "evals"),
-     (" 500 steps ", 500, "steps")],
+     (" 500 steps ", 500, "steps"), ("2e12macs", 2e12, "macs"), ("1.5e9 macs", 1.5e9, "macs"), ("7macs", 7, "macs")],
 )  # fmt: skip
 def test_parses(text: str, amount: float, unit: str) -> None:
     assert Budget.parse(text) == Budget(amount, unit)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("text", ["", "60", "s", "-5s", "0evals", "0.0h", "5 weeks", "nan s", "60s please"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "60",
+        "s",
+        "-5s",
+        "0evals",
+        "e9macs",
+        "1e999macs",
+        "1e-3macs",
+        "2e12",
+        "0.0h",
+        "5 weeks",
+        "nan s",
+        "60s please",
+    ],
+)
 def test_refuses_what_is_no_budget(text: str) -> None:
     with pytest.raises(InputError):
         Budget.parse(text)
 
 
-@pytest.mark.parametrize("text", ["60s", "50evals", "500steps"])
+@pytest.mark.parametrize("text", ["60s", "50evals", "500steps", "2e12macs", "1234567890macs", "1234567steps"])
 def test_prints_what_it_parses(text: str) -> None:
     budget = Budget.parse(text)
     assert Budget.parse(str(budget)) == budget
@@ -96,3 +113,29 @@ def test_a_deep_copy_counts_into_the_same_meter() -> None:
     meter = Meter(Budget(5, "steps"), 1)
     copy.deepcopy(meter).charge(seconds=0, steps=5)
     assert meter.left == 0
+
+
+def test_multiply_accumulates_are_counted_under_every_budget_and_end_only_their_own() -> None:
+    for text in ("60s", "50evals", "500steps"):
+        meter = Meter(Budget.parse(text), 1, clock=lambda: 0.0)
+        meter.afford(1, 10**18)
+        meter.charge(seconds=1, steps=1, macs=10**18)
+        assert meter.macs == 10**18
+        assert meter.spent == 1
+    meter = Meter(Budget.parse("100macs"), 1)
+    meter.charge(seconds=1e9, steps=10**9, macs=70)
+    assert (meter.spent, meter.left, meter.share) == (70, 30, 0.7)
+    meter.afford(10**9, 30)
+    with pytest.raises(BudgetSpent):
+        meter.afford(0, 31)
+
+
+def test_what_is_reported_leaves_the_methods_own_time_out() -> None:
+    clock = Clock()
+    meter = Meter(Budget(60, "s"), 1, clock)
+    clock.now += 7
+    meter.charge(seconds=5, steps=1, macs=3)
+    assert (meter.spent, meter.reported) == (12, 5)
+    assert meter.price(seconds=2, steps=3, macs=4) == 2
+    assert Meter(Budget(60, "steps"), 1).price(seconds=2, steps=3, macs=4) == 3
+    assert Meter(Budget(60, "macs"), 1).price(seconds=2, steps=3, macs=4) == 4

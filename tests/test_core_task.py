@@ -232,3 +232,79 @@ def test_a_replayed_training_costs_its_seconds_again() -> None:
     task = make_task(VectorSpace(3), "10s", journal=journal)
     task.record("a", lambda: pytest.fail("it was trained again"))
     assert (task.meter.spent, task.meter.steps) == (2.5, 7)
+
+
+def heavier_with_ones(proposal: Proposal) -> int:
+    assert isinstance(proposal, Genotype)
+    return 10 + 10 * sum(proposal.picks)
+
+
+def test_an_evaluation_that_does_not_fit_into_the_multiply_accumulates_is_not_begun() -> None:
+    evaluator = FakeEvaluator(macs=heavier_with_ones)
+    task = make_task(VectorSpace(4), "75macs", evaluator=evaluator)
+    light, heavy = task.space.genotype((0,) * 4), task.space.genotype((1,) * 4)
+    first, _ = task.evaluate([heavy, light])
+    assert (first.macs, task.meter.spent) == (50, 60)
+    with pytest.raises(BudgetSpent):
+        task.evaluate([heavy])
+    assert len(evaluator.trained) == 2
+    assert task.meter.spent == 60
+    task.evaluate([light])
+    assert task.meter.macs == 70, "a repeat is charged what it cost"
+    assert len(evaluator.trained) == 2
+
+
+def test_own_steps_pay_their_multiply_accumulates() -> None:
+    task = make_task(VectorSpace(4), "100macs")
+    task.step(macs=60)
+    with pytest.raises(BudgetSpent):
+        task.step(macs=41)
+    task.step(macs=40)
+    assert (task.meter.spent, task.meter.steps) == (100, 2)
+
+
+def test_a_repeat_is_trained_again_where_a_method_asks_for_it() -> None:
+    evaluator = FakeEvaluator(gradient_steps=3)
+    task = make_task(VectorSpace(5), "10evals", evaluator=evaluator)
+    genotype = task.space.sample(task.rng)
+    task.evaluate([genotype, genotype], again=True)
+    assert len(evaluator.trained) == 2
+    assert task.meter.spent == 6
+
+
+@pytest.mark.parametrize(("budget", "before"), [("12evals", 12), ("30steps", 10), ("100s", 1), ("900macs", 30)])
+def test_the_number_of_children_follows_from_the_budget(budget: str, before: int) -> None:
+    space = VectorSpace(4)
+    task = make_task(space, budget, evaluator=FakeEvaluator(gradient_steps=3, seconds=20.0, macs=heavier_with_ones))
+    draws = [task.children(), make_task(space, budget, evaluator=task._evaluator).children()]
+    assert draws == [draws[0]] * 2
+    assert before * 0.5 <= draws[0] <= before * 1.5
+    task.evaluate([space.genotype((0, 0, 1, 1))])
+    assert task.children() == {"12evals": 12, "30steps": 10, "100s": 5, "900macs": 30}[budget]
+    cost = task.cost(space.genotype((0,) * 4))
+    assert cost == {"12evals": 3, "30steps": 3, "100s": 20, "900macs": 10}[budget]
+    assert task.affordable(cost) == {"12evals": 11, "30steps": 9, "100s": 4, "900macs": 87}[budget]
+
+
+def test_what_is_proposed_after_the_limit_is_discarded_and_counted() -> None:
+    now = [0.0]
+    journal = MemoryJournal()
+    task = make_task(VectorSpace(4), "10s", clock=lambda: now[0], journal=journal)
+    first, second = task.space.genotype((0,) * 4), task.space.genotype((1,) * 4)
+    now[0] = 10.0
+    task.propose(first)
+    now[0] = 10.1
+    task.propose(second)
+    assert task.proposal == first
+    assert [row[0] for row in journal.proposals] == [first]
+    assert task.discarded == 1
+
+
+def test_a_checkpoint_brings_the_multiply_accumulates_back() -> None:
+    journal = MemoryJournal()
+    task = make_task(VectorSpace(4), "100macs", journal=journal)
+    task.step(macs=60)
+    task.checkpoint(dict)
+    resumed = make_task(VectorSpace(4), "100macs", journal=journal)
+    assert resumed.restored() is not None
+    assert (resumed.meter.macs, resumed.meter.spent) == (60, 60)

@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from fakes import FakeEvaluator, make_task, run, tiny_data
 from fresh_process import in_fresh_process
-from harness.methods.darts import Bilevel, Darts, architecture_gradient, derive, one_hot
+from harness.methods import darts
+from harness.methods.darts import Bilevel, Darts, Searches, architecture_gradient, derive, divided, one_hot
 
 from harness.core.dataset import SearchData
 from harness.core.errors import InputError
@@ -17,6 +19,7 @@ from harness.core.recipe import Recipe
 from harness.core.seeds import rng
 from harness.core.space import Size
 from harness.nets import runtime
+from harness.spaces import get_space
 from harness.spaces.darts import CellSpace
 from harness.spaces.zoo import DARTS_V1, DARTS_V2
 
@@ -191,6 +194,63 @@ def test_gradient_rows_of_alpha_sum_to_zero() -> None:
     for gradient in gradients:
         assert float(tf.reduce_max(tf.abs(gradient))) > 1e-6
         np.testing.assert_allclose(tf.reduce_sum(gradient, axis=1), 0.0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("limit", "count", "steps"),
+    [(90, 1, 90), (1000, 1, 1000), (1400, 1, 1000), (1650, 2, 725), (2200, 2, 1000), (2700, 2, 1000), (4400, 4, 1000)],
+)
+def test_a_budget_holds_searches_of_equal_length(limit: float, count: int, steps: int) -> None:
+    plan = divided(limit, step=1.0, evaluation=100.0, most=1000)
+    assert plan == Searches(count, steps)
+    assert count * steps + (count > 1) * count * 100 <= limit
+
+
+def test_alphas_path_is_the_papers_in_a_shorter_search() -> None:
+    method = Darts()
+    assert method.alpha_rate(19_500) == method.alpha_rate(40_000) == 3e-4
+    for steps in (1000, 5000):
+        assert steps * method.alpha_rate(steps) == pytest.approx(19_500 * 3e-4)
+    assert method.alpha_rate(10) == 0.05
+
+
+def test_another_search_starts_anew() -> None:
+    bilevel = Bilevel(Darts(batch=4), SMALL, FakeTask())  # type: ignore[arg-type]
+    first = bilevel.state()
+    bilevel._adam.variables[-1].assign(tf.ones_like(bilevel._adam.variables[-1]))
+    bilevel.begin(1)
+    second = bilevel.state()
+    assert not np.allclose(first["w0"], second["w0"])
+    assert not np.allclose(first["alpha0"], second["alpha0"])
+    assert not second[f"adam{len(bilevel._adam.variables) - 1}"].any()
+    assert (bilevel.number, bilevel.steps) == (1, 0)
+
+
+class Quick(Bilevel):
+    """Counts steps instead of taking them."""
+
+    def step(self, rate: float) -> float:
+        self.steps += 1
+        return 0.5
+
+
+@pytest.mark.parametrize(("budget", "searches", "left"), [("60steps", 1, 0), ("96steps", 1, 32), ("220steps", 3, 4)])
+def test_what_an_epoch_limit_leaves_goes_into_further_searches(
+    monkeypatch: pytest.MonkeyPatch, budget: str, searches: int, left: int
+) -> None:
+    """A search of two epochs of 16 steps takes 64 gradients, an evaluation 8; the best evaluated cells win."""
+    monkeypatch.setattr(darts, "Bilevel", Quick)
+    evaluator = FakeEvaluator(gradient_steps=8)
+    data = tiny_data(images=64)
+    recipe = Recipe(size=Size(4, 3), steps=8)
+    task = make_task(get_space("cell-2"), budget, evaluator=evaluator, data=data, recipe=recipe)
+    run(Darts(batch=4, epochs=2), task)
+    assert task.planned["searches"] == searches
+    assert len(task.evaluations) == (searches if searches > 1 else 0)
+    assert task.meter.left == left
+    if task.best:
+        assert len({e.genotype for e in task.evaluations}) == searches, "other seeds, other cells"
+        assert str(task.proposal) == task.best.genotype
 
 
 def test_order_three_is_refused() -> None:

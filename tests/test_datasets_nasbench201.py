@@ -14,6 +14,7 @@ from harness.datasets.common import nasbench201_extract as _extract
 from harness.datasets.common.fetch import SourceError
 from nb201 import TABLE, needs_table
 
+from harness.core.budget import Budget
 from harness.core.errors import InputError
 from harness.core.table import Table
 from harness.run import tables
@@ -133,7 +134,7 @@ def test_an_extract_of_validation_accuracies_says_so(tmp_path: Path, monkeypatch
     assert table.score[0] == pytest.approx(0.65)
     assert table.signals["200"].seconds[0] == pytest.approx(200)
     with pytest.raises(InputError, match=r"no signal .cifar10-12.*; use --profile nb201-full$"):
-        tables.locate(table, "cifar10-12", tmp_path)
+        tables.locate(table, "cifar10-12", tmp_path, Budget(1, "s"))
 
 
 def test_a_pickle_that_wants_more_than_containers_is_refused() -> None:

@@ -18,6 +18,8 @@ from harness.core.dataset import Dataset
 from harness.core.errors import InputError
 from harness.core.paths import dataset_name, dataset_names, existing
 from harness.run import images as prepare
+from harness.run.plan import make_plan
+from harness.run.request import make_request
 
 ORIENTATION = 0x0112
 
@@ -199,6 +201,14 @@ def test_one_line_tells_what_was_taken_and_what_was_not(tmp_path: Path) -> None:
         "took 1 image from folders below a class folder",
     ):
         assert words in data.note
+
+
+def test_the_line_is_there_before_work(tmp_path: Path) -> None:
+    root = tree(tmp_path / "pets", {"train": 8, "test": 2})
+    words = {"methods": "random_search", "profile": "smoke", "out": tmp_path / "out"}
+    plan = make_plan(make_request(datasets=f"folder:{root}/", **words))
+    assert plan.notes == (load(root).note,)
+    assert [job.dataset for job in plan.jobs] == [f"folder:{root}"]
 
 
 def test_a_clean_set_says_what_was_taken_and_nothing_else(tmp_path: Path) -> None:

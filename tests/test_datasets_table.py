@@ -223,6 +223,7 @@ def test_less_is_better_if_that_is_said(tmp_path: Path) -> None:
     assert (table.scored.name, table.scored.unit, table.scored.goal) == ("test loss", "nats", "min")
     assert [table.scored.value(share) for share in table.score] == [2.0, 3.0, 1.0]
     assert table.measure == "test loss"
+    assert table.scored.words() == "test loss as a share, 3 nats being 0 % and 1 nats being 100 %"
 
 
 def test_an_own_unit_of_which_more_is_better(tmp_path: Path) -> None:

@@ -20,9 +20,11 @@ from harness.core.architecture import Architecture
 from harness.core.budget import Budget, BudgetSpent, Meter
 from harness.core.errors import InputError
 from harness.core.evaluation import KerasConfig
-from harness.core.recipe import Recipe
+from harness.core.recipe import LEAST_MACS, Recipe
 from harness.core.space import Genotype, Size
-from harness.nets import evaluator
+from harness.nets import count, evaluator
+from harness.nets.build import build_model
+from harness.nets.child import Child
 from harness.nets.evaluator import ProxyEvaluator
 from harness.spaces import get_space
 
@@ -44,14 +46,14 @@ def make(recipe: Recipe = RECIPE, seed: int = 0) -> ProxyEvaluator:
 def built(monkeypatch: pytest.MonkeyPatch) -> list[weakref.ref]:
     """Weak references to the models that were built."""
     models: list[weakref.ref] = []
-    original = evaluator.build_model
+    original = evaluator.Child
 
-    def spy(*args: object, **kwargs: object) -> keras.Model:
-        model = original(*args, **kwargs)
+    def spy(*args: object) -> Child:
+        model = original(*args)
         models.append(weakref.ref(model))
         return model
 
-    monkeypatch.setattr(evaluator, "build_model", spy)
+    monkeypatch.setattr(evaluator, "Child", spy)
     return models
 
 
@@ -70,11 +72,11 @@ def test_an_evaluation_says_what_was_done(built: list[weakref.ref]) -> None:
 def test_the_number_and_the_seed_name_the_weights_and_the_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     seeds = []
 
-    def spy(*args: object, seed: int, **kwargs: object) -> object:
+    def spy(graph: object, image_shape: object, classes: int, seed: int, shared: object) -> object:
         seeds.append(seed)
         raise InputError("enough")
 
-    monkeypatch.setattr(evaluator, "build_model", spy)
+    monkeypatch.setattr(evaluator, "Child", spy)
     for seed, number in [(0, 0), (0, 1), (1, 0), (0, 0)]:
         make(seed=seed).evaluate(MODEL, number, counted())
     assert seeds[0] == seeds[3]
@@ -91,7 +93,7 @@ def test_drop_path_and_auxiliary_head_are_built_if_the_recipe_asks(monkeypatch: 
     monkeypatch.setattr(evaluator, "build_model", spy)
     for changes in ({}, {"drop_path": 0.2}, {"auxiliary": 0.4}):
         make(dataclasses.replace(RECIPE, **changes)).evaluate(MODEL, 0, counted())
-    assert asked == [(False, False), (True, False), (False, True)]
+    assert asked == [(True, False), (False, True)], "the first is written down, which has neither"
 
 
 class _Unbuildable(VectorSpace):
@@ -130,7 +132,7 @@ class TestFailures:
         recipe = dataclasses.replace(RECIPE, learning_rate=1e30, gradient_clip=0.0)
         self.check(make(recipe).evaluate(MODEL, 0, counted()), "the loss was")
 
-    @pytest.mark.parametrize("part", ["build_model", "train"])
+    @pytest.mark.parametrize("part", ["Child", "train"])
     @pytest.mark.parametrize("error", [MemoryError(), tf.errors.ResourceExhaustedError(None, None, "full")])
     def test_memory(self, monkeypatch: pytest.MonkeyPatch, part: str, error: Exception) -> None:
         monkeypatch.setattr(evaluator, part, _raise(error))
@@ -243,3 +245,29 @@ def test_kernels_of_new_shapes_and_names_are_forgotten(monkeypatch: pytest.Monke
 @pytest.mark.slow
 def test_memory_stays_flat_over_many_children() -> None:
     assert growth(children=60, warm=20) < 40.0
+
+
+@pytest.mark.parametrize("space", ["nasbench201", "cell-2", "chain-4"])
+def test_multiply_accumulates_are_known_before_the_training(space: str) -> None:
+    chosen = get_space(space)
+    recipe = dataclasses.replace(RECIPE, steps=3, validation_images=50)
+    own = ProxyEvaluator(chosen, DATA, recipe, 0)
+    genotype = chosen.sample(np.random.default_rng(1))
+    model = build_model(genotype, chosen, recipe.size, DATA.image_shape, DATA.classes, seed=0)
+    images = 3 * 3 * recipe.batch + 2 * 50
+    assert own.macs(genotype) == max(count.macs(model), LEAST_MACS) * images
+    assert recipe.evaluation_macs(200_000, 1000) == 200_000 * images
+    result = own.evaluate(genotype, 0, counted())
+    assert result.macs == own.macs(genotype)
+
+
+def test_a_network_that_cannot_be_built_costs_something() -> None:
+    class Broken(VectorSpace):
+        def decode(self, genotype: Genotype, size: Size) -> Architecture:
+            raise InputError("no network")
+
+    space = Broken(3)
+    own = ProxyEvaluator(space, DATA, RECIPE, 0)
+    result = own.evaluate(space.sample(np.random.default_rng(0)), 0, counted())
+    assert result.failure
+    assert result.macs > 0

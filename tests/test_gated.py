@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from harness.core.lowering import lower
+from harness.core.measure import measure
 from harness.core.seeds import rng
 from harness.core.space import Genotype, Size
-from harness.nets import norm
-from harness.nets.build import assign, build_model
+from harness.nets import norm, processor
+from harness.nets.build import assign, build_architecture
 from harness.nets.supernets import kernels as ops
 from harness.nets.supernets.enas import GatedCells, GatedMacro, GatedSupernet
 from harness.spaces.enas_macro import MACRO_OPERATIONS, MacroSpace
@@ -70,7 +72,7 @@ def test_child_equals_standalone_network(kind: str) -> None:
         genotypes += [MACRO.parse(f"macro-4:{op},{op},1,{op},0,1,{op},1,0,1") for op in MACRO_OPERATIONS]
     for genotype in genotypes:
         shared = net.logits(images, tf.constant(genotype.picks))
-        model = build_model(genotype, space, SIZE, SHAPE, 3, seed=9)
+        model = build_architecture(space.searched(genotype, SIZE), SHAPE, 3, seed=9)
         assign(model, *net.cut(genotype.picks))
         np.testing.assert_allclose(model(images, training=True), shared, atol=1e-5)
 
@@ -83,8 +85,8 @@ def test_normalisation_goes_in_pairs_of_pixels_where_that_is_faster(kind: str, m
         calls.append(tuple(x.shape))
         return norm.training_in_pairs(x, *rest)
 
-    monkeypatch.setattr(norm, "has_avx512", lambda: True)
-    monkeypatch.setattr(norm, "has_graphics_card", lambda: False)
+    monkeypatch.setattr(processor, "has_avx512", lambda: True)
+    monkeypatch.setattr(processor, "has_graphics_card", lambda: False)
     monkeypatch.setattr(ops, "training_in_pairs", spy)
     size, weights = Size(24, 3), rng(0, "weights")
     net: GatedSupernet
@@ -97,8 +99,8 @@ def test_normalisation_goes_in_pairs_of_pixels_where_that_is_faster(kind: str, m
     genotype = space.sample(rng(2, kind))
     with tf.device("CPU:0"):
         loss = net.train_step(images, labels, tf.constant(genotype.picks), tf.constant(0.0))
-        monkeypatch.setattr(norm, "has_avx512", lambda: False)
-        model = build_model(genotype, space, size, SHAPE, 3, seed=9)
+        monkeypatch.setattr(processor, "has_avx512", lambda: False)
+        model = build_architecture(space.searched(genotype, size), SHAPE, 3, seed=9)
         assign(model, *net.cut(genotype.picks))
         logits = model(images, training=True)
     assert {shape[-1] for shape in calls} >= {24}
@@ -190,3 +192,28 @@ def test_training_one_child_lowers_its_loss() -> None:
     picks = tf.constant(space.sample(rng(8, "macro")).picks)
     losses = [float(net.train_step(images, labels, picks, tf.constant(0.05))) for _ in range(15)]
     assert losses[-1] < 0.5 * losses[0]
+
+
+def test_a_path_of_cells_costs_its_child_and_the_whole_projections() -> None:
+    net, space = supernet("cells")
+    assert isinstance(space, EnasCellSpace)
+    generator = rng(4, "paths")
+    for genotype in [space.sample(generator) for _ in range(10)]:
+        child = measure(lower(space.searched(genotype, SIZE)), SHAPE, 3).macs
+        read = [space.nodes + 2 - len(cell.output) for cell in space.cells(genotype)]
+        squares = (4 * 4 * 64 * read[0], 8 * 8 * 16 * read[1], 16 * 16 * 4 * read[1])
+        assert net.macs(genotype.picks) == child + sum(squares)
+
+
+def test_a_path_of_layers_costs_its_child_where_everything_is_read() -> None:
+    net, space = supernet("macro")
+    assert isinstance(space, MacroSpace)
+    generator = rng(4, "paths")
+    for _ in range(10):
+        sampled = space.sample(generator)
+        picks = [1 if "skip" in c.name else p for c, p in zip(space.choices, sampled.picks, strict=True)]
+        child = measure(lower(space.searched(space.genotype(tuple(picks)), SIZE)), SHAPE, 3).macs
+        alone = measure(lower(space.searched(sampled, SIZE)), SHAPE, 3).macs
+        assert alone <= child
+        # The operations differ, the bits do not cost anything: everything stored is halved anyway.
+        assert net.macs(picks) == net.macs(sampled.picks) == child

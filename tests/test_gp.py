@@ -138,8 +138,8 @@ def test_resumes_from_the_log() -> None:
 @pytest.mark.parametrize("name", sorted(names()))
 @pytest.mark.parametrize("profile", ["smoke", "quick"])
 def test_asks_the_process_in_every_space_and_small_profile(name: str, profile: str) -> None:
-    method = METHOD(**METHOD.scaled[profile])
-    assert method.initial < 4
+    method = METHOD(**METHOD.scaled.get(profile, {}))
+    assert [method.starts(children) for children in (6, 20, 60, 100, 400)] == [3, 3, 6, 10, 10]
     assert len(run(method, make_task(get_space(name), "6evals")).evaluations) == 6
 
 
@@ -148,7 +148,7 @@ def test_says_that_a_space_without_choices_is_not_for_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"initial": 0}, {"candidates": 0}, {"length": 0.0}, {"noise": 0.0}, {"exploration": -1.0}]
+    "wrong", [{"initial": -1}, {"candidates": 0}, {"length": 0.0}, {"noise": 0.0}, {"exploration": -1.0}]
 )
 def test_refuses_nonsense(wrong: dict[str, float]) -> None:
     with pytest.raises(InputError):

@@ -185,6 +185,8 @@ PROCESSES = {"multiprocessing", "concurrent", "pebble", "subprocess", "signal", 
 KNOW_PROCESSES = {
     "harness.run.provenance": {"subprocess"},  # asks git
     "harness.cli": {"signal"},  # Ctrl-C
+    "harness.testing.methods": {"subprocess"},  # a check searches in fresh processes of its own, with nothing of a run
+    "harness.testing.datasets": {"subprocess"},
 }
 """What knows of processes besides the back ends."""
 

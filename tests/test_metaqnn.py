@@ -16,7 +16,7 @@ from harness.spaces import get_space, names
 from harness.spaces.metaqnn import ChainLayer, LayerChainSpace
 
 SPACE = get_space("qchain-5")
-SMALL = METHOD(**METHOD.scaled["quick"])
+SMALL = METHOD(**METHOD.scaled.get("quick", {}))
 
 
 def layers_of(proposal: Proposal) -> list[ChainLayer]:
@@ -87,10 +87,10 @@ def test_works_wherever_there_is_something_to_choose(name: str) -> None:
 
 def test_defaults_are_the_papers() -> None:
     method = METHOD()
-    assert (method.alpha, method.gamma, method.initial, method.replay) == (0.01, 1.0, 0.5, 128)
+    assert (method.step_size(2_700), method.gamma, method.initial, method.replay) == (0.01, 1.0, 0.5, 128)
 
 
-@pytest.mark.parametrize("wrong", [{"alpha": 0.0}, {"alpha": 1.5}, {"gamma": -0.1}, {"gamma": 1.1}, {"replay": 0}])
+@pytest.mark.parametrize("wrong", [{"alpha": -0.1}, {"alpha": 1.5}, {"gamma": -0.1}, {"gamma": 1.1}, {"replay": 0}])
 def test_refuses_nonsense(wrong: dict[str, float]) -> None:
     with pytest.raises(InputError):
         METHOD(**wrong)  # type: ignore[arg-type]
@@ -99,4 +99,4 @@ def test_refuses_nonsense(wrong: dict[str, float]) -> None:
 @needs_table
 def test_is_no_worse_than_random_search_on_nasbench201() -> None:
     """Random search finds 93.78 on average; the standard error of 100 seeds is 0.033."""
-    assert returned(METHOD(**METHOD.scaled["nb201"]), 100).mean() > 93.74
+    assert returned(METHOD(**METHOD.scaled.get("nb201", {})), 100).mean() > 93.74

@@ -6,15 +6,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from harness.core.architecture import Cell, Edge
+from harness.core.lowering import lower
+from harness.core.measure import measure
 from harness.core.seeds import rng
 from harness.core.space import Size
 from harness.nets.supernets.darts import MixedSupernet, cell_edges
 from harness.nets.supernets.kernels import run
+from harness.spaces.cell import stacked
 from harness.spaces.darts import DARTS_OPERATIONS
 
 
 def small(nodes: int = 2, layers: int = 3) -> MixedSupernet:
-    return MixedSupernet(nodes, DARTS_OPERATIONS, Size(4, layers), 3, 5, rng(0, "weights"))
+    return MixedSupernet(nodes, DARTS_OPERATIONS, Size(4, layers), (8, 8, 3), 5, rng(0, "weights"))
 
 
 def images(side: int = 8) -> tf.Tensor:
@@ -22,7 +26,7 @@ def images(side: int = 8) -> tf.Tensor:
 
 
 def test_paper_size_has_the_reference_count() -> None:
-    net = MixedSupernet(4, DARTS_OPERATIONS, Size(16, 8), 3, 10, rng(0, "weights"))
+    net = MixedSupernet(4, DARTS_OPERATIONS, Size(16, 8), (32, 32, 3), 10, rng(0, "weights"))
     assert sum(value.size for value in net.initial) == 1_930_618
     assert net.edges == 14
 
@@ -82,3 +86,14 @@ def test_only_none_gives_the_bias() -> None:
     nothing[:, 0] = 1.0
     logits = net.logits(images(), net.initial, tf.constant(nothing), tf.constant(nothing))
     np.testing.assert_allclose(logits, np.broadcast_to(net.initial[-1], logits.shape), atol=1e-6)
+
+
+def test_multiply_accumulates_are_those_of_all_candidates() -> None:
+    """A network in which every node reads every earlier one by one operation, summed over the operations."""
+    nodes, size, image = 2, Size(4, 3), (8, 8, 3)
+    net = small(nodes)
+    cells = {op: Cell(2, 4, tuple(Edge(*edge, op) for edge in cell_edges(nodes)), (2, 3)) for op in DARTS_OPERATIONS}
+    counts = {op: measure(lower(stacked(cell, cell, size)), image, 5).macs for op, cell in cells.items()}
+    # A pooling has no multiply-accumulates: that network is what all networks have in common.
+    frame = counts["max_pool_3x3"]
+    assert net.macs == frame + sum(count - frame for op, count in counts.items() if op != "none")

@@ -78,7 +78,7 @@ def test_failures_teach_nothing_and_do_not_come_back() -> None:
 @pytest.mark.parametrize("name", ["cell-2", "chain-3", "nasbench201", "pnas-2"])
 def test_works_in_spaces_of_every_kind(name: str) -> None:
     space = get_space(name)
-    task = run(METHOD(**METHOD.scaled["smoke"]), make_task(space, "6evals"))
+    task = run(METHOD(**METHOD.scaled.get("smoke", {})), make_task(space, "6evals"))
     assert len(task.evaluations) == 6
     assert all(space.contains(space.parse(e.genotype)) for e in task.evaluations)
 
@@ -108,12 +108,13 @@ def test_a_space_without_choices_is_refused() -> None:
 
 def test_defaults_are_the_papers() -> None:
     method = METHOD()
-    assert (method.initial, method.new, method.top) == (1000, 300, 100)
+    assert method.sizes(1600) == method.sizes(5000) == (1000, 300, 100)
+    assert [method.sizes(children) for children in (5, 20, 100)] == [(4, 1, 2), (6, 2, 2), (30, 10, 10)]
     assert [method.step * number for number in range(1, method.steps + 1)] == [10, 20, 30]
     assert (method.epd_units, method.epd_layers, method.epd_epochs, method.epd_batch) == (96, (), 1000, 50)
 
 
-@pytest.mark.parametrize("wrong", [{"initial": 0}, {"new": 0}, {"top": 0}, {"steps": 0}, {"step": 0.0}])
+@pytest.mark.parametrize("wrong", [{"initial": -1}, {"new": -1}, {"top": -1}, {"steps": 0}, {"step": 0.0}])
 def test_refuses_nonsense(wrong: dict[str, Any]) -> None:
     with pytest.raises(InputError):
         METHOD(**wrong)
@@ -139,5 +140,5 @@ def test_refuses_a_model_that_makes_no_sense(wrong: dict[str, Any]) -> None:
 @needs_table
 def test_is_no_worse_than_random_search_on_nasbench201() -> None:
     """Forty searches; random search's mean over hundreds of seeds is 93.78 +- 0.32."""
-    found = returned(METHOD(**METHOD.scaled["nb201"]), 40)
+    found = returned(METHOD(**METHOD.scaled.get("nb201", {})), 40)
     assert found.mean() > 93.78 - found.std() / np.sqrt(40)

@@ -86,20 +86,20 @@ def test_works_on_chains_only_and_says_so(name: str) -> None:
 
 def test_works_with_strides_and_at_a_profiles_settings() -> None:
     space = ConvChainSpace(layers=3, strides=True)
-    task = run(METHOD(**METHOD.scaled["smoke"]), make_task(space, "5evals"))
+    task = run(METHOD(**METHOD.scaled.get("smoke", {})), make_task(space, "5evals"))
     assert len(task.evaluations) == 5
     assert all(space.contains(space.parse(e.genotype)) for e in task.evaluations)
 
 
 def test_defaults_are_the_papers() -> None:
     method = METHOD()
-    assert (method.children, method.units, method.layers, method.bound) == (8, 35, 2, 0.08)
-    assert (method.learning_rate, method.last) == (6e-4, 5)
+    assert (method.units, method.layers, method.bound) == (35, 2, 0.08)
+    assert (method.rate(12_800), method.last, method.minibatch(12_800)) == (6e-4, 5, 8)
 
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"children": 0}, {"units": 0}, {"layers": 0}, {"last": 0}, {"learning_rate": 0.0}, {"baseline_decay": 1.0}],
+    [{"children": -1}, {"units": 0}, {"layers": 0}, {"last": 0}, {"learning_rate": -1.0}, {"baseline_decay": 1.0}],
 )
 def test_refuses_nonsense(wrong: dict[str, float]) -> None:
     with pytest.raises(InputError):

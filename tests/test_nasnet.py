@@ -119,7 +119,7 @@ def test_the_first_pass_is_reinforce() -> None:
     some = policy(Uneven())
     walk = some.sample(np.random.default_rng(0).random((5, 3)))
     advantages = np.array([1.0, -0.5, 0.2, 0.0, 2.0])
-    ppo = Ppo(some, learning_rate=0.1, clip=0.2, entropy_weight=0.0)
+    ppo = Ppo(some, clip=0.2, entropy_weight=0.0)
     expected = some.gradient(walk, advantages / 5, 0.0)
     for name, gradient in ppo.gradient(walk, walk.log_prob, advantages).items():
         assert np.allclose(gradient, expected[name])
@@ -134,7 +134,7 @@ def test_what_has_moved_far_enough_in_its_own_direction_has_no_gradient(
 ) -> None:
     some = policy(Uneven())
     walk = some.sample(np.random.default_rng(0).random((1, 3)))
-    ppo = Ppo(some, learning_rate=0.1, clip=0.2, entropy_weight=0.0)
+    ppo = Ppo(some, clip=0.2, entropy_weight=0.0)
     gradient = ppo.gradient(walk, walk.log_prob - np.log(ratio), np.array([float(advantage)]))
     expected = some.gradient(walk, np.array([ratio * advantage]), 0.0)
     for name in gradient:
@@ -153,7 +153,7 @@ def test_the_gradient_is_that_of_the_clipped_objective_with_entropy() -> None:
         return float(np.mean(gains + 0.3 * walk.entropy))
 
     expected = differences(some, objective)
-    ppo = Ppo(some, learning_rate=0.1, clip=0.2, entropy_weight=0.3)
+    ppo = Ppo(some, clip=0.2, entropy_weight=0.3)
     for name, gradient in ppo.gradient(some.read(picks), old, advantages).items():
         assert np.allclose(gradient, expected[name], atol=1e-7), name
 
@@ -162,7 +162,7 @@ def moved(passes: int, clip: float) -> Numbers:
     """Logarithms of the ratios of new to old probability of four architectures, each in its advantage's direction."""
     some, advantages = policy(Uneven(), bound=0.1, units=20), np.array([1, -1, 1, -1.0])
     walk = some.sample(np.random.default_rng(0).random((4, 3)))
-    Ppo(some, learning_rate=0.003, clip=clip, entropy_weight=0.0).improve(walk, advantages, passes)
+    Ppo(some, clip=clip, entropy_weight=0.0).improve(walk, advantages, passes, 0.003)
     return advantages * (some.read(walk.picks).log_prob - walk.log_prob)
 
 
@@ -185,12 +185,12 @@ def test_the_baseline_of_a_minibatch_is_made_of_earlier_minibatches() -> None:
 
 def test_a_bandit_is_learnt_and_the_entropy_falls() -> None:
     some = policy(VectorSpace(2, 4), bound=0.1, units=20)
-    ppo, baseline = Ppo(some, learning_rate=0.01, clip=0.2, entropy_weight=1e-5), RewardBaseline(0.95, "batch")
+    ppo, baseline = Ppo(some, clip=0.2, entropy_weight=1e-5), RewardBaseline(0.95, "batch")
     rng, entropies = np.random.default_rng(0), []
     for _ in range(60):
         walk = some.sample(rng.random((20, 2)))
         entropies.append(walk.entropy.mean())
-        ppo.improve(walk, baseline.advantages((walk.picks == [2, 1]).mean(axis=1)), 5)
+        ppo.improve(walk, baseline.advantages((walk.picks == [2, 1]).mean(axis=1)), 5, 0.01)
     assert np.exp(some.read(np.array([[2, 1]])).log_prob[0]) > 0.9
     thirds = [np.mean(part) for part in np.split(np.array(entropies), 3)]
     assert thirds == sorted(thirds, reverse=True)
@@ -228,7 +228,7 @@ def test_an_interrupted_run_learns_again_from_its_log(stop: int) -> None:
 @pytest.mark.parametrize("name", sorted(names()))
 def test_works_in_every_space(name: str) -> None:
     space = get_space(name)
-    task = run(METHOD(**METHOD.scaled["smoke"]), make_task(space, "5evals", score=by_hash))
+    task = run(METHOD(**METHOD.scaled.get("smoke", {})), make_task(space, "5evals", score=by_hash))
     assert METHOD().unsupported(task) is None
     assert len(task.evaluations) == 5
     assert all(space.contains(space.parse(evaluation.genotype)) for evaluation in task.evaluations)
@@ -240,7 +240,11 @@ def test_a_space_without_choices_is_refused() -> None:
 
 def test_defaults_are_the_papers() -> None:
     method = METHOD()
-    assert (method.children, method.units, method.bound, method.learning_rate) == (20, 100, 0.1, 3.5e-4)
+    assert (method.minibatch(20_000), method.units, method.bound) == (20, 100, 0.1)
+    assert method.rate(20_000) == method.rate(10**6) == 3.5e-4
+    rates = [method.rate(children) for children in (5, 20, 100, 400, 5000)]
+    assert rates == sorted(rates, reverse=True)
+    assert rates[:2] == [0.06, 0.06]
     assert (method.entropy, method.baseline_decay) == (1e-5, 0.95)
     assert method.passes > 1, "with one pass the clip never holds"
 
@@ -248,7 +252,7 @@ def test_defaults_are_the_papers() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        *({"children": 0}, {"passes": 0}, {"units": 0}, {"learning_rate": 0.0}),
+        *({"children": -1}, {"passes": 0}, {"units": 0}, {"learning_rate": -1.0}),
         *({"clip": 0.0}, {"baseline_decay": 1.0}, {"baseline_decay": -0.1}, {"bound": 0.0}),
     ],
 )
@@ -260,4 +264,4 @@ def test_refuses_nonsense(wrong: dict[str, float]) -> None:
 @needs_table
 def test_is_no_worse_than_random_search_in_nasbench201() -> None:
     """Random search finds 93.78 on the average."""
-    assert returned(METHOD(**METHOD.scaled["nb201"]), 25).mean() > 93.78
+    assert returned(METHOD(**METHOD.scaled.get("nb201", {})), 25).mean() > 93.78

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from harness.nets import norm
+from harness.nets import norm, processor
 from harness.nets.norm import FusedBatchNormalization
 from harness.nets.supernets.kernels import normalise
 
@@ -21,8 +21,8 @@ SHAPES = {"usual": SHAPE, "pairs": (6, 5, 4, 24), "odd, so no pairs": (6, 5, 3, 
 @pytest.fixture(params=SHAPES)
 def shape(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, ...]]:
     """Images for either way through the kernels, whatever the processor; on a CPU, for pairs are for its kernels."""
-    monkeypatch.setattr(norm, "has_avx512", lambda: True)
-    monkeypatch.setattr(norm, "has_graphics_card", lambda: False)
+    monkeypatch.setattr(processor, "has_avx512", lambda: True)
+    monkeypatch.setattr(processor, "has_graphics_card", lambda: False)
     assert norm.is_slow(tf.zeros(SHAPES[request.param])) == (request.param in ("pairs", "two pixels"))
     with tf.device("CPU:0"):
         yield SHAPES[request.param]
@@ -114,7 +114,7 @@ def test_a_frozen_layer_uses_its_moving_statistics_in_training(shape: tuple[int,
 
 
 def test_unknown_height_and_width_go_the_usual_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(norm, "has_avx512", lambda: True)
+    monkeypatch.setattr(processor, "has_avx512", lambda: True)
     layer = FusedBatchNormalization()
     x = tf.constant(images(shape=(6, 5, 4, 24)))
     free = tf.function(lambda x: layer(x, training=True), input_signature=[tf.TensorSpec([None, None, None, 24])])
@@ -166,13 +166,13 @@ def test_a_vector_is_refused() -> None:
 
 
 def test_supernets_get_the_same_numbers_from_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(norm, "has_graphics_card", lambda: False)
+    monkeypatch.setattr(processor, "has_graphics_card", lambda: False)
     with tf.device("CPU:0"):
         x = tf.constant(images(shape=(6, 5, 4, 24)))
         scale, offset = (tf.constant(images(seed, (24,))) for seed in (1, 2))
         results = []
         for wide in (True, False):
-            monkeypatch.setattr(norm, "has_avx512", lambda wide=wide: wide)
+            monkeypatch.setattr(processor, "has_avx512", lambda wide=wide: wide)
             with tf.GradientTape() as tape:
                 tape.watch([x, scale, offset])
                 y = normalise(x, scale, offset, tf.zeros([0]))

@@ -77,3 +77,26 @@ def test_a_resumed_pace_goes_on_with_its_total() -> None:
     pace.stepped(22, 1.0, traced=False)
     assert pace.total == 40
     assert pace.used == 61.0
+
+
+@pytest.mark.parametrize("slow", [1.0, 5.0])
+def test_a_cap_that_suffices_never_shows(slow: float) -> None:
+    """Not even where the machine is slow for a while: the schedule, and so the result, is that of the steps."""
+    totals = simulate(Pace(500, 1000.0, capped=True), lambda step: slow if step < 40 else 0.5)
+    assert totals == [500] * 500
+
+
+def test_a_cap_that_does_not_suffice_shortens_the_schedule_and_is_kept() -> None:
+    pace = Pace(500, 100.0, capped=True)
+    totals = simulate(pace, lambda step: 0.5)
+    assert totals[0] == 500
+    assert pace.total == pytest.approx(200, abs=2)
+    assert pace.used == pytest.approx(100.0, abs=1.0)
+    assert totals[60] == totals[-1], "it is known after a quarter of the cap, so that the schedule can end"
+
+
+def test_a_cap_is_kept_by_a_machine_that_stops_short() -> None:
+    pace = Pace(500, 100.0, capped=True)
+    simulate(pace, lambda step: 0.1 if step < 300 else 50.0)
+    assert pace.used <= 100.0 + 50.0
+    assert pace.total < 500

@@ -361,7 +361,7 @@ def test_an_interrupted_run_goes_on_from_its_log(stop: int) -> None:
 @pytest.mark.parametrize("name", sorted(names()))
 def test_works_in_every_space(name: str) -> None:
     space = get_space(name)
-    task = run(METHOD(**METHOD.scaled["smoke"]), make_task(space, "7evals"))
+    task = run(METHOD(**METHOD.scaled.get("smoke", {})), make_task(space, "7evals"))
     assert METHOD().unsupported(task) is None
     assert len(task.evaluations) == 7
     assert all(space.contains(space.parse(evaluation.genotype)) for evaluation in task.evaluations)
@@ -379,13 +379,13 @@ def test_a_space_without_choices_is_refused() -> None:
 
 def test_defaults_are_the_papers() -> None:
     method = METHOD()
-    assert (method.beam, method.members, method.units) == (256, 5, 100)
-    assert method.first >= 136
+    assert (method.sizes(1160), method.members, method.units) == ((256, 256), 5, 100)
+    assert [method.sizes(children) for children in (5, 20, 100)] == [(2, 2), (6, 2), (30, 5)]
     assert len(PNAS_OPERATIONS) == 8
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"first": 0}, {"beam": 0}, {"members": 1}, {"units": 0}, {"steps": 0}, {"rate": 0.0}]
+    "wrong", [{"first": -1}, {"beam": -1}, {"members": 1}, {"units": 0}, {"steps": 0}, {"rate": 0.0}]
 )
 def test_refuses_nonsense(wrong: dict[str, float]) -> None:
     with pytest.raises(InputError):
@@ -395,4 +395,4 @@ def test_refuses_nonsense(wrong: dict[str, float]) -> None:
 @needs_table
 def test_beats_random_search_in_nasbench201() -> None:
     """Random search finds 93.78 on the average."""
-    assert returned(METHOD(**METHOD.scaled["nb201"]), 10).mean() > 94.0
+    assert returned(METHOD(**METHOD.scaled.get("nb201", {})), 10).mean() > 94.0

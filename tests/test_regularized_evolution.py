@@ -171,11 +171,31 @@ def test_a_mutation_changes_one_pick_to_a_neighbour_and_leaves_the_parent(name: 
 
 
 @pytest.mark.parametrize("name", sorted(names()))
-@pytest.mark.parametrize(("profile", "budget"), [("smoke", 6), ("quick", 10)])
-def test_breeds_within_a_small_budget_in_every_space(name: str, profile: str, budget: int) -> None:
-    method = METHOD(**METHOD.scaled[profile])
-    assert method.population < budget
-    assert len(run(method, make_task(get_space(name), f"{budget}evals")).evaluations) == budget
+@pytest.mark.parametrize("budget", [6, 20])
+def test_spends_a_small_budget_in_every_space(name: str, budget: int) -> None:
+    task = run(METHOD(), make_task(get_space(name), f"{budget}evals"))
+    assert len(task.evaluations) == budget
+    assert task.planned == ({} if budget < 14 else {"population": 14, "sample": 7})
+
+
+@pytest.mark.parametrize(
+    ("children", "population", "sample"), [(20, 14, 7), (100, 20, 10), (300, 60, 25), (700, 100, 25)]
+)
+@pytest.mark.parametrize("unit", ["evals", "s", "macs"])
+def test_the_queue_follows_from_the_number_of_children(unit: str, children: int, population: int, sample: int) -> None:
+    space, evaluator = Witness(), FakeEvaluator(seconds=2.0, macs=50)
+    amount = {"evals": children, "s": 2 * children, "macs": 50 * children}[unit]
+    task = run(METHOD(), make_task(space, f"{amount}{unit}", evaluator=evaluator))
+    assert task.planned == {"population": population, "sample": sample}
+    assert len(task.evaluations) == children
+    assert len(space.parents) == children - population + 1, "the last one did not fit"
+
+
+def test_a_repeated_child_is_trained_again() -> None:
+    evaluator = FakeEvaluator()
+    task = run(METHOD(4, 2), make_task(VectorSpace(3), "40evals", evaluator=evaluator))
+    assert len(evaluator.trained) == len(task.evaluations) == 40
+    assert len(set(evaluator.trained)) <= 8
 
 
 def resumed(space: Space, stop: int) -> tuple[Task, Task, FakeEvaluator]:
@@ -192,14 +212,15 @@ def test_resumes_from_the_log(stop: int) -> None:
     assert len(evaluator.trained) == 30 - stop
 
 
-@pytest.mark.parametrize("wrong", [{"population": 0}, {"sample": 0}, {"identity": 1.0}, {"identity": -0.1}])
+@pytest.mark.parametrize("wrong", [{"population": -1}, {"sample": -1}, {"identity": 1.0}, {"identity": -0.1}])
 def test_refuses_nonsense(wrong: dict[str, float]) -> None:
     with pytest.raises(InputError):
         METHOD(**wrong)  # type: ignore[arg-type]
 
 
-def test_defaults_are_the_papers() -> None:
-    assert (METHOD().population, METHOD().sample, METHOD().identity) == (100, 25, 0.05)
+def test_the_papers_budget_gives_the_papers_settings() -> None:
+    method = METHOD()
+    assert (method.members(20_000), method.members(500), method.members(499), method.identity) == (100, 100, 99, 0.05)
 
 
 @needs_table

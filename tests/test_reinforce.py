@@ -178,14 +178,22 @@ def test_says_that_a_space_without_choices_is_not_for_it() -> None:
     assert "no choices" in (METHOD().unsupported(make_task(get_space("keras"))) or "")
 
 
-@pytest.mark.parametrize("wrong", [{"learning_rate": 0.0}, {"momentum": 1.0}, {"momentum": 0.0}, {"spread": -1.0}])
+@pytest.mark.parametrize("wrong", [{"learning_rate": -0.1}, {"momentum": 1.0}, {"momentum": 0.0}, {"spread": -1.0}])
 def test_refuses_nonsense(wrong: dict[str, float]) -> None:
     with pytest.raises(InputError):
         METHOD(**wrong)
 
 
+@pytest.mark.parametrize(("children", "rate"), [(5, 0.3), (20, 0.3), (100, 0.1), (400, 0.025), (5000, 0.01)])
+def test_the_rate_follows_from_the_number_of_children(children: int, rate: float) -> None:
+    assert METHOD().rate(children) == pytest.approx(rate)
+    assert METHOD(learning_rate=0.07).rate(children) == 0.07
+    task = run(METHOD(), make_task(get_space("nasbench201"), f"{min(children, 50)}evals"))
+    assert task.planned == {"learning_rate": METHOD().rate(min(children, 50))}
+
+
 @needs_table
-def test_reaches_the_published_figures_of_nasbench201_at_a_rate_that_learns() -> None:
-    means = transferred(METHOD(learning_rate=0.05), 200).mean(axis=0)
+def test_reaches_the_published_figures_of_nasbench201() -> None:
+    means = transferred(METHOD(), 200).mean(axis=0)
     assert means == pytest.approx([93.91, 71.76, 45.36], abs=0.25)
     assert means[0] == pytest.approx(93.91, abs=0.1)

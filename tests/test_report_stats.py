@@ -16,10 +16,10 @@ from report_records import OPTIMUM, examples, make, tabular, with_logs
 from harness.report.drawing.diagram import critical_difference, rankings
 from harness.report.forms.markdown import markdown
 from harness.report.forms.write import write_all
-from harness.report.model.groups import blocks
+from harness.report.model.groups import REFERENCE, blocks
 from harness.report.stats import page
 from harness.report.stats import tests as stats
-from harness.report.stats.page import REFERENCE, TOO_SMALL, ranking, regrets
+from harness.report.stats.page import TOO_SMALL, ranking, regrets
 
 RNG = np.random.default_rng
 
@@ -306,13 +306,16 @@ def test_random_search_in_the_same_space_is_the_reference():
     runs += [make(REFERENCE, 0.7, s) for s in range(6)] + [make("darts", 0.8, s) for s in range(6)]
     made = comparison(statistics(runs))
     assert row(made, "fashion_mnist | DARTS")[2] == "6 / 0 / 0"
-    assert "space and search together" not in made
-    assert "did not search macro-6" in comparison(statistics([*runs[6:], make("enas_macro", 0.9, 0)]))
+    made = comparison(statistics([*runs, *(make("enas_macro", 0.8, s) for s in range(6))]))
+    assert row(made, "fashion_mnist | DARTS")[2] == "6 / 0 / 0"
+    assert row(made, "fashion_mnist | ENAS (macro)")[2] == "0 / 0 / 6"
+    made = comparison(statistics([*runs[6:], make("enas_macro", 0.9, 0)]))
+    assert row(made, "fashion_mnist | ENAS (macro)")[2:4] == ["random_search was not run in macro-6", "–"]
 
 
 def test_what_is_missing_is_said():
     assert "No comparison: random_search was not run." in statistics([make("darts", 0.9)])
-    assert "No comparison: nothing but random_search" in statistics([make(REFERENCE, 0.9)])
+    assert "No comparison: nothing but random_sampling and random_search" in statistics([make(REFERENCE, 0.9)])
     assert "No ranks: they need at least two data sets." in statistics([make("darts", 0.9)])
     assert row(statistics([make("darts", None)]), "DARTS")[1] == "no result"
 

@@ -83,6 +83,7 @@ def request_for(tmp_path: Path, methods: dict[str, Path], **changes: object) -> 
         seeds=(0,),
         out=tmp_path / "out",
         data_root=tmp_path / "data",
+        baselines=False,
         plugins=(write_squares(files, tmp_path / "data"), *methods.values()),
     )
     return dataclasses.replace(request, **changes)  # type: ignore[arg-type]

@@ -36,6 +36,7 @@ def request_for(tmp_path: Path, **changes: object) -> Request:
         seeds=(0, 1),
         out=tmp_path / "out",
         data_root=tmp_path / "data",
+        baselines=False,
         plugins=plugins,
     )
     return dataclasses.replace(request, **changes)  # type: ignore[arg-type]

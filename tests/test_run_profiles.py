@@ -9,7 +9,8 @@ import pytest
 
 from harness.core.budget import Budget
 from harness.core.errors import InputError
-from harness.run.profiles import PROFILES, PUBLISHED, QUICK, SMOKE, get_profile
+from harness.core.recipe import Limit
+from harness.run.profiles import HOUR, PROFILES, PUBLISHED, QUICK, SMOKE, Profile, get_profile
 from harness.spaces import get_space
 
 
@@ -34,7 +35,8 @@ def test_a_profile_makes_sense(profile: object) -> None:
 def test_smoke_and_tables_are_exactly_repeatable() -> None:
     counted = [profile.name for profile in PROFILES.values() if profile.counted]
     assert counted == ["smoke", "nb201", "nb201-own", "nb201-full"]
-    assert not dataclasses.replace(SMOKE, final=QUICK.final).counted
+    assert dataclasses.replace(SMOKE, final=QUICK.final).counted, "a cap in seconds counts nothing"
+    assert not dataclasses.replace(SMOKE, final=QUICK.with_final("seconds").final).counted
     assert not SMOKE.with_budget(Budget(10, "s")).counted
 
 
@@ -55,3 +57,30 @@ def test_the_published_protocol() -> None:
     assert PUBLISHED.seeds == (0, 1, 2)
     assert PUBLISHED.budget == Budget.parse("2d")
     assert PUBLISHED.space_for("macro") == "macro"
+
+
+@pytest.mark.parametrize("profile", [QUICK, HOUR, PUBLISHED], ids=lambda profile: profile.name)
+def test_final_trainings_are_equal_epochs_or_equal_seconds(profile: Profile) -> None:
+    assert profile.final.limit == "epochs"
+    assert profile.with_final("epochs") == profile
+    timed = profile.with_final("seconds")
+    assert (timed.name, timed.final.limit, timed.final.seconds) == (profile.name, "seconds", profile.equal_seconds)
+    assert timed.final.train_images == 0, "what is not trained for equal epochs may use all images"
+    assert timed.final_seconds > timed.final.seconds
+    assert dataclasses.replace(timed, final=profile.final) == profile
+
+
+def test_the_published_epochs_do_not_depend_on_the_size_of_the_data() -> None:
+    assert [PUBLISHED.final.steps_on(images) * 96 / images for images in (9_600, 48_000, 96_000)] == [600.0] * 3
+    assert PUBLISHED.final.train_images == 0
+
+
+@pytest.mark.parametrize(("name", "limit"), [("smoke", "seconds"), ("smoke", "epochs"), ("nb201", "seconds")])
+def test_a_profile_that_offers_no_other_final_training_says_so(name: str, limit: Limit) -> None:
+    with pytest.raises(InputError, match=r"leave --final out"):
+        get_profile(name).with_final(limit)
+
+
+def test_proxy_trainings_are_counted_in_steps() -> None:
+    with pytest.raises(InputError, match="give their recipe steps"):
+        dataclasses.replace(QUICK, proxy=dataclasses.replace(QUICK.proxy, epochs=1.0))

@@ -132,8 +132,8 @@ def test_progress_of_a_running_phase_is_shown(tmp_path: Path, phases: Fake) -> N
     with pytest.raises(KeyboardInterrupt):
         Scheduler(plan, phases, COMMAND, screen).run()
     before, after = screen.views
-    assert before.bars == (Bar("squares good #0 search", 0.0, "starting"),)
-    assert after.bars == (Bar("squares good #0 search", 0.5, "half"),)
+    assert before.bars == (Bar("squares good in macro-3 #0 search", 0.0, "starting"),)
+    assert after.bars == (Bar("squares good in macro-3 #0 search", 0.5, "half"),)
     assert (before.share, after.share) == (0, pytest.approx(0.25))
 
 
@@ -237,6 +237,7 @@ def table_request(tmp_path: Path, seeds: int) -> Request:
         seeds=tuple(range(seeds)),
         out=tmp_path / "out",
         data_root=tmp_path / "data",
+        baselines=False,
     )
 
 

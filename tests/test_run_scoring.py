@@ -39,7 +39,7 @@ def trained(tmp_path: Path) -> Job:
     write_json(job.directory.settings, {"draws": 1})
     found = {"proposal": {"text": "macro-3:x"}, "search": {"steps": 4}, "title": "Good", "process": {"device": "CPU"}}
     write_json(job.directory.search, found)
-    result = {"final": {"steps": 9}, "parameters": 10, "macs": 20, "process": {"device": "CPU"}}
+    result = {"final": {"steps": 9, "limit": "steps"}, "parameters": 10, "macs": 20, "process": {"device": "CPU"}}
     write_json(job.directory.final, result)
     labels = np.load(tmp_path / "data" / "squares" / "y_test.npy")
     labels[:15] = 1 - labels[:15]

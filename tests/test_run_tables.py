@@ -22,7 +22,8 @@ from harness.core.budget import Budget, BudgetSpent, Meter
 from harness.core.errors import InputError
 from harness.core.home import CHECKOUT as ROOT
 from harness.core.record import Record
-from harness.core.table import Signal, Table
+from harness.core.space import Size
+from harness.core.table import Signal, Table, Trained
 from harness.report.model.load import load_runs
 from harness.run.backends.local import Local
 from harness.run.plan import make_plan
@@ -30,6 +31,7 @@ from harness.run.profiles import NB201, SMOKE
 from harness.run.request import Request
 from harness.run.scheduler import Scheduler
 from harness.run.tables import TableEvaluator
+from harness.spaces import get_space
 
 QUICK = dataclasses.replace(NB201, name="table", budget=Budget(200, "s"))
 IMPATIENT = dataclasses.replace(QUICK, search_seconds=15)
@@ -44,6 +46,7 @@ def request_for(tmp_path: Path, methods: tuple[str, ...], **changes: object) -> 
         seeds=tuple(range(6)),
         out=tmp_path / "out",
         data_root=tmp_path / "data",
+        baselines=False,
     )
     return dataclasses.replace(request, **changes)  # type: ignore[arg-type]
 
@@ -252,3 +255,40 @@ def test_a_killed_command_continues_with_the_same_numbers(tmp_path: Path, second
         other = json.loads((tmp_path / "killed" / record.relative_to(tmp_path / "calm")).read_text())
         mine = json.loads(record.read_text())
         assert (other["proposal"], other["test_accuracy"]) == (mine["proposal"], mine["test_accuracy"])
+
+
+def test_a_budget_in_multiply_accumulates_needs_networks_to_count(tmp_path: Path) -> None:
+    request = request_for(tmp_path, ("random_search",))
+    request = dataclasses.replace(request, profile=request.profile.with_budget(Budget.parse("1e12macs")))
+    with pytest.raises(InputError, match=r"does not say which networks.*seconds, evals or steps"):
+        make_plan(request)
+
+
+def test_a_known_network_is_paid_for_by_what_its_training_computes() -> None:
+    space = get_space("nasbench201")
+    genotypes = [space.genotype((op,) * 6) for op in (1, 3)]
+    rows = {str(genotype): row for row, genotype in enumerate(genotypes)}
+    trained = Trained(Size(16, 15), (32, 32, 3), 10, images=300_000, validated=25_000)
+    signal = Signal(np.array([0.5, 0.6]), np.array([6.0, 3.0]), trained)
+    for counting in (space, None):
+        evaluator = TableEvaluator(rows, signal, 7, counting)
+        found = [evaluator.evaluate(genotype, 0, Meter(Budget(1e9, "s"), 7)).macs for genotype in genotypes]
+        # All skips: 7.78 M a forward pass; each of the 6 * 15 convolutions of 3x3: 2.36 M.
+        own = [7_783_040, 7_783_040 + 90 * 2_359_296]
+        assert found == ([macs * (3 * 300_000 + 25_000) for macs in own] if counting else [0, 0])
+
+
+def test_a_loss_is_minimised_and_a_record_says_what_its_shares_are(tmp_path: Path) -> None:
+    request = request_for(tmp_path, ("random_search",), seeds=(0,))
+    write_table(
+        tmp_path,
+        description=(
+            'choices = ["first", "second", "third"]\nsignal = { column = "valid", goal = "min" }\n'
+            'score = { column = "test", goal = "min", unit = "nats", name = "test loss" }\n'
+        ),
+    )
+    [record] = run(request)[0]
+    assert record.test_accuracy is not None
+    assert record.test_accuracy > 0.6, "the smallest of the values it has seen is near the smallest of all"
+    assert record.recipes["final"]["score"].startswith("test loss as a share, ")
+    assert record.recipes["final"]["measure"]["unit"] == "nats"

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
+import tensorflow as tf
 from fakes import make_task
-from harness.methods.common.shared_weights import Restarts, SharedWeights
+from harness.methods.common.shared_weights import SharedWeights
 from nao_supernet import FakeNet
 
 from harness.core.budget import BudgetSpent
+from harness.core.recipe import Recipe
+from harness.core.space import Size
+from harness.nets.augment import normalise
 from harness.spaces import get_space
 
 SPACE = get_space("enas_cell-2")
@@ -19,23 +25,36 @@ def shared(budget: str = "50steps", net: FakeNet | None = None) -> SharedWeights
     return SharedWeights(make_task(SPACE, budget), net or FakeNet(), batch=16, valid_batch=20)
 
 
-def test_rates_fall_along_a_cosine_and_start_again() -> None:
-    restarts = Restarts(high=0.05, low=0.0005, length=10, factor=2)
-    rates = np.array([restarts.rate(epoch) for epoch in range(71)])
-    assert rates[[0, 10, 30, 70]] == pytest.approx(0.05)
-    assert rates[[5, 20, 50]] == pytest.approx((0.05 + 0.0005) / 2)
-    falls = np.diff(rates) < 0
-    assert np.flatnonzero(~falls).tolist() == [9, 29, 69]
-    assert rates.min() > 0.0005
-
-
 def test_a_step_is_charged_as_one_and_a_forward_pass_as_a_third() -> None:
     task = make_task(SPACE, "50steps")
     weights = SharedWeights(task, FakeNet(), batch=16, valid_batch=20)
     weights.train([CHILD] * 7, 0.1)
     assert task.meter.steps == 7
     weights.accuracies([CHILD] * 4, [[0, 1]] * 4)
-    assert task.meter.steps == 7 + 3
+    assert task.meter.steps == 7 + 4, "eight passes of 20 images, where a step has 16"
+
+
+def test_multiply_accumulates_are_those_of_each_path() -> None:
+    task = make_task(SPACE, "50steps")
+    weights = SharedWeights(task, FakeNet(), batch=16, valid_batch=20)
+    other = (1,) * len(SPACE.choices)
+    weights.train([CHILD, other], 0.1)
+    paths = [10, 10 + len(SPACE.choices)]
+    assert task.meter.macs == 3 * 16 * sum(paths)
+    weights.accuracies([CHILD, other], [[0], [1, 2, 3]])
+    assert task.meter.macs == 3 * 16 * sum(paths) + 20 * (paths[0] + 3 * paths[1])
+
+
+@pytest.mark.parametrize("augment", [True, False])
+def test_images_are_augmented_where_the_recipe_says_so(augment: bool) -> None:
+    task = make_task(SPACE, "50steps", recipe=Recipe(size=Size(4, 3), steps=1, augment=augment))
+    weights = SharedWeights(task, FakeNet(), batch=16, valid_batch=20)
+    images, _ = weights._train[0]
+    data = dataclasses.replace(task.data, crop_padding=2)
+    weights = SharedWeights(make_task(SPACE, "50steps", recipe=task.recipe, data=data), FakeNet(), 16, 20)
+    plain = normalise(images, data.mean, data.std)
+    prepared = weights._augment(images, tf.constant([1, 0], tf.int64))
+    assert bool(np.allclose(plain, prepared)) is not augment
 
 
 def test_the_budget_ends_before_a_step_and_before_a_measurement() -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from harness.core.architecture import Edge
+from harness.core.lowering import lower
+from harness.core.measure import measure
+from harness.core.primitives import Conv
 from harness.core.space import Size
 from harness.spaces import get_space
 from harness.spaces.enas_macro import MACRO_OPERATIONS, MacroSpace
@@ -23,9 +26,9 @@ def test_a_layer_applies_its_operation_to_the_previous_one_and_adds_what_it_skip
     assert set(graph.edges) == {
         Edge(0, 1, "conv_3x3"),
         Edge(1, 2, "max_pool_3x3"),
-        Edge(1, 2, "skip"),
+        Edge(0, 2, "skip"),
         Edge(2, 3, "sep_conv_5x5"),
-        Edge(1, 3, "skip"),
+        Edge(0, 3, "skip"),
     }
     assert graph.output == (3,)
 
@@ -41,6 +44,17 @@ def test_every_layer_has_one_operation_and_as_many_skips_as_bits() -> None:
             [op] = [edge for edge in graph.into(layer) if edge.op != "skip"]
             assert op.source == layer - 1
             assert op.op in MACRO_OPERATIONS
+
+
+def test_the_search_network_has_one_width_and_the_final_one_the_published_size() -> None:
+    space = MacroSpace()
+    rng = np.random.default_rng(0)
+    genotypes = [space.sample(rng) for _ in range(20)]
+    searched = [lower(space.searched(g, Size(36, 12))) for g in genotypes]
+    for graph in searched:
+        assert {c.filters for layer in graph.layers for c in layer.primitives if isinstance(c, Conv)} == {36}
+    finals = [measure(lower(space.decode(g, Size(96, 12))), (32, 32, 3), 10).parameters for g in genotypes]
+    assert min(finals) > 1_500_000, "36 filters give 0.27 to 1.97 million"
 
 
 def test_reductions_follow_a_third_and_two_thirds() -> None:

@@ -145,6 +145,44 @@ def test_time_limited_training_keeps_its_deadline_and_ends_its_schedule() -> Non
     assert finished < 2.0 + 3.0
 
 
+class TestEpochs:
+    """Trainings counted in passes over the images."""
+
+    RECIPE = dataclasses.replace(RECIPE, steps=1, epochs=2.5, seconds=1000.0)
+
+    @pytest.mark.parametrize("images", [16, 32, 48])
+    def test_steps_follow_from_the_images(self, images: int) -> None:
+        recipe = dataclasses.replace(self.RECIPE, train_images=images)
+        result = train(network(), DATA, recipe, seed=0)
+        assert result.steps == recipe.steps_on(images) == round(2.5 * images / 16)
+        assert result.epochs == result.steps * 16 / images
+        assert not result.capped
+
+    def test_the_cap_does_not_change_what_is_learnt(self) -> None:
+        def probabilities(recipe: Recipe) -> np.ndarray:
+            model = network()
+            train(model, DATA, recipe, seed=0)
+            return predict(model, DATA.x_valid, DATA.mean, DATA.std)
+
+        counted = dataclasses.replace(RECIPE, steps=self.RECIPE.steps_on(48))
+        np.testing.assert_array_equal(probabilities(self.RECIPE), probabilities(counted))
+
+    def test_what_a_cap_has_cut_short_says_so(self) -> None:
+        recipe = dataclasses.replace(self.RECIPE, epochs=1e6, seconds=1.0)
+        totals: list[int] = []
+        result = train(network(), DATA, recipe, seed=0, on_step=lambda _, total: totals.append(total))
+        assert result.capped
+        assert result.steps == totals[-1] < totals[0] == recipe.steps_on(48)
+        assert result.epochs == pytest.approx(result.steps / 3)
+
+    def test_no_other_training_is_capped(self) -> None:
+        timed = train(network(), DATA, dataclasses.replace(RECIPE, steps=10**6, seconds=0.5), seed=0)
+        counted = train(network(), DATA, RECIPE, seed=0)
+        assert not timed.capped
+        assert not counted.capped
+        assert counted.epochs == 6 * 16 / 48
+
+
 class TestPrediction:
     def test_probabilities_in_any_batch_size(self) -> None:
         model = network()
@@ -180,7 +218,10 @@ def restless() -> keras.Model:
 
 
 RESTLESS_DATA = dataclasses.replace(DATA, crop_padding=1, flip=True, cutout=2)
-RESTLESS = dataclasses.replace(RECIPE, steps=7, batch=20, validations=3, drop_path=0.3, cutout=True, warmup=0.2)
+# 7 steps of 20 images in epochs of 48, under a cap in seconds that is not reached.
+RESTLESS = dataclasses.replace(
+    RECIPE, steps=1, epochs=7 * 20 / 48, seconds=1e6, batch=20, validations=3, drop_path=0.3, cutout=True, warmup=0.2
+)
 
 
 def fingerprint(model: keras.Model) -> str:

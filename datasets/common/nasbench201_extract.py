@@ -28,13 +28,17 @@ import numpy as np
 
 from harness.core.dataset import DatasetSource
 from harness.core.errors import InputError
-from harness.core.table import Numbers, Signal, Table
+from harness.core.space import Size
+from harness.core.table import Numbers, Signal, Table, Trained
 from harness.spaces.nasbench201 import NasBench201Space
 
 from .nasbench201_bring import bring_extract
 
 SETS = {"cifar10": 10, "cifar100": 100, "imagenet16-120": 120}
 """Classes of the three data sets, by the name that the extract's columns begin with."""
+_SIDES = {"cifar10": 32, "cifar100": 32, "imagenet16-120": 16}
+_IMAGES = {"cifar10": (25_000, 25_000), "cifar100": (50_000, 5_000), "imagenet16-120": (151_700, 3_000)}
+"""Training and validation images behind the validation accuracies."""
 FILE = "nb201.csv.gz"
 ARCHITECTURES = 15_625
 _BESIDE = Path(__file__).resolve().parents[3] / "shared" / "data" / "nasbench201" / FILE
@@ -88,8 +92,9 @@ def _load(dataset: str, root: Path) -> Table:
         prefix = "" if name == dataset else f"{name}-"
         if f"{name}_val12" in column:
             seconds = column[f"{name}_train_seconds200"] * 12 / 200
-            signals[f"{prefix}12"] = Signal(column[f"{name}_val12"] / 100, seconds)
-        signals[f"{prefix}200"] = Signal(column[f"{name}_val200_mean"] / 100, column[f"{name}_train_seconds200"])
+            signals[f"{prefix}12"] = Signal(column[f"{name}_val12"] / 100, seconds, _trained(name, 12))
+        seconds = column[f"{name}_train_seconds200"]
+        signals[f"{prefix}200"] = Signal(column[f"{name}_val200_mean"] / 100, seconds, _trained(name, 200))
     tested = f"{dataset}_test200_mean" in column
     if dataset == "cifar10":
         signals |= {f"cifar10-{name}": signal for name, signal in signals.items()}
@@ -102,6 +107,12 @@ def _load(dataset: str, root: Path) -> Table:
         measure="test accuracy" if tested else "validation accuracy",
         parameters=np.array([parameters(n3, n1, SETS[dataset]) for n3, n1 in extract.convolutions], np.int64),
     )
+
+
+def _trained(name: str, epochs: int) -> Trained:
+    """The benchmark's networks on one of :data:`SETS`; a pass over the validation images is part of the cost."""
+    images, validated = _IMAGES[name]
+    return Trained(Size(16, 15), (_SIDES[name], _SIDES[name], 3), SETS[name], epochs * images, validated)
 
 
 def parameters(conv3: int, conv1: int, classes: int) -> int:

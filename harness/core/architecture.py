@@ -115,13 +115,14 @@ class MacroStack:
 
     Node 0 is the stem's output, node k the output of layer k. The edge ``(k-1, k, op)`` carries layer k's operation
     and an edge ``(j, k, "skip")`` adds layer j's output to it. After the layers in ``reductions`` every stored output
-    is halved by a factorised reduction and the width doubles.
+    is halved by a factorised reduction, and the width doubles if ``widen`` says so.
     """
 
     graph: Cell
     channels: int
     reductions: tuple[int, ...]
     stem_stride: int = 1
+    widen: bool = True
 
 
 @dataclass(frozen=True)

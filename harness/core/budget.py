@@ -10,8 +10,10 @@ from typing import Literal
 
 from harness.core.errors import InputError
 
-Unit = Literal["s", "evals", "steps"]
-_PATTERN = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(s|evals|steps|m|h|d)\s*$")
+Unit = Literal["s", "evals", "steps", "macs"]
+_PATTERN = re.compile(r"^\s*(\d+(?:\.\d+)?(?:e\+?\d{1,2})?)\s*(s|evals|steps|macs|m|h|d)\s*$")
+PASSES_PER_STEP = 3
+"""Forward passes that a gradient step costs on the same images: one forward, two for the backward pass."""
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -31,14 +33,16 @@ class Budget:
         amount: a positive number.
         unit: ``"s"``: seconds of the device; ``"steps"``: gradient steps; ``"evals"``: evaluations, that is proxy
             trainings. One evaluation counts as the gradient steps of one proxy training, so that methods that train
-            shared weights and methods that train children get the same amount of work.
+            shared weights and methods that train children get the same amount of work. ``"macs"``: multiply-accumulates
+            of training, the same amount of arithmetic on any machine and in any space. A forward pass of an image costs
+            the network's multiply-accumulates, a gradient step three times that (:data:`PASSES_PER_STEP`).
     """
 
     amount: float
     unit: Unit
 
     def __str__(self) -> str:
-        return f"{self.amount:g}{'' if self.unit == 's' else ' '}{self.unit}"
+        return f"{self.amount:.15g}{'' if self.unit == 's' else ' '}{self.unit}".replace("e+", "e")
 
     @property
     def counted(self) -> bool:
@@ -47,27 +51,31 @@ class Budget:
 
     @staticmethod
     def parse(text: str) -> Budget:
-        """The budget of a text like ``60s``, ``2m``, ``1h``, ``2d``, ``50evals`` or ``500steps``.
+        """The budget of a text like ``60s``, ``2m``, ``1h``, ``2d``, ``50evals``, ``500steps`` or ``2e12macs``.
 
         Raises:
             InputError: the text is no budget, or the budget is zero.
         """
         match = _PATTERN.match(text)
         if match is None:
-            raise InputError(f"'{text}' is no budget; write one like 60s, 10m, 2h, 50evals or 500steps")
+            raise InputError(f"'{text}' is no budget; write one like 60s, 10m, 2h, 50evals, 500steps or 2e12macs")
         amount, unit = float(match[1]), match[2]
         if amount <= 0:
             raise InputError("a budget must be larger than zero")
         if unit in _SECONDS:
             return Budget(amount * _SECONDS[unit], "s")
-        return Budget(amount, "evals" if unit == "evals" else "steps")
+        return Budget(amount, _counted(unit))
+
+
+def _counted(unit: str) -> Unit:
+    return "evals" if unit == "evals" else "macs" if unit == "macs" else "steps"
 
 
 class Meter:
     """Counts what a search has spent, and stops the search when the budget is spent.
 
     In budgets of seconds, ``spent`` is the wall-clock time outside evaluators plus the cost that the evaluators report.
-    In counted budgets it is the number of gradient steps.
+    In counted budgets it is the number of gradient steps or of multiply-accumulates. All are counted in any case.
 
     Args:
         budget: the limit.
@@ -81,7 +89,7 @@ class Meter:
         self.budget = budget
         self.limit = budget.amount * steps_per_evaluation if budget.unit == "evals" else budget.amount
         self.charged = 0.0
-        self.steps = 0
+        self.steps = self.macs = 0
         self._clock = clock
         self._started = clock()
         self._excluded = 0.0
@@ -96,10 +104,30 @@ class Meter:
 
     @property
     def spent(self) -> float:
-        """Units of the limit used so far: seconds, or gradient steps."""
+        """Units of the limit used so far: seconds, gradient steps or multiply-accumulates."""
         if self.budget.counted:
-            return float(self.steps)
+            return float(self._work)
         return self._clock() - self._started - self._excluded + self.charged
+
+    @property
+    def reported(self) -> float:
+        """:attr:`spent` without the method's own time: the same again when an interrupted search replays its log."""
+        return float(self._work) if self.budget.counted else self.charged
+
+    @property
+    def share(self) -> float:
+        """Share of the limit that is spent, 0 to 1."""
+        return min(1.0, self.spent / self.limit)
+
+    @property
+    def _work(self) -> int:
+        return self.macs if self.budget.unit == "macs" else self.steps
+
+    def price(self, *, seconds: float, steps: int, macs: int) -> float:
+        """What this much work costs in units of the limit."""
+        if not self.budget.counted:
+            return seconds
+        return float(macs if self.budget.unit == "macs" else steps)
 
     @property
     def left(self) -> float:
@@ -111,22 +139,23 @@ class Meter:
         if self.spent >= self.limit:
             raise BudgetSpent
 
-    def afford(self, steps: int) -> None:
-        """Raises :class:`BudgetSpent` unless ``steps`` more gradient steps fit (counted budgets), or time is left."""
-        if self.budget.counted and self.steps + steps > self.limit:
+    def afford(self, steps: int, macs: int = 0) -> None:
+        """Raises :class:`BudgetSpent` unless this much more work fits (counted budgets), or time is left."""
+        if self.budget.counted and self.spent + self.price(seconds=0.0, steps=steps, macs=macs) > self.limit:
             raise BudgetSpent
         self.check()
 
-    def charge(self, *, seconds: float, steps: int) -> None:
+    def charge(self, *, seconds: float, steps: int, macs: int = 0) -> None:
         """Adds the reported cost of an evaluation."""
         self.charged += seconds
         self.steps += steps
+        self.macs += macs
 
     def exclude(self, seconds: float) -> None:
         """Takes seconds inside an evaluator, or in the harness' own book-keeping, off the method's clock."""
         self._excluded += seconds
 
-    def restore(self, *, seconds: float, steps: int) -> None:
+    def restore(self, *, seconds: float, steps: int, macs: int = 0) -> None:
         """Continues from what an interrupted run had spent."""
-        self.charged, self.steps = seconds, steps
+        self.charged, self.steps, self.macs = seconds, steps, macs
         self._started, self._excluded = self._clock(), 0.0

@@ -37,6 +37,7 @@ class Evaluation:
         seconds: device seconds of building, training and validating.
         steps: gradient steps.
         failure: empty, or one sentence on why there is no accuracy.
+        macs: multiply-accumulates of training and validating; 0 where nobody has counted them.
     """
 
     genotype: str
@@ -45,6 +46,7 @@ class Evaluation:
     seconds: float
     steps: int
     failure: str = ""
+    macs: int = 0
 
 
 class Evaluator(Protocol):
@@ -52,6 +54,9 @@ class Evaluator(Protocol):
 
     def steps(self) -> int:
         """Gradient steps that one evaluation costs."""
+
+    def macs(self, proposal: Proposal) -> int:
+        """Multiply-accumulates that evaluating ``proposal`` costs, counted without training it."""
 
     def evaluate(self, proposal: Proposal, number: int, meter: Meter) -> Evaluation:
         """Trains and validates ``proposal``; ``number`` counts the run's evaluations from 0 and names the seed.

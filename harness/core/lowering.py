@@ -52,7 +52,7 @@ def _macro_stack(net: MacroStack) -> LayerGraph:
                 terms.append(layers.add(outputs[-1], *macro_primitives_of(edge.op, channels)))
         outputs.append(layers.add(terms, Norm()))
         if number in net.reductions:
-            channels *= 2
+            channels *= 2 if net.widen else 1
             outputs = [layers.add(output, Halve(channels), Norm()) for output in outputs]
     return layers.graph(outputs[-1])
 

@@ -6,6 +6,7 @@ The numbers equal those of the built Keras model (:mod:`harness.nets.count`).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.core.graph import Layer, LayerGraph
@@ -50,7 +51,7 @@ def measure(graph: LayerGraph, image: Shape, classes: int) -> Sizes:
     shapes, live = [image], graph.live()
     parameters = idle = statistics = macs = 0
     for node, layer in enumerate(graph.layers, start=1):
-        shape = _merged(layer, shapes)
+        shape = merged_shape(layer, shapes)
         for primitive in layer.primitives:
             before, shape = shape, shape_after(primitive, shape)
             weights = weight_shapes((primitive,), before[2])
@@ -64,6 +65,16 @@ def measure(graph: LayerGraph, image: Shape, classes: int) -> Sizes:
         shapes.append(shape)
     width = shapes[graph.output][2]
     return Sizes(parameters + (width + graph.bias) * classes, idle, statistics, macs + width * classes)
+
+
+def macs_of(primitives: Sequence[Primitive], shape: Shape) -> tuple[int, Shape]:
+    """Multiply-accumulates of ``primitives`` on one image of ``shape``, and the shape of their output."""
+    macs = 0
+    for primitive in primitives:
+        channels, shape = shape[2], shape_after(primitive, shape)
+        kernels = [math.prod(weight) for weight in weight_shapes((primitive,), channels) if len(weight) == 4]
+        macs += shape[0] * shape[1] * sum(kernels)
+    return macs, shape
 
 
 def shape_after(primitive: Primitive, shape: Shape) -> Shape:
@@ -97,7 +108,8 @@ def _share(length: int, stride: int) -> int:
     return -(-length // stride)
 
 
-def _merged(layer: Layer, shapes: list[Shape]) -> Shape:
+def merged_shape(layer: Layer, shapes: list[Shape]) -> Shape:
+    """The shape of a layer's merged inputs; ``shapes`` are those of the nodes before it."""
     heights, widths, channels = zip(*(shapes[source] for source in layer.inputs), strict=True)
     if layer.merge == "concat":
         return max(heights), max(widths), sum(channels)

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
+from harness.core.budget import PASSES_PER_STEP
 from harness.core.space import Size
+
+LEAST_MACS = 100_000
+"""What a forward pass of an image is charged as, at least."""
+Limit = Literal["epochs", "seconds", "steps"]
+"""What a training is counted in."""
 
 
 @dataclass(frozen=True)
@@ -13,9 +20,12 @@ class Recipe:
 
     Args:
         size: of the network.
-        steps: gradient steps of one training; with ``seconds`` set, the most.
+        steps: gradient steps of one training; with ``seconds`` set, the most; with ``epochs`` set, of no account.
+        epochs: if set, how often the training sees each of its images, whatever the data set's size. Gradient steps
+            follow from it (:meth:`steps_on`).
         seconds: if set, how long the training takes on this machine. Its first gradient steps are timed, which fixes
-            their number, and the cosine schedule runs over that number.
+            their number, and the cosine schedule runs over that number. With ``epochs`` set, a cap only: the schedule
+            is cut short where the machine turns out too slow for it.
         batch: images per gradient step.
         learning_rate: at the start; it falls to ``final_learning_rate`` along half a cosine, step by step.
         warmup: share of the steps in which the rate rises linearly from 0.
@@ -29,11 +39,13 @@ class Recipe:
         gradient_clip: global norm; 0 for none.
         validations: how many times the validation accuracy is measured, evenly spaced, the last time at the end.
         validation_images: how many validation images are used (the first ones of the split); 0 for all.
-        train_images: how many training images are used; 0 for all.
+        train_images: how many training images are used; 0 for all. A proxy training takes the first ones, which the
+            split has shuffled, a final training draws them by the seed.
     """
 
     size: Size
     steps: int
+    epochs: float = 0.0
     seconds: float = 0.0
     batch: int = 64
     learning_rate: float = 0.1
@@ -50,3 +62,25 @@ class Recipe:
     validations: int = 1
     validation_images: int = 0
     train_images: int = 0
+
+    @property
+    def limit(self) -> Limit:
+        """What decides how long a training is."""
+        return "epochs" if self.epochs else "seconds" if self.seconds else "steps"
+
+    def steps_on(self, images: int) -> int:
+        """Gradient steps of a training on so many images; at least one. Limited by seconds it may take fewer."""
+        return max(1, round(self.epochs * images / self.batch)) if self.epochs else self.steps
+
+    def evaluation_macs(self, macs: int, validation_images: int) -> int:
+        """Multiply-accumulates of one training by this recipe with its validations.
+
+        An image counts as :data:`LEAST_MACS` at least: a network that is hardly more than a pooling takes time too, and
+        a search that has come to like such networks has to end.
+
+        Args:
+            macs: of one image's forward pass; an auxiliary head is left out.
+            validation_images: how many the split has.
+        """
+        seen = min(self.validation_images or validation_images, validation_images)
+        return max(macs, LEAST_MACS) * (PASSES_PER_STEP * self.steps * self.batch + self.validations * seen)

@@ -33,10 +33,12 @@ class Record:
         parameters: trainable weights of the final network, auxiliary head excluded.
         macs: multiply-accumulates of one forward pass of the final network (convolutions and dense layers).
         search: ``charged`` (in the budget's unit), ``seconds``, ``cpu_seconds``, ``evaluations``, ``unique``,
-            ``steps``.
-        final: ``seconds``, ``cpu_seconds``, ``steps``, ``images_per_second``, ``training_seed``; of a table
-            ``optimum``; and ``chance``, the accuracy of a guess: the share of the largest test class, or the mean
-            score of a table's architectures.
+            ``steps``, ``macs`` (charged multiply-accumulates of training), ``overrun`` (spent ÷ limit).
+        final: ``limit`` (what the training was counted in: ``epochs``, ``seconds`` or ``steps``), ``epochs`` (of the
+            images trained on), ``capped`` (whether a cap in seconds has cut its epochs short), ``seconds``,
+            ``cpu_seconds``, ``steps``, ``images_per_second``, ``training_seed``. Of a table, ``optimum``. Of both,
+            ``chance``, the accuracy of a guess: the share of the largest test class, or the mean score of a table's
+            architectures.
         provenance: command, commit, dirty flag, versions, device, threads, cores, times.
         position, look: of the method in tables and figures, as its class states them
             (:class:`~harness.core.method.Method`); None in a record that does not say.
@@ -59,7 +61,7 @@ class Record:
     parameters: int | None = None
     macs: int | None = None
     search: dict[str, float] = field(default_factory=dict)
-    final: dict[str, float] = field(default_factory=dict)
+    final: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
     native: str = ""
     position: int | None = None

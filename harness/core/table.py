@@ -9,11 +9,39 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.core.budget import PASSES_PER_STEP
 from harness.core.errors import InputError
-from harness.core.space import Space
+from harness.core.lowering import lower
+from harness.core.measure import Shape, measure
+from harness.core.space import Genotype, Size, Space
 
 Numbers = NDArray[np.float64]
 Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What the networks behind a signal were and saw, so that their multiply-accumulates can be counted.
+
+    Args:
+        size: of the network around a genotype.
+        image: height, width, channels.
+        classes: of the data set.
+        images: that a training sees, an image once per epoch.
+        validated: images that are validated on, counted likewise.
+    """
+
+    size: Size
+    image: Shape
+    classes: int
+    images: int
+    validated: int
+
+    def macs(self, space: Space, genotype: Genotype) -> int:
+        """Multiply-accumulates of training and validating the network of ``genotype``."""
+        network = lower(space.decode(genotype, self.size))
+        own = measure(network, self.image, self.classes).macs
+        return own * (PASSES_PER_STEP * self.images + self.validated)
 
 
 @dataclass(frozen=True)
@@ -23,10 +51,12 @@ class Signal:
     Args:
         accuracy: validation accuracy 0..1 of each row, shape ``(n,)``.
         seconds: device seconds that each row's training costs, shape ``(n,)``.
+        trained: how, if known; without it a search cannot be paid for in multiply-accumulates.
     """
 
     accuracy: Numbers
     seconds: Numbers
+    trained: Trained | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +82,11 @@ class Measure:
     def value(self, share: float) -> float:
         """A share in the own unit."""
         return self.worst + share * (self.best - self.worst)
+
+    def words(self) -> str:
+        """Its name, and what 0 and 100 % of it are, for a table that prints shares."""
+        worst, best = (f"{value:g} {self.unit}".rstrip() for value in (self.worst, self.best))
+        return f"{self.name} as a share, {worst} being 0 % and {best} being 100 %"
 
     @property
     def goal(self) -> str:

@@ -16,8 +16,11 @@ from harness.core.dataset import SearchData
 from harness.core.evaluation import Evaluation, Evaluator, KerasConfig, Proposal
 from harness.core.journal import EVALUATIONS, Journal, State
 from harness.core.recipe import Recipe
+from harness.core.seeds import rng
 from harness.core.space import Genotype, Space
 
+_DRAWS = 10
+"""Random architectures whose mean cost stands for that of a child before there is one."""
 CHECKPOINT_EVERY = 30.0
 """Seconds of a search between two checkpoints, in budgets of seconds."""
 _TASK = "_task"
@@ -32,8 +35,11 @@ class Task:
         data: train and validation images.
         rng: the only source of randomness a method may use.
         recipe: the proxy task's training recipe; ``recipe.size`` is the proxy network's size.
-        meter: the budget's meter; ``meter.left`` is for methods that plan ahead.
+        meter: the budget's meter; ``meter.left``, in the budget's unit, is for methods that plan ahead, as are
+            :meth:`cost`, :meth:`affordable` and :meth:`children`.
         seed: the search seed, for methods that need an integer (TensorFlow's stateless generators).
+        planned: what :meth:`plan` was told.
+        discarded: proposals that came after the budget's end.
     """
 
     def __init__(
@@ -55,36 +61,89 @@ class Task:
         self.evaluations: list[Evaluation] = []
         self.proposal: Proposal | None = None
         self.best: Evaluation | None = None
+        self.planned: dict[str, float] = {}
+        self.discarded = 0
 
-    def evaluate(self, proposals: Iterable[Proposal]) -> list[Evaluation]:
+    def evaluate(self, proposals: Iterable[Proposal], *, again: bool = False) -> list[Evaluation]:
         """Trains each proposal on the proxy task and returns its evaluation.
 
         A proposal that was evaluated before is not trained again, but is charged again with the same cost: a policy
         that has converged pays for its repeats, as in NAS-Bench-201's protocol. An evaluation that is the best so far
         becomes the proposal.
 
+        Args:
+            again: train a repeated genotype again, with other first weights and another order of images, for methods
+                that live on the noise of a training. A table has one answer only and gives it again.
+
         Raises:
             BudgetSpent: the next evaluation does not fit into the budget. Let it pass.
         """
-        return [self._evaluate(proposal) for proposal in proposals]
+        return [self._evaluate(proposal, again) for proposal in proposals]
 
-    def _evaluate(self, proposal: Proposal) -> Evaluation:
+    def _evaluate(self, proposal: Proposal, again: bool) -> Evaluation:
         number = len(self.evaluations)
-        self.meter.afford(self._evaluator.steps())
+        self._afford(proposal)
         began = self.meter.now()
         text = str(proposal)
+        known = None if again else self._known(text)
         logged = self._logged(number, text)
-        evaluation = logged or self._known(text) or self._evaluator.evaluate(proposal, number, self.meter)
+        evaluation = logged or known or self._evaluator.evaluate(proposal, number, self.meter)
         self._cache[text] = evaluation
         best = self._note(evaluation)
         self.meter.exclude(self.meter.now() - began)
-        self.meter.charge(seconds=evaluation.seconds, steps=evaluation.steps)
+        self._charge(evaluation)
         if logged is None:
             self._journal.evaluated(number, evaluation, self.meter.spent)
         if best:
             self._propose(proposal, evaluation.accuracy, shared_weights=False)
         self.progress(f"{len(self.evaluations)} evaluated")
         return evaluation
+
+    def _afford(self, proposal: Proposal) -> None:
+        """Ends the search if the evaluation does not fit; counted where the budget asks, because that takes time."""
+        macs = self._evaluator.macs(proposal) if self.meter.budget.unit == "macs" else 0
+        self.meter.afford(self._evaluator.steps(), macs)
+
+    def _charge(self, evaluation: Evaluation) -> None:
+        self.meter.charge(seconds=evaluation.seconds, steps=evaluation.steps, macs=evaluation.macs)
+
+    def cost(self, proposal: Proposal) -> float:
+        """What evaluating ``proposal`` costs, in the budget's unit.
+
+        In seconds this is the mean of the evaluations so far, and 0 before the first one.
+        """
+        if self.meter.budget.unit == "s":
+            return float(np.mean([e.seconds for e in self.evaluations])) if self.evaluations else 0.0
+        macs = self._evaluator.macs(proposal) if self.meter.budget.unit == "macs" else 0
+        return self.meter.price(seconds=0.0, steps=self._evaluator.steps(), macs=macs)
+
+    def affordable(self, cost: float) -> int:
+        """How many things of this cost, in the budget's unit and above 0, still fit into what is left."""
+        return int(self.meter.left / cost)
+
+    def children(self) -> int:
+        """How many evaluations the whole budget buys, at least 1: what schedules are made from.
+
+        Exact in budgets of evaluations and steps. Otherwise an estimate, the budget divided by the mean cost of the
+        evaluations so far; before the first one it is 1 in seconds, and in multiply-accumulates the count of ten random
+        architectures. It depends on the log alone, so that a resumed search makes the same plan.
+        """
+        unit = self.meter.budget.unit
+        if unit in ("evals", "steps"):
+            cost = float(self._evaluator.steps())
+        elif self.evaluations:
+            costs = [self.meter.price(seconds=e.seconds, steps=e.steps, macs=e.macs) for e in self.evaluations]
+            cost = float(np.mean(costs))
+        elif unit == "macs":
+            draws = rng(self.seed, "plan")
+            cost = float(np.mean([self._evaluator.macs(self.space.sample(draws)) for _ in range(_DRAWS)]))
+        else:
+            return 1
+        return max(1, int(self.meter.limit / cost)) if cost > 0 else 1
+
+    def plan(self, **values: float) -> None:
+        """Notes what a method has made of the budget, such as the size of its population, for the record."""
+        self.planned |= values
 
     def _note(self, evaluation: Evaluation) -> bool:
         """Counts an evaluation and says whether it is the best so far."""
@@ -121,7 +180,7 @@ class Task:
             self._journal.evaluated(number, evaluation, self.meter.spent)
         else:
             evaluation = logged
-            self.meter.charge(seconds=evaluation.seconds, steps=evaluation.steps)
+            self._charge(evaluation)
         self._note(evaluation)
         self.progress(f"{len(self.evaluations)} evaluated")
         return evaluation
@@ -136,7 +195,7 @@ class Task:
         return logged
 
     def propose(self, proposal: Proposal, accuracy: float | None = None, *, shared_weights: bool = True) -> None:
-        """Names what the search would return if it were stopped now.
+        """Names what the search would return if it were stopped now; after the budget's end nothing counts any more.
 
         Args:
             proposal: a genotype of :attr:`space`, or a Keras model.
@@ -154,17 +213,24 @@ class Task:
     def _propose(self, proposal: Proposal, accuracy: float | None, *, shared_weights: bool) -> None:
         if isinstance(proposal, Genotype) and not self.space.contains(proposal):
             raise ValueError(f"evaluated '{proposal}', which is not in space '{self.space.name}'")
+        if self.meter.spent > self.meter.limit:
+            self.discarded += 1
+            return
         self.proposal = proposal
         self._journal.proposed(proposal, accuracy, self.meter.spent, shared_weights)
 
-    def step(self, steps: int = 1) -> None:
+    def step(self, steps: int = 1, *, macs: int = 0) -> None:
         """Charges ``steps`` gradient steps that the method is about to take itself (shared weights, supernets).
+
+        Args:
+            steps: how many.
+            macs: what they really compute, all images together: three times a forward pass for a gradient step.
 
         Raises:
             BudgetSpent: they do not fit into the budget. Let it pass.
         """
-        self.meter.afford(steps)
-        self.meter.charge(seconds=0.0, steps=steps)
+        self.meter.afford(steps, macs)
+        self.meter.charge(seconds=0.0, steps=steps, macs=macs)
         self.progress(f"{self.meter.steps} steps")
 
     def checkpoint(self, state: Callable[[], State]) -> None:
@@ -190,7 +256,7 @@ class Task:
 
     def progress(self, words: str) -> None:
         """Shows how far the search is; cheap enough to be called at every gradient step."""
-        self._journal.progress(min(1.0, self.meter.spent / self.meter.limit), words)
+        self._journal.progress(self.meter.share, words)
 
     def _frozen(self) -> str:
         """The task's own state as JSON: generator, meter, proposal."""
@@ -205,6 +271,7 @@ class Task:
                 "rng": self.rng.bit_generator.state,
                 "seconds": 0.0 if self.meter.budget.counted else self.meter.spent,
                 "steps": self.meter.steps,
+                "macs": self.meter.macs,
                 "proposal": proposal,
             }
         )
@@ -213,7 +280,7 @@ class Task:
         """Takes over what :meth:`_frozen` returned, and the first ``evaluations`` of the journal."""
         state: dict[str, Any] = json.loads(frozen)
         self.rng.bit_generator.state = state["rng"]
-        self.meter.restore(seconds=state["seconds"], steps=state["steps"])
+        self.meter.restore(seconds=state["seconds"], steps=state["steps"], macs=state["macs"])
         self._last_checkpoint = self.meter.spent
         for number in range(evaluations):
             logged = self._journal.replay(number)

@@ -14,12 +14,7 @@ import tensorflow as tf
 
 from harness.nets.constants import Constants
 from harness.nets.gradients import OwnGradient
-from harness.nets.processor import has_graphics_card
-
-_STRIP = 3
-"""The most columns for which the gradient is fast."""
-_WIDEST = 7
-"""The most columns that strips are made of; the search spaces have no more."""
+from harness.nets.processor import STRIP, depthwise_in_strips
 
 
 @keras.saving.register_keras_serializable(package="harness")
@@ -71,7 +66,7 @@ def depthwise(x: tf.Tensor, kernel: tf.Tensor, stride: int, dilation: int, const
         height, width = map(int, x.shape[1:3])
         parts = depthwise(scattered(x, dilation, constants), kernel, 1, 1, constants)
         return assembled(parts, dilation, height, width, constants)
-    if stride == 1 and _STRIP < int(kernel.shape[1]) <= _WIDEST and not has_graphics_card():
+    if stride == 1 and depthwise_in_strips(int(kernel.shape[1]), int(kernel.shape[2])):
         return _wide(x, kernel)
     return tf.raw_ops.DepthwiseConv2dNative(input=x, filter=kernel, strides=[1, stride, stride, 1], padding="SAME")
 
@@ -99,14 +94,14 @@ def _wide_gradient(upstream: tf.Tensor, x: tf.Tensor, kernel: tf.Tensor) -> list
     )
     height, width, channels, _ = map(int, kernel.shape)
     strips: list[tf.Tensor] = []
-    for first in range(0, width, _STRIP):
-        start = min(first, width - _STRIP)
+    for first in range(0, width, STRIP):
+        start = min(first, width - STRIP)
         # Otherwise the padded copies of x are made with x and lie there until the gradient comes.
         with tf.control_dependencies([upstream]):
             passed_over = _passed_over(x, start, height, width)
         strip = tf.raw_ops.DepthwiseConv2dNativeBackpropFilter(
             input=passed_over,
-            filter_sizes=[height, _STRIP, channels, 1],
+            filter_sizes=[height, STRIP, channels, 1],
             out_backprop=upstream,
             strides=[1, 1, 1, 1],
             padding="VALID",
@@ -119,7 +114,7 @@ def _wide_gradient(upstream: tf.Tensor, x: tf.Tensor, kernel: tf.Tensor) -> list
 def _passed_over(x: tf.Tensor, start: int, height: int, width: int) -> tf.Tensor:
     """What the strip from column ``start`` on of a kernel passes over, zeros around the image included."""
     above, middle = (height - 1) // 2, (width - 1) // 2
-    left, right = middle - start, start + _STRIP - 1 - middle
+    left, right = middle - start, start + STRIP - 1 - middle
     inside = x[:, :, max(-left, 0) : min(right, 0) or None] if min(left, right) < 0 else x
     return tf.pad(inside, [[0, 0], [above, height - 1 - above], [max(left, 0), max(right, 0)], [0, 0]])
 

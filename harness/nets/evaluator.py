@@ -13,11 +13,14 @@ from harness.core.budget import Meter
 from harness.core.dataset import SearchData
 from harness.core.errors import InputError
 from harness.core.evaluation import Evaluation, Proposal
+from harness.core.lowering import lower
+from harness.core.measure import measure
 from harness.core.recipe import Recipe
 from harness.core.seeds import derive_seed
-from harness.core.space import Space
-from harness.nets import runtime
+from harness.core.space import Genotype, Space
+from harness.nets import count, runtime
 from harness.nets.build import build_model
+from harness.nets.child import Child, Shared, can_be_written
 from harness.nets.training import Training, TrainingFailed, train
 
 FORGET_EVERY = 25
@@ -26,6 +29,8 @@ FORGET_EVERY = 25
 For every shape and every name that a variable has had there is a kernel of 35 to 70 kB, and sampled networks bring new
 ones all the time: 0.1 MiB per cell network, 0.5 MiB per chain. Forgetting costs the next network some 0.1 s.
 """
+UNKNOWN_MACS = 1_000_000
+"""What an image's forward pass through a network that cannot be built is charged as: failures must cost something."""
 
 
 class ProxyEvaluator:
@@ -45,15 +50,35 @@ class ProxyEvaluator:
         if len(data.x_valid) == 0:
             raise InputError(f"data set '{data.dataset}' has no validation images; a search needs some")
         self._space, self._data, self._recipe, self._seed = space, data, recipe, seed
+        self._macs: dict[str, int] = {}
+        self._shared = Shared(data, recipe)
 
     def steps(self) -> int:
         """Gradient steps that one evaluation costs."""
         return self._recipe.steps
 
+    def macs(self, proposal: Proposal) -> int:
+        """Multiply-accumulates of one evaluation; of a network that cannot be built, those of :data:`UNKNOWN_MACS`."""
+        text = str(proposal)
+        if text not in self._macs:
+            try:
+                own = self._count(proposal)
+            except (InputError, ValueError):
+                own = UNKNOWN_MACS
+            self._macs[text] = self._recipe.evaluation_macs(own, len(self._data.x_valid))
+        return self._macs[text]
+
+    def _count(self, proposal: Proposal) -> int:
+        """Multiply-accumulates of one image's forward pass."""
+        data, size = self._data, self._recipe.size
+        if isinstance(proposal, Genotype):
+            return measure(lower(self._space.decode(proposal, size)), data.image_shape, data.classes).macs
+        return count.macs(build_model(proposal, self._space, size, data.image_shape, data.classes, seed=0))
+
     def evaluate(self, proposal: Proposal, number: int, meter: Meter) -> Evaluation:
         """Trains and validates ``proposal``; see :class:`harness.core.evaluation.Evaluator`.
 
-        A proposal that cannot be built or trained gets accuracy 0 and the reason. It is charged the steps of a whole
+        A proposal that cannot be built or trained gets accuracy 0 and the reason. It is charged a whole
         training, or a search that only proposes failures would never end.
 
         Raises:
@@ -70,23 +95,16 @@ class ProxyEvaluator:
                 keras.utils.clear_session(free_memory=False)
         seconds = time.perf_counter() - began
         if isinstance(trained, str):
-            return Evaluation(str(proposal), 0.0, (), seconds, self._recipe.steps, trained)
-        return Evaluation(str(proposal), trained.accuracy, trained.curve, seconds, trained.steps)
+            return Evaluation(str(proposal), 0.0, (), seconds, self._recipe.steps, trained, self.macs(proposal))
+        return Evaluation(
+            str(proposal), trained.accuracy, trained.curve, seconds, trained.steps, macs=self.macs(proposal)
+        )
 
     def _train(self, proposal: Proposal, number: int, meter: Meter) -> Training | str:
         """The training, or why there is none."""
         seed, recipe, data = derive_seed(self._seed, f"evaluation {number}"), self._recipe, self._data
         try:
-            model = build_model(
-                proposal,
-                self._space,
-                recipe.size,
-                data.image_shape,
-                data.classes,
-                seed=seed,
-                drop_path=recipe.drop_path > 0.0,
-                auxiliary=recipe.auxiliary > 0.0,
-            )
+            model = self._network(proposal, seed)
         except (InputError, ValueError) as error:
             return f"the network cannot be built: {_first_line(error)}"
         except (tf.errors.ResourceExhaustedError, MemoryError):
@@ -97,6 +115,25 @@ class ProxyEvaluator:
             return str(error)
         except (tf.errors.ResourceExhaustedError, MemoryError):
             return "the memory did not suffice to train the network"
+
+    def _network(self, proposal: Proposal, seed: int) -> keras.Model | Child:
+        """Written down where that can do what the recipe asks for, which is faster; otherwise of Keras layers."""
+        recipe, data = self._recipe, self._data
+        drop_path, auxiliary = recipe.drop_path > 0.0, recipe.auxiliary > 0.0
+        if isinstance(proposal, Genotype) and not drop_path and not auxiliary:
+            graph = lower(self._space.decode(proposal, recipe.size))
+            if can_be_written(graph):
+                return Child(graph, data.image_shape, data.classes, seed, self._shared)
+        return build_model(
+            proposal,
+            self._space,
+            recipe.size,
+            data.image_shape,
+            data.classes,
+            seed=seed,
+            drop_path=drop_path,
+            auxiliary=auxiliary,
+        )
 
 
 def _stop_with(meter: Meter) -> Callable[[int, int], None]:

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from harness.nets.depthwise import FastDepthwiseConv2D
+from harness.nets.fast_layers import FAST
 from harness.nets.layers import DropPath, Shake
 from harness.nets.norm import FusedBatchNormalization
 
@@ -24,7 +25,7 @@ def plain(model: keras.Model, mean: Sequence[float], std: Sequence[float]) -> ke
     """
 
     def stock(layer: keras.layers.Layer) -> keras.layers.Layer:
-        if isinstance(layer, FusedBatchNormalization | FastDepthwiseConv2D):
+        if isinstance(layer, (FusedBatchNormalization, FastDepthwiseConv2D, *FAST)):
             return layer.to_plain()
         if isinstance(layer, DropPath):
             return keras.layers.Activation("linear", name=layer.name)

@@ -28,6 +28,7 @@ from harness.core.primitives import (
 )
 from harness.core.seeds import derive_seed
 from harness.nets.depthwise import FastDepthwiseConv2D
+from harness.nets.fast_layers import FastConv2D, FastCropping2D, FastPooling2D
 from harness.nets.layers import DropPath, Shake
 from harness.nets.norm import FusedBatchNormalization
 from harness.nets.supernets.kernels import he_deviation
@@ -45,6 +46,7 @@ class Maker:
 
     def __init__(self, seed: int, drop_path: bool) -> None:
         self.seed, self.drop_path, self.count, self.weighted = seed, drop_path, 0, 0
+        self._light: dict[tuple[int, tuple[Primitive, ...]], Tensor] = {}
 
     def _next_seed(self) -> int:
         self.count += 1
@@ -67,8 +69,23 @@ class Maker:
 
     def node(self, layer: Layer, nodes: Sequence[Tensor]) -> Tensor:
         """A layer of a graph whose earlier nodes are ``nodes``."""
-        x = self.apply(layer.primitives, self._merged([nodes[source] for source in layer.inputs], layer.merge))
+        steps = layer.primitives
+        if len(layer.inputs) == 1:
+            light = next((place for place, step in enumerate(steps) if not isinstance(step, Relu | Pool)), len(steps))
+            x = self._without_weights(layer.inputs[0], steps[:light], nodes)
+            steps = steps[light:]
+        else:
+            x = self._merged([nodes[source] for source in layer.inputs], layer.merge)
+        x = self.apply(steps, x)
         return DropPath(seed=self._next_seed())(x) if self.drop_path and layer.drop_path else x
+
+    def _without_weights(self, node: int, steps: tuple[Primitive, ...], nodes: Sequence[Tensor]) -> Tensor:
+        """A node with steps that have no weights; the same ones of the same node are taken once."""
+        if not steps:
+            return nodes[node]
+        if (node, steps) not in self._light:
+            self._light[node, steps] = self._step(steps[-1], self._without_weights(node, steps[:-1], nodes))
+        return self._light[node, steps]
 
     def apply(self, steps: Sequence[Primitive], x: Tensor) -> Tensor:
         """The steps, one after the other."""
@@ -97,16 +114,16 @@ class Maker:
                 )(x)
             case Norm(affine):
                 return FusedBatchNormalization(affine=affine, name=self._name("norm"))(x)
-            case Pool("max", size, stride):
-                return keras.layers.MaxPooling2D(size, stride, "same")(x)
-            case Pool(_, size, stride):
-                return keras.layers.AveragePooling2D(size, stride, "same")(x)
+            case Pool(kind, size, stride):
+                return FastPooling2D(kind, size, (stride, stride))(x)
             case Halve(filters):
-                moved = keras.layers.ZeroPadding2D(((0, 1), (0, 1)))(x)
-                return self._side_by_side(x, keras.layers.Cropping2D(((1, 0), (1, 0)))(moved), filters, 2)
+                # Moved up and left; where a side is even, what moves in would never be read.
+                odd = tuple((0, int(length) % 2) for length in x.shape[1:3])
+                moved = keras.layers.ZeroPadding2D(odd)(x) if np.any(odd) else x
+                return self._side_by_side(x, FastCropping2D(((1, 0), (1, 0)))(moved), filters, 2)
             case ShakeShortcut(filters, stride):
                 moved = keras.layers.ZeroPadding2D(((1, 0), (1, 0)))(x)
-                return self._side_by_side(x, keras.layers.Cropping2D(((0, 1), (0, 1)))(moved), filters, stride)
+                return self._side_by_side(x, FastCropping2D(((0, 1), (0, 1)))(moved), filters, stride)
             case Unpool():
                 return _unpool(x)
             case FloorPool(size, stride):
@@ -123,11 +140,8 @@ class Maker:
     ) -> Tensor:
         initializer = self.kernel(height, width, int(x.shape[-1]), filters)
         if (height, width) == (1, 1) and strides != (1, 1):
-            x, strides = (
-                keras.layers.MaxPooling2D(1, strides)(x),
-                (1, 1),
-            )  # see harness.core.primitives.Conv
-        return keras.layers.Conv2D(
+            x, strides = FastPooling2D("max", 1, strides)(x), (1, 1)  # see harness.core.primitives.Conv
+        return FastConv2D(
             filters,
             (height, width),
             strides,
@@ -174,7 +188,7 @@ def _cut(parts: list[Tensor]) -> list[Tensor]:
 
 def _top_left(x: Tensor, height: int, width: int) -> Tensor:
     below, right = int(x.shape[1]) - height, int(x.shape[2]) - width
-    return keras.layers.Cropping2D(((0, below), (0, right)))(x) if below or right else x
+    return FastCropping2D(((0, below), (0, right)))(x) if below or right else x
 
 
 def _unpool(x: Tensor) -> Tensor:

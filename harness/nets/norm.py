@@ -16,8 +16,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from harness.nets import processor
 from harness.nets.gradients import OwnGradient
-from harness.nets.processor import has_avx512, has_graphics_card
 
 EPSILON = 1e-5
 """Added to the variance in every normalisation, of layers and supernets alike."""
@@ -67,7 +67,7 @@ class FusedBatchNormalization(keras.layers.Layer):
         scale = tf.convert_to_tensor(self.gamma) if self.affine else tf.ones([width])
         offset = tf.convert_to_tensor(self.beta) if self.affine else tf.zeros([width])
         if not (training and self.trainable):
-            return _inference(inputs, scale, offset, mean, variance, self.epsilon)
+            return inference(inputs, scale, offset, mean, variance, self.epsilon)
         if is_slow(inputs):
             output, mean_now, variance_now = training_in_pairs(inputs, scale, offset, self.epsilon)
             self.moving_mean.assign(mean + (1.0 - self.momentum) * (mean_now - mean))
@@ -75,19 +75,19 @@ class FusedBatchNormalization(keras.layers.Layer):
             return output
         # The kernel averages old * momentum + new * n / (n - 1) * (1 - momentum). Going in and out of it with the
         # factor n / (n - 1) on the old value takes that factor off the new one: two nodes instead of eight.
-        bessel = _bessel(inputs)
+        factor = bessel(inputs)
         output, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=inputs,
             scale=scale,
             offset=offset,
             mean=mean,
-            variance=variance * bessel,
+            variance=variance * factor,
             epsilon=self.epsilon,
             exponential_avg_factor=1.0 - self.momentum,
             is_training=True,
         )
         self.moving_mean.assign(mean)
-        self.moving_variance.assign(variance / bessel)
+        self.moving_variance.assign(variance / factor)
         return output
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
@@ -113,7 +113,7 @@ class FusedBatchNormalization(keras.layers.Layer):
         return [weight.numpy() for weight in (*affine, self.moving_mean, self.moving_variance)]
 
 
-def _bessel(images: tf.Tensor) -> float | tf.Tensor:
+def bessel(images: tf.Tensor) -> float | tf.Tensor:
     """``n / (n - 1)`` for ``n`` values per channel, 1 for a single value, as the kernel has it."""
     shape = images.shape[:-1]
     if shape.is_fully_defined():
@@ -127,9 +127,7 @@ def is_slow(images: tf.Tensor) -> bool:
     """Whether the forward kernel is slow for ``images`` (n, h, w, c), and they can be taken in pairs of pixels."""
     if not images.shape[1:].is_fully_defined():
         return False
-    height, width, channels = images.shape[1:]
-    odd_eights = channels % 16 == 8 and channels > 8
-    return odd_eights and height * width % 2 == 0 and has_avx512() and not has_graphics_card()
+    return processor.normalises_in_pairs(*images.shape[1:])
 
 
 def _in_pairs(images: tf.Tensor) -> tf.Tensor:
@@ -137,7 +135,7 @@ def _in_pairs(images: tf.Tensor) -> tf.Tensor:
     return tf.reshape(images, [-1, height * width // 2, 1, 2 * channels])
 
 
-def _inference(
+def inference(
     images: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor, mean: tf.Tensor, variance: tf.Tensor, epsilon: float
 ) -> tf.Tensor:
     slow, shape = is_slow(images), images.shape
@@ -192,9 +190,9 @@ def training_in_pairs(
         epsilon=epsilon,
         is_training=True,
     )
-    means, variances = tf.reshape(means, [2, channels]), tf.reshape(variances / _bessel(pairs), [2, channels])
+    means, variances = tf.reshape(means, [2, channels]), tf.reshape(variances / bessel(pairs), [2, channels])
     mean, between = tf.nn.moments(means, 0)
     variance = tf.reduce_mean(variances, 0) + between
-    output = _inference(still, scale, offset, mean, variance, epsilon)
+    output = inference(still, scale, offset, mean, variance, epsilon)
     # The gradient is given tensors, so epsilon is one.
     return _IN_PAIRS.tie(output, images, scale, offset, mean, variance, tf.constant(epsilon)), mean, variance

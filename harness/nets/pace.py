@@ -1,9 +1,11 @@
-"""How many steps a training takes, when a number of seconds is what it was given."""
+"""How many steps a training takes, when a number of seconds is what it was given, or a cap on them."""
 
 from __future__ import annotations
 
 WINDOW = 0.05
 """Share of the seconds over which the rate is measured."""
+PATIENCE = 0.25
+"""Share of a cap over which the rate is measured before it shortens a training: a machine may be busy for a while."""
 SLACK = 0.02
 """Share of the steps by which a prediction may be wrong before the number of steps is lowered."""
 
@@ -16,6 +18,8 @@ class Pace:
     Args:
         steps: the number of steps; with ``seconds``, an upper bound.
         seconds: how long the steps may take together; 0 for no limit.
+        capped: whether ``seconds`` are a cap only: the total is ``steps`` from the start, and lowered only where the
+            rate of a quarter of the cap says that they do not fit.
 
     Attributes:
         total: the number of steps as known now.
@@ -23,9 +27,10 @@ class Pace:
         fixed: whether ``total`` is more than an estimate; it can then become lower but not higher.
     """
 
-    def __init__(self, steps: int, seconds: float) -> None:
+    def __init__(self, steps: int, seconds: float, *, capped: bool = False) -> None:
         self.total, self.seconds = steps, seconds
-        self.used, self.fixed = 0.0, seconds <= 0.0
+        self.used, self.fixed = 0.0, capped or seconds <= 0.0
+        self._window = (PATIENCE if capped else WINDOW) * seconds
         self._bound = steps
         self._warm_steps, self._warm_seconds = 0, 0.0
         self._window_steps, self._window_seconds = 0, 0.0
@@ -51,7 +56,7 @@ class Pace:
 
     def _predict(self, done: int) -> None:
         fits = done + round((self.seconds - self.used) * self._window_steps / self._window_seconds)
-        measured = self._window_seconds >= WINDOW * self.seconds
+        measured = self._window_seconds >= self._window
         if not self.fixed:
             self.total, self.fixed = min(self._bound, fits), measured
         elif not measured or fits >= self.total * (1.0 - SLACK):

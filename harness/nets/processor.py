@@ -1,4 +1,9 @@
-"""What the processor is, as far as the choice of kernels depends on it."""
+"""What the processor is, and every choice of kernels that depends on it.
+
+On a CPU some of TensorFlow's kernels are slow for no good reason, and the same numbers can be had by other kernels.
+Each such detour is asked for here, by a function that is given shapes and nothing else. None is taken on a graphics
+card, whose own kernels have other strengths.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,13 @@ import functools
 from pathlib import Path
 
 import tensorflow as tf
+
+STRIP = 3
+"""The most columns for which the weight gradient of a depthwise convolution is fast on a CPU."""
+WIDEST = 7
+"""The most columns that are taken in strips; the search spaces have no more."""
+_MOST_PRODUCT_NUMBERS = 128 * 128
+"""Numbers of a 1x1 kernel up to which a matrix product was faster than a convolution."""
 
 
 def has_graphics_card() -> bool:
@@ -18,3 +30,37 @@ def has_avx512() -> bool:
     """Whether oneDNN uses vectors of sixteen numbers; False where Linux' list of processors is missing."""
     path = Path("/proc/cpuinfo")
     return path.exists() and " avx512bw " in path.read_text(encoding="utf-8")
+
+
+def depthwise_in_strips(columns: int, channels: int) -> bool:
+    """Whether the weight gradient of a depthwise kernel of so many columns is put together from narrow ones.
+
+    With eight channels that takes as long as the kernel itself.
+    """
+    return STRIP < columns <= WIDEST and channels > 8 and not has_graphics_card()
+
+
+def normalises_in_pairs(height: int, width: int, channels: int) -> bool:
+    """Whether two pixels are normalised as one: oneDNN's forward kernel is slow for 24, 40, 56 ... channels."""
+    odd_eights = channels % 16 == 8 and channels > 8
+    return odd_eights and height * width % 2 == 0 and has_avx512() and not has_graphics_card()
+
+
+def pointwise_as_product(channels: int, filters: int) -> bool:
+    """Whether a 1x1 convolution is computed as a matrix product, pixels times channels."""
+    return channels * filters <= _MOST_PRODUCT_NUMBERS and not has_graphics_card()
+
+
+def subsamples_by_pooling() -> bool:
+    """Whether every second pixel is taken by a pooling of one pixel: the gradient of a strided slice is slow on a CPU,
+    and so is oneDNN's strided 1x1 convolution, which also writes out of bounds below eight channels."""
+    return not has_graphics_card()
+
+
+def pools_apart(size: int, channels: int) -> bool:
+    """Whether a pooling is one over the columns and one over the rows.
+
+    Gradients are slow where channels do not fill oneDNN's vectors: 2.7 instead of 1.0 ms for 5x5 pixels and 8 instead
+    of 16 channels (64 images of 14x14). The pooling over rows can take all numbers of a row for channels.
+    """
+    return size > 1 and channels % (16 if has_avx512() else 8) != 0 and not has_graphics_card()

@@ -10,10 +10,10 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from harness.nets import depthwise, layers, norm
+from harness.nets import depthwise, fast_layers, layers, norm
 from harness.nets.processor import has_graphics_card
 
-CUSTOM = (depthwise.FastDepthwiseConv2D, layers.DropPath, norm.FusedBatchNormalization)
+CUSTOM = (depthwise.FastDepthwiseConv2D, *fast_layers.FAST, layers.DropPath, norm.FusedBatchNormalization)
 
 
 def start(*, threads: int, deterministic: bool, seed: int) -> str:

@@ -64,53 +64,63 @@ class TrainingStep:
     def _step(
         self, images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, learning_rate: tf.Tensor, drop_path: tf.Tensor
     ) -> tf.Tensor:
-        data, recipe = self._data, self._recipe
+        recipe, classes = self._recipe, self._data.classes
         for layer in self._drop_paths:
             layer.rate.assign(drop_path)
-        augmented = augment(
-            images,
-            seed,
-            data.mean,
-            data.std,
-            padding=data.crop_padding if recipe.augment else 0,
-            flip=data.flip and recipe.augment,
-            cutout=data.cutout if recipe.cutout else 0,
-        )
+        augmented = augmented_batch(images, seed, self._data, recipe)
         with tf.GradientTape() as tape:
             outputs = self._model(augmented, training=True)
             logits = outputs if isinstance(outputs, list | tuple) else [outputs]
-            loss = self._loss(labels, logits[0])
+            loss = classification_loss(labels, logits[0], recipe, classes)
             if len(logits) > 1 and recipe.auxiliary:
-                loss += recipe.auxiliary * self._loss(labels, logits[1])
+                loss += recipe.auxiliary * classification_loss(labels, logits[1], recipe, classes)
         gradients = tape.gradient(loss, self._weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         if gradients:
             self._update(gradients, learning_rate)
         return loss
 
-    def _loss(self, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-        logits = tf.cast(logits, tf.float32)
-        smoothing = self._recipe.label_smoothing
-        if not smoothing:
-            return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits))
-        classes = self._data.classes
-        targets = tf.one_hot(labels, classes) * (1.0 - smoothing) + smoothing / classes
-        return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels=targets, logits=logits))
-
     def _update(self, gradients: list[tf.Tensor], learning_rate: tf.Tensor) -> None:
-        recipe = self._recipe
         flat = self._layout.join_tensors([tf.cast(gradient, tf.float32) for gradient in gradients])
-        if recipe.gradient_clip:
-            norm = tf.sqrt(2.0 * tf.nn.l2_loss(flat))
-            flat *= recipe.gradient_clip / tf.maximum(norm, recipe.gradient_clip)
-        if recipe.weight_decay:
-            flat += recipe.weight_decay * self._flat
         tf.raw_ops.ResourceApplyMomentum(
             var=self._flat.handle,
             accum=self._buffer.handle,
             lr=learning_rate,
-            grad=flat,
-            momentum=recipe.momentum,
+            grad=stepped(flat, tf.convert_to_tensor(self._flat), self._recipe),
+            momentum=self._recipe.momentum,
             use_nesterov=True,
         )
         for weight, part in zip(self._weights, self._layout.split_tensor(self._flat), strict=True):
             weight.assign(tf.cast(part, weight.dtype), read_value=False)
+
+
+def augmented_batch(images: tf.Tensor, seed: tf.Tensor, data: SearchData, recipe: Recipe) -> tf.Tensor:
+    """What a network is given of uint8 ``images`` in training, by what the recipe and the data set allow."""
+    return augment(
+        images,
+        seed,
+        data.mean,
+        data.std,
+        padding=data.crop_padding if recipe.augment else 0,
+        flip=data.flip and recipe.augment,
+        cutout=data.cutout if recipe.cutout else 0,
+    )
+
+
+def classification_loss(labels: tf.Tensor, logits: tf.Tensor, recipe: Recipe, classes: int) -> tf.Tensor:
+    """Mean cross-entropy, with the recipe's label smoothing."""
+    logits = tf.cast(logits, tf.float32)
+    smoothing = recipe.label_smoothing
+    if not smoothing:
+        return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits))
+    targets = tf.one_hot(labels, classes) * (1.0 - smoothing) + smoothing / classes
+    return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels=targets, logits=logits))
+
+
+def stepped(gradient: tf.Tensor, weights: tf.Tensor, recipe: Recipe) -> tf.Tensor:
+    """What momentum is given: the gradient clipped, then the decay of the weights added; all are vectors."""
+    if recipe.gradient_clip:
+        norm = tf.sqrt(2.0 * tf.nn.l2_loss(gradient))
+        gradient *= recipe.gradient_clip / tf.maximum(norm, recipe.gradient_clip)
+    if recipe.weight_decay:
+        gradient += recipe.weight_decay * weights
+    return gradient

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import keras
 import numpy as np
@@ -24,6 +25,7 @@ from harness.core.recipe import Recipe
 from harness.core.schedule import cosine
 from harness.nets.augment import normalise
 from harness.nets.batches import Order
+from harness.nets.child import Child, ChildStep
 from harness.nets.pace import Pace
 from harness.nets.sgd import TrainingStep
 
@@ -31,6 +33,9 @@ CHECKPOINT_SECONDS = 30.0
 """How often an interruptible training is saved."""
 _BATCH = 256
 """Images per call in validation and prediction."""
+
+
+Network: TypeAlias = keras.Model | Child
 
 
 class TrainingFailed(Exception):
@@ -47,6 +52,8 @@ class Training:
         steps: gradient steps.
         seconds: wall clock with tracing and validations; of an interrupted training, up to its last save and after.
         images_per_second: training rate without the first step, which traces; 0 if there was no other.
+        epochs: how often each of the training images was seen, on average.
+        capped: whether a cap in seconds has cut the recipe's epochs short.
     """
 
     accuracy: float
@@ -54,10 +61,12 @@ class Training:
     steps: int
     seconds: float
     images_per_second: float
+    epochs: float
+    capped: bool
 
 
 def train(
-    model: keras.Model,
+    model: Network,
     data: SearchData,
     recipe: Recipe,
     *,
@@ -67,37 +76,47 @@ def train(
 ) -> Training:
     """Trains ``model`` in place.
 
-    With ``recipe.seconds`` the clock runs from the call, so that tracing counts; it stops during validations and
+    With ``recipe.epochs`` the number of steps follows from the number of images, and seconds are a cap: as long as it
+    is not reached, the result does not depend on the clock. With ``recipe.seconds`` alone the clock runs from the call, so that tracing counts; it stops during validations and
     checkpoints. The number of steps is fixed from the rate in the first twentieth of the time (and estimated anew after
     every step until then), and lowered later only if the machine has become too slow for it.
 
     Args:
-        model: takes normalised images and returns logits, or a list of two logits with an auxiliary head.
+        model: takes normalised images and returns logits, or a list of two logits with an auxiliary head; or a proxy
+            network, which was made for the same data and recipe and is trained in one go, without a checkpoint.
         data: the training images are read where they lie; without validation images nothing is validated.
         recipe: all of it applies except ``size``.
         seed: of the order of the images and of the augmentation; the weights' seed was the builder's.
         on_step: called with (steps done, total steps) after every step; may raise to stop the training. The total of a
             training limited by time changes.
         checkpoint: file for the state of an interrupted training, written every :data:`CHECKPOINT_SECONDS` and at the
-            end. If it exists the training goes on from there; a recipe that counts steps then ends with the very same
-            weights.
+            end. If it exists the training goes on from there; a recipe that counts epochs or steps then ends with the
+            very same weights.
 
     Raises:
         TrainingFailed: the loss is not finite any more.
         InputError: there is nothing to train on, or the checkpoint belongs to another training.
     """
+    if checkpoint is not None and isinstance(model, Child):
+        raise ValueError("a proxy network has no checkpoint")
     clock = _Clock()
     images = len(data.x_train[: recipe.train_images or None])
-    if images == 0 or recipe.steps < 1:
-        raise InputError(f"a training of {recipe.steps} steps on {images} images is none; give it at least one of each")
-    pace, curve, done = Pace(recipe.steps, recipe.seconds), list[float](), 0
+    planned = recipe.steps_on(images)
+    if images == 0 or planned < 1:
+        raise InputError(f"a training of {planned} steps on {images} images is none; give it at least one of each")
+    pace, curve, done = Pace(planned, recipe.seconds, capped=recipe.limit == "epochs"), list[float](), 0
     saved = _Checkpoint(checkpoint, f"{recipe} seed={seed} data={data.dataset}", model)
     state = saved.load()
     if state is not None:
         done, curve = int(state["done"]), state["curve"].tolist()
         pace.restore(int(state["total"]), float(state["used"]), bool(state["fixed"]))
         clock.restore(float(state["seconds"]))
-    step = TrainingStep(model, data, recipe, seed, None if state is None else state["buffer"])
+    buffer = None if state is None else state["buffer"]
+    step: ChildStep | TrainingStep
+    if isinstance(model, Child):
+        step = ChildStep(model, recipe.batch, seed, buffer)
+    else:
+        step = TrainingStep(model, data, recipe, seed, buffer)
     order, validate, traced = Order(images, recipe.batch, seed), _Validation(model, data, recipe), True
     while done < pace.total:
         batch = order.batch(done)
@@ -117,8 +136,15 @@ def train(
         if on_step is not None:
             on_step(done, pace.total)
         clock.lap()
-    accuracy_at_end = curve[-1] if curve else math.nan
-    return Training(accuracy_at_end, tuple(curve), done, clock.seconds(), pace.rate() * recipe.batch)
+    return Training(
+        accuracy=curve[-1] if curve else math.nan,
+        curve=tuple(curve),
+        steps=done,
+        seconds=clock.seconds(),
+        images_per_second=pace.rate() * recipe.batch,
+        epochs=done * recipe.batch / images,
+        capped=recipe.limit == "epochs" and done < planned,
+    )
 
 
 def learning_rate(recipe: Recipe, step: int, total: int) -> float:
@@ -129,13 +155,13 @@ def learning_rate(recipe: Recipe, step: int, total: int) -> float:
     return cosine(recipe.learning_rate, recipe.final_learning_rate, (step - warmup) / (total - warmup))
 
 
-def accuracy(model: keras.Model, x: Images, y: Labels, mean: Sequence[float], std: Sequence[float]) -> float:
+def accuracy(model: Network, x: Images, y: Labels, mean: Sequence[float], std: Sequence[float]) -> float:
     """Share of the images ``x`` that ``model`` labels as ``y``; NaN without images. Arguments as :func:`predict`."""
     return _accuracy(_traced(model, mean, std), x, y)
 
 
 def predict(
-    model: keras.Model, images: Images, mean: Sequence[float], std: Sequence[float], batch: int = _BATCH
+    model: Network, images: Images, mean: Sequence[float], std: Sequence[float], batch: int = _BATCH
 ) -> np.ndarray:
     """Class probabilities, float32, shape ``(n, classes)``; of a model with two outputs, those of the first.
 
@@ -146,12 +172,15 @@ def predict(
         batch: images per call.
     """
     if len(images) == 0:
-        return np.zeros((0, model.outputs[0].shape[-1]), np.float32)
+        classes = model.classes if isinstance(model, Child) else model.outputs[0].shape[-1]
+        return np.zeros((0, classes), np.float32)
     return tf.nn.softmax(_logits(_traced(model, mean, std), images, batch)).numpy()
 
 
-def _traced(model: keras.Model, mean: Sequence[float], std: Sequence[float]) -> Callable[[tf.Tensor], tf.Tensor]:
+def _traced(model: Network, mean: Sequence[float], std: Sequence[float]) -> Callable[[tf.Tensor], tf.Tensor]:
     """The function from uint8 images to float32 logits, traced once for any number of images."""
+    if isinstance(model, Child):
+        return model.classifier()
 
     def logits(images: tf.Tensor) -> tf.Tensor:
         outputs = model(normalise(images, mean, std), training=False)
@@ -173,14 +202,16 @@ def _accuracy(network: Callable[[tf.Tensor], tf.Tensor], x: Images, y: Labels) -
 class _Validation:
     """Measures the accuracy on the validation images; traced at the first call."""
 
-    def __init__(self, model: keras.Model, data: SearchData, recipe: Recipe) -> None:
-        self._network = _traced(model, data.mean, data.std)
+    def __init__(self, model: Network, data: SearchData, recipe: Recipe) -> None:
+        # A proxy network's function depends on its present weights and is made anew each time.
+        fixed = None if isinstance(model, Child) else _traced(model, data.mean, data.std)
+        self._network = lambda: fixed or _traced(model, data.mean, data.std)
         self._x = data.x_valid[: recipe.validation_images or None]
         self._y = data.y_valid[: recipe.validation_images or None]
 
     def __call__(self) -> list[float]:
         """The accuracy, or nothing without validation images."""
-        return [_accuracy(self._network, self._x, self._y)] if len(self._x) else []
+        return [_accuracy(self._network(), self._x, self._y)] if len(self._x) else []
 
 
 class _Clock:
@@ -212,8 +243,8 @@ class _Checkpoint:
         label: what the training is; a file with another label is refused.
     """
 
-    def __init__(self, path: Path | None, label: str, model: keras.Model) -> None:
-        self._path, self._label, self._model = path, label, model
+    def __init__(self, path: Path | None, label: str, model: Network) -> None:
+        self._path, self._label, self._variables = path, label, [] if isinstance(model, Child) else model.variables
         self._last = time.perf_counter()
 
     def due(self) -> bool:
@@ -225,11 +256,11 @@ class _Checkpoint:
             return None
         with np.load(self._path) as file:
             state = dict(file)
-        values = [state.get(f"variable {place}") for place in range(len(self._model.variables))]
-        shapes = [tuple(variable.shape) for variable in self._model.variables]
+        values = [state.get(f"variable {place}") for place in range(len(self._variables))]
+        shapes = [tuple(variable.shape) for variable in self._variables]
         if str(state["label"]) != self._label or [getattr(v, "shape", None) for v in values] != shapes:
             raise InputError(f"the checkpoint {self._path} belongs to another training; delete it to start anew")
-        for variable, value in zip(self._model.variables, values, strict=True):
+        for variable, value in zip(self._variables, values, strict=True):
             variable.assign(value)
         return state
 
@@ -237,7 +268,7 @@ class _Checkpoint:
         """Replaces the file, atomically."""
         if self._path is None:
             return
-        state = {f"variable {place}": variable.numpy() for place, variable in enumerate(self._model.variables)}
+        state = {f"variable {place}": variable.numpy() for place, variable in enumerate(self._variables)}
         progress = {"done": done, "total": pace.total, "used": pace.used, "fixed": pace.fixed, "seconds": seconds}
         state.update({name: np.array(value) for name, value in progress.items()})
         state.update(buffer=buffer, curve=np.array(curve, np.float64), label=np.array(self._label))

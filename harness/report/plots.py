@@ -26,9 +26,9 @@ _MANY = 30
 def anytime(runs: Sequence[Run], path: Path) -> None:
     """Validation accuracy of the incumbent over the charged budget, as a PNG: what stopping earlier would have given.
 
-    A panel per table and data set, a line per method: the median over its seeds, from three on with the quartiles as a
-    band. Lines of methods that know their proposals only under shared weights are dashed: such an accuracy is not that
-    of a separately trained network.
+    A panel per table, data set and space, a line per method: the median over its seeds, from three on with the
+    quartiles as a band. Lines of methods that know their proposals only under shared weights are dashed: such an
+    accuracy is not that of a separately trained network.
     """
     _draw(
         runs,
@@ -40,25 +40,31 @@ def anytime(runs: Sequence[Run], path: Path) -> None:
 
 
 def accuracy_parameters(runs: Sequence[Run], path: Path) -> None:
-    """Test accuracy of every final network over its trainable weights, as a PNG; a panel per table and data set."""
+    """Test accuracy of every final network over its trainable weights, as a PNG; panels as in :func:`anytime`."""
     _draw(runs, path, _parameters_panel, "Test accuracy and size of the final networks, one mark per seed")
 
 
-def _draw(runs: Sequence[Run], path: Path, panel: Callable[[Axes, Block, str], bool], title: str) -> None:
-    """One panel per table and data set, at most three side by side, each with its legend below it."""
-    panels = [(block, dataset) for block in blocks(runs) for dataset in block.datasets]
+def _draw(runs: Sequence[Run], path: Path, panel: Callable[[Axes, Block, str, str], bool], title: str) -> None:
+    """One panel per table, data set and space with a run there, at most three side by side, each with its legend."""
+    panels = [
+        (table, dataset, space)
+        for table in blocks(runs)
+        for dataset in table.datasets
+        for space in table.spaces
+        if any(table.runs_of(dataset, method) for method in table.of_space(space))
+    ]
     wide = min(_WIDE, len(panels))
     high = math.ceil(len(panels) / wide)
     # The legend needs a line per two methods.
-    lines = math.ceil(max(len(block.methods) for block, _ in panels) / 2)
+    lines = math.ceil(max(len(block.of_space(space)) for block, _, space in panels) / 2)
     with figure(path, 6.4 * wide, (4.2 + 0.25 * lines) * high + 0.6) as canvas:
         # A line of the title that is wider than the canvas would be cut off at both ends.
         fitting = (textwrap.fill(line, round(_LETTERS * 6.4 * wide)) for line in title.splitlines())
         canvas.suptitle("\n".join(fitting), fontsize=11)
-        for number, (block, dataset) in enumerate(panels, start=1):
+        for number, (block, dataset, space) in enumerate(panels, start=1):
             axes = canvas.add_subplot(high, wide, number)
-            axes.set_title(f"{short(dataset)}\n{short(block.title, 90)}", fontsize=9)
-            if not panel(axes, block, dataset):
+            axes.set_title(f"{short(dataset)}, space {short(space)}\n{short(block.title, 90)}", fontsize=9)
+            if not panel(axes, block, dataset, space):
                 axes.set(xticks=[], yticks=[])
                 axes.text(0.5, 0.5, "no run has anything to draw here", ha="center", transform=axes.transAxes)
             axes.grid(color=FAINT, linewidth=0.5)
@@ -68,8 +74,8 @@ def _draw(runs: Sequence[Run], path: Path, panel: Callable[[Axes, Block, str], b
                 axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, fontsize=8, frameon=False)
 
 
-def _anytime_panel(axes: Axes, block: Block, dataset: str) -> bool:
-    curves, silent = anytime_curves(block, dataset)
+def _anytime_panel(axes: Axes, block: Block, dataset: str, space: str = "") -> bool:
+    curves, silent = anytime_curves(block, dataset, space)
     for curve in curves:
         band = curve.band
         color, marker = _look(block, curve.method)
@@ -97,9 +103,9 @@ def _anytime_panel(axes: Axes, block: Block, dataset: str) -> bool:
     return bool(curves)
 
 
-def _parameters_panel(axes: Axes, block: Block, dataset: str) -> bool:
+def _parameters_panel(axes: Axes, block: Block, dataset: str, space: str = "") -> bool:
     drawn = False
-    for method in block.methods:
+    for method in block.of_space(space):
         runs = [run for run in block.runs_of(dataset, method) if accuracies([run]) and (run.record.parameters or 0) > 0]
         if not runs:
             continue

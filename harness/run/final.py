@@ -5,10 +5,13 @@ TensorFlow is imported inside the function, after the limits of the process are 
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
+from harness.core.dataset import SearchData
 from harness.core.files import replacing
-from harness.core.seeds import derive_seed
+from harness.core.seeds import derive_seed, rng
 from harness.plugins.catalogue import load_space
 from harness.run.backends.base import Outcome, Tell
 from harness.run.images import PreparedImages, class_names, final_data
@@ -30,14 +33,15 @@ def _train(job: Job, tell: Tell) -> None:
 
     if not isinstance(job.prepared, PreparedImages):
         raise Failure(f"'{job.dataset}' has no images to train on")
-    profile, recipe, seed = job.profile, job.profile.final, derive_seed(job.seed, "final training")
-    device = runtime.start(threads=job.threads, deterministic=profile.counted, seed=seed)
+    recipe, seed = job.profile.final_for(job.space), derive_seed(job.seed, "final training")
+    device = runtime.start(threads=job.threads, deterministic=recipe.limit != "seconds", seed=seed)
     from harness.nets import count, training
     from harness.nets.build import build_model
 
     space = load_space(job.space, job.space_source)
     proposal = proposal_from_json(read_json(job.directory.search)["proposal"], space)
     data, test_images = final_data(job.prepared)
+    data = _drawn(data, recipe.train_images, job.seed)
     progress = Progress(job.directory.progress, "final", tell)
     model = build_model(
         proposal,
@@ -66,7 +70,15 @@ def _train(job: Job, tell: Tell) -> None:
         np.savez_compressed(new, probabilities=probabilities)
     with replacing(job.directory.model) as new:
         model.save(new)
-    counts = {"steps": trained.steps, "images_per_second": trained.images_per_second, "training_seed": seed, **times}
+    counts = {
+        "limit": recipe.limit,
+        "epochs": trained.epochs,
+        "steps": trained.steps,
+        "capped": trained.capped,
+        "images_per_second": trained.images_per_second,
+        "training_seed": seed,
+        **times,
+    }
     stored = {
         "final": counts,
         "parameters": count.parameters(model),
@@ -78,3 +90,15 @@ def _train(job: Job, tell: Tell) -> None:
     }
     write_json(job.directory.final, stored)
     job.directory.final_checkpoint.unlink(missing_ok=True)
+
+
+def _drawn(data: SearchData, images: int, seed: int) -> SearchData:
+    """The data with so many of its training images; 0 for all.
+
+    They are drawn, because files may come class by class. The draw depends on the seed of the run and on the data set,
+    so that all methods of a comparison train on the same ones.
+    """
+    if not 0 < images < len(data.x_train):
+        return data
+    chosen = np.sort(rng(seed, f"final images/{data.dataset}").permutation(len(data.x_train))[:images])
+    return dataclasses.replace(data, x_train=data.x_train[chosen], y_train=data.y_train[chosen])

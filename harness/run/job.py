@@ -122,7 +122,7 @@ class Job:
     @property
     def label(self) -> str:
         """Short and unique within a command, for the screen."""
-        return f"{self.dataset} {self.method.name} #{self.seed}"
+        return f"{self.dataset} {self.method.name} in {self.space} #{self.seed}"
 
     @property
     def durable(self) -> bool:

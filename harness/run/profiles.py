@@ -9,9 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from harness.core.budget import Budget
+from harness.core.errors import InputError
 from harness.core.names import one_of
-from harness.core.recipe import Recipe
+from harness.core.recipe import Limit, Recipe
 from harness.core.space import Size
+
+UNLIMITED = 1_000_000
+"""Gradient steps of a training that its epochs or its seconds end."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,10 @@ class Profile:
         memory: hard cap of a process's private memory, GiB.
         validation_share: part of the training images that validates during the search.
         signal: of a table, what a search is told; empty for profiles that train.
+        channels: by space, filters of the proxy and of the final network, where a paper's network has another width
+            than the profile's recipes.
+        equal_seconds: of each final training, where the command asks for equal seconds instead of equal epochs; 0
+            where it may not.
         like: the profile whose scaled hyper-parameters hold here too; empty for its own.
     """
 
@@ -47,12 +55,19 @@ class Profile:
     memory: float
     validation_share: float = 0.1
     signal: str = ""
+    channels: tuple[tuple[str, int, int], ...] = ()
+    equal_seconds: float = 0.0
     like: str = ""
+
+    def __post_init__(self) -> None:
+        if self.proxy.epochs:
+            raise InputError(f"profile '{self.name}' counts proxy trainings in epochs; give their recipe steps")
 
     @property
     def counted(self) -> bool:
-        """Whether nothing depends on the clock, so that the same command gives the same numbers."""
-        return bool(self.signal) or (self.budget.counted and not self.proxy.seconds and not self.final.seconds)
+        """Whether nothing depends on the clock, unless a cap is reached: the same command gives the same numbers."""
+        timed = "seconds" in (self.proxy.limit, self.final.limit)
+        return bool(self.signal) or (self.budget.counted and not timed)
 
     @property
     def scale(self) -> str:
@@ -62,6 +77,14 @@ class Profile:
     def space_for(self, native: str) -> str:
         """The space that stands for a method's native one under this profile."""
         return dict(self.spaces).get(native, native)
+
+    def proxy_for(self, space: str) -> Recipe:
+        """The recipe of the trainings inside a search of ``space``."""
+        return _widened(self.proxy, {name: proxy for name, proxy, _ in self.channels}.get(space))
+
+    def final_for(self, space: str) -> Recipe:
+        """The recipe of the final training of a network of ``space``."""
+        return _widened(self.final, {name: final for name, _, final in self.channels}.get(space))
 
     def search_cap(self) -> float:
         """Seconds after which a search process is stopped, whatever it is doing."""
@@ -74,20 +97,45 @@ class Profile:
         growth = max(1.0, self._steps(budget) / self._steps(self.budget)) if budget.counted else 1.0
         return replace(self, budget=budget, search_seconds=self.search_seconds * growth)
 
+    def with_final(self, limit: Limit) -> Profile:
+        """The same profile with final trainings that are counted in epochs, or in seconds.
+
+        Raises:
+            InputError: the profile does not offer that.
+        """
+        if self.signal:
+            raise InputError(f"profile '{self.name}' looks tables up and has no final training; leave --final out")
+        if limit == self.final.limit:
+            return self
+        if limit != "seconds" or not self.equal_seconds:
+            raise InputError(
+                f"profile '{self.name}' counts its final trainings in {self.final.limit}, not in {limit}; leave --final "
+                "out, or use --profile quick"
+            )
+        final = replace(self.final, epochs=0.0, seconds=self.equal_seconds, steps=UNLIMITED, train_images=0)
+        return replace(self, final=final)
+
     def _steps(self, budget: Budget) -> float:
-        """A budget in gradient steps; a minute counts as the steps of a slow machine."""
-        return budget.amount * {"steps": 1.0, "evals": float(self.proxy.steps), "s": 0.5}[budget.unit]
+        """A budget in gradient steps; other units count as those of a slow machine: one step, 4e8 MACs in 2 s."""
+        rates = {"steps": 1.0, "evals": float(self.proxy.steps), "s": 0.5, "macs": 1 / 4e8}
+        return budget.amount * rates[budget.unit]
+
+
+def _widened(recipe: Recipe, channels: int | None) -> Recipe:
+    return recipe if channels is None else replace(recipe, size=replace(recipe.size, channels=channels))
 
 
 _SMALL_SPACES = (
     *(("cell", "cell-3"), ("enas_cell", "enas_cell-3"), ("macro", "macro-6"), ("chain", "chain-6")),
     *(("nasnet", "nasnet-3"), ("pnas", "pnas-3"), ("qchain", "qchain-6"), ("block", "block-5")),
-    ("nao_cell", "nao_cell-3"),
+    *(("nao_cell", "nao_cell-3"), ("hierarchical", "hierarchical-3")),
+    *(("morph", "morph-3"), ("eas", "eas-3")),
 )
 _TINY_SPACES = (
     *(("cell", "cell-2"), ("enas_cell", "enas_cell-2"), ("macro", "macro-4"), ("chain", "chain-4")),
     *(("nasnet", "nasnet-2"), ("pnas", "pnas-2"), ("qchain", "qchain-4"), ("block", "block-3")),
-    ("nao_cell", "nao_cell-2"),
+    *(("nao_cell", "nao_cell-2"), ("hierarchical", "hierarchical-2")),
+    *(("morph", "morph-2"), ("eas", "eas-2")),
 )
 
 SMOKE = Profile(
@@ -110,7 +158,7 @@ QUICK = Profile(
     budget=Budget(60, "s"),
     # Images are hardly seen twice in these minutes, so there is nothing for augmentation to do.
     proxy=Recipe(
-        size=Size(channels=8, layers=3, stem_stride=2),
+        size=Size(channels=8, layers=5, stem_stride=2),
         steps=50,
         batch=64,
         learning_rate=0.08,
@@ -118,9 +166,11 @@ QUICK = Profile(
         validation_images=1000,
     ),
     final=Recipe(
-        size=Size(channels=16, layers=3, stem_stride=2),
-        steps=1_000_000,
-        seconds=180,
+        size=Size(channels=16, layers=5, stem_stride=2),
+        steps=UNLIMITED,
+        epochs=10,
+        train_images=12_000,
+        seconds=3600,
         batch=64,
         learning_rate=0.08,
         warmup=0.05,
@@ -129,22 +179,30 @@ QUICK = Profile(
     spaces=_SMALL_SPACES,
     datasets=("fashion_mnist",),
     seeds=(0,),
-    search_seconds=300,
-    final_seconds=900,
+    search_seconds=900,
+    final_seconds=2 * 3600,
     memory=8,
+    equal_seconds=180,
 )
 
 HOUR = Profile(
     name="hour",
     summary="twenty minutes of search and forty of final training per method: differences begin to show",
     budget=Budget(20 * 60, "s"),
+    # NAS-RL's reward is the best of the last five validations.
     proxy=Recipe(
-        size=Size(channels=12, layers=5, stem_stride=2), steps=300, batch=64, learning_rate=0.05, validation_images=2500
+        size=Size(channels=12, layers=5, stem_stride=2),
+        steps=300,
+        batch=64,
+        learning_rate=0.05,
+        validations=5,
+        validation_images=1000,
     ),
     final=Recipe(
         size=Size(channels=24, layers=8),
-        steps=1_000_000,
-        seconds=40 * 60,
+        steps=UNLIMITED,
+        epochs=4,
+        seconds=3 * 3600,
         batch=64,
         learning_rate=0.05,
         warmup=0.02,
@@ -155,19 +213,24 @@ HOUR = Profile(
     datasets=("fashion_mnist", "cifar10"),
     seeds=(0, 1, 2),
     search_seconds=3600,
-    final_seconds=3 * 3600,
+    final_seconds=4 * 3600,
     memory=16,
+    equal_seconds=40 * 60,
 )
 
 PUBLISHED = Profile(
     name="published",
     summary="the protocol of the published table for GPUs: two days of search, two of retraining, three repeats",
     budget=Budget(2 * 86400, "s"),
-    proxy=Recipe(size=Size(channels=16, layers=8), steps=18_000, batch=64, learning_rate=0.025, cutout=True),
+    # One validation per epoch of CIFAR-10, because NAS-RL's reward is the best of the last five.
+    proxy=Recipe(
+        size=Size(channels=16, layers=8), steps=18_000, batch=64, learning_rate=0.025, cutout=True, validations=25
+    ),
     final=Recipe(
         size=Size(channels=36, layers=20),
-        steps=312_500,
-        seconds=2 * 86400,
+        steps=UNLIMITED,
+        epochs=600,
+        seconds=4 * 86400,
         batch=96,
         learning_rate=0.025,
         cutout=True,
@@ -178,8 +241,10 @@ PUBLISHED = Profile(
     datasets=("cifar10", "cifar100"),
     seeds=(0, 1, 2),
     search_seconds=3 * 86400,
-    final_seconds=3 * 86400,
+    final_seconds=5 * 86400,
+    equal_seconds=2 * 86400,
     memory=64,
+    channels=(("macro", 36, 96),),
 )
 
 NB201 = Profile(

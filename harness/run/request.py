@@ -10,6 +10,7 @@ from pathlib import Path
 from harness.core.budget import Budget
 from harness.core.errors import InputError
 from harness.core.paths import dataset_name, dataset_names
+from harness.core.recipe import Limit
 from harness.run.profiles import Profile, get_profile
 
 MOST_SEEDS = 1000
@@ -32,6 +33,7 @@ class Request:
         workers: runs at the same time; None leaves that to the back end.
         plugins: files with methods, data sets or spaces.
         retry_failed: whether failed runs are thrown away and done again.
+        baselines: whether random sampling and random search are added in every space that the methods search.
     """
 
     methods: tuple[str, ...]
@@ -44,6 +46,7 @@ class Request:
     workers: int | None = None
     plugins: tuple[Path, ...] = ()
     retry_failed: bool = False
+    baselines: bool = True
 
 
 def make_request(
@@ -59,6 +62,8 @@ def make_request(
     workers: int | None = None,
     plugins: Iterable[str | Path] = (),
     retry_failed: bool = False,
+    baselines: bool = True,
+    final: str | None = None,
 ) -> Request:
     """A request, from words as on the command line or from the values that they stand for.
 
@@ -67,13 +72,16 @@ def make_request(
         profile: a name, or a profile of your own.
         seeds: ``"0-9"``, ``3`` or ``range(10)``; default to the profile's.
         budget: of each search, like ``"60s"`` or ``"50evals"``; defaults to the profile's.
-        space, workers, retry_failed: see :class:`Request`.
+        space, workers, retry_failed, baselines: see :class:`Request`.
+        final: what final trainings are counted in: ``"epochs"`` or ``"seconds"``; defaults to the profile's.
         out, data, plugins: see :class:`Request`; ``~`` is the home directory.
 
     Raises:
         InputError: one of them cannot be read.
     """
     chosen = get_profile(profile) if isinstance(profile, str) else profile
+    if final:
+        chosen = chosen.with_final(_limit(final))
     if workers is not None and workers < 1:
         raise InputError(f"{workers} workers do nothing; name at least one")
     return Request(
@@ -87,7 +95,16 @@ def make_request(
         workers=workers,
         plugins=tuple(Path(plugin) for plugin in plugins),
         retry_failed=retry_failed,
+        baselines=baselines,
     )
+
+
+def _limit(word: str) -> Limit:
+    if word == "epochs":
+        return "epochs"
+    if word == "seconds":
+        return "seconds"
+    raise InputError(f"'{word}' is nothing to count a final training in; use epochs or seconds")
 
 
 def _names(what: str, given: str | Sequence[str]) -> tuple[str, ...]:

@@ -193,12 +193,12 @@ class Scheduler:
         return done / max(1, len(self.plan.jobs))
 
     def _time_left(self) -> float | None:
-        """Seconds to go: from the profile's times if it has any, else from the rate so far."""
+        """Seconds to go: from the profile's times if it works by the clock, else from the rate so far."""
         jobs = self.plan.jobs
         if not jobs:
             return 0.0
         profile, share = jobs[0].profile, self._share()
-        if not profile.budget.counted and profile.final.seconds:
+        if not profile.budget.counted and profile.final.limit == "seconds":
             each = profile.budget.amount + profile.final.seconds + 2 * START_UP
             return (1 - share) * len(jobs) * each / min(self.plan.workers, len(jobs))
         gained = share - self._share_before
@@ -224,7 +224,7 @@ def _weight(job: Job, phase: Phase) -> float:
     if len(job.prepared.phases) == 1:
         return 1.0
     profile = job.profile
-    if profile.budget.counted or not profile.final.seconds:
+    if profile.budget.counted or profile.final.limit != "seconds":
         searching = 0.5
     else:
         searching = profile.budget.amount / (profile.budget.amount + profile.final.seconds)
@@ -239,8 +239,10 @@ def _before(batch: Batch) -> float:
 def _line(record: Record) -> str:
     """A run that is over, in a line."""
     result = f"{100 * (record.test_accuracy or 0.0):.2f} % test accuracy"
+    if record.final.get("capped"):
+        result += f", but the cap in seconds has cut the final training short, at {record.final['epochs']:.2g} epochs"
     words = result if record.status == "ok" else f"{record.status}: {record.reason}"
-    return f"{record.dataset} {record.method} #{record.seed}: {words}"
+    return f"{record.dataset} {record.method} in {record.space} #{record.seed}: {words}"
 
 
 def _now() -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, get_args
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from harness.core.dataset import Labels
 from harness.core.errors import InputError
 from harness.core.files import replace_text
 from harness.core.names import sentence
+from harness.core.recipe import Limit
 from harness.core.record import Record
 from harness.core.table import Table
 from harness.run.backends.base import Outcome
@@ -59,7 +60,7 @@ class HiddenLabels:
         trained = read_json(job.directory.final)
         record = dataclasses.replace(
             record,
-            final=_numbers(trained["final"]),
+            final=_counts(trained["final"]),
             parameters=_count(trained["parameters"]),
             macs=_count(trained["macs"]),
         )
@@ -77,8 +78,8 @@ class HiddenLabels:
         """The profile's two recipes; of a published network also the size that it has under the second one."""
         from harness.spaces.zoo.find import scaling
 
-        final = job.profile.final
-        recipes = {"proxy": dataclasses.asdict(job.profile.proxy), "final": dataclasses.asdict(final)}
+        final, proxy = job.profile.final_for(job.space), job.profile.proxy_for(job.space)
+        recipes = {"proxy": dataclasses.asdict(proxy), "final": dataclasses.asdict(final)}
         return {**recipes, "network": scaling(job.method.member, final.size)} if job.method.member else recipes
 
 
@@ -118,7 +119,11 @@ class HiddenScores:
         own_unit = {} if table.scored is None else {"measure": dataclasses.asdict(table.scored)}
         return {
             "proxy": {"table": table.name, "signal": self._signals[job.dataset]},
-            "final": {"table": table.name, "score": table.measure, **own_unit},
+            "final": {
+                "table": table.name,
+                "score": table.scored.words() if table.scored else table.measure,
+                **own_unit,
+            },
         }
 
 
@@ -193,6 +198,15 @@ def _process(value: Any) -> dict[str, Any]:
     """Facts of a process: texts; ``device`` is among them."""
     facts = {str(name): _text(fact) for name, fact in dict(value).items()}
     return {"device": "CPU", **facts}
+
+
+def _counts(value: Any) -> dict[str, Any]:
+    """Numbers of a final training, and what it was counted in."""
+    facts = dict(value)
+    limit = facts.pop("limit")
+    if limit not in get_args(Limit):
+        raise ValueError(f"{limit!r} is nothing that a training is counted in")
+    return {**_numbers(facts), "limit": limit}
 
 
 def _numbers(value: Any) -> dict[str, float]:

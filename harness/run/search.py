@@ -47,7 +47,7 @@ def _search(job: Job, tell: Tell) -> None:
     task = Task(
         space=bench.space,
         data=bench.data,
-        recipe=profile.proxy,
+        recipe=profile.proxy_for(job.space),
         rng=rng(job.seed, "search"),
         seed=derive_seed(job.seed, "search"),
         meter=Meter(profile.budget, rate, clock=bench.clock),
@@ -56,13 +56,7 @@ def _search(job: Job, tell: Tell) -> None:
     )
     let_search(method, task)
     proposal = checked(task, bench.space)
-    counts = {
-        "charged": task.meter.spent / (rate if profile.budget.unit == "evals" else 1),
-        "evaluations": len(task.evaluations),
-        "unique": len({evaluation.genotype for evaluation in task.evaluations}),
-        "steps": task.meter.steps,
-        **journal.times(),
-    }
+    counts = summary(task, rate) | journal.times()
     journal.close()
     stored = {
         "proposal": proposal_to_json(proposal),
@@ -76,6 +70,29 @@ def _search(job: Job, tell: Tell) -> None:
         },
     }
     write_json(job.directory.search, stored, durable=job.durable)
+
+
+def summary(task: Task, steps_per_evaluation: int) -> dict[str, float]:
+    """What a search has spent and done, for its record.
+
+    ``charged`` is in the budget's unit, ``share`` is what that is of the budget: above 1 the search has overrun it.
+    ``steps`` and ``macs`` are counted under every budget, ``macs`` only where the networks are known. ``discarded``
+    proposals came too late. ``planned_...`` is what the method has made of the budget.
+    """
+    meter = task.meter
+    rate = steps_per_evaluation if meter.budget.unit == "evals" else 1
+    facts: dict[str, float] = {
+        "charged": meter.spent / rate,
+        "share": round(meter.spent / meter.limit, 4),
+        "evaluations": len(task.evaluations),
+        "unique": len({evaluation.genotype for evaluation in task.evaluations}),
+        "steps": meter.steps,
+    }
+    if meter.macs:
+        facts["macs"] = meter.macs
+    if task.discarded:
+        facts["discarded"] = task.discarded
+    return facts | {f"planned_{name}": value for name, value in task.planned.items()}
 
 
 def make_method(job: Job) -> tuple[Method, dict[str, Any]]:
@@ -123,7 +140,8 @@ def checked(task: Task, space: Space) -> Proposal:
     """
     match task.proposal:
         case None:
-            raise Failure("the search proposed nothing; a method has to evaluate or to call task.propose")
+            reason = "within its budget; a method has to evaluate or to call task.propose before that is spent"
+            raise Failure(f"the search proposed nothing {reason}")
         case KerasConfig() as config:
             return config
         case Genotype() as genotype if space.contains(genotype):

@@ -18,14 +18,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from harness.core.budget import BudgetSpent, Meter
+from harness.core.budget import Budget, BudgetSpent, Meter
 from harness.core.dataset import SearchData
 from harness.core.errors import InputError
 from harness.core.evaluation import Evaluation, Proposal
 from harness.core.files import replacing
 from harness.core.names import directory_name
-from harness.core.space import Choice, Space, option_text
-from harness.core.table import Signal, Table
+from harness.core.space import Choice, Genotype, Space, option_text
+from harness.core.table import Signal, Table, Trained
 from harness.plugins.catalogue import load_space
 from harness.run.backends.base import Tell
 from harness.run.job import Job, Phase, Workbench
@@ -42,9 +42,11 @@ class TableEvaluator:
         rows: row by genotype text.
         signal: the columns.
         steps: gradient steps that one evaluation stands for.
+        space: of the rows; None where no multiply-accumulates are to be counted, which takes longer than a look-up.
     """
 
-    def __init__(self, rows: dict[str, int], signal: Signal, steps: int) -> None:
+    def __init__(self, rows: dict[str, int], signal: Signal, steps: int, space: Space | None = None) -> None:
+        self._trained, self._space = signal.trained, space
         self._rows, self._steps = rows, steps
         self._accuracy, self._seconds = signal.accuracy.tolist(), signal.seconds.tolist()
         self._mean = float(np.mean(signal.seconds))
@@ -52,6 +54,15 @@ class TableEvaluator:
     def steps(self) -> int:
         """Gradient steps of one evaluation."""
         return self._steps
+
+    def macs(self, proposal: Proposal) -> int:
+        """Multiply-accumulates of the training behind a row, counted once per process; 0 if they are not to be."""
+        if self._space is None or self._trained is None or not isinstance(proposal, Genotype):
+            return 0
+        key = self._trained, proposal
+        if key not in _MACS:
+            _MACS[key] = self._trained.macs(self._space, proposal)
+        return _MACS[key]
 
     def evaluate(self, proposal: Proposal, number: int, meter: Meter) -> Evaluation:
         """The table's row; a genotype that it does not have costs the mean and is a failure.
@@ -65,9 +76,13 @@ class TableEvaluator:
         if not meter.budget.counted and meter.spent + seconds > meter.limit:
             raise BudgetSpent
         if row is None:
-            return Evaluation(text, 0.0, (), seconds, self._steps, failure="the table does not have it")
+            return Evaluation(text, 0.0, (), seconds, self._steps, "the table does not have it", self.macs(proposal))
         accuracy = self._accuracy[row]
-        return Evaluation(text, accuracy, (accuracy,), seconds, self._steps)
+        return Evaluation(text, accuracy, (accuracy,), seconds, self._steps, macs=self.macs(proposal))
+
+
+_MACS: dict[tuple[Trained, Genotype], int] = {}
+"""What this process has counted."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +94,7 @@ class PreparedTable:
         checksum: SHA-256 of the complete table, scores included; stored with every run.
         signal: the signal's name.
         choices: of a space that only this table has; None where the space goes by its name.
+        trained: see :class:`harness.core.table.Signal`.
     """
 
     phases: ClassVar[tuple[Phase, ...]] = ("search",)
@@ -89,6 +105,7 @@ class PreparedTable:
     checksum: str
     signal: str
     choices: tuple[Choice, ...] | None
+    trained: Trained | None = None
 
     @property
     def hidden(self) -> tuple[Path, ...]:
@@ -106,7 +123,8 @@ class PreparedTable:
     def open(self, job: Job, tell: Tell) -> Workbench:
         """Proposals are looked up, and the clock stands still."""
         space = own_space(self) or load_space(job.space, job.space_source)
-        evaluator = TableEvaluator(*read(self), job.profile.proxy.steps)
+        counted_in = space if job.profile.budget.unit == "macs" else None
+        evaluator = TableEvaluator(*read(self), job.profile.proxy.steps, counted_in)
         data = SearchData.of_table(job.dataset)
         return Workbench(space, data, evaluator, TableJournal(job.directory), lambda: 0.0)
 
@@ -118,14 +136,15 @@ class Tables:
         tables: by name on the command line.
         signal: the profile's.
         out: directory of the records.
+        budget: of the searches.
 
     Raises:
-        InputError: a table has no such signal.
+        InputError: a table has no such signal, or does not know what the budget counts.
     """
 
-    def __init__(self, tables: Mapping[str, Table], signal: str, out: Path) -> None:
+    def __init__(self, tables: Mapping[str, Table], signal: str, out: Path, budget: Budget) -> None:
         self._tables = tables
-        self._prepared = {name: locate(table, signal, out) for name, table in tables.items()}
+        self._prepared = {name: locate(table, signal, out, budget) for name, table in tables.items()}
         self.spaces: Mapping[str, str | None] = {name: table.space.name for name, table in tables.items()}
         self.notes = [table.note for table in tables.values() if table.note]
         self.scorer = HiddenScores(tables, {name: table.signal for name, table in self._prepared.items()})
@@ -137,11 +156,12 @@ class Tables:
         return self._prepared[name]
 
 
-def locate(table: Table, signal: str, out: Path) -> PreparedTable:
+def locate(table: Table, signal: str, out: Path, budget: Budget) -> PreparedTable:
     """Where a table's signal belongs below ``out``; writes nothing.
 
     Raises:
-        InputError: the table has no such signal; names the profiles that could use it.
+        InputError: the table has no such signal; names the profiles that could use it. Or the budget counts what the
+            table does not know.
     """
     try:
         name = table.signal(signal)
@@ -151,7 +171,13 @@ def locate(table: Table, signal: str, out: Path) -> PreparedTable:
     choices = table.space.choices if isinstance(table.space, TableSpace) else None
     checksum = _checksum(table)
     path = out / "prepared" / directory_name(table.name) / f"{directory_name(name)}-{checksum[:16]}.npz"
-    return PreparedTable(path, checksum, name, choices)
+    trained = table.signals[name].trained
+    if budget.unit == "macs" and trained is None:
+        raise InputError(
+            f"the table '{table.name}' does not say which networks were trained, so their multiply-accumulates cannot "
+            "be counted; give the budget in seconds, evals or steps"
+        )
+    return PreparedTable(path, checksum, name, choices, trained)
 
 
 def write(table: Table, prepared: PreparedTable) -> None:
@@ -169,7 +195,7 @@ def read(prepared: PreparedTable) -> tuple[dict[str, int], Signal]:
     """Row by genotype, and the signal."""
     with np.load(prepared.path, allow_pickle=False) as stored:
         rows = {str(text): row for row, text in enumerate(stored["genotypes"])}
-        return rows, Signal(stored["accuracy"], stored["seconds"])
+        return rows, Signal(stored["accuracy"], stored["seconds"], prepared.trained)
 
 
 def own_space(prepared: PreparedTable) -> Space | None:

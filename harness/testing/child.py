@@ -84,15 +84,15 @@ class WatchedTask(Task):
     """Called when the method does not stop."""
     _over = False
 
-    def evaluate(self, proposals: Iterable[Proposal]) -> list[Evaluation]:
+    def evaluate(self, proposals: Iterable[Proposal], *, again: bool = False) -> list[Evaluation]:
         """Evaluates, and watches."""
         with self._watched():
-            return super().evaluate(proposals)
+            return super().evaluate(proposals, again=again)
 
-    def step(self, steps: int = 1) -> None:
+    def step(self, steps: int = 1, *, macs: int = 0) -> None:
         """Charges, and watches."""
         with self._watched():
-            super().step(steps)
+            super().step(steps, macs=macs)
             self.charged += steps
 
     @contextlib.contextmanager

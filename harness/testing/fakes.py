@@ -42,6 +42,7 @@ class FakeEvaluator:
         score: accuracy of a proposal, 0..1; may raise.
         seconds: charged per evaluation, a number or a function of the proposal.
         gradient_steps: charged per evaluation.
+        macs: multiply-accumulates charged per evaluation, a number or a function of the proposal.
         curve: validation accuracies during the training, from the proposal; None: ``(score,)``.
     """
 
@@ -51,14 +52,20 @@ class FakeEvaluator:
         *,
         seconds: float | Callable[[Proposal], float] = 1.0,
         gradient_steps: int = 1,
+        macs: int | Callable[[Proposal], int] = 0,
         curve: Callable[[Proposal], tuple[float, ...]] | None = None,
     ) -> None:
         self.score, self.seconds, self.gradient_steps, self.curve = score, seconds, gradient_steps, curve
+        self._macs = macs
         self.trained: list[Proposal] = []
 
     def steps(self) -> int:
         """Gradient steps of one evaluation."""
         return self.gradient_steps
+
+    def macs(self, proposal: Proposal) -> int:
+        """Multiply-accumulates of one evaluation."""
+        return self._macs(proposal) if callable(self._macs) else self._macs
 
     def evaluate(self, proposal: Proposal, number: int, meter: Meter) -> Evaluation:
         """Looks the score up and remembers that it was asked for."""
@@ -66,7 +73,7 @@ class FakeEvaluator:
         accuracy = float(self.score(proposal))
         curve = self.curve(proposal) if self.curve else (accuracy,)
         seconds = self.seconds(proposal) if callable(self.seconds) else self.seconds
-        return Evaluation(str(proposal), accuracy, curve, float(seconds), self.gradient_steps)
+        return Evaluation(str(proposal), accuracy, curve, float(seconds), self.gradient_steps, macs=self.macs(proposal))
 
 
 class MemoryJournal:

@@ -26,6 +26,8 @@ from keras_tuner.engine.trial import Trial
 from keras_tuner.errors import FailedTrialError
 
 from harness import BudgetSpent, Evaluation, KerasConfig, Task, derive_seed
+from harness.core.budget import PASSES_PER_STEP
+from harness.nets import count
 
 from .autokeras_data import BATCH, Data
 
@@ -206,20 +208,22 @@ class Trials:
     ) -> Evaluation:
         """Runs a trial; its curve ends at the best epoch, whose weights AutoKeras would keep."""
         began, meter = time.perf_counter(), self._task.meter
-        steps, failure = meter.steps, ""
+        steps, macs, failure = meter.steps, meter.macs, ""
         try:
             self._fit(values, build, charge)
         except Exception as error:
             failure = _sentence(error)
         curve = () if failure else tuple(charge.curve[: 1 + int(np.argmax(charge.curve))])
         accuracy = max(curve, default=0.0)
-        return Evaluation(label, accuracy, curve, time.perf_counter() - began, meter.steps - steps, failure)
+        seconds = time.perf_counter() - began
+        return Evaluation(label, accuracy, curve, seconds, meter.steps - steps, failure, meter.macs - macs)
 
     def _fit(self, values: Mapping[str, Any], build: Callable[[], keras.Model], charge: _Charge) -> None:
         if values.get(f"{_IMAGE}/{_NETWORKS.get(values[f'{_IMAGE}/block_type'])}/pretrained"):
             raise FailedTrialError("it starts from weights pretrained on ImageNet, which no method here may use")
         model = build()
         self._json = _to_json(model)
+        charge.counts(count.macs(model), self.data.validation_images)
         seed = derive_seed(self._task.seed, f"images of trial {len(self._task.evaluations)}")
         model.fit(
             self.data.training(seed),
@@ -252,18 +256,35 @@ class _Charge(keras.callbacks.Callback):
         self._task = task
         self._until = min(task.meter.spent + share * task.meter.limit, task.meter.limit)
         self.curve: list[float] = []
+        self._step = self._validation = 0
+
+    def counts(self, macs: int, validation_images: int) -> None:
+        """Says what the trial's model computes.
+
+        Args:
+            macs: multiply-accumulates of one image's forward pass.
+            validation_images: of a validation.
+        """
+        self._step, self._validation = PASSES_PER_STEP * BATCH * macs, validation_images * macs
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Raises BudgetSpent before a gradient step that does not fit."""
-        self._task.step()
+        """Raises BudgetSpent before the step that does not fit, or whose validation would not."""
+        self._task.meter.afford(1, self._step + self._validation)
+        self._task.step(macs=self._step)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Ends the training when the trial's share of the budget, or the whole counted budget, is spent."""
-        if self._task.meter.spent >= self._until:
+        """Ends the training when the trial's share, or the last counted step, is used up."""
+        meter = self._task.meter
+        ahead = meter.price(seconds=0.0, steps=0, macs=self._step + self._validation)
+        if meter.spent >= self._until or meter.spent + ahead > meter.limit:
             self.model.stop_training = True
 
+    def on_test_begin(self, logs: Any = None) -> None:
+        """A validation costs no gradient steps; room for its multiply-accumulates was kept."""
+        self._task.meter.charge(seconds=0.0, steps=0, macs=self._validation)
+
     def on_test_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Raises BudgetSpent if no time is left; in counted budgets a validation is free and always runs."""
+        """Raises BudgetSpent if no time is left; counted budgets have paid for the validation."""
         if not self._task.meter.budget.counted:
             self._task.meter.check()
 

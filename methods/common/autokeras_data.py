@@ -29,7 +29,7 @@ class Data:
         chosen = np.sort(rng(task.seed, "images").permutation(len(data.x_train))[:count])
         self._data, self._augment = data, task.recipe.augment
         self._x, self._y = data.x_train[chosen], data.y_train[chosen]
-        self._validation_images = task.recipe.validation_images or len(data.x_valid)
+        self.validation_images = min(task.recipe.validation_images or len(data.x_valid), len(data.x_valid))
         self.images, self.steps = count, math.ceil(count / BATCH)
 
     def training(self, seed: int) -> tf.data.Dataset:
@@ -50,7 +50,7 @@ class Data:
 
     def validation(self) -> tf.data.Dataset:
         """The first images of the validation split, as many as the recipe says."""
-        data, count = self._data, self._validation_images
+        data, count = self._data, self.validation_images
 
         def prepared(x: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             return normalise(x, data.mean, data.std), tf.one_hot(y, data.classes)

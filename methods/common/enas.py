@@ -1,9 +1,11 @@
 """The loop that ENAS macro and ENAS micro share (Pham et al., ICML 2018, section 2.2).
 
-Three phases alternate. (a) The shared weights are trained: one gradient step per training batch, each on a newly
-sampled architecture. (b) The controller is trained by REINFORCE: the reward of an architecture is its accuracy on one
+Two phases alternate. (a) The shared weights are trained: one gradient step per training batch, each on a newly sampled
+architecture. (b) The controller is trained by REINFORCE: the reward of an architecture is its accuracy on one
 validation batch under the shared weights plus ``entropy_weight`` times the entropy, and a moving average is the
-baseline. (c) Of newly sampled architectures, the one that is best on common validation batches is proposed.
+baseline. At the end of each cycle of the learning rate, when the shared weights have settled: (c) of newly sampled
+architectures, the one that is best on common validation batches is proposed. The cycles are shares of the budget; the
+search ends with the last one.
 
 Importing this module imports TensorFlow; methods do so inside ``search``.
 """
@@ -19,9 +21,10 @@ from harness.nets import runtime
 from harness.nets.supernets.enas import GatedSupernet
 
 from .baseline import RewardBaseline
+from .plan import Cycles
 from .policy import Controller
 from .settings import Settings
-from .shared_weights import Restarts, SharedWeights
+from .shared_weights import SharedWeights
 
 
 @dataclass(frozen=True)
@@ -29,16 +32,18 @@ class EnasSettings(Settings):
     """The hyper-parameters of the loop; an epoch is the three phases once.
 
     Args:
-        batch: images per gradient step and per reward.
+        batch: images per gradient step.
+        valid_batch: images per reward and per batch of the candidates; 0 for as many as a step has.
         child_steps: gradient steps of the shared weights per epoch; 0 for one pass over the training images.
         controller_steps, samples: controller updates per epoch and architectures per update.
-        candidates, candidate_batches: architectures compared at the end of an epoch, and on how many batches.
+        candidates, candidate_batches: architectures compared at the end of a cycle, and on how many batches.
         learning_rate, final_learning_rate: of the shared weights, cosine with restarts.
-        restart, restart_factor: epochs until the first restart, and growth of the following ones.
+        cycles, cycle_factor: how many cycles the budget holds, and by how much each is longer than the one before.
         entropy_weight, baseline_decay: of the controller's reward.
     """
 
     batch: int
+    valid_batch: int
     child_steps: int
     controller_steps: int
     samples: int
@@ -46,8 +51,8 @@ class EnasSettings(Settings):
     candidate_batches: int
     learning_rate: float
     final_learning_rate: float
-    restart: int
-    restart_factor: int
+    cycles: int
+    cycle_factor: int
     entropy_weight: float
     baseline_decay: float
 
@@ -63,15 +68,12 @@ class EnasSearch:
 
     def __init__(self, task: Task, net: GatedSupernet, controller: Controller, settings: EnasSettings) -> None:
         self._task, self._controller, self._settings = task, controller, settings
-        self._shared = SharedWeights(task, net, settings.batch, settings.batch)
-        self._restarts = Restarts(
-            settings.learning_rate, settings.final_learning_rate, settings.restart, settings.restart_factor
-        )
+        self._shared = SharedWeights(task, net, settings.batch, settings.valid_batch or settings.batch)
         self._baseline = RewardBaseline(settings.baseline_decay, "after", start=0.0)
-        self._epoch = self._controller_steps = 0
+        self._epoch = self._controller_steps = self._cycle = 0
 
     def run(self) -> None:
-        """Runs epoch after epoch until the budget is spent."""
+        """Runs epoch after epoch until the last cycle is over."""
         runtime.expect_large_graphs()
         restored = self._task.restored()
         if restored is not None:
@@ -79,12 +81,24 @@ class EnasSearch:
         else:
             # A short budget can end before the shared network is traced.
             self._task.propose(_genotype(self._task.space, self._sample(1)[0]))
-        while True:
+        while self._cycle < self._settings.cycles:
             self._train_children()
             self._train_controller()
-            self._propose()
             self._epoch += 1
+            if (now := self._now()) > self._cycle:
+                self._propose()
+                self._cycle = now
             self._task.checkpoint(self._state)
+
+    def _cycles(self) -> Cycles:
+        """The schedule, which leaves room for the last comparison of candidates."""
+        settings = self._settings
+        compared = settings.candidates * settings.candidate_batches + settings.samples
+        end = 1.0 - self._shared.share_of(compared * self._shared.valid_images)
+        return Cycles(settings.learning_rate, settings.final_learning_rate, settings.cycles, settings.cycle_factor, end)
+
+    def _now(self) -> int:
+        return self._cycles().place(self._task.meter.share)[0]
 
     def _sample(self, count: int) -> np.ndarray:
         uniforms = self._task.rng.random((count, self._controller.decisions), np.float32)
@@ -92,11 +106,18 @@ class EnasSearch:
 
     def _train_children(self) -> None:
         steps = self._settings.child_steps or self._shared.per_epoch
-        self._shared.train(self._sample(steps), self._restarts.rate(self._epoch))
+        cycles = self._cycles()
+        for picks in self._sample(steps):
+            share = self._task.meter.share
+            if cycles.place(share)[0] > self._cycle:
+                break
+            self._shared.train([picks], cycles.rate(share))
 
     def _train_controller(self) -> None:
         settings = self._settings
         for _ in range(settings.controller_steps):
+            if self._now() > self._cycle:
+                break
             uniforms = self._task.rng.random((settings.samples, self._controller.decisions), np.float32)
             walk = self._controller.sample(uniforms)
             accuracies = self._shared.accuracies(
@@ -119,14 +140,14 @@ class EnasSearch:
             **self._shared.state(),
             **{f"controller.{name}": value for name, value in self._controller.state().items()},
             "baseline": np.array(self._baseline.value),
-            "counters": np.array([self._epoch, self._controller_steps]),
+            "counters": np.array([self._epoch, self._controller_steps, self._cycle]),
         }
 
     def _restore(self, state: State) -> None:
         self._shared.restore(state)
         self._controller.restore({name.removeprefix("controller."): value for name, value in state.items()})
         self._baseline.value = float(state["baseline"])
-        self._epoch, self._controller_steps = (int(n) for n in state["counters"])
+        self._epoch, self._controller_steps, self._cycle = (int(n) for n in state["counters"])
 
 
 def _genotype(space: Space, picks: np.ndarray) -> Genotype:

@@ -10,13 +10,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness import Genotype, State, Task
+from harness.core.budget import PASSES_PER_STEP
 from harness.nets import runtime
 from harness.nets.supernets.enas import GatedSupernet
 
 from .nao import Known, Learner, drawn, improved
 from .nao_settings import ModelSettings
+from .plan import Cycles, kept
 from .settings import Settings
-from .shared_weights import Restarts, SharedWeights
+from .shared_weights import SharedWeights
+
+SCORING = 0.1
+"""Compute for scoring a pool, as a share of what its round has trained with."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +30,9 @@ class PoolSettings(Settings):
 
     batch: int
     valid_batch: int
+    score_batches: int
     child_steps: int
-    epochs: int
+    rounds: int
     pool: int
     new: int
     random: int
@@ -37,8 +43,8 @@ class PoolSettings(Settings):
     final_batches: int
     learning_rate: float
     final_learning_rate: float
-    restart: int
-    restart_factor: int
+    cycles: int
+    cycle_factor: int
 
 
 class PoolSearch:
@@ -54,15 +60,13 @@ class PoolSearch:
     def __init__(self, task: Task, net: GatedSupernet, settings: PoolSettings, model: ModelSettings) -> None:
         self._task, self._settings = task, settings
         self._shared = SharedWeights(task, net, settings.batch, settings.valid_batch)
-        self._restarts = Restarts(
-            settings.learning_rate, settings.final_learning_rate, settings.restart, settings.restart_factor
-        )
         self._learner = Learner(task.space, model, task.seed)
         self._pool: list[Genotype] = []
-        self._epoch = self._scored = 0
+        self._size = settings.pool
+        self._epoch = self._scored = self._round = self._steps = 0
 
     def run(self) -> None:
-        """Trains epoch after epoch until the budget is spent; every few epochs the pool is renewed."""
+        """Trains until the last round is over; every round ends with another pool."""
         runtime.expect_large_graphs()
         restored = self._task.restored()
         if restored is not None:
@@ -71,28 +75,80 @@ class PoolSearch:
             self._pool = drawn(self._task.space, self._task.rng, Known(self._task.space), self._settings.pool)
             # A short budget can end before the shared network is traced.
             self._task.propose(self._pool[0])
-        while True:
+        while self._round < self._settings.rounds:
             self._train()
             self._epoch += 1
-            if self._epoch % self._settings.epochs == 0:
+            if self._over():
+                self._round += 1
                 self._renew()
+                self._steps = 0
             self._task.checkpoint(self._state)
+
+    def _kept(self) -> tuple[int, float]:
+        """How many finalists are trained from scratch at the end, and which share of the budget that takes."""
+        settings = self._settings
+        return kept(
+            self._task, self._pool[0], settings.finalists, self._shared.step_seconds, self._shared.images
+        )  # fmt: skip
+
+    def _cycles(self) -> Cycles:
+        """The schedule: it leaves room for the last scoring, the comparison of the finalists and their trainings."""
+        settings = self._settings
+        compared = settings.finalists * settings.final_batches * self._shared.valid_images
+        end = 1.0 - self._kept()[1] - 1.1 * SCORING / settings.rounds - self._shared.share_of(compared)
+        end = max(0.1, end)
+        return Cycles(
+            settings.learning_rate, settings.final_learning_rate, settings.cycles, settings.cycle_factor, end
+        )  # fmt: skip
+
+    def _over(self) -> bool:
+        """Whether the round's share of the budget is spent."""
+        return self._task.meter.share >= self._cycles().end * (self._round + 1) / self._settings.rounds
 
     def _train(self) -> None:
         steps = self._settings.child_steps or self._shared.per_epoch
-        members = self._task.rng.integers(len(self._pool), size=steps)
-        self._shared.train((self._pool[member].picks for member in members), self._restarts.rate(self._epoch))
+        cycles = self._cycles()
+        until = cycles.end * (self._round + 1) / self._settings.rounds
+        for member in self._task.rng.integers(len(self._pool), size=steps):
+            share = self._task.meter.share
+            if share >= until:
+                break
+            self._shared.train([self._pool[member].picks], cycles.rate(share))
+            self._steps += 1
 
     def _renew(self) -> None:
-        """Measures each member on one batch of its own, proposes, learns, and makes the next pool."""
-        numbers = range(self._scored, self._scored + len(self._pool))
-        accuracies = self._shared.accuracies((member.picks for member in self._pool), [[n] for n in numbers])
-        self._scored += len(self._pool)
-        errors = 1 - np.array(accuracies)
-        ranked = [self._pool[member] for member in np.argsort(errors, stable=True)]
+        """Measures each member on batches of its own, proposes, learns, and makes the next pool."""
+        ranked, errors = self._ranked()
+        if self._round == self._settings.rounds:
+            self._finish(ranked[: self._settings.finalists])
+            return
         self._propose(ranked[: self._settings.finalists])
-        self._learner.train(self._pool, errors, self._task.meter.check)
+        self._learner.train(ranked, errors, self._task.meter.check)
         self._pool = self.renewed(ranked)
+
+    def _ranked(self) -> tuple[list[Genotype], np.ndarray]:
+        """The pool, best first, and its errors; a tenth of the round's compute buys the batches that measure it."""
+        settings, batch = self._settings, self._shared.valid_images
+        finals = settings.finalists * settings.final_batches * batch
+        bought = SCORING * PASSES_PER_STEP * self._steps * self._shared.images
+        batches = int(max(2 * batch, min(bought, self._shared.images_left() - finals)) / batch)
+        self._size = min(self._size, max(2, batches))
+        pool = self._pool[: self._size]
+        each = max(1, min(settings.score_batches, batches // len(pool)))
+        self._task.plan(pool=self._size, score_images=each * batch)
+        numbers = [range(self._scored + each * place, self._scored + each * (place + 1)) for place in range(len(pool))]
+        self._scored += each * len(pool)
+        errors = 1 - np.array(self._shared.accuracies((member.picks for member in pool), numbers))
+        order = np.argsort(errors, stable=True)
+        return [pool[place] for place in order], errors[order]
+
+    def _finish(self, finalists: list[Genotype]) -> None:
+        """The finalists are trained from scratch, where the budget allows, or compared under the shared weights."""
+        count, _ = self._kept()
+        self._task.plan(retrained=count)
+        self._propose(finalists)
+        if count:
+            self._task.evaluate(finalists[:count])
 
     def _propose(self, finalists: list[Genotype]) -> None:
         """Proposes the best finalist; all are measured on the same batches, so that no batch favours one of them."""
@@ -105,21 +161,23 @@ class PoolSearch:
         """The next pool: the best of ``ranked``, improved ones made from its top, and random ones."""
         settings, space = self._settings, self._task.space
         known = Known(space, ranked)
+        share = self._size / settings.pool
         moves = (settings.step * number for number in range(1, settings.steps + 1))
-        new = improved(self._learner, ranked[: settings.top], known, settings.new, moves)
-        new += drawn(space, self._task.rng, known, settings.random)
-        return ranked[: settings.pool - len(new)] + new
+        top = ranked[: max(1, round(share * settings.top))]
+        new = improved(self._learner, top, known, round(share * settings.new), moves)
+        new += drawn(space, self._task.rng, known, round(share * settings.random))
+        return ranked[: self._size - len(new)] + new
 
     def _state(self) -> State:
         return {
             **self._shared.state(),
             **{f"learner.{name}": value for name, value in self._learner.state().items()},
             "pool": np.array([member.picks for member in self._pool]),
-            "counters": np.array([self._epoch, self._scored]),
+            "counters": np.array([self._epoch, self._scored, self._round, self._steps, self._size]),
         }
 
     def _restore(self, state: State) -> None:
         self._shared.restore(state)
         self._learner.restore({name.removeprefix("learner."): value for name, value in state.items()})
         self._pool = [self._task.space.genotype(tuple(picks)) for picks in state["pool"].tolist()]
-        self._epoch, self._scored = (int(n) for n in state["counters"])
+        self._epoch, self._scored, self._round, self._steps, self._size = (int(n) for n in state["counters"])

@@ -146,13 +146,12 @@ class Ppo:
 
     Args:
         policy: what is trained.
-        learning_rate: Adam's.
         clip: how far r may leave 1 before it stops to count.
         entropy_weight: of the mean entropy.
     """
 
-    def __init__(self, policy: LstmPolicy, *, learning_rate: float, clip: float, entropy_weight: float) -> None:
-        self._policy, self._rate, self._clip, self._entropy_weight = policy, learning_rate, clip, entropy_weight
+    def __init__(self, policy: LstmPolicy, *, clip: float, entropy_weight: float) -> None:
+        self._policy, self._clip, self._entropy_weight = policy, clip, entropy_weight
         self._adam = Adam(list(policy.weights.values()))
 
     def gradient(self, walks: Walks, old: Numbers, advantages: Numbers) -> dict[str, Numbers]:
@@ -168,12 +167,12 @@ class Ppo:
         by_log_prob = np.where(clipped, 0.0, ratio * advantages) / len(ratio)
         return self._policy.gradient(walks, by_log_prob, self._entropy_weight / len(ratio))
 
-    def improve(self, sampled: Walks, advantages: Numbers, passes: int) -> None:
+    def improve(self, sampled: Walks, advantages: Numbers, passes: int, rate: float) -> None:
         """Several gradient steps on one minibatch; the old probabilities stay those of its sampling."""
         for number in range(passes):
             walks = self._policy.read(sampled.picks) if number else sampled
             uphill = self.gradient(walks, sampled.log_prob, advantages)
-            self._adam.descend([-part for part in uphill.values()], self._rate)
+            self._adam.descend([-part for part in uphill.values()], rate)
 
 
 def _sigmoid(x: Numbers) -> Numbers:

@@ -113,13 +113,13 @@ class QLearner:
 
     Args:
         process: the decisions.
-        alpha: step size of an update.
+        alpha: step size of an update; an attribute that may be changed.
         gamma: discount.
         initial: Q of an action that was never tried.
     """
 
     def __init__(self, process: DecisionProcess[Any], *, alpha: float, gamma: float, initial: float) -> None:
-        self._process, self._alpha, self._gamma, self._initial = process, alpha, gamma, initial
+        self._process, self.alpha, self._gamma, self._initial = process, alpha, gamma, initial
         self._rows: dict[Hashable, tuple[Sequence[int], list[float]]] = {}
 
     def row(self, state: Hashable) -> tuple[Sequence[int], list[float]]:
@@ -143,7 +143,7 @@ class QLearner:
     def update(self, decision: Decision, reward: float) -> None:
         """Moves one Q towards its target."""
         target = reward if decision.following is None else reward + self._gamma * max(decision.following)
-        decision.values[decision.column] += self._alpha * (target - decision.values[decision.column])
+        decision.values[decision.column] += self.alpha * (target - decision.values[decision.column])
 
     def learn(self, episode: Episode, rewards: Sequence[float]) -> None:
         """Updates all decisions of an episode, the last one first; one reward per decision."""
@@ -183,7 +183,7 @@ def share_spent(meter: Meter) -> float:
 
     The method's own time is left out: a resumed run learns again from its log and has to get the same epsilons.
     """
-    return (meter.steps if meter.budget.counted else meter.charged) / meter.limit
+    return meter.reported / meter.limit
 
 
 def explore(

@@ -2,7 +2,7 @@
 
 Every training batch is one gradient step on one architecture. The accuracy of an architecture is that on a validation
 batch under the shared weights; normalisations use the statistics of that batch. A forward pass for an accuracy is
-charged as a third of a gradient step.
+charged as a third of a gradient step for as many images as a step has.
 
 Importing this module imports TensorFlow; methods do so inside ``search``.
 """
@@ -11,45 +11,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 import numpy as np
 import tensorflow as tf
 
 from harness import State, Task, derive_seed, rng
-from harness.core.schedule import cosine
+from harness.core.budget import PASSES_PER_STEP
 from harness.nets.augment import normalise
 from harness.nets.batches import Batches, augmented
 from harness.nets.supernets.enas import GatedSupernet
 
-FORWARD_PASSES_PER_STEP = 3
+_TYPICAL = 10
+"""Random paths whose mean cost stands for that of any."""
+_MARGIN = 1.3
+"""By which an estimate of what is ahead is enlarged."""
 Child = Sequence[int] | np.ndarray
 """Picks of an architecture."""
 Net = TypeVar("Net", bound=GatedSupernet)
-
-
-@dataclass(frozen=True)
-class Restarts:
-    """Cosine annealing with warm restarts (Loshchilov & Hutter 2017).
-
-    Args:
-        high, low: the rate right after a restart, and the one it falls to.
-        length, factor: epochs until the first restart, and growth of the following ones.
-    """
-
-    high: float
-    low: float
-    length: int
-    factor: int
-
-    def rate(self, epoch: int) -> float:
-        """Learning rate of an epoch."""
-        length, since_restart = self.length, epoch
-        while since_restart >= length:
-            since_restart -= length
-            length *= self.factor
-        return cosine(self.high, self.low, since_restart / length)
 
 
 class Sgd(Protocol):
@@ -61,7 +40,7 @@ class Sgd(Protocol):
 
     @property
     def weight_decay(self) -> float:
-        """Added to the gradient, times the weight."""
+        """Weight of the sum of squares in the loss, as in ENAS' and NAO's code; the gradient is twice that times w."""
 
     @property
     def clip(self) -> float:
@@ -77,7 +56,7 @@ def supernet(kind: Callable[..., Net], task: Task, sgd: Sgd) -> Net:
         task.data.classes,
         rng(task.seed, "supernet weights"),
         momentum=sgd.momentum,
-        weight_decay=sgd.weight_decay,
+        weight_decay=2 * sgd.weight_decay,
         clip=sgd.clip,
     )
 
@@ -91,7 +70,10 @@ class SharedWeights:
         batch, valid_batch: images per gradient step, and per accuracy.
 
     Attributes:
-        per_epoch: gradient steps of one pass over the training images.
+        images: per step, at most all of them.
+        per_epoch: steps that one pass over the training images takes.
+        valid_images: images per accuracy, at most all of them.
+        step_seconds: mean time of a gradient step without the first one, which traces; 0 before the second.
     """
 
     def __init__(self, task: Task, net: GatedSupernet, batch: int, valid_batch: int) -> None:
@@ -100,8 +82,17 @@ class SharedWeights:
         self._train = Batches(data.x_train, data.y_train, batch, derive_seed(task.seed, "training batches"))
         self._valid = Batches(data.x_valid, data.y_valid, valid_batch, derive_seed(task.seed, "validation batches"))
         self._seed = derive_seed(task.seed, "augmentation")
-        self._augment = tf.function(lambda images, seed: augmented(images, data, seed), autograph=False)
+        augments = task.recipe.augment
+
+        def prepared(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+            return augmented(images, data, seed) if augments else normalise(images, data.mean, data.std)
+
+        self._augment = tf.function(prepared, autograph=False)
         self._steps = 0
+        self.images, self.valid_images = min(batch, len(data.x_train)), min(valid_batch, len(data.x_valid))
+        self._timed, self.step_seconds = 0, 0.0
+        paths = [task.space.sample(rng(task.seed, f"typical path {i}")).picks for i in range(_TYPICAL)]
+        self._typical = float(np.mean([net.macs(picks) for picks in paths]))
         self.per_epoch = self._train.per_epoch
 
     def train(self, children: Iterable[Child], rate: float) -> None:
@@ -111,13 +102,17 @@ class SharedWeights:
             BudgetSpent: the next step does not fit into the budget.
         """
         for picks in children:
-            self._task.step()
+            began = self._task.meter.now()
+            self._task.step(macs=PASSES_PER_STEP * self.images * self._net.macs(picks))
             images, labels = self._train[self._steps]
             seed = tf.constant([self._seed, self._steps], tf.int64)
             self._net.train_step(
                 self._augment(images, seed), labels, tf.constant(picks), tf.constant(rate, tf.float32)
             )  # fmt: skip
             self._steps += 1
+            if self._timed:
+                self.step_seconds += (self._task.meter.now() - began - self.step_seconds) / self._timed
+            self._timed += 1
 
     def accuracies(self, children: Iterable[Child], batches: Sequence[Sequence[int]]) -> list[float]:
         """Mean accuracy of each child on its validation batches, given by number; charged beforehand.
@@ -125,11 +120,36 @@ class SharedWeights:
         Raises:
             BudgetSpent: the forward passes do not fit into the budget.
         """
-        self._task.step(math.ceil(sum(map(len, batches)) / FORWARD_PASSES_PER_STEP))
+        children = list(children)
+        images = [self.valid_images * len(own) for own in batches]
+        macs = sum(count * self._net.macs(picks) for picks, count in zip(children, images, strict=True))
+        self._task.step(self.passes(sum(images)), macs=macs)
         return [
             float(np.mean([self._accuracy(picks, batch) for batch in own]))
             for picks, own in zip(children, batches, strict=True)
         ]
+
+    def share_of(self, images: int) -> float:
+        """Share of the budget that forward passes of so many images take, at most a half; seconds with a reserve."""
+        meter, passes = self._task.meter, self.passes(images)
+        if meter.budget.unit == "macs":
+            work = images * self._typical * _MARGIN
+        else:
+            work = passes if meter.budget.counted else passes * self.step_seconds * _MARGIN
+        return min(0.5, work / meter.limit)
+
+    def images_left(self) -> float:
+        """How many images' forward passes still fit into the budget; no bound in seconds."""
+        meter = self._task.meter
+        if not meter.budget.counted:
+            return math.inf
+        if meter.budget.unit == "macs":
+            return meter.left / (self._typical * _MARGIN)
+        return PASSES_PER_STEP * self.images * meter.left
+
+    def passes(self, images: int) -> int:
+        """Gradient steps that forward passes of so many images are worth."""
+        return math.ceil(images / (PASSES_PER_STEP * self.images))
 
     def _accuracy(self, picks: Child, batch: int) -> float:
         data, (images, labels) = self._task.data, self._valid[batch]

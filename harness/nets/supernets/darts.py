@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import tensorflow as tf
 
+from harness.core.measure import Shape, macs_of
 from harness.core.primitives import CellPrimitive, Conv, Depthwise, Norm, halve, primitives_of, relu_conv_norm
 from harness.core.space import Size
 from harness.nets.constants import Constants
@@ -40,6 +41,18 @@ class _MixedCell:
     reduces: bool
     channels: int
 
+    def count(self, before: Shape, last: Shape) -> tuple[int, Shape]:
+        """Multiply-accumulates on one image, given the shapes of the two inputs, and the shape of the output."""
+        macs, _ = macs_of(self.before.steps, before)
+        own, shape = macs_of(self.last.steps, last)
+        macs += own
+        node = (-(-shape[0] // 2), -(-shape[1] // 2), shape[2]) if self.reduces else shape
+        for (source, _), operations in self.candidates.items():
+            read = shape if source < 2 else node
+            macs += sum(macs_of(handle.steps, read)[0] for handle in operations.values())
+        targets = {target for _, target in self.candidates}
+        return macs, (*node[:2], self.channels * len(targets))
+
 
 @dataclass(frozen=True)
 class _Source:
@@ -63,12 +76,13 @@ class MixedSupernet:
         nodes: computed nodes per cell.
         operations: candidates of each edge, ``none`` included.
         size: channels, cells, stem stride; 16 channels and 8 cells in the paper.
-        image_channels, classes: of the data.
+        image_shape, classes: of the data.
         rng: for the initial weights.
 
     Attributes:
         initial: initial weights, a flat list (1,930,618 numbers for the paper's size on CIFAR-10).
         edges: number of edges, the rows of an alpha matrix.
+        macs: multiply-accumulates of one image's forward pass, all candidates together.
     """
 
     def __init__(
@@ -76,7 +90,7 @@ class MixedSupernet:
         nodes: int,
         operations: tuple[str, ...],
         size: Size,
-        image_channels: int,
+        image_shape: Shape,
         classes: int,
         rng: np.random.Generator,
     ) -> None:
@@ -85,25 +99,27 @@ class MixedSupernet:
         weights = Weights(rng)
         channels = size.channels
         stem: tuple[CellPrimitive, ...] = (Conv(3, 3, 3 * channels, (size.stem_stride,) * 2), Norm())
-        self._stem = weights.add(stem, image_channels)
-        width_before = width_last = 3 * channels
-        halved = False
+        self._stem = weights.add(stem, image_shape[2])
+        self.macs, last = macs_of(stem, image_shape)
+        before, halved = last, False
         self._cells: list[_MixedCell] = []
         for number in range(size.layers):
             reduces = number in reductions(size.layers)
             channels *= 2 if reduces else 1
             adapter = halve(channels, affine=False) if halved else relu_conv_norm(channels, affine=False)
-            self._cells.append(
-                _MixedCell(
-                    before=weights.add(adapter, width_before),
-                    last=weights.add(relu_conv_norm(channels, affine=False), width_last),
-                    candidates=self._candidates(weights, channels, reduces),
-                    reduces=reduces,
-                    channels=channels,
-                )
+            cell = _MixedCell(
+                before=weights.add(adapter, before[2]),
+                last=weights.add(relu_conv_norm(channels, affine=False), last[2]),
+                candidates=self._candidates(weights, channels, reduces),
+                reduces=reduces,
+                channels=channels,
             )
-            width_before, width_last, halved = width_last, nodes * channels, reduces
-        self._head = weights.add_dense(width_last, classes)
+            self._cells.append(cell)
+            macs, output = cell.count(before, last)
+            self.macs += macs
+            before, last, halved = last, output, reduces
+        self._head = weights.add_dense(last[2], classes)
+        self.macs += last[2] * classes
         self.initial = weights.values
 
     def _candidates(self, weights: Weights, channels: int, reduces: bool) -> dict[tuple[int, int], dict[str, Handle]]:

@@ -16,6 +16,7 @@ from functools import partial
 import numpy as np
 import tensorflow as tf
 
+from harness.core.measure import Shape, macs_of
 from harness.core.primitives import (
     CellPrimitive,
     Conv,
@@ -34,8 +35,6 @@ from harness.spaces.cell import CELL_NAMES, reductions
 from harness.spaces.enas_macro import MACRO_OPERATIONS, MacroSpace
 from harness.spaces.enas_micro import EnasCellSpace
 
-ImageShape = tuple[int, int, int]
-"""Height, width, channels."""
 Layers = list[list[np.ndarray]]
 """Weights grouped as the builder's layers, for :func:`harness.nets.build.assign`."""
 
@@ -54,7 +53,7 @@ class GatedSupernet(abc.ABC):
         self,
         weights: Weights,
         picks: int,
-        image_shape: ImageShape,
+        image_shape: Shape,
         *,
         momentum: float,
         weight_decay: float,
@@ -90,6 +89,13 @@ class GatedSupernet(abc.ABC):
     @abc.abstractmethod
     def cut(self, picks: Sequence[int]) -> tuple[Layers, list[np.ndarray]]:
         """The weights of one child, for the standalone network of the same genotype and size."""
+
+    @abc.abstractmethod
+    def macs(self, picks: Sequence[int] | np.ndarray) -> int:
+        """Multiply-accumulates of one image's forward pass along the path ``picks``: what is really computed.
+
+        That is the child's, and on top of it what the shared network computes for every path alike.
+        """
 
     def active(self, picks: tf.Tensor) -> tf.Tensor:
         """For each number of :attr:`weights`, whether the path uses it."""
@@ -149,7 +155,7 @@ class GatedMacro(GatedSupernet):
         self,
         space: MacroSpace,
         size: Size,
-        image_shape: ImageShape,
+        image_shape: Shape,
         classes: int,
         rng: np.random.Generator,
         *,
@@ -157,29 +163,40 @@ class GatedMacro(GatedSupernet):
         weight_decay: float = 2.5e-4,
         clip: float = 5.0,
     ) -> None:
-        self._net = space.decode(space.genotype((0,) * len(space.choices)), size)
+        self._net = space.searched(space.genotype((0,) * len(space.choices)), size)
         self._layers = space.layers
         weights = Weights(rng)
         channels = size.channels
         stem: tuple[CellPrimitive, ...] = (Conv(3, 3, channels, (size.stem_stride,) * 2), Norm())
         self._stem = weights.add(stem, image_shape[2])
+        base, shape = macs_of(stem, image_shape)
+        self._op_macs: list[list[int]] = []
         self._branches: list[list[Handle]] = []
         self._norms: list[Handle] = []
         self._reducers: dict[int, list[Handle]] = {}
         for layer in range(1, space.layers + 1):
-            self._branches.append([weights.add(macro_primitives_of(op, channels), channels) for op in MACRO_OPERATIONS])
+            branches = [macro_primitives_of(op, channels) for op in MACRO_OPERATIONS]
+            self._branches.append([weights.add(steps, channels) for steps in branches])
+            self._op_macs.append([macs_of(steps, shape)[0] for steps in branches])
             self._norms.append(weights.add((Norm(),), channels))
             if layer in self._net.reductions:
-                steps = (Halve(2 * channels), Norm())
+                steps = (Halve(channels), Norm())
                 self._reducers[layer] = [weights.add(steps, channels) for _ in range(layer + 1)]
-                channels *= 2
+                halving, shape = macs_of(steps, shape)
+                base += (layer + 1) * halving
         self._head = weights.add_dense(channels, classes)
+        self._base_macs = base + channels * classes
         super().__init__(
             weights, len(space.choices), image_shape, momentum=momentum, weight_decay=weight_decay, clip=clip
         )
 
     def _place(self, layer: int) -> int:
         return layer * (layer - 1) // 2
+
+    def macs(self, picks: Sequence[int] | np.ndarray) -> int:
+        """The reductions of all stored outputs are computed, read or not."""
+        ops = (self._op_macs[layer - 1][int(picks[self._place(layer)])] for layer in range(1, self._layers + 1))
+        return self._base_macs + sum(ops)
 
     def network(self, images: tf.Tensor, weights: Sequence[tf.Tensor], picks: tf.Tensor) -> tf.Tensor:
         constants = Constants()
@@ -192,7 +209,7 @@ class GatedMacro(GatedSupernet):
             ]
             total = tf.switch_case(picks[place], branches)
             for earlier in range(1, layer):
-                total += tf.cast(picks[place + earlier], tf.float32) * outputs[earlier]
+                total += tf.cast(picks[place + earlier], tf.float32) * outputs[earlier - 1]
             norm = self._norms[layer - 1]
             total.set_shape(last.shape)
             outputs.append(run(norm.steps, total, norm.of(weights), constants=constants))
@@ -221,12 +238,10 @@ class GatedMacro(GatedSupernet):
         return flags
 
     def _read_after(self, picks: tf.Tensor, stored: int, layer: int) -> tf.Tensor:
-        """Whether any layer after ``layer`` reads the output of layer ``stored``."""
+        """Whether any layer after ``layer`` reads the output of layer ``stored``; 0 is the stem."""
         if stored == layer:
             return tf.constant(True)
-        if stored == 0:
-            return tf.constant(False)
-        bits = [picks[self._place(later) + stored] for later in range(layer + 1, self._layers + 1)]
+        bits = [picks[self._place(later) + stored + 1] for later in range(layer + 1, self._layers + 1)]
         return tf.reduce_any(tf.stack(bits) == 1) if bits else tf.constant(False)
 
     def cut(self, picks: Sequence[int]) -> tuple[Layers, list[np.ndarray]]:
@@ -246,15 +261,27 @@ class _Cell:
         self,
         weights: Weights,
         space: EnasCellSpace,
-        widths: tuple[int, int],
+        before: Shape,
+        last: Shape,
         channels: int,
         reduces: bool,
         halved: bool,
     ) -> None:
         self.reduces, self.nodes = reduces, space.nodes
-        self.before = weights.add(halve(channels) if halved else relu_conv_norm(channels), widths[0])
-        self.last = weights.add(relu_conv_norm(channels), widths[1])
+        self.before = weights.add(halve(channels) if halved else relu_conv_norm(channels), before[2])
+        self.last = weights.add(relu_conv_norm(channels), last[2])
         self.halvers = [weights.add(halve(channels), channels) for _ in range(2)] if reduces else []
+        base, shape = macs_of(self.before.steps, before)
+        last_macs, own = macs_of(self.last.steps, last)
+        base += last_macs
+        for handle in self.halvers:
+            halving, shape = macs_of(handle.steps, own)
+            base += halving
+        self.shape: Shape = shape
+        """Of the output and of every node."""
+        joined = (*self.shape[:2], channels * (space.nodes + 2))
+        self.base_macs = base + macs_of((Conv(1, 1, channels),), joined)[0]
+        self.op_macs = [macs_of(primitives_of(op, channels) or (), self.shape)[0] for op in space.operations]
         self.rows = 2 * sum(range(2, space.nodes + 2))
         self.ops = weights.add_bundle(
             [primitives_of(op, channels) or () for op in space.operations], channels, self.rows
@@ -281,7 +308,7 @@ class GatedCells(GatedSupernet):
         self,
         space: EnasCellSpace,
         size: Size,
-        image_shape: ImageShape,
+        image_shape: Shape,
         classes: int,
         rng: np.random.Generator,
         *,
@@ -294,17 +321,27 @@ class GatedCells(GatedSupernet):
         channels = size.channels
         stem: tuple[CellPrimitive, ...] = (Conv(3, 3, 3 * channels, (size.stem_stride,) * 2), Norm())
         self._stem = weights.add(stem, image_shape[2])
-        widths, halved = (3 * channels, 3 * channels), False
+        self._base_macs, last = macs_of(stem, image_shape)
+        before, halved = last, False
         self._cells: list[_Cell] = []
         for number in range(size.layers):
             reduces = number in reductions(size.layers)
             channels *= 2 if reduces else 1
-            self._cells.append(_Cell(weights, space, widths, channels, reduces, halved))
-            widths, halved = (widths[1], channels), reduces
+            self._cells.append(_Cell(weights, space, before, last, channels, reduces, halved))
+            before, last, halved = last, self._cells[-1].shape, reduces
         self._head = weights.add_dense(channels, classes)
+        self._base_macs += channels * classes + sum(cell.base_macs for cell in self._cells)
         super().__init__(
             weights, len(space.choices), image_shape, momentum=momentum, weight_decay=weight_decay, clip=clip
         )
+
+    def macs(self, picks: Sequence[int] | np.ndarray) -> int:
+        """The projection reads all nodes of a cell; slices of those that are read by others are zero."""
+        total = self._base_macs
+        for cell in self._cells:
+            base = self._base(cell)
+            total += sum(cell.op_macs[int(op)] for op in picks[base + 1 : base + 4 * cell.nodes : 2])
+        return total
 
     def _base(self, cell: _Cell) -> int:
         return len(self._space.choices) // len(CELL_NAMES) if cell.reduces else 0

@@ -36,6 +36,10 @@ class Layout:
         self._sizes = [len(places) * math.prod(shape) for shape, places in self._places.items()]
         self.size = sum(self._sizes)
 
+    def groups(self) -> list[tuple[tuple[int, ...], list[int]]]:
+        """The shapes in the vector's order, and which arrays have each."""
+        return list(self._places.items())
+
     def join(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
         """One vector of all numbers."""
         parts = [arrays[place].ravel() for place in self._order]

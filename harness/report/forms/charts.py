@@ -19,6 +19,8 @@ _AXES = {
     "macs": "multiply-accumulates",
     "search_seconds": "seconds of the search",
     "final_seconds": "seconds of the final training",
+    "search_macs": "multiply-accumulates of the search",
+    "epochs": "epochs of the final training",
     "evaluations": "evaluations",
     "steps": "gradient steps of the search",
 }
@@ -32,7 +34,8 @@ def chart(block: Block, dataset: str, link: Callable[[Run], str]) -> dict[str, A
         link: the address of a run's record.
 
     Returns:
-        ``unit`` of the budget; ``methods``: name and look (see :func:`harness.report.model.groups.assign_looks`);
+        ``unit`` of the budget; ``spaces``, those with something to draw; ``methods``: name, space and look (see
+        :func:`harness.report.model.groups.assign_looks`);
         ``curves``: per method, accuracies in %, null where not known; ``silent``: methods without a curve; ``axes``:
         names of the costs that some run has; ``points``: per method, accuracies in %, costs, seeds and links of up to
         :data:`MARKS` runs, and how many runs there are; ``thinned``: whether there are more of some method.
@@ -40,9 +43,13 @@ def chart(block: Block, dataset: str, link: Callable[[Run], str]) -> dict[str, A
     curves, silent = anytime_curves(block, dataset)
     points = [_points(number, result_of(block, dataset, one).runs, link) for number, one in enumerate(block.methods)]
     points = [some for some in points if some["accuracy"]]
+    drawn = {one.method.space for one in curves} | {block.methods[some["method"]].space for some in points}
     return {
         "unit": unit(block.budget),
-        "methods": [{"name": block.heading(one), "look": block.looks[one.name]} for one in block.methods],
+        "spaces": [space for space in block.spaces if space in drawn],
+        "methods": [
+            {"name": block.heading(one), "space": one.space, "look": block.looks[one.name]} for one in block.methods
+        ],
         "curves": [
             {
                 "method": block.methods.index(curve.method),

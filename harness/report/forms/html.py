@@ -24,10 +24,11 @@ from harness.report.forms.charts import MARKS, chart
 from harness.report.model.cost import cost_table, provenance, published_costs
 from harness.report.model.groups import Block, accuracies, blocks
 from harness.report.model.numbers import NOT_RECORDED, numbers
-from harness.report.model.performance import performance_table, published_accuracies
+from harness.report.model.performance import datasets_not_run, performance_table, published_accuracies
 from harness.report.model.results import MethodResult, result_of
 from harness.report.model.table import Facts, Heading, Part, Table, Text
 from harness.report.model.values import Name
+from harness.report.stats.verdict import verdict
 from harness.report.style import DARK_PALETTE, PALETTE
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ def report_html(
         .get_template("page.html")
         .render(
             title=f"Architecture search on {', '.join(sorted({run.record.dataset for run in runs}))}",
+            verdict=verdict(runs),
             facts=_facts(runs),
             blocks=[_block(block, decode, links) for block in blocks(runs)],
             sections=sections,
@@ -134,6 +136,7 @@ def _block(block: Block, decode: Decode, links: Links) -> dict[str, Any]:
     return {
         "title": block.title[:1].upper() + block.title[1:],
         "performance": performance_table(block).compact().folded(),
+        "not_run": datasets_not_run(block),
         "datasets": [_dataset(block, dataset, decode, links) for dataset in block.datasets],
     }
 

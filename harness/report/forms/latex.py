@@ -77,4 +77,4 @@ def _cell(cell: TableCell) -> str:
     if isinstance(cell.value, Name):
         return f"{escape(cell.value.words)} {{\\footnotesize {escape(cell.value.small)}}}"
     text = cell.text if cell.result else cell.value.brief or DASH
-    return ", ".join(filter(None, [escape(text), *map(str, cell.lost)]))
+    return ", ".join(filter(None, [escape(text), *cell.below]))

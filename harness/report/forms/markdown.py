@@ -58,5 +58,5 @@ def _head(words: str, small: str) -> str:
 def _cell(cell: TableCell) -> str:
     if isinstance(cell.value, Name):
         return f"{escape(cell.value.words)} <sub>{escape(cell.value.small)}</sub>"
-    lines = [escape(cell.text), *map(str, cell.lost), *(f"<sub>{escape(aside)}</sub>" for aside in cell.asides)]
+    lines = [escape(cell.text), *cell.below, *(f"<sub>{escape(aside)}</sub>" for aside in cell.asides)]
     return "<br>".join(filter(None, lines))

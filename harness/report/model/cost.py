@@ -11,17 +11,20 @@ from harness.report.model.groups import Block, MethodInSpace, blocks
 from harness.report.model.literature import RowB, table_b
 from harness.report.model.numbers import DASH, NOT_RECORDED, numbers
 from harness.report.model.performance import keys, name_cell
-from harness.report.model.results import MethodResult, measures, result_of
+from harness.report.model.results import MethodResult, measures, mixed_devices, result_of
 from harness.report.model.table import NOT_RUN, Column, Fact, Facts, Heading, Notes, Part, Table, TableCell, Text
 from harness.report.model.values import Absent, Evaluations, Number, Spread, Value, Words
 
 READING = (
     "Means over the seeds with a result (over all seeds, where none has one). A number of evaluations is followed by "
-    "the number of different architectures among them. Parameters and MACs (multiply-accumulates of one forward pass) "
+    "the number of different architectures among them. What a search cost stands in both currencies: seconds, and "
+    "multiply-accumulates of training (G: 10⁹). Epochs (of the data set) and images per second are those of the final "
+    "training. Parameters and MACs (multiply-accumulates of one forward pass) "
     "are those of the final network, without an auxiliary head. Test error in %: mean ± sample standard deviation (n); "
     "no ± below n = 3."
 )
 _MILLION = 1e6
+_BILLION = 1e9
 _COSTS: tuple[tuple[Column, Callable[[MethodResult], Value]], ...] = (
     (Column("device", "device", left=True, wide=True, timed=True), lambda result: Words(_device(result.ended))),
     (
@@ -31,6 +34,15 @@ _COSTS: tuple[tuple[Column, Callable[[MethodResult], Value]], ...] = (
     (
         Column("final_seconds", "final training s", optional=True, timed=True),
         lambda result: Number(result.cost("final_seconds"), ",.1f"),
+    ),
+    (Column("epochs", "epochs", optional=True), lambda result: Number(result.cost("epochs"), ",.1f")),
+    (
+        Column("images_per_second", "images/s", optional=True, timed=True),
+        lambda result: Number(result.cost("images_per_second")),
+    ),
+    (
+        Column("search_macs", "search MACs (G)", optional=True),
+        lambda result: Number(result.cost("search_macs"), ",.1f", _BILLION),
     ),
     (
         Column("evaluations", "evaluations (unique)", optional=True),
@@ -49,22 +61,28 @@ _BESIDE = (
 _ERROR = Column("error", "test error %")
 
 
-def cost_table(block: Block, dataset: str) -> Table:
-    """What search and network cost on one data set, the published row of Table B beside it; a row per method."""
+def cost_table(block: Block, dataset: str, *, times: bool = True) -> Table:
+    """What search and network cost on one data set, the published row of Table B beside it; a row per method.
+
+    Args:
+        block, dataset: which table.
+        times: whether with what depends on the machine and the moment.
+    """
     notes = Notes()
     rows = [tuple(_row(block, dataset, method, notes)) for method in block.methods]
     beside = any(result_of(block, dataset, method).published_cost for method in block.methods)
     source = [f"Published, not measured here: {table_b().source}."] if beside else []
-    return Table(
+    table = Table(
         name=f"cost {dataset} {block.title}",
         title=f"Cost on {dataset}: {block.title}",
         columns=(Column("method", "method", left=True), *(column for column, _ in _COSTS), _ERROR, *_BESIDE),
         rows=tuple(rows),
         reading=READING,
-        remarks=(*measures(block, dataset), *source),
+        remarks=(*measures(block, dataset), *(mixed_devices(block) if times else ()), *source),
         notes=notes.all(),
         keys={**keys(block), "dataset": dataset},
     )
+    return table.only(times or not column.timed for column in table.columns)
 
 
 def _row(block: Block, dataset: str, method: MethodInSpace, notes: Notes) -> list[TableCell]:
@@ -72,7 +90,7 @@ def _row(block: Block, dataset: str, method: MethodInSpace, notes: Notes) -> lis
     row = [name_cell(block, method)]
     row += [TableCell(value(result) if result.runs else Absent(NOT_RUN), result=result) for _, value in _COSTS]
     error = Spread(None if result.mean is None else 100 - result.mean, result.deviation, len(result.accuracies))
-    row.append(TableCell(error, notes.lost(result), result=result))
+    row.append(TableCell(error, notes.lost(result), (), result, notes.marks(result)))
     return row + [TableCell(value) for value in _published_values(result.published_cost)]
 
 
@@ -99,8 +117,8 @@ def cost(runs: Sequence[Run], *, times: bool = True) -> list[Part]:
     parts: list[Part] = [Heading(1, "Cost"), Text(READING)]
     for block in blocks(runs):
         for dataset in block.datasets:
-            table = cost_table(block, dataset).filled()
-            parts += [Heading(2, table.title), table.only(times or not column.timed for column in table.columns)]
+            table = cost_table(block, dataset, times=times).filled()
+            parts += [Heading(2, table.title), table]
     parts += published_costs(runs)
     return [*parts, Heading(2, "Provenance"), provenance(runs)] if times else parts
 
@@ -110,13 +128,14 @@ def published_costs(runs: Sequence[Run]) -> list[Part]:
     titles = {run.record.method: run.record.title for run in sorted(runs, key=lambda run: run.record.title)}
     heads = [("method", "method"), *((column.key, column.head) for column in _BESIDE), ("here", "measured here as")]
     rows = [
-        tuple(
-            map(TableCell, [Words(row.name), *_published_values(row), Words(titles.get(row.method or "", DASH))]),
+        (
+            *map(TableCell, [Words(row.name), *_published_values(row)]),
+            TableCell(Words(titles.get(row.method or "", row.not_run))),
         )
         for row in table_b().rows
     ]
     about = f"Source: {table_b().source}. {table_b().what}. Published numbers, not measured here; other budgets."
-    columns = tuple(Column(key, head, left=key == "method") for key, head in heads)
+    columns = tuple(Column(key, head, left=key in ("method", "here")) for key, head in heads)
     table = Table("Table B", f"Published: {table_b().title}", columns, tuple(rows), remarks=(about,))
     return [Heading(2, table.title), table]
 

@@ -40,13 +40,18 @@ class Anytime:
         return f"n = {self.band.n}" if self.band.n == self.runs else f"n = {self.band.n} of {self.runs}"
 
 
-def anytime_curves(block: Block, dataset: str) -> tuple[list[Anytime], list[str]]:
-    """The curves of a table's methods, and the headings of the methods that were run and have none."""
+def anytime_curves(block: Block, dataset: str, space: str = "") -> tuple[list[Anytime], list[str]]:
+    """The curves of a table's methods, and the headings of the methods that were run and have none.
+
+    Args:
+        block, dataset: which table.
+        space: the only space to look at, or empty for all.
+    """
     from harness.report.stats.tests import band
 
     anytime: list[Anytime] = []
     silent: list[str] = []
-    for method in block.methods:
+    for method in block.of_space(space):
         runs = block.runs_of(dataset, method)
         curves = [(run, incumbent(run)) for run in runs if run.record.status == "ok"]
         known = [(run, curve) for run, curve in curves if any(not math.isnan(accuracy) for _, accuracy in curve)]
@@ -80,4 +85,6 @@ def incumbent(run: Run) -> Curve:
 
 def unit(budget: str) -> str:
     """What a budget is charged in, for the axis."""
+    if budget.endswith("macs"):
+        return "charged multiply-accumulates"
     return "charged gradient steps" if budget.endswith(("evals", "steps")) else "charged seconds"

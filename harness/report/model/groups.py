@@ -1,9 +1,13 @@
-"""Which runs belong in one table: same profile, same budget, and either native spaces or one common space."""
+"""Which runs belong in one table: same profile, budget and kind of final training; native spaces or a common one.
+
+Within a table the methods of one space stand together, with the two that search nothing in that space: its *zero line*.
+"""
 
 from __future__ import annotations
 
 import math
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,9 +16,16 @@ from harness.core.method import LAST
 from harness.core.record import Record, Run
 from harness.report.model.literature import table_a
 from harness.report.model.load import run_key
+from harness.report.model.numbers import NOT_RECORDED
 
 BASELINE = "random_sampling"
 """The method over which relative improvements are computed: no search."""
+
+REFERENCE = "random_search"
+"""The method that the others are compared with: a search that learns nothing from its evaluations."""
+
+ZERO_LINE = (BASELINE, REFERENCE)
+"""The methods that every space of a table should have been searched with."""
 
 LOOKS = 99
 """How many methods a figure can tell apart: nine colours times eleven markers."""
@@ -36,27 +47,54 @@ class Block:
         profile, budget: the same for all.
         common: the common space, or empty where every method searches its native one.
         runs: the runs, in the order of :func:`harness.report.model.load.run_key`.
+        limit: what ends the final trainings, see :func:`limit_of`.
     """
 
     profile: str
     budget: str
     common: str
     runs: tuple[Run, ...]
+    limit: str = ""
 
     @property
     def title(self) -> str:
-        """Profile, budget and kind of space, as printed above the table."""
+        """Profile, budget, kind of space and measure of the final training, as printed above the table."""
         spaces = f"common space {self.common}" if self.common else "native spaces"
-        return f"profile {self.profile}, search budget {self.budget}, {spaces}"
+        trained = {"epochs": ", final trainings of equal epochs", "seconds": ", final trainings of equal seconds"}
+        return f"profile {self.profile}, search budget {self.budget}, {spaces}{trained.get(self.limit, '')}"
 
     @cached_property
     def methods(self) -> tuple[MethodInSpace, ...]:
-        """The methods that were run, in the order that their classes ask for, then by name."""
-        positions: dict[str, int] = {}
+        """The methods that were run, space by space; within one as their classes ask for, then by name."""
+        spaces = {space: number for number, space in enumerate(self.spaces)}
+        return tuple(sorted(self._positions, key=lambda one: (spaces[one.space], self._positions[one], one)))
+
+    @cached_property
+    def spaces(self) -> tuple[str, ...]:
+        """The spaces: by the first of their methods, zero lines first, then by the first method that learns."""
+        first: dict[str, tuple[int, int]] = {}
+        for one, position in self._positions.items():
+            every, learning = first.get(one.space, (LAST, LAST))
+            first[one.space] = (min(every, position), learning if one.name in ZERO_LINE else min(learning, position))
+        return tuple(sorted(first, key=lambda space: (first[space], space)))
+
+    @cached_property
+    def _positions(self) -> dict[MethodInSpace, int]:
+        """The methods with the position that their records state."""
+        stated: dict[str, int] = {}
         for run in self.runs:
-            name, stated = run.record.method, run.record.position
-            positions[name] = min(positions.get(name, LAST), LAST if stated is None else stated)
-        return tuple(sorted({method for _, method in self._groups}, key=lambda m: (positions[m.name], m)))
+            name, position = run.record.method, run.record.position
+            stated[name] = min(stated.get(name, LAST), LAST if position is None else position)
+        return {method: stated[method.name] for _, method in self._groups}
+
+    def of_space(self, space: str) -> tuple[MethodInSpace, ...]:
+        """The methods in one space; all of them, if it is empty."""
+        return tuple(method for method in self.methods if space in ("", method.space))
+
+    def zero(self, name: str, space: str) -> MethodInSpace | None:
+        """One of :data:`ZERO_LINE` in a space, or None where it was not run there."""
+        wanted = MethodInSpace(name, space)
+        return wanted if wanted in self._positions else None
 
     @cached_property
     def looks(self) -> dict[str, int]:
@@ -87,9 +125,13 @@ class Block:
         """The runs of one method on one data set, by seed."""
         return tuple(self._groups.get((dataset, method), ()))
 
+    def title_of(self, method: MethodInSpace) -> str:
+        """The method's title as the records have it."""
+        return next(runs[0].record.title for (_, own), runs in self._groups.items() if own == method)
+
     def heading(self, method: MethodInSpace) -> str:
-        """The method's title as the records have it, with the space where the method was run in several."""
-        title = next(runs[0].record.title for (_, own), runs in self._groups.items() if own == method)
+        """The method's title, with the space where the method was run in several."""
+        title = self.title_of(method)
         return title if sum(m.name == method.name for m in self.methods) == 1 else f"{title}, {method.space}"
 
 
@@ -120,18 +162,69 @@ def assign_looks(stated: Mapping[str, int | None]) -> dict[str, int]:
 def blocks(runs: Iterable[Run]) -> list[Block]:
     """The runs sorted into tables, in an order that does not depend on the order given.
 
-    A run that searched its method's native space stands in two tables where that is also the common space.
+    A run that searched its method's native space stands in two tables where that is also the common space. The zero
+    line of a space stands wherever the space does.
     """
     ordered = sorted(runs, key=lambda run: (*run_key(run), run.path.as_posix()))
-    tables: list[Block] = []
-    for profile, budget in sorted({(run.record.profile, run.record.budget) for run in ordered}):
-        here = [run for run in ordered if (run.record.profile, run.record.budget) == (profile, budget)]
-        native = tuple(run for run in here if in_native_space(run.record))
-        if native:
-            tables.append(Block(profile, budget, "", native))
-        for space in sorted({run.record.space for run in here if not in_native_space(run.record)}):
-            tables.append(Block(profile, budget, space, tuple(run for run in here if run.record.space == space)))
+    keys = sorted({(run.record.profile, run.record.budget) for run in ordered})
+    return [
+        block
+        for profile, budget in keys
+        for limit, here in _by_limit([r for r in ordered if (r.record.profile, r.record.budget) == (profile, budget)])
+        for block in _by_space(profile, budget, limit, here)
+    ]
+
+
+def _by_limit(runs: Sequence[Run]) -> list[tuple[str, list[Run]]]:
+    """The runs of a profile by what ends their final trainings: such accuracies do not belong in one table.
+
+    A run that failed before it was told has none; it stands with the others.
+    """
+    limits = {id(run): limit_of(run.record) for run in runs}
+    known = sorted({limits[id(run)] for run in runs if limits[id(run)] or run.record.status == "ok"}) or [""]
+    groups: dict[str, list[Run]] = {limit: [] for limit in known}
+    for run in runs:
+        groups[limits[id(run)] if limits[id(run)] in groups else known[0]].append(run)
+    return list(groups.items())
+
+
+def _by_space(profile: str, budget: str, limit: str, runs: Sequence[Run]) -> list[Block]:
+    """One table of native spaces, and one for each common space."""
+    learning = [run for run in runs if run.record.method not in ZERO_LINE]
+    at_home = {run.record.space for run in learning if in_native_space(run.record)}
+    native = tuple(
+        run
+        for run in runs
+        if in_native_space(run.record) or (run.record.method in ZERO_LINE and run.record.space in at_home)
+    )
+    tables = [Block(profile, budget, "", native, limit)] if native else []
+    covered = set(map(id, native))
+    for space in sorted({run.record.space for run in runs if id(run) not in covered}):
+        same = tuple(run for run in runs if run.record.space == space)
+        tables.append(Block(profile, budget, space, same, limit))
     return tables
+
+
+def limit_of(record: Record) -> str:
+    """What ends the final training: ``epochs``, ``seconds`` (all of a table get as many), or empty: neither or unknown.
+
+    An older record does not say so; there a limit in seconds in the recipe ended the training.
+    """
+    stated = record.final.get("limit")
+    if isinstance(stated, str):
+        return stated
+    recipe = record.recipes.get("final", {})
+    if recipe.get("epochs"):
+        return "epochs"
+    return "seconds" if recipe.get("seconds") else ""
+
+
+def devices(block: Block) -> dict[str, int]:
+    """Number of runs by kind of device, where the clock decides how much work a run was given; else empty."""
+    timed = block.limit == "seconds" or (block.budget.endswith("s") and " " not in block.budget)
+    if not timed or all(is_tabular(run.record) for run in block.runs):
+        return {}
+    return dict(sorted(Counter(str(run.record.provenance.get("device") or NOT_RECORDED) for run in block.runs).items()))
 
 
 def in_native_space(record: Record) -> bool:

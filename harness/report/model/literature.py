@@ -63,6 +63,7 @@ class TableA:
         columns: the methods.
         datasets: the published name of each data set, by its name here.
         values: % by (name of the data set here, name of the method here).
+        needs: what a user has to bring for a data set, where it cannot be downloaded.
     """
 
     title: str
@@ -72,6 +73,11 @@ class TableA:
     columns: tuple[MethodA, ...]
     datasets: dict[str, str]
     values: dict[tuple[str, str], float]
+    needs: dict[str, str]
+
+    def not_run(self, dataset: str) -> str:
+        """What to say of a data set that was not run here."""
+        return f"not run; needs {self.needs[dataset]}" if dataset in self.needs else "not run"
 
     def column(self, method: str) -> MethodA | None:
         """The column of a method, if it has one."""
@@ -89,7 +95,8 @@ class TableA:
 class RowB:
     """A row of Table B; ``method`` is the method's name here or None, unpublished values are None.
 
-    ``gpus`` and ``days`` are texts because some are ranges; ``params_millions`` in millions, ``error`` in %.
+    ``gpus`` and ``days`` are texts because some are ranges; ``params_millions`` in millions, ``error`` in %;
+    ``impossible`` is empty, or why the system cannot be run here.
     """
 
     name: str
@@ -98,6 +105,12 @@ class RowB:
     days: str | None
     params_millions: float | None
     error: float | None
+    impossible: str = ""
+
+    @property
+    def not_run(self) -> str:
+        """What to say of a system that was not run here."""
+        return f"not possible here: {self.impossible}" if self.impossible else "not run"
 
 
 @dataclass(frozen=True)
@@ -136,6 +149,7 @@ def table_a() -> TableA:
             for row in raw["rows"]
             for column, value in zip(columns, row["values"], strict=True)
         },
+        needs={row["dataset"]: row["needs"] for row in raw["rows"] if "needs" in row},
     )
 
 

@@ -34,6 +34,20 @@ class _Size(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stem_stride: Literal[1, 2] = 1
 
 
+class _Final(msgspec.Struct):
+    """What the report reads of the facts of a final training."""
+
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    steps: float = 0.0
+    images_per_second: float = 0.0
+    training_seed: float = 0.0
+    optimum: float = 0.0
+    epochs: float = 0.0
+    capped: bool = False
+    limit: Literal["", "epochs", "seconds"] = ""
+
+
 class _FinalRecipe(msgspec.Struct):
     """What the report reads of the recipe of a final training, or of a table that stands for it."""
 
@@ -94,6 +108,7 @@ def _check(record: Record, path: Path) -> None:
     try:
         msgspec.convert(vars(record), Record)
         msgspec.convert(record.provenance, _Provenance)
+        msgspec.convert(record.final, _Final)
         msgspec.convert(record.recipes.get("final", {}), _FinalRecipe)
     except msgspec.ValidationError as error:
         raise InputError(f"{path} is damaged: {_sentence(error)}; {_AGAIN}") from error

@@ -34,6 +34,17 @@ def signed(value: float) -> str:
     return "0.00" if float(text) == 0 else text
 
 
+def plural(count: int, word: str) -> str:
+    """``1 seed``, ``2 seeds``."""
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    *others, last = words
+    return f"{', '.join(others)} and {last}" if others else last
+
+
 def numbers(values: Iterable[int]) -> str:
     """Sorted and without repeats, runs of three and more joined: ``0-3, 7``."""
     parts: list[list[int]] = []

@@ -11,33 +11,42 @@ from harness.core.record import Run
 from harness.report.model.groups import BASELINE, Block, MethodInSpace, blocks
 from harness.report.model.literature import nasbench201, table_a
 from harness.report.model.numbers import DASH
-from harness.report.model.results import MethodResult, measures, result_of
+from harness.report.model.results import MethodResult, measures, mixed_devices, result_of
 from harness.report.model.table import NOT_RUN, Column, Heading, Notes, Part, Table, TableCell, Text
 from harness.report.model.values import Improvement, Name, Number, Published, Spread, Words
+from harness.report.stats.verdict import verdict
 
 READING = (
     "Test accuracy in %: mean ± sample standard deviation (n = number of seeds with a result); no ± below n = 3. "
-    "RI: relative improvement over random sampling in %. Every run that failed is counted in its cell and explained "
-    "below the table."
+    "RI: relative improvement over random sampling in the same space, in %. Methods of one space stand together, with "
+    "random sampling and random search in that space. Every run that failed, had its training cut short or spent more "
+    "than its budget is counted in its cell and explained below the table."
 )
 _RI = "RI = 100·(acc − acc_random)/acc_random in %, from the mean accuracies above"
 RI_KEY = "relative_improvement"
+EPOCHS_KEY = "epochs"
 
 
-def performance_table(block: Block) -> Table:
-    """Accuracy, relative improvement over random sampling and published value; a row per method, three columns per data
-    set.
+def performance_table(block: Block, datasets: Sequence[str] = ()) -> Table:
+    """Accuracy, relative improvement over random sampling, epochs of the final training and published value; a row per
+    method, four columns per data set.
 
     Published values stand beside the measured ones where methods searched their native spaces, and on NAS-Bench-201;
     they are never computed with.
+
+    Args:
+        block: the runs.
+        datasets: the data sets; those of the runs, if none are named.
     """
     notes = Notes()
+    datasets = datasets or block.datasets
     columns = [Column("method", "method", left=True)]
     rows: list[list[TableCell]] = [[name_cell(block, method)] for method in block.methods]
-    for dataset in block.datasets:
+    for dataset in datasets:
         columns += [
             Column("", "accuracy", group=dataset),
             Column(RI_KEY, "RI", group=dataset, aside="RI {} %", optional=True),
+            Column(EPOCHS_KEY, "epochs", group=dataset, aside="{} epochs", optional=True),
             Column("published", "published", group=dataset, aside="published {}", optional=True),
         ]
         for row, method in zip(rows, block.methods, strict=True):
@@ -45,6 +54,7 @@ def performance_table(block: Block) -> Table:
             row += [
                 accuracy_cell(result, notes),
                 TableCell(_improvement(result)),
+                TableCell(Number(result.cost("epochs"), ",.1f", missing=DASH)),
                 TableCell(Published(result.published)),
             ]
     return Table(
@@ -53,7 +63,7 @@ def performance_table(block: Block) -> Table:
         columns=tuple(columns),
         rows=tuple(map(tuple, rows)),
         reading=READING,
-        remarks=(*measures(block, *block.datasets), *_about_published(block)),
+        remarks=(*measures(block, *block.datasets), *mixed_devices(block), *_about_published(block)),
         notes=notes.all(),
         keys=keys(block),
     )
@@ -61,17 +71,19 @@ def performance_table(block: Block) -> Table:
 
 def keys(block: Block) -> dict[str, str]:
     """What the block's rows of a CSV file begin with."""
-    return {"profile": block.profile, "budget": block.budget, "common_space": block.common}
+    names = {"profile": block.profile, "budget": block.budget, "common_space": block.common}
+    return {**names, "final_limit": block.limit}
 
 
 def name_cell(block: Block, method: MethodInSpace) -> TableCell:
     """The head of a method's row."""
-    return TableCell(Name(block.heading(method), method.space, method.name))
+    return TableCell(Name(block.title_of(method), method.space, method.name))
 
 
 def accuracy_cell(result: MethodResult, notes: Notes) -> TableCell:
     """Mean accuracy, and the runs without one."""
-    return TableCell(Spread(result.mean, result.deviation, len(result.accuracies)), notes.lost(result), (), result)
+    spread = Spread(result.mean, result.deviation, len(result.accuracies))
+    return TableCell(spread, notes.lost(result), (), result, notes.marks(result))
 
 
 def _improvement(result: MethodResult) -> Improvement:
@@ -83,7 +95,7 @@ def _improvement(result: MethodResult) -> Improvement:
     if not result.accuracies:
         return Improvement(None, " and ".join(status for status in ("failed", "unsupported") if result.count(status)))
     if not result.random:
-        return Improvement(None, "no baseline")
+        return Improvement(None, DASH)
     return Improvement(result.improvement, "undefined", len(result.accuracies), len(result.random))
 
 
@@ -107,35 +119,44 @@ def _about_published(block: Block) -> list[str]:
 
 
 def performance(runs: Sequence[Run]) -> list[Part]:
-    """The performance tables of all blocks, data sets x methods, each with its table of relative improvements; behind
-    them the published tables."""
-    parts: list[Part] = [Heading(1, "Test accuracy"), Text(READING)]
+    """The verdict, then the performance tables of all blocks, data sets x methods, each with its table of relative
+    improvements; behind them the published tables."""
+    parts: list[Part] = [Heading(1, "Test accuracy"), *verdict(runs), Text(READING)]
     for block in blocks(runs):
         table = performance_table(block)
-        parts += [Heading(2, table.title), table.without(RI_KEY).filled().folded().transposed("data set")]
+        complete = performance_table(block, (*block.datasets, *datasets_not_run(block)))
+        shown = complete.without(RI_KEY, EPOCHS_KEY).filled().folded().transposed("data set")
+        parts += [Heading(2, table.title), shown]
         parts += _improvements(block, table)
     return [*parts, *published_accuracies(runs)]
+
+
+def datasets_not_run(block: Block) -> list[str]:
+    """The data sets of Table A without a run, where a table has some of them and methods searched their own spaces."""
+    known = table_a().datasets
+    if block.common or not set(known) & set(block.datasets):
+        return []
+    return [dataset for dataset in known if dataset not in block.datasets]
 
 
 def _improvements(block: Block, table: Table) -> list[Part]:
     """RI as a table of its own."""
     title = f"RI: relative improvement over random sampling, {block.title}"
-    base = [method for method in block.methods if method.name == BASELINE]
     others = [method for method in block.methods if method.name != BASELINE]
-    if not base or not others:
-        why = f"{BASELINE} was not run" if others else f"nothing but {BASELINE} was run"
+    if not any(block.zero(BASELINE, method.space) for method in others):
+        why = "nothing but random_sampling was run"
+        if others:
+            somewhere = len(others) < len(block.methods)
+            why = f"{BASELINE} was not run{' in the spaces of the other methods' if somewhere else ''}"
         return [Heading(3, title), Text(f"No RI: {why}.")]
-    how = f"{_RI} (n of the method, n of random sampling)."
-    if {method.space for method in others} - {method.space for method in base}:
-        drawn = ", ".join(method.space for method in base)
-        how += f" Random sampling drew from {drawn}; in another space, RI is the effect of space and search together."
+    how = f"{_RI} (n of the method, n of random sampling), within a space. {DASH}: random sampling has no result there."
     columns = [
         Column("method", "", left=True),
         *(Column(RI_KEY, f"RI, {dataset}") for dataset in block.datasets),
     ]
     indices = [index for index, column in enumerate(table.columns) if column.key == RI_KEY]
     rows = [
-        (TableCell(Words(block.heading(method))), *(row[index] for index in indices))
+        (name_cell(block, method), *(row[index] for index in indices))
         for row, method in zip(table.rows, block.methods, strict=True)
         if method in others
     ]
@@ -145,11 +166,17 @@ def _improvements(block: Block, table: Table) -> list[Part]:
 def published_accuracies(runs: Sequence[Run]) -> list[Part]:
     """Table A as published, complete; behind it NAS-Bench-201's if a run was made on its data sets."""
     known = table_a()
-    columns = [Column("dataset", "data set", left=True), *(Column(c.method, c.name) for c in known.columns)]
+    run_here = {run.record.dataset for run in runs}
+    columns = [
+        Column("dataset", "data set", left=True),
+        *(Column(c.method, c.name) for c in known.columns),
+        Column("here", "here", left=True),
+    ]
     rows = [
         (
             TableCell(Words(name)),
             *(TableCell(Number(known.values[dataset, column.method], ".2f")) for column in known.columns),
+            TableCell(Words("run" if dataset in run_here else known.not_run(dataset))),
         )
         for dataset, name in known.datasets.items()
     ]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
 
-from harness.core.record import Run
-from harness.report.model.groups import BASELINE, Block, MethodInSpace, accuracies, accuracy
+from harness.core.record import Record, Run
+from harness.report.model.groups import BASELINE, Block, MethodInSpace, accuracies, accuracy, devices
 from harness.report.model.literature import PublishedValue, RowB, nasbench201, table_a, table_b
 from harness.report.model.numbers import MIN_SPREAD, deviation, mean, numbers
 
@@ -16,6 +16,9 @@ COSTS: Mapping[str, Callable[[Run], float | None]] = MappingProxyType(
     {
         "search_seconds": lambda run: run.record.search.get("seconds"),
         "final_seconds": lambda run: run.record.final.get("seconds"),
+        "search_macs": lambda run: run.record.search.get("macs"),
+        "epochs": lambda run: run.record.final.get("epochs"),
+        "images_per_second": lambda run: run.record.final.get("images_per_second"),
         "evaluations": lambda run: run.record.search.get("evaluations"),
         "unique": lambda run: run.record.search.get("unique"),
         "steps": lambda run: run.record.search.get("steps"),
@@ -26,6 +29,9 @@ COSTS: Mapping[str, Callable[[Run], float | None]] = MappingProxyType(
 """What a run cost, by the name of the column: of the search, of the final training, of the network; None if unknown."""
 
 TEST = "test accuracy"
+
+OVERRUN = 1.05
+"""A search that spent more than this share of its budget is marked."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +102,16 @@ class MethodResult:
                 seeds.setdefault((status, reason or "no reason given"), []).append(record.seed)
         return seeds
 
+    @property
+    def capped(self) -> tuple[Run, ...]:
+        """The runs with a result whose final training was ended by the cap in seconds, before its epochs were done."""
+        return tuple(run for run in self.runs if accuracies([run]) and run.record.final.get("capped"))
+
+    @property
+    def overrun(self) -> tuple[Run, ...]:
+        """The runs whose search spent more than :data:`OVERRUN` of its budget."""
+        return tuple(run for run in self.runs if share_of(run.record) > OVERRUN)
+
     @staticmethod
     def seeds_text(seeds: Iterable[int]) -> str:
         """``seed 1``, ``seeds 1-3``."""
@@ -109,8 +125,8 @@ class MethodResult:
 
     @cached_property
     def random(self) -> list[float]:
-        """Accuracies of the random sampling that the method is compared with, on this data set."""
-        other = baseline(self.block, self.method)
+        """Accuracies of random sampling in the method's space, on this data set."""
+        other = self.block.zero(BASELINE, self.method.space)
         return accuracies(self.block.runs_of(self.dataset, other)) if other else []
 
     @cached_property
@@ -150,10 +166,19 @@ def measures(block: Block, *datasets: str) -> list[str]:
     return sentences
 
 
-def baseline(block: Block, method: MethodInSpace) -> MethodInSpace | None:
-    """The random sampling that a method is compared with: from its own space if that was run, else the first."""
-    drawn = [other for other in block.methods if other.name == BASELINE]
-    return next((other for other in drawn if other.space == method.space), drawn[0] if drawn else None)
+def share_of(record: Record) -> float:
+    """What a search spent, as a share of its budget; 0 where that was not recorded."""
+    stated = record.search.get("overrun")
+    return 0.0 if stated is None else float(stated)
+
+
+def mixed_devices(block: Block) -> list[str]:
+    """One sentence, if runs whose work the clock limits were made on several kinds of device."""
+    kinds = devices(block)
+    if len(kinds) < 2:
+        return []
+    told = ", ".join(f"{name} ({count} run{'s' if count > 1 else ''})" for name, count in kinds.items())
+    return [f"Several devices: {told}. Equal seconds are not equal work on them: do not compare runs across devices."]
 
 
 def relative_improvement(accuracy: float, random: float) -> float:

@@ -6,12 +6,13 @@ computed from. Nothing here is escaped: each form escapes every text that it pri
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
-from harness.report.model.results import MethodResult
+from harness.core.record import Run
+from harness.report.model.results import MethodResult, share_of
 from harness.report.model.values import Name, Spread, Value, Words
 
 NOT_RUN = "not run"
@@ -35,6 +36,22 @@ class Lost:
 
 
 @dataclass(frozen=True)
+class Mark:
+    """What has to be known about a number.
+
+    Args:
+        words: in short, as printed below the number.
+        note: number of the table's note that says it in full.
+    """
+
+    words: str
+    note: int
+
+    def __str__(self) -> str:
+        return f"{self.words} [{self.note}]"
+
+
+@dataclass(frozen=True)
 class TableCell:
     """A cell.
 
@@ -43,12 +60,19 @@ class TableCell:
         lost: the runs without a result.
         asides: what stands below it in small print.
         result: the runs that it was computed from; None for words and for published numbers.
+        marks: what has to be known about the number.
     """
 
     value: Value
     lost: tuple[Lost, ...] = ()
     asides: tuple[str, ...] = ()
     result: MethodResult | None = None
+    marks: tuple[Mark, ...] = ()
+
+    @property
+    def below(self) -> tuple[str, ...]:
+        """The runs without a result and the marks, in words."""
+        return (*map(str, self.lost), *map(str, self.marks))
 
     @property
     def text(self) -> str:
@@ -65,7 +89,8 @@ class TableCell:
         values = self.value.fields(key)
         if self.result is not None and isinstance(self.value, Spread):
             lost = {status: self.result.count(status) for status in ("failed", "unsupported")}
-            return {"measure": self.result.measure, **values, **lost}
+            marked = {"capped": len(self.result.capped), "overrun": len(self.result.overrun)}
+            return {"measure": self.result.measure, **values, **lost, **marked}
         return values
 
 
@@ -200,6 +225,34 @@ class Notes:
             Lost(len(seeds), status, self.number(f"{result.label}, {result.seeds_text(seeds)}: {status}: {reason}"))
             for (status, reason), seeds in result.reasons().items()
         )
+
+    def marks(self, result: MethodResult) -> tuple[Mark, ...]:
+        """What has to be known about a number: trainings that were cut short, searches that spent too much."""
+        marks = []
+        for words, runs, sentence in (
+            ("capped", result.capped, _capped),
+            ("over budget", result.overrun, _overrun),
+        ):
+            if runs:
+                seeds = result.seeds_text(run.record.seed for run in runs)
+                count = f"{len(runs)} " if len(result.runs) > 1 else ""
+                marks.append(Mark(f"{count}{words}", self.number(f"{result.label}, {seeds}: {sentence(runs)}")))
+        return tuple(marks)
+
+
+def _capped(runs: Sequence[Run]) -> str:
+    epochs = [float(run.record.final["epochs"]) for run in runs if "epochs" in run.record.final]
+    done = f" after {_range(epochs, '.1f')} epochs" if epochs else ""
+    return f"the cap in seconds ended the final training early{done}: less training than the other rows have."
+
+
+def _overrun(runs: Sequence[Run]) -> str:
+    return f"the search spent {_range([share_of(run.record) for run in runs], '.2f')} times its budget."
+
+
+def _range(values: Sequence[float], form: str) -> str:
+    low, high = (f"{end:{form}}" for end in (min(values), max(values)))
+    return low if low == high else f"{low} to {high}"
 
 
 @dataclass(frozen=True)

@@ -10,28 +10,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.core.record import Record, Run
-from harness.report.model.groups import Block, MethodInSpace, accuracies, blocks
-from harness.report.model.numbers import DASH, mean, mean_text, signed
+from harness.report.model.groups import REFERENCE, Block, MethodInSpace, accuracies, blocks
+from harness.report.model.numbers import DASH, listed, mean, mean_text, signed
 from harness.report.model.performance import name_cell
-from harness.report.model.results import TEST
+from harness.report.model.results import TEST, mixed_devices
 from harness.report.model.table import Column, Heading, Part, Table, TableCell, Text
 from harness.report.model.values import Words
 from harness.report.stats import tests as stats
-
-REFERENCE = "random_search"
-"""The method that the others are compared with: a search that learns nothing from its evaluations."""
+from harness.report.stats.pairs import compared, differences, searches
 
 _READING = (
     "Test accuracy in %. Mean ± sample standard deviation (n = number of seeds with a result). Intervals: 95 % "
     f"bootstrap intervals of the mean, from n = {stats.MIN_BOOTSTRAP}. Regret: how many points the best network of the "
-    "table is above the proposed one. Runs without a result are explained in performance.md; they count in nothing "
-    "here."
+    "table is above the proposed one. Runs without a result are explained in performance.md; failed ones count as "
+    "worst in the pairs, and in nothing else here."
 )
 _HOW = (
-    "Pairs of runs with the same seed on the same data set. Difference: mean, method minus random search, in points. "
+    "Pairs of runs with the same seed in the same space on the same data set; a failed run is worse than any result. "
+    "Difference: mean, method minus random search, in points, where both have a result. "
     "Effect: matched-pairs rank-biserial correlation, from -1 (always worse) to 1 (always better). "
     "p: Wilcoxon's signed-rank test, two-sided, over the pairs that differ; corrected: after Holm's correction for the "
     "comparisons of this table. In brackets the smallest value that this many pairs allow."
+)
+_LOOKUPS = (
+    "{} are look-ups of the same searches. They are tested once, by seed, with the mean over these data sets; Holm's "
+    "correction counts searches."
 )
 TOO_SMALL = "n too small"
 
@@ -119,51 +122,58 @@ def _interval_text(interval: tuple[float, float] | None, form: str = ".2f") -> s
 
 def _comparisons(block: Block) -> list[Part]:
     """The table of paired comparisons, and what its number of pairs can show."""
-    others = [method for method in block.methods if method.name != REFERENCE]
-    if len(others) == len(block.methods):
-        return [Text(f"No comparison: {REFERENCE} was not run.")]
-    if not others:
-        return [Text(f"No comparison: nothing but {REFERENCE} was run.")]
-    pairs = [(dataset, method) for dataset in block.datasets for method in others]
-    compared = {pair: one for pair in pairs if (one := _compare(block, *pair))}
-    corrected = dict(zip(compared, stats.holm([c.p for c in compared.values()]), strict=True))
+    methods = compared(block)
+    if not methods:
+        return [Text("No comparison: nothing but random_sampling and random_search was run.")]
+    zeros = {method.space for method in methods if block.zero(REFERENCE, method.space)}
+    if not zeros:
+        return [Text(f"No comparison: {REFERENCE} was not run{' in these spaces' if _has(block, REFERENCE) else ''}.")]
+    groups = searches(block)
+    pairs = {
+        (group, method): list(values.values())
+        for group in groups
+        for method in methods
+        if (values := differences(block, method, group))
+    }
+    tested = {pair: stats.compare_differences(values) for pair, values in pairs.items()}
+    corrected = dict(zip(tested, stats.holm([c.p for c in tested.values()]), strict=True))
     # Holm's correction never falls when a p rises, so correcting the smallest possible ones bounds what n can give.
-    allowed = dict(zip(compared, stats.holm([c.smallest for c in compared.values()]), strict=True))
+    allowed = dict(zip(tested, stats.holm([c.smallest for c in tested.values()]), strict=True))
     rows = []
-    for dataset, method in pairs:
-        pair = (dataset, method)
-        words = ["no seed with both results", *[DASH] * 6]
-        if pair in compared:
-            words = _comparison_texts(compared[pair], corrected[pair], allowed[pair])
-        rows.append(_cells([dataset, block.heading(method), *words]))
+    for group in groups:
+        for method in methods:
+            words = [_missing(block, method), *[DASH] * 6]
+            if (pair := (group, method)) in tested:
+                words = _comparison_texts(tested[pair], corrected[pair], allowed[pair])
+            rows.append(_cells([listed(group), block.heading(method), *words]))
+            if len(group) > 1:
+                rows += [_lookup(block, method, dataset) for dataset in group]
     heads = ["data set", "method", "better / equal / worse", "difference", "95 % interval", "effect"]
     heads += ["p", "p, corrected", f"at level {stats.LEVEL:g}"]
     title = f"Comparison with random search, {block.title}"
     parts: list[Part] = [Text(_HOW), _table(title, heads, rows, left=2)]
-    if compared:
-        parts.append(Text(_pairs_sentence(len(compared))))
-    foreign = {method.space for method in others} - {m.space for m in block.methods if m.name == REFERENCE}
-    if foreign:
-        parts.append(
-            Text(
-                f"Random search did not search {', '.join(sorted(foreign))}: there, the difference is the effect of "
-                "space and search together."
-            )
-        )
-    return parts
+    parts += [Text(_LOOKUPS.format(listed(group))) for group in groups if len(group) > 1]
+    if tested:
+        parts.append(Text(_pairs_sentence(len(tested))))
+    return [*parts, *map(Text, mixed_devices(block))]
 
 
-def _compare(block: Block, dataset: str, method: MethodInSpace) -> stats.Comparison | None:
-    """The comparison with random search in the same space if it was run there; None without a common seed."""
-    references = [other for other in block.methods if other.name == REFERENCE]
-    reference = next((other for other in references if other.space == method.space), references[0])
-    first, second = (_by_seed(block.runs_of(dataset, one)) for one in (method, reference))
-    seeds = sorted(first.keys() & second.keys())
-    return stats.compare([first[s] for s in seeds], [second[s] for s in seeds]) if seeds else None
+def _has(block: Block, name: str) -> bool:
+    return any(method.name == name for method in block.methods)
 
 
-def _by_seed(runs: Sequence[Run]) -> dict[int, float]:
-    return {run.record.seed: value for run in runs for value in accuracies([run])}
+def _missing(block: Block, method: MethodInSpace) -> str:
+    """Why there is no comparison."""
+    if block.zero(REFERENCE, method.space) is None:
+        return f"{REFERENCE} was not run in {method.space}"
+    return "no seed with both results"
+
+
+def _lookup(block: Block, method: MethodInSpace, dataset: str) -> tuple[TableCell, ...]:
+    """How a search does on one of several data sets that it was looked up on: no test of its own."""
+    values = list(differences(block, method, (dataset,)).values())
+    words = _comparison_texts(stats.compare_differences(values), 1.0, 1.0)[:4] if values else [DASH] * 4
+    return _cells([dataset, block.heading(method), *words, *[DASH] * 3])
 
 
 def _comparison_texts(comparison: stats.Comparison, corrected: float, allowed: float) -> list[str]:
@@ -175,17 +185,13 @@ def _comparison_texts(comparison: stats.Comparison, corrected: float, allowed: f
         verdict = "no difference shown"
     return [
         f"{comparison.wins} / {comparison.ties} / {comparison.losses}",
-        signed(comparison.difference),
+        DASH if comparison.difference is None else signed(comparison.difference),
         _interval_text(comparison.interval, "+.2f"),
         signed(comparison.effect),
-        f"{_p_text(comparison.p)} [{_p_text(comparison.smallest)}]",
-        f"{_p_text(corrected)} [{_p_text(allowed)}]",
+        f"{stats.p_text(comparison.p)} [{stats.p_text(comparison.smallest)}]",
+        f"{stats.p_text(corrected)} [{stats.p_text(allowed)}]",
         verdict,
     ]
-
-
-def _p_text(p: float) -> str:
-    return "below 0.0001" if p < 0.0001 else f"{p:.4f}".rstrip("0").rstrip(".")
 
 
 def _pairs_sentence(comparisons: int) -> str:
@@ -219,23 +225,35 @@ def _ranks(block: Block) -> list[Part]:
         return [*parts, Text(sentence)]
     groups = "; ".join(", ".join(ranked.names[method] for method in group) for group in ranks.groups())
     sentence = (
-        f"Friedman's test: p = {_p_text(ranks.p)}. Nemenyi's critical difference at level {stats.LEVEL:g}: "
+        f"Friedman's test: p = {stats.p_text(ranks.p)}. Nemenyi's critical difference at level {stats.LEVEL:g}: "
         f"{ranks.critical:.2f} ranks. Not told apart: {groups or 'none'}. Drawn in critical_difference.png."
     )
     return [*parts, Text(sentence)]
 
 
 def ranking(block: Block) -> Ranking | str:
-    """The ranks of a table's methods over its data sets, or the sentence that says why there are none."""
-    means = {
-        method: [mean(values) for d in block.datasets if (values := accuracies(block.runs_of(d, method)))]
-        for method in block.methods
-    }
-    methods = tuple(method for method in block.methods if len(means[method]) == len(block.datasets))
-    if len(block.datasets) < 2:
+    """The ranks of a table's methods over its data sets, or the sentence that says why there are none.
+
+    Data sets on which one and the same search was looked up are one, with the mean of their accuracies.
+    """
+    groups = searches(block)
+    if len(groups) < 2 <= len(block.datasets):
+        return (
+            f"No ranks: {listed(block.datasets)} are look-ups of the same searches, and ranks and Friedman's test take "
+            "data sets for independent."
+        )
+    if len(groups) < 2:
         return "No ranks: they need at least two data sets."
+    scores = {method: [_score(block, method, group) for group in groups] for method in block.methods}
+    methods = tuple(method for method in block.methods if None not in scores[method])
     if len(methods) < 3:
         return "No ranks: they need at least three methods with a result on every data set."
-    scores = [[means[method][row] for method in methods] for row in range(len(block.datasets))]
+    rows = [[float(scores[method][row] or 0) for method in methods] for row in range(len(groups))]
     left_out = tuple(block.heading(method) for method in block.methods if method not in methods)
-    return Ranking(methods, tuple(map(block.heading, methods)), left_out, stats.ranks(scores))
+    return Ranking(methods, tuple(map(block.heading, methods)), left_out, stats.ranks(rows))
+
+
+def _score(block: Block, method: MethodInSpace, group: Sequence[str]) -> float | None:
+    """Mean accuracy over the data sets of a group; None without a result on one of them."""
+    values = [accuracies(block.runs_of(dataset, method)) for dataset in group]
+    return mean([mean(some) for some in values]) if all(values) else None

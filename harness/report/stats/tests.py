@@ -24,6 +24,9 @@ CONFIDENCE = 0.95
 MIN_BOOTSTRAP = 10
 """Fewest values for a bootstrap interval: below, it covers the mean far less often than it says."""
 
+MIN_STUDENT = 3
+"""Fewest values for an interval by Student's t, which takes them for normally distributed."""
+
 _RESAMPLES = 4000
 _POINTS = 400
 _EXACT = 50
@@ -35,7 +38,7 @@ class Comparison:
 
     Args:
         wins, ties, losses: pairs in which the first was better, equal, worse.
-        difference: mean of first minus second, in points.
+        difference: mean of first minus second, in points, over the pairs with both results; None without one.
         interval: bootstrap interval of that mean, or None below :data:`MIN_BOOTSTRAP` pairs.
         effect: matched-pairs rank-biserial correlation, -1 (always worse) to 1 (always better); 0 if all are ties.
         p: two-sided Wilcoxon signed-rank test over the pairs that differ; 1 if none does.
@@ -45,7 +48,7 @@ class Comparison:
     wins: int
     ties: int
     losses: int
-    difference: float
+    difference: float | None
     interval: tuple[float, float] | None
     effect: float
     p: float
@@ -103,6 +106,11 @@ class Band:
     n: int
 
 
+def p_text(p: float) -> str:
+    """A p with at most four decimals."""
+    return "below 0.0001" if p < 0.0001 else f"{p:.4f}".rstrip("0").rstrip(".")
+
+
 def bootstrap_interval(values: Sequence[float]) -> tuple[float, float] | None:
     """95 % bootstrap interval of the mean: BCa, or percentile where BCa is not defined.
 
@@ -139,6 +147,20 @@ def _bootstrap(sample: np.ndarray, method: str) -> tuple[float, float] | None:
     return (float(interval.low), float(interval.high)) if math.isfinite(interval.low + interval.high) else None
 
 
+def mean_interval(values: Sequence[float]) -> tuple[float, float] | None:
+    """95 % interval of the mean: the bootstrap's, Student's t from three values on, None below."""
+    from scipy import stats
+
+    if len(values) < MIN_STUDENT:
+        return None
+    interval = bootstrap_interval(values)
+    if interval is not None:
+        return interval
+    centre, error = float(np.mean(values)), float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    reach = float(stats.t.ppf(0.5 + CONFIDENCE / 2, len(values) - 1)) * error
+    return centre - reach, centre + reach
+
+
 def smallest_p(pairs: int) -> float:
     """The smallest p of a two-sided Wilcoxon signed-rank test on ``pairs`` pairs that differ: all signs alike."""
     return min(1.0, 2.0 ** (1 - pairs))
@@ -150,7 +172,13 @@ def pairs_needed(comparisons: int) -> int:
 
 
 def compare(first: Sequence[float], second: Sequence[float]) -> Comparison:
-    """Compares paired values, at least one pair.
+    """Compares paired values, at least one pair; ``-inf`` is a failed run: worse than any result, as bad as another."""
+    # Equal ones first: two failed runs have no difference that is a number.
+    return compare_differences([0.0 if a == b else a - b for a, b in zip(first, second, strict=True)])
+
+
+def compare_differences(values: Sequence[float]) -> Comparison:
+    """Compares by the differences of pairs, at least one; infinite where one of the two has failed.
 
     The test is exact up to 50 pairs that differ, else SciPy's normal approximation with corrections for ties and
     continuity. Pairs that do not differ are left out of it (Wilcoxon's rule) and counted as ties. Differences are
@@ -158,8 +186,11 @@ def compare(first: Sequence[float], second: Sequence[float]) -> Comparison:
     """
     from scipy import stats
 
-    differences = np.round(np.asarray(first, float) - np.asarray(second, float), 9)
-    moved = differences[differences != 0]
+    differences = np.round(np.asarray(values, float), 9)
+    finite = differences[np.isfinite(differences)]
+    # A failure gets the highest rank. The number itself does not matter, but SciPy's approximation wants one.
+    worst = 1.0 + float(np.max(np.abs(finite), initial=0.0))
+    moved = np.clip(differences[differences != 0], -worst, worst)
     wins, losses = int(np.sum(moved > 0)), int(np.sum(moved < 0))
     effect, p = 0.0, 1.0
     if len(moved):
@@ -175,8 +206,8 @@ def compare(first: Sequence[float], second: Sequence[float]) -> Comparison:
         wins=wins,
         ties=len(differences) - len(moved),
         losses=losses,
-        difference=math.fsum(differences) / len(differences),
-        interval=bootstrap_interval(differences.tolist()),
+        difference=math.fsum(finite) / len(finite) if len(finite) else None,
+        interval=bootstrap_interval(finite.tolist()),
         effect=effect,
         p=p,
         smallest=smallest_p(len(moved)),
@@ -187,15 +218,20 @@ def _exact_p(ranks: np.ndarray, differences: np.ndarray) -> float:
     """Share of the 2^n ways to sign the ranks whose sum is as far from 0 as the observed one.
 
     SciPy's own exact test knows no equal ranks, and its permutation test takes a second for a dozen pairs. Ranks are
-    whole or half numbers, so the sums of all assignments are counted by one convolution per rank.
+    whole or half numbers, so that twice their values can be counted.
     """
     doubled = np.rint(2 * ranks).astype(int)
-    ways = np.ones(1)
-    for rank in doubled:
-        ways = np.pad(ways, (0, rank)) + np.pad(ways, (rank, 0))
-    sums = 2 * np.arange(len(ways)) - doubled.sum()
+    sums, ways = signed_sums(doubled)
     observed = abs(int(np.sum(np.sign(differences) * doubled)))
     return float(ways[np.abs(sums) >= observed].sum() / ways.sum())
+
+
+def signed_sums(ranks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The sums of whole ranks under all 2^n ways to sign them, and how many ways give each: one convolution a rank."""
+    ways = np.ones(1)
+    for rank in ranks:
+        ways = np.pad(ways, (0, rank)) + np.pad(ways, (rank, 0))
+    return 2 * np.arange(len(ways)) - ranks.sum(), ways
 
 
 def holm(values: Sequence[float]) -> list[float]:

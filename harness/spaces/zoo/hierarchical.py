@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from harness.core.graph import LayerGraph, Layers
-from harness.core.primitives import Conv, Depthwise, Norm, Pool, Primitive, Relu
+from harness.core.graph import LayerGraph
 from harness.core.space import Size
+from harness.spaces.hierarchical import Motif, network
 from harness.spaces.zoo.entry import ZooNetwork
 
 _MOTIFS = {
@@ -18,65 +18,28 @@ _CELL = "12 5, 13 3, 14 3, 15 4, 23 3, 24 1, 25 5, 34 3, 35 5, 45 5"
 """From which node to which, and the number of the motif on that edge."""
 
 
-def _conv(filters: int) -> tuple[Primitive, ...]:
-    return (Conv(1, 1, filters), Norm(), Relu())
+_WORDS = {
+    "id": "skip_connect",
+    "conv": "conv_1x1",
+    "sep": "sep_conv_3x3",
+    "depth": "dep_conv_3x3",
+    "max": "max_pool_3x3",
+    "avg": "avg_pool_3x3",
+}
 
 
-def _separable(filters: int, stride: int = 1) -> tuple[Primitive, ...]:
-    return (Depthwise(3, stride), Norm(), Relu(), *_conv(filters))
-
-
-def _primitives(name: str, filters: int) -> tuple[Primitive, ...]:
-    """The layers of what the paper calls a primitive."""
-    by_name: dict[str, tuple[Primitive, ...]] = {
-        "id": (),
-        "conv": _conv(filters),
-        "sep": _separable(filters),
-        "depth": (Depthwise(3), Norm(), Relu()),
-        "max": (Pool("max", 3, 1),),
-        "avg": (Pool("avg", 3, 1),),
-    }
-    return by_name[name]
-
-
-def _edges(text: str) -> list[tuple[int, int, str]]:
-    """Source, target and label of every edge, by target."""
+def _read(text: str, nodes: int) -> Motif:
     entries = [entry.split() for entry in text.split(",")]
-    return sorted((int(ends[0]), int(ends[1]), label) for ends, label in entries)
+    edges = sorted((int(ends[1]), int(ends[0]), _WORDS.get(label, f"motif{label}")) for ends, label in entries)
+    return Motif(nodes, tuple((source, target, label) for target, source, label in edges))
 
 
-def _motif(layers: Layers, number: int, node: int, filters: int) -> int:
-    """A motif: the inputs of a node are concatenated, and a 1x1 convolution at the end restores the width."""
-    nodes, edges = {1: node}, _edges(_MOTIFS[number])
-    for target in range(2, 5):
-        parts = []
-        for source, end, name in edges:
-            if end == target:
-                primitives = _primitives(name, filters)
-                parts.append(layers.add(nodes[source], *primitives) if primitives else nodes[source])
-        nodes[target] = layers.merged(parts, "concat")
-    return layers.add(nodes[4], *_conv(filters))
-
-
-def _cell(layers: Layers, node: int, filters: int) -> int:
-    nodes, edges = {1: node}, _edges(_CELL)
-    for target in range(2, 6):
-        parts = [_motif(layers, int(number), nodes[source], filters) for source, end, number in edges if end == target]
-        nodes[target] = layers.merged(parts, "concat")
-    return nodes[5]
+MOTIFS = {f"motif{number}": _read(text, 4) for number, text in _MOTIFS.items()}
+CELL = _read(_CELL, 5)
 
 
 def _hierarchical(size: Size) -> LayerGraph:
-    layers, filters = Layers(), size.channels
-    node = layers.add(0, Conv(3, 3, filters, (size.stem_stride,) * 2), Norm())
-    for stage in range(3):
-        for number in range(size.layers):
-            if stage > 0 or number > 0:
-                strided = number == 0
-                filters *= 2 if strided else 1
-                node = layers.add(node, *_separable(filters, 2 if strided else 1))
-            node = _cell(layers, node, filters)
-    return layers.graph(node)
+    return network(CELL, MOTIFS, size.channels, size.layers, size.stem_stride)
 
 
 HIERARCHICAL = ZooNetwork(

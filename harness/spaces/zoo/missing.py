@@ -46,7 +46,7 @@ MISSING = (
         title="Block-QNN",
         row="Micro NAS + Q-Learning",
         paper="Zhong et al. 2018, arXiv 1708.05552",
-        why="The best block is only drawn in the paper; no code was published.",
+        why="The best block is only drawn in the paper; no published code is known.",
         error=3.60,
     ),
 )

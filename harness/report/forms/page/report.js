@@ -19,6 +19,7 @@ function sortable(table) {
       heads.forEach((other) => other.removeAttribute("aria-sort"));
       head.setAttribute("aria-sort", descending ? "descending" : "ascending");
       body.append(...rows.map(([row]) => row));
+      table.classList.add("sorted");
     });
   });
 }
@@ -123,9 +124,21 @@ const escaped = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 function charts(figure) {
   const data = JSON.parse(figure.querySelector("script").textContent);
   const [left, right] = [figure.querySelector(".curves"), figure.querySelector(".cloud")];
-  const select = figure.querySelector("select");
+  const select = figure.querySelector(".cost select");
+  const spaces = figure.querySelector(".space select");
   const drawn = new Set([...data.curves, ...data.points].map((part) => part.method));
-  const shown = new Set(drawn);
+  const buttons = new Map();
+  const shown = new Set();
+  // The zero lines of several spaces look the same, so one space at a time is drawn.
+  const choose = () => {
+    shown.clear();
+    for (const [method, button] of buttons) {
+      const inside = !spaces || !spaces.value || data.methods[method].space === spaces.value;
+      button.hidden = !inside;
+      button.setAttribute("aria-pressed", "true");
+      if (inside) shown.add(method);
+    }
+  };
   const draw = () => {
     if (data.curves.length) {
       const over = layout(left, data.unit, "validation accuracy (%)", {rangemode: "tozero"});
@@ -133,7 +146,8 @@ function charts(figure) {
     }
     if (select.value) {
       const title = select.selectedOptions[0].textContent;
-      const costs = data.points.flatMap((points) => points.cost[select.value]).filter((cost) => cost !== null);
+      const inside = data.points.filter((points) => shown.has(points.method));
+      const costs = inside.flatMap((points) => points.cost[select.value]).filter((cost) => cost !== null);
       const [low, high] = [Math.min(...costs), Math.max(...costs)];
       const scale = low > 0 && high > 5 * low ? decades(low, high) : {type: "linear"};
       Plotly.react(right, marks(data, shown, select.value), layout(right, title, "accuracy (%)", scale), CONFIG);
@@ -147,7 +161,7 @@ function charts(figure) {
     sign.textContent = SIGNS[look % SIGNS.length];
     button.type = "button";
     button.append(sign, name);
-    button.setAttribute("aria-pressed", "true");
+    buttons.set(method, button);
     button.addEventListener("click", () => {
       if (!shown.delete(method)) shown.add(method);
       button.setAttribute("aria-pressed", String(shown.has(method)));
@@ -160,6 +174,13 @@ function charts(figure) {
   }
   select.parentElement.hidden = select.options.length < 2;
   select.addEventListener("change", draw);
+  if (spaces) {
+    spaces.addEventListener("change", () => {
+      choose();
+      draw();
+    });
+  }
+  choose();
   draw();
   if (right.on) right.on("plotly_click", (event) => open(event.points[0].customdata));
   return draw;

@@ -1,0 +1,89 @@
+"""How many pairs the comparison with random search needs, from the spread that was seen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from harness.report.stats.tests import signed_sums
+
+POWER = 0.8
+"""Probability that so many pairs show a difference that is as large as the one seen."""
+
+MOST = 1000
+"""More pairs than that are not told: so small a difference is not worth telling."""
+
+_DRAWS = 2000
+_EXACT = 50
+_EFFICIENCY = 3 / math.pi
+"""Of Wilcoxon's test against Student's, on normally distributed differences."""
+
+
+def pairs_for_power(differences: Sequence[float], level: float) -> int | None:
+    """How many pairs Wilcoxon's test at ``level`` needs to show a difference like the one seen, with power 80 %.
+
+    Takes the differences for normally distributed, with the mean, the spread and the share of equal pairs seen.
+
+    Returns:
+        A number of pairs, equal ones included; None if it is above :data:`MOST`, or cannot be estimated because fewer
+        than two pairs differ.
+    """
+    values = np.asarray([d for d in differences if math.isfinite(d)])
+    moved = values[values != 0]
+    if len(moved) < 2:
+        return None
+    spread, centre = float(np.std(moved, ddof=1)), abs(float(np.mean(moved)))
+    needed = smallest_sample(centre / spread if spread > 1e-9 else math.inf, level)
+    pairs = math.inf if needed is None else math.ceil(needed * len(values) / len(moved))
+    return None if pairs > MOST else int(pairs)
+
+
+@lru_cache(maxsize=1024)
+def smallest_sample(effect: float, level: float) -> int | None:
+    """The smallest number of pairs with power 80 % for a mean of ``effect`` standard deviations; None above a bound."""
+    fewest = 1 + math.ceil(math.log2(1 / level))
+    if math.isinf(effect):
+        return fewest
+    guess = _guess(effect, level) if effect > 0 else math.inf
+    if guess > 1.2 * MOST:
+        return None
+    # The approximation is within a few pairs, and within a tenth where there are many.
+    low, high = max(fewest, int(0.8 * guess) - 5), max(fewest, int(1.2 * guess) + 12)
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if power(middle, effect, level) >= POWER else (middle + 1, high)
+    return low
+
+
+def _guess(effect: float, level: float) -> float:
+    from scipy import stats
+
+    reach = float(stats.norm.ppf(1 - level / 2) + stats.norm.ppf(POWER))
+    return (reach / effect) ** 2 / _EFFICIENCY
+
+
+def power(pairs: int, effect: float, level: float) -> float:
+    """How often Wilcoxon's two-sided test on so many pairs is at ``level`` or below; simulated, always the same."""
+    drawn = np.random.default_rng(0).normal(effect, 1.0, (_DRAWS, pairs))
+    ranks = np.abs(drawn).argsort(axis=1).argsort(axis=1) + 1
+    sums = np.abs(np.sum(np.sign(drawn) * ranks, axis=1))
+    return float(np.mean(sums >= _critical(pairs, level)))
+
+
+@lru_cache(maxsize=1024)
+def _critical(pairs: int, level: float) -> float:
+    """The smallest absolute sum of signed ranks whose p is at most ``level``; infinite if none is."""
+    if pairs > _EXACT:
+        from scipy import stats
+
+        # One for continuity: sums of signed ranks go by twos.
+        spread = math.sqrt(pairs * (pairs + 1) * (2 * pairs + 1) / 6)
+        return float(stats.norm.ppf(1 - level / 2)) * spread + 1
+    sums, ways = signed_sums(np.arange(1, pairs + 1))
+    # From the outside in: the sums are symmetric, so twice one tail.
+    tail = 2 * np.cumsum(ways[::-1]) / ways.sum()
+    allowed = sums[::-1][tail <= level]
+    return float(allowed[-1]) if len(allowed) else math.inf

@@ -1,0 +1,101 @@
+"""The data sets of a command: found by name, checked, and loaded as images or as tables."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol, TypeVar
+
+from harness.core.dataset import Dataset, DatasetSource
+from harness.core.errors import InputError
+from harness.core.names import sentence
+from harness.core.table import Table
+from harness.plugins.catalogue import BrokenPlugin, Source, load_dataset
+from harness.run.images import ImageSets
+from harness.run.job import Prepared
+from harness.run.profiles import Profile
+from harness.run.request import Request
+from harness.run.scoring import Scorer
+from harness.run.tables import Tables
+
+Loaded = TypeVar("Loaded", Dataset, Table)
+
+
+class DataSets(Protocol):
+    """The data sets of a command: images, or tables."""
+
+    spaces: Mapping[str, str | None]
+    """By name on the command line, the only space that a data set can be searched in; None where any will do."""
+
+    notes: list[str]
+    """What the data sets that were loaded have to say."""
+
+    @property
+    def scorer(self) -> Scorer:
+        """Knows what no search may see of them."""
+
+    def prepare(self, name: str, seeds: Iterable[int], check: Callable[[str], None]) -> Prepared:
+        """Writes what searches read; ``check`` is told the checksum before that, and may raise."""
+
+
+def checked_sources(request: Request, plugins: Mapping[str, Source]) -> dict[str, DatasetSource]:
+    """How to load each data set of a request; all are there and suit its profile.
+
+    Args:
+        request: what a command asks for.
+        plugins: where the data sets come from, by name on the command line.
+
+    Raises:
+        InputError: one is broken, missing, or of the other kind.
+    """
+    sources = {name: _source(plugin, name) for name, plugin in plugins.items()}
+    for name, source in sources.items():
+        _check_kind(name, source, request.profile)
+        if absent := source.missing(request.data_root):
+            raise InputError(absent)
+    return sources
+
+
+def _source(plugin: Source, name: str) -> DatasetSource:
+    try:
+        return load_dataset(plugin, name.partition(":")[2])
+    except BrokenPlugin as error:
+        raise InputError(str(error)) from error
+
+
+def _check_kind(name: str, source: DatasetSource, profile: Profile) -> None:
+    """Tables are looked up and images are trained on; no profile does both."""
+    if source.tabular and not profile.signal:
+        raise InputError(f"'{name}' is a table and profile '{profile.name}' trains; use --profile nb201")
+    if profile.signal and not source.tabular:
+        raise InputError(
+            f"profile '{profile.name}' looks tables up, and '{name}' is a set of images; use --profile quick"
+        )
+
+
+def data_sets(request: Request, sources: Mapping[str, DatasetSource]) -> DataSets:
+    """The data sets, ready to be loaded; tables are loaded at once, because they say which space they are of.
+
+    Raises:
+        InputError: a table does not load.
+    """
+
+    def loaded(name: str, kind: type[Loaded]) -> Loaded:
+        try:
+            data = sources[name].load(request.data_root)
+        except InputError:
+            raise
+        except Exception as error:
+            raise InputError(f"the data set '{name}' does not load: {sentence(error)}") from error
+        if not isinstance(data, kind):
+            raise InputError(f"the data set '{name}' loads a {type(data).__name__} instead of a {kind.__name__}")
+        return data
+
+    profile = request.profile
+    if profile.signal:
+        return Tables({name: loaded(name, Table) for name in sources}, profile.signal, request.out, profile.budget)
+
+    def images(name: str) -> Dataset:
+        return dataclasses.replace(loaded(name, Dataset), name=name)
+
+    return ImageSets(sources, images, profile.validation_share, request.out)

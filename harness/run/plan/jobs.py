@@ -1,0 +1,201 @@
+"""The jobs of a command: the rows that are still to be done, with their data, and the records of those that are over."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import InputError
+from harness.core.names import directory_name
+from harness.core.record import Record
+from harness.plugins.catalogue import FOLDERS, PACKAGES, Catalogue, Source
+from harness.run.backends.base import Capacity
+from harness.run.fence import Forbidden
+from harness.run.job import Job, Prepared
+from harness.run.plan.datasets import checked_sources, data_sets
+from harness.run.plan.rows import Row, named_rows
+from harness.run.plan.zero_lines import with_zero_lines
+from harness.run.profiles import PROFILES, Profile
+from harness.run.request import Request
+from harness.run.scoring import Scorer
+from harness.run.store import read_json
+
+_TABLES = ("performance.md", "cost.md", "records.csv")
+ONE_CORE = Capacity()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done, and what is there already.
+
+    Args:
+        jobs: to do, the longest first as far as is known.
+        records: of the runs that are over.
+        scorer: knows the test set.
+        workers: processes at the same time.
+        notes: a line for people on each thing that they may not expect: rows that were added, what was taken of a data
+            set and what was left out.
+    """
+
+    jobs: tuple[Job, ...]
+    records: tuple[Record, ...]
+    scorer: Scorer
+    workers: int
+    notes: tuple[str, ...] = ()
+
+
+def make_plan(request: Request, capacity: Capacity = ONE_CORE) -> Plan:
+    """Looks at everything that a request names, and prepares the data of what is to be done.
+
+    Args:
+        request: what a command asks for.
+        capacity: of the back end that will do it; unless the request says how many, it decides how many runs go on at
+            the same time, and these share its cores.
+
+    Raises:
+        InputError: something does not exist or does not fit, or what is in the output directory was made otherwise.
+    """
+    catalogue = Catalogue(request.plugins)
+    named = {name: catalogue.source("dataset", name.partition(":")[0]) for name in request.datasets}
+    sources = checked_sources(request, named)
+    data = data_sets(request, sources)
+    rows, notes = named_rows(request, catalogue, data.spaces), tuple[str, ...]()
+    if request.baselines:
+        rows, notes = with_zero_lines(rows, request, catalogue)
+    check_writable(request.out)
+    _check_judged_alike(request)
+    over, pending = _sorted_out(rows, request)
+    workers = request.workers or capacity.workers
+    threads = 1 if request.profile.budget.counted else max(1, capacity.cores // workers)
+    jobs: list[Job] = []
+    for name in dict.fromkeys(row.dataset for row in pending):
+        mine = [row for row in pending if row.dataset == name]
+
+        def check(checksum: str, mine: list[Row] = mine) -> None:
+            for row in mine:
+                row.directory.check_inputs({"data": checksum})
+
+        prepared = data.prepare(name, sorted({row.seed for row in mine}), check)
+        hidden = (*sources[name].hidden(request.data_root), *prepared.hidden)
+        for row in mine:
+            forbidden = _forbidden(hidden, named[name], row, request)
+            jobs.append(_job(row, request.profile, catalogue, prepared, forbidden, threads))
+    return Plan(_longest_first(jobs, over), tuple(over), data.scorer, workers, (*notes, *data.notes))
+
+
+def check_writable(out: Path) -> None:
+    """Makes sure that files can be written into ``out``, which is created.
+
+    Raises:
+        InputError: they cannot.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise InputError(f"cannot write into {out} ({error.strerror}); name another directory with --out") from error
+
+
+def _check_judged_alike(request: Request) -> None:
+    """One directory holds final trainings that are all counted in epochs, or all in seconds, or all in steps.
+
+    Raises:
+        InputError: another row there was made otherwise.
+    """
+    profile = request.profile
+    if profile.signal:
+        return
+    for path in sorted((request.out / directory_name(profile.name)).glob("*/*/*/*/inputs.json")):
+        try:
+            limit = _limit(read_json(path))
+        except InputError:  # its own run will say so
+            continue
+        if limit != profile.final.limit:
+            raise InputError(
+                f"{path.parent} was made with a final training counted in {limit}, here it is counted in "
+                f"{profile.final.limit}; name another directory with --out"
+            )
+
+
+def _limit(inputs: dict[str, Any]) -> str:
+    """What the final training of a run was counted in; older runs state its recipe only."""
+    recipe = inputs.get("final recipe")
+    usual = "seconds" if isinstance(recipe, dict) and recipe.get("seconds") else "steps"
+    return str(inputs.get("final training", usual))
+
+
+def _sorted_out(rows: list[Row], request: Request) -> tuple[list[Record], list[Row]]:
+    """Records of runs that are over, and the others; failed ones that are to be retried lose their directory."""
+    over: list[Record] = []
+    pending: list[Row] = []
+    retried: list[Row] = []
+    for row in rows:
+        record = row.directory.stored_record()
+        if record is not None and record.status == "failed" and request.retry_failed:
+            retried.append(row)
+            continue
+        row.directory.check_inputs(row.inputs(request.profile))
+        row.directory.check_settings(row.method.name, row.facts.under(request.profile.scale))
+        if record is None:
+            pending.append(row)
+        else:
+            over.append(record)
+    for row in retried:
+        shutil.rmtree(row.directory.path)
+    return over, pending + retried
+
+
+def _job(
+    row: Row, profile: Profile, catalogue: Catalogue, prepared: Prepared, forbidden: Forbidden, threads: int
+) -> Job:
+    return Job(
+        profile=profile,
+        method=row.method,
+        title=row.facts.title or row.method.name,
+        native=row.native,
+        dataset=row.dataset,
+        space=row.space,
+        space_source=catalogue.spaces().get(row.space),
+        seed=row.seed,
+        directory=row.directory,
+        prepared=prepared,
+        forbidden=forbidden,
+        threads=threads,
+        inputs={**row.inputs(profile), "data": prepared.checksum},
+        position=row.facts.position,
+        look=row.facts.look,
+    )
+
+
+def _forbidden(hidden: tuple[Path, ...], dataset: Source, row: Row, request: Request) -> Forbidden:
+    """Test data, the loaders that could bring it, and other runs' results, which are measured on it.
+
+    A plug-in file with both a method and its data keeps its own loader.
+    """
+    tables = (request.out / table for table in _TABLES)
+    modules, paths = [PACKAGES["dataset"]], [*hidden, *tables, FOLDERS["dataset"]]
+    if dataset.module != row.method.module:
+        modules.append(dataset.module)
+        if dataset.single:
+            paths.append(Path(dataset.file))
+    return Forbidden(
+        tuple(path.absolute() for path in paths),
+        tuple(modules),
+        closed=tuple(request.out / directory_name(name) for name in (*PROFILES, request.profile.name)),
+        opened=(row.directory.path,),
+    )
+
+
+def _longest_first(jobs: Sequence[Job], over: Sequence[Record]) -> tuple[Job, ...]:
+    """Jobs of which nothing is known come before the others, as they are."""
+    known = {(record.dataset, record.space, record.method): _seconds(record) for record in over}
+    return tuple(sorted(jobs, key=lambda job: -known.get((job.dataset, job.space, job.method.name), float("inf"))))
+
+
+def _seconds(record: Record) -> float:
+    return record.search.get("seconds", 0.0) + record.final.get("seconds", 0.0)

@@ -1,0 +1,111 @@
+"""The runs that a command asks for, each with its space and its directory."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from harness.core.errors import InputError
+from harness.core.recipe import Recipe
+from harness.plugins.catalogue import Catalogue, Source, load_space
+from harness.plugins.manifest import Facts
+from harness.run.profiles import Profile
+from harness.run.request import Request
+from harness.run.store import RunDirectory
+
+UNKNOWN_SPACE = "unknown"
+BASELINES = ("random_sampling", "random_search")
+"""The zero line of a space: what a network is worth without a search, and what drawing at random gets."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method on one data set in one space with one seed, not yet known to be a job or over."""
+
+    method: Source
+    facts: Facts
+    dataset: str
+    space: str
+    seed: int
+    directory: RunDirectory
+
+    @property
+    def native(self) -> str:
+        """The method's own space; a baseline is at home in every space."""
+        return self.space if self.method.name in BASELINES else self.facts.space
+
+    def inputs(self, profile: Profile) -> dict[str, Any]:
+        """Everything that the result depends on, besides data, code and machine."""
+        judged = {"signal": profile.signal} if profile.signal else {"final training": profile.final.limit}
+        return {
+            "profile": profile.name,
+            "budget": str(profile.budget),
+            **judged,
+            "proxy recipe": _values(profile.proxy_for(self.space)),
+            "final recipe": _values(profile.final_for(self.space)),
+            "validation share": profile.validation_share,
+            "data set": self.dataset,
+            "space": self.space,
+            "method": self.method.name,
+            "seed": self.seed,
+        }
+
+
+@cache
+def _values(recipe: Recipe) -> dict[str, Any]:
+    """A recipe as plain values, to be read only: thousands of runs share it."""
+    return dataclasses.asdict(recipe)
+
+
+def named_rows(request: Request, catalogue: Catalogue, spaces: Mapping[str, str | None]) -> list[Row]:
+    """What the request names, seed by seed, so that the first whole table is there early.
+
+    Args:
+        request: what a command asks for.
+        catalogue: of methods and spaces.
+        spaces: by data set, the only space that it can be searched in; None where any will do.
+
+    Raises:
+        InputError: a method or a space does not exist, or a table is of another space.
+    """
+    every = request.methods == ("all",)
+    methods = [catalogue.source("method", name) for name in (catalogue.names("method") if every else request.methods)]
+    if not methods:
+        raise InputError("there are no methods; is this the project's checkout?")
+    facts = {method.name: method.facts() for method in methods}
+    native = {method.name: _space_name(facts[method.name], request, catalogue) for method in methods}
+    for dataset, space in spaces.items():
+        if space is not None and request.space not in ("native", space):
+            raise InputError(f"the table '{dataset}' is one of space '{space}', not of '{request.space}'")
+    return [
+        row_of(request, method, facts[method.name], dataset, spaces[dataset] or native[method.name], seed)
+        for seed in request.seeds
+        for dataset in request.datasets
+        for method in methods
+    ]
+
+
+def row_of(request: Request, method: Source, facts: Facts, dataset: str, space: str, seed: int) -> Row:
+    """A row with its directory."""
+    directory = RunDirectory.of(request.out, request.profile.name, dataset, space, method.name, seed)
+    return Row(method, facts, dataset, space, seed, directory)
+
+
+def _space_name(facts: Facts, request: Request, catalogue: Catalogue) -> str:
+    name = request.space
+    if name == "native":
+        if not facts.space:
+            return UNKNOWN_SPACE
+        name = request.profile.space_for(facts.space)
+    source = catalogue.spaces().get(name)
+    if source is None:
+        try:
+            load_space(name, None)
+        except InputError:
+            if request.space == "native":
+                return UNKNOWN_SPACE
+            raise
+    return name

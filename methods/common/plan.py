@@ -1,0 +1,73 @@
+"""How a budget is divided: cycles of a learning rate, and what is kept for training candidates from scratch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness import Proposal, Task
+from harness.core.schedule import cosine
+
+MOST_KEPT = 0.3
+"""Share of the budget that may be kept for training candidates from scratch."""
+
+
+@dataclass(frozen=True)
+class Cycles:
+    """Cosine annealing with warm restarts (Loshchilov & Hutter 2017), laid out as shares of the budget.
+
+    The papers count epochs: with a first cycle of 10 and a factor of 2, five cycles are the 310 epochs of ENAS. Here
+    the same cycles fill the budget, whatever it is.
+
+    Args:
+        high, low: the rate after and before a restart.
+        count: of the cycles.
+        factor: by which each cycle is longer than the one before.
+        end: share of the budget at which the last cycle ends.
+    """
+
+    high: float
+    low: float
+    count: int
+    factor: float
+    end: float = 1.0
+
+    def place(self, share: float) -> tuple[int, float]:
+        """The cycle, counted from 0, and the share of it that is over; ``(count, 0)`` behind the last one."""
+        first = self.end / sum(self.factor**number for number in range(self.count))
+        begin = 0.0
+        for number in range(self.count):
+            length = first * self.factor**number
+            if share < begin + length - 1e-12:
+                return number, max(0.0, (share - begin) / length)
+            begin += length
+        return self.count, 0.0
+
+    def rate(self, share: float) -> float:
+        """The learning rate when ``share`` of the budget is spent."""
+        number, done = self.place(share)
+        done = 1.0 if number == self.count else done
+        return cosine(self.high, self.low, done)
+
+
+def kept(task: Task, candidate: Proposal, wanted: int, step_seconds: float, batch: int) -> tuple[int, float]:
+    """How many candidates can be trained from scratch at the end, and which share of the budget that takes.
+
+    At most :data:`MOST_KEPT` of the budget is kept; a single candidate needs no comparison, so it is none or at least
+    two.
+
+    Args:
+        task: of the search.
+        candidate: any architecture; its cost stands for that of all.
+        wanted: how many at most.
+        step_seconds: of a gradient step of the method's own, from which a training's time is guessed where the budget
+            is in seconds and nothing has been evaluated.
+        batch: images per step.
+    """
+    cost = task.cost(candidate)
+    if cost == 0.0:
+        recipe = task.recipe
+        cost = step_seconds * recipe.steps * recipe.batch / batch
+    if cost <= 0.0:
+        return 0, 0.0
+    count = min(wanted, int(MOST_KEPT * task.meter.limit / cost))
+    return (count, count * cost / task.meter.limit) if count > 1 else (0, 0.0)

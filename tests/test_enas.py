@@ -1,0 +1,99 @@
+"""ENAS' loop: cycles as shares of the budget, proposals at their ends, rewards; on a supernet that only pretends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from fakes import MemoryJournal, make_task
+from harness.methods.common.enas import EnasSearch, EnasSettings
+from harness.methods.common.policy import Walk
+from harness.methods.enas_macro import METHOD as MACRO
+from harness.methods.enas_micro import METHOD as MICRO
+from nao_supernet import FakeNet
+
+from harness.core.task import Task
+from harness.spaces import get_space
+
+SPACE = get_space("enas_cell-2")
+SMALL: dict[str, Any] = {
+    **{"batch": 16, "valid_batch": 8, "child_steps": 12, "controller_steps": 2, "samples": 4, "cycles": 3},
+    **{"candidates": 6, "candidate_batches": 2},
+}
+
+
+class FakeController:
+    """Samples uniformly and remembers what it was taught."""
+
+    decisions = len(SPACE.choices)
+
+    def __init__(self) -> None:
+        self.taught: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def sample(self, uniforms: np.ndarray) -> Walk:
+        """The picks of uniform numbers."""
+        sizes = np.array([len(choice) for choice in SPACE.choices])
+        zeros = np.zeros(len(uniforms), np.float32)
+        return Walk((uniforms * sizes).astype(np.int32), zeros, zeros + 2.0, zeros)
+
+    def train(self, picks: np.ndarray, advantages: np.ndarray) -> None:
+        """Remembers."""
+        self.taught.append((picks, advantages))
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Nothing."""
+        return {}
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Nothing."""
+
+
+def searched(budget: str, journal: MemoryJournal, **changes: Any) -> tuple[Task, FakeNet, FakeController]:
+    task, net, controller = make_task(SPACE, budget, journal=journal, seed=2), FakeNet(), FakeController()
+    settings = EnasSettings.of(MICRO(**{**SMALL, **changes}))
+    EnasSearch(task, net, controller, settings).run()  # type: ignore[arg-type]
+    return task, net, controller
+
+
+@pytest.mark.parametrize("budget", ["400steps", "400evals", "240000macs"])
+def test_the_best_candidate_is_proposed_at_the_end_of_each_cycle(budget: str) -> None:
+    journal = MemoryJournal()
+    task, net, _ = searched(budget, journal)
+    assert len(journal.proposals) == 1 + 3, "one before the first step, and one per cycle of 1, 2 and 4 parts"
+    spent = np.array([spent for *_, spent, _ in journal.proposals[1:]]) / task.meter.limit
+    assert spent == pytest.approx([1 / 7, 3 / 7, 1.0], abs=0.06)
+    assert task.meter.spent <= task.meter.limit
+    last = net.measured[-6 * 2 :]
+    best = max(dict.fromkeys(picks for picks, *_ in last), key=lambda picks: sum(picks) % 97)
+    assert task.proposal == SPACE.genotype(best)
+    rates = [rate for *_, rate in net.trained]
+    restarts = np.flatnonzero(np.diff(rates) > 0.02)
+    assert len(restarts) == 2
+    assert rates[0] == pytest.approx(0.05)
+    assert rates[-1] < 0.001
+
+
+def test_rewards_are_the_accuracies_of_batches_of_their_own_plus_the_entropy() -> None:
+    journal = MemoryJournal()
+    _, net, controller = searched("400steps", journal, entropy_weight=0.5, baseline_decay=0.0)
+    assert len(controller.taught) > 40
+    picks, advantages = controller.taught[0]
+    assert picks.shape == (4, len(SPACE.choices))
+    assert advantages == pytest.approx(np.zeros(4)), "a baseline without memory is the reward itself"
+    _, net, controller = searched("400steps", journal=MemoryJournal(), entropy_weight=0.5, baseline_decay=0.5)
+    picks, advantages = controller.taught[0]
+    rewards = [score + 0.5 * 2.0 for *_, score in net.measured[:4]]
+    average, expected = 0.0, []
+    for reward in rewards:
+        average = 0.5 * (average + reward)
+        expected.append(reward - average)
+    assert advantages == pytest.approx(expected)
+
+
+def test_the_published_schedule_is_the_papers() -> None:
+    for method in (MACRO(), MICRO()):
+        assert sum(10 * method.cycle_factor**cycle for cycle in range(method.cycles)) == 310
+        assert (method.learning_rate, method.final_learning_rate) == (0.05, 0.0005)
+    assert (MACRO().batch, MACRO().controller_steps, MACRO().samples) == (128, 50, 20)
+    assert (MICRO().batch, MICRO().controller_steps, MICRO().samples) == (160, 30, 10)

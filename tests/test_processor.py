@@ -1,0 +1,35 @@
+"""Which kernels are chosen on which device."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.nets import processor
+
+CPU = {"has_graphics_card": False, "has_avx512": True}
+OLDER = {"has_graphics_card": False, "has_avx512": False}
+CARD = {"has_graphics_card": True, "has_avx512": True}
+DECISIONS = {
+    "strips for five columns": (lambda: processor.depthwise_in_strips(5, 16), {"cpu": True, "older": True}),
+    "strips for three columns": (lambda: processor.depthwise_in_strips(3, 16), {}),
+    "strips for few channels": (lambda: processor.depthwise_in_strips(5, 8), {}),
+    "pairs of 24 channels": (lambda: processor.normalises_in_pairs(14, 14, 24), {"cpu": True}),
+    "pairs of 24 channels, odd image": (lambda: processor.normalises_in_pairs(7, 7, 24), {}),
+    "pairs of 32 channels": (lambda: processor.normalises_in_pairs(14, 14, 32), {}),
+    "product, small": (lambda: processor.pointwise_as_product(16, 16), {"cpu": True, "older": True}),
+    "product, large": (lambda: processor.pointwise_as_product(512, 512), {}),
+    "subsampling by pooling": (processor.subsamples_by_pooling, {"cpu": True, "older": True}),
+    "pooling of 8 channels apart": (lambda: processor.pools_apart(3, 8), {"cpu": True}),
+    "pooling of 12 channels apart": (lambda: processor.pools_apart(3, 12), {"cpu": True, "older": True}),
+    "pooling of 16 channels apart": (lambda: processor.pools_apart(3, 16), {}),
+}
+"""What is asked, and where the answer is yes; never on a card."""
+
+
+@pytest.mark.parametrize("device", ["cpu", "older", "card"])
+@pytest.mark.parametrize("what", DECISIONS)
+def test_decision(what: str, device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"cpu": CPU, "older": OLDER, "card": CARD}[device].items():
+        monkeypatch.setattr(processor, name, lambda value=value: value)
+    decision, where = DECISIONS[what]
+    assert decision() is where.get(device, False)
