@@ -89,14 +89,16 @@ def runs(name: str, defect: Defect | None = None) -> list[Run]:
     for seed in range(SEEDS):
         journal, method = MemoryJournal(), make(name)
         evaluator = FakeEvaluator(defect.heard(signal))
-        task = make_task(
-            SPACE, f"{defect.budget}evals", evaluator=evaluator, journal=journal, seed=defect.seed(seed)
-        )
+        task = make_task(SPACE, f"{defect.budget}evals", evaluator=evaluator, journal=journal, seed=defect.seed(seed))
         run(method, task)
         proposal = SPACE.parse(task.evaluations[-1].genotype) if defect.last else task.proposal
         assert proposal is not None
         record = tabular(
-            name, truth(proposal), seed, proposal=str(proposal), settings=dataclasses.asdict(method)  # type: ignore[call-overload]
+            name,
+            truth(proposal),
+            seed,
+            proposal=str(proposal),
+            settings=dataclasses.asdict(method),  # type: ignore[call-overload]
         )
         found.append(dataclasses.replace(record, **_logs(journal)))
     return found
