@@ -391,8 +391,10 @@ def test_methods_at_chance_level_are_never_green(old: int, new: int):
             guesses = np.clip(rng.normal(10, 0.5, new), 0, 100) / 100
             after = results(counted, guesses, final={"chance": 0.1}, provenance=PROVENANCE | {"versions": versions})
             baseline = StoredBaseline("simulated", (), tuple(rows_of(runs)))
-            if np.mean(accuracies) > np.mean(guesses):
-                assert exit_code(check(after, baseline)) in (1, 3), (centre, spread)
+            [finding] = check(after, baseline)
+            better = finding.verdict == "better"  # guesses can be better than what was worse than a guess
+            assert better == (exit_code([finding]) == 0), (centre, spread, finding)
+            assert not better or np.mean(accuracies) < np.mean(guesses)
 
 
 def test_a_row_that_could_lose_five_points_unseen_is_undecided_and_says_what_would_help(tmp_path: Path):
@@ -406,7 +408,6 @@ def test_a_row_that_could_lose_five_points_unseen_is_undecided_and_says_what_wou
     rng = np.random.default_rng(0)
     old, new = (rng.permutation(np.linspace(0.63, 0.97, needed)) for _ in range(2))
     spread = chance.spread([70.0, 80.0, 90.0], [70.0, 80.0, 89.0])
-    assert chance.tolerance([80.0] * 3, [80.0] * 3, 0.001) < 5
     assert needed == seeds_needed(spread, 5.0, chance.LEVEL)
     wide = [100 * value for value in old], [100 * value for value in new]
     assert chance.tolerance(*wide, chance.LEVEL) == pytest.approx(5.0, rel=0.1)
