@@ -16,7 +16,7 @@ from harness.core.record import Record
 from harness.run.backends.base import Capacity
 from harness.run.job import Job
 from harness.run.plan import check_writable, make_plan
-from harness.run.profiles import QUICK, SMOKE
+from harness.run.profiles import HOUR, SMOKE
 from harness.run.request import Request
 from harness.run.store import write_json
 
@@ -86,7 +86,7 @@ def test_what_a_search_may_not_touch(tmp_path: Path) -> None:
 
 
 def test_threads_share_the_cores_unless_the_budget_counts(tmp_path: Path) -> None:
-    timed = dataclasses.replace(QUICK, datasets=("squares",))
+    timed = dataclasses.replace(HOUR, datasets=("squares",))
     for workers in (1, 2, 64):
         capacity = Capacity(workers=3, cores=16)
         plan = make_plan(request_for(tmp_path, profile=timed, workers=workers), capacity)

@@ -45,7 +45,7 @@ class _Final(msgspec.Struct):
     optimum: float = 0.0
     epochs: float = 0.0
     capped: bool = False
-    limit: Literal["", "epochs", "seconds"] = ""
+    limit: Literal["", "epochs", "seconds", "steps"] = ""
 
 
 class _FinalRecipe(msgspec.Struct):
