@@ -163,7 +163,7 @@ from harness.methods.common.predictor import Ensemble
 rng, ensemble = np.random.default_rng(1), Ensemble(np.random.default_rng(0))
 features = rng.integers(0, 2, (120, 40)) / 8
 ensemble.fit(features.astype(np.float32), features @ rng.normal(size=40))
-print(np.argsort(-ensemble.predict((rng.integers(0, 2, (3_000, 40)) / 8).astype(np.float32)), kind="stable").tolist())
+print(np.argsort(-ensemble.predict((rng.integers(0, 2, (20_000, 40)) / 8).astype(np.float32)), kind="stable").tolist())
 """
 
 
