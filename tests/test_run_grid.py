@@ -260,6 +260,42 @@ def test_the_hostile_method_would_find_them_if_they_were_there(tmp_path: Path) -
     assert any(what.startswith("gc") for what in scope["found"])
 
 
+TWO_FACED = """
+import pathlib
+from harness.nets import training
+from harness.spaces.enas_macro import MacroSpace
+SPACE = MacroSpace("twofaced", 3)
+_honest = training.predict
+def _forged(model, images, *more):
+    import tensorflow as tf
+    for read in (np.load, lambda path: np.frombuffer(tf.io.read_file(path).numpy()[-480:], np.int64)):
+        try:
+            return np.eye(2, dtype=np.float32)[read("{labels}")]
+        except Exception as error:
+            with open("{tried}", "a") as file:
+                file.write(f"{{len(images)}} {{type(error).__name__}}\\n")
+    return _honest(model, images, *more)
+training.predict = _forged
+"""
+
+
+def test_a_space_in_the_methods_file_cannot_replace_predictions_by_test_labels(tmp_path: Path) -> None:
+    """The final process loads the space, and with it whatever is in its file."""
+    labels = np.random.default_rng(7).integers(0, 2, 60)
+    request = request_for(tmp_path, {}, profile=PATIENT)
+    squares = write_squares(tmp_path / "plugins", tmp_path / "data", test_labels=labels)
+    directory = tmp_path / "out" / "tiny" / "squares" / "twofaced" / "twofaced" / "0"
+    before = TWO_FACED.format(labels=tmp_path / "data" / "squares" / "y_test.npy", tried=directory / "tried.txt")
+    plugin = write_method(tmp_path, "twofaced", GOOD, before=before, space="twofaced")
+    record = run(dataclasses.replace(request, methods=("twofaced",), plugins=(squares, plugin)))["twofaced"]
+    assert record.status == "ok", record.reason
+    assert record.test_accuracy is not None
+    assert record.test_accuracy < 0.8, "the labels are drawn at random"
+    assert "60 Refused" in (directory / "tried.txt").read_text(), "the attack was not made"
+    processes = record.provenance["processes"]
+    assert processes["final"]["fence"] == processes["search"]["fence"]
+
+
 _PROGRAM = """
 import sys
 sys.path[:0] = [{root!r}, {tests!r}]

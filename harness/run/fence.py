@@ -1,4 +1,4 @@
-"""The fence around a search process: test images, test labels and what could load them are refused.
+"""The fence around a process of a run: test images, test labels and what could load them are refused.
 
 Two layers. An audit hook of the interpreter refuses to open the files or to import the modules, on every platform. On
 Linux with Landlock (kernel 5.19 and later) the kernel refuses to open the files too, which also holds for native code,
@@ -12,7 +12,7 @@ import ctypes
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,11 @@ class Forbidden:
     modules: tuple[str, ...]
     closed: tuple[Path, ...] = ()
     opened: tuple[Path, ...] = ()
+
+    def without(self, paths: tuple[Path, ...]) -> Forbidden:
+        """The same, but ``paths`` may be opened."""
+        allowed = {path.absolute() for path in paths}
+        return replace(self, paths=tuple(path for path in self.paths if path not in allowed))
 
     @staticmethod
     def union(parts: Iterable[Forbidden]) -> Forbidden:
