@@ -28,12 +28,28 @@ def refused(action):
 """
 
 
+_NESTED = """
+import os, pathlib, subprocess, sys
+sys.path.insert(0, {root!r})
+from harness.run.fence import Forbidden, fence
+runs = pathlib.Path({here!r}) / "runs"
+inner = runs / "mine" / "secret"
+stands = fence(Forbidden((), (), closed=(runs, inner), opened=(inner / "open", runs / "mine", runs.parent)))
+def refused(action):
+    try:
+        action()
+    except PermissionError:
+        return
+    raise SystemExit("not refused")
+"""
+
+
 def landlock() -> bool:
     """Whether this kernel can help."""
     return sys.platform.startswith("linux") and ctypes.CDLL(None).syscall(444, None, ctypes.c_size_t(0), 1) >= 2
 
 
-def inside(tmp_path: Path, code: str) -> str:
+def inside(tmp_path: Path, code: str, start: str = _START) -> str:
     """Runs code behind a fence around two of the files in ``tmp_path``; what it prints."""
     (tmp_path / "hidden").mkdir()
     (tmp_path / "hidden" / "labels").write_text("secret")
@@ -41,7 +57,7 @@ def inside(tmp_path: Path, code: str) -> str:
     (tmp_path / "open.npy").write_text("open")
     (tmp_path / "scratch").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "hidden" / "labels")
-    program = _START.format(root=str(ROOT), here=str(tmp_path)) + code
+    program = start.format(root=str(ROOT), here=str(tmp_path)) + code
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -85,6 +101,24 @@ def test_of_a_closed_directory_only_what_is_opened_can_be_read(tmp_path: Path) -
         "assert found == 'mine' or stands == 'audit'\n",
     )
     assert printed.split() == ["mine", "new"]
+
+
+def test_of_directories_inside_each_other_the_innermost_decides(tmp_path: Path) -> None:
+    """A run's directory is open inside the closed one of all runs, which may be inside the open one of the plug-ins."""
+    mine = tmp_path / "runs" / "mine"
+    (mine / "secret" / "open").mkdir(parents=True)
+    for path in (tmp_path / "runs" / "report.html", mine / "a", mine / "secret" / "b", mine / "secret" / "open" / "c"):
+        path.write_text(path.name)
+    inside(
+        tmp_path,
+        "refused(lambda: (runs / 'report.html').read_text())\n"
+        "refused(lambda: (runs / 'mine' / 'secret' / 'b').read_text())\n"
+        "assert (runs / 'mine' / 'a').read_text() == 'a'\n"
+        "assert (runs / 'mine' / 'secret' / 'open' / 'c').read_text() == 'c'\n"
+        "found = subprocess.run(['grep', '-rh', '.', runs], capture_output=True, text=True).stdout\n"
+        "assert set(found.split()) == {'a', 'c'} or stands == 'audit', found\n",
+        start=_NESTED,
+    )
 
 
 def test_loaders_cannot_be_imported_again(tmp_path: Path) -> None:

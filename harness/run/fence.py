@@ -11,7 +11,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -31,8 +31,9 @@ class Forbidden:
     Args:
         paths: files and directories, with all that is in them.
         modules: module names, with their submodules.
-        closed: directories of which only what is in ``opened`` may be read: the results of other runs.
-        opened: directories.
+        closed: directories that may not be read: what tells of results on the test set.
+        opened: files and directories inside of them that may be read all the same; of two that are inside each other
+            the inner one decides.
     """
 
     paths: tuple[Path, ...]
@@ -74,20 +75,58 @@ def fence(forbidden: Forbidden) -> str:
     for name in list(sys.modules):
         if _inside(name, forbidden.modules, "."):
             del sys.modules[name]
-    kernel = _landlock(paths, closed, opened)
-    sys.addaudithook(_hook(paths, closed, opened, forbidden.modules))
+    ground = _Ground(paths, closed, opened)
+    kernel = _landlock(ground)
+    sys.addaudithook(_hook(ground, forbidden.modules))
     return "audit+landlock" if kernel else "audit"
+
+
+class _Ground:
+    """Which files may be read: of the directories around a file, the innermost that is closed or opened decides.
+
+    What is in ``paths`` is hidden in any case.
+    """
+
+    def __init__(self, paths: Strings, closed: Strings, opened: Strings) -> None:
+        self._states = dict.fromkeys(closed, False) | dict.fromkeys(opened, True)
+        inside = [path for path in self._states if _inside_any(path, paths)]
+        self._states |= dict.fromkeys((*inside, *paths), False)
+
+    def hidden(self, path: str, parent: Callable[[str], str] = os.path.dirname) -> bool:
+        """Whether a path, without links in it, may not be read."""
+        while path not in self._states:
+            above = parent(path)
+            if above == path:
+                return False
+            path = above
+        return not self._states[path]
+
+    def readable(self, top: str = "/", open_above: bool = True) -> Iterator[str]:
+        """The largest files and directories that may be read with all that is in them; links are skipped."""
+        is_open = self._states.get(top, open_above)
+        within = top.rstrip(os.sep) + os.sep
+        if all(state == is_open for path, state in self._states.items() if path.startswith(within)):
+            if is_open:
+                yield top
+            return
+        try:
+            entries = [entry.path for entry in os.scandir(top) if not entry.is_symlink()]
+        except OSError:
+            return
+        for entry in entries:
+            yield from self.readable(entry, is_open)
 
 
 def _inside(name: str, roots: Strings, separator: str) -> bool:
     return any(name == root or name.startswith(root + separator) for root in roots)
 
 
-def _hook(paths: Strings, closed: Strings, opened: Strings, modules: Strings) -> Any:
-    realpath, fsdecode, path_types = os.path.realpath, os.fsdecode, (str, bytes, os.PathLike)
+def _inside_any(path: str, roots: Strings) -> bool:
+    return _inside(path, roots, os.sep)
 
-    def hidden(path: str) -> bool:
-        return _inside(path, paths, os.sep) or (_inside(path, closed, os.sep) and not _inside(path, opened, os.sep))
+
+def _hook(ground: _Ground, modules: Strings) -> Any:
+    realpath, fsdecode, path_types, hidden = os.path.realpath, os.fsdecode, (str, bytes, os.PathLike), ground.hidden
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "import":
@@ -101,7 +140,7 @@ def _hook(paths: Strings, closed: Strings, opened: Strings, modules: Strings) ->
     return hook
 
 
-def _landlock(paths: Strings, closed: Strings, opened: Strings) -> bool:
+def _landlock(ground: _Ground) -> bool:
     """Lets the kernel refuse to read what is hidden, by allowing all the rest; False where it cannot."""
     if not sys.platform.startswith("linux"):
         return False
@@ -114,26 +153,12 @@ def _landlock(paths: Strings, closed: Strings, opened: Strings) -> bool:
         return False
     try:
         _allow(libc, ruleset, "/", _REFER)
-        for path in (*_all_but((*paths, *closed), "/"), *(path for top in opened for path in _all_but(paths, top))):
+        for path in ground.readable():
             _allow(libc, ruleset, path, _READ_FILE)
         libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
         return bool(libc.syscall(_RESTRICT_SELF, ruleset, 0) == 0)
     finally:
         os.close(ruleset)
-
-
-def _all_but(paths: Strings, top: str) -> Iterator[str]:
-    """The largest files and directories in ``top``, itself included, that hold none of ``paths``; links are skipped."""
-    if not any(path.startswith(top.rstrip(os.sep) + os.sep) for path in paths):
-        yield top
-        return
-    for entry in os.scandir(top):
-        if entry.is_symlink() or entry.path in paths:
-            continue
-        try:
-            yield from _all_but(paths, entry.path)
-        except OSError:
-            continue
 
 
 class _Rule(ctypes.Structure):
