@@ -160,3 +160,60 @@ def test_the_kernel_refuses_other_programs_and_native_code_too(tmp_path: Path) -
         "assert libc.open(bytes(here / 'open.npy'), 0) >= 0\n",
     )
     assert printed.split() == ["audit+landlock"]
+
+
+_WRITES = """
+import ctypes, os, pathlib, shutil, subprocess, sys
+sys.path.insert(0, {root!r})
+from harness.run import fence as module
+if {audit!r} == "audit":
+    module._landlock = lambda *arguments: False
+here = pathlib.Path({here!r})
+mine, other = here / "mine", here / "other" / "record.json"
+stands = module.fence(module.Forbidden((), (), writable=(mine,)))
+def refused(action):
+    try:
+        action()
+    except PermissionError:
+        return
+    raise SystemExit("not refused")
+"""
+
+
+@pytest.mark.parametrize("layer", ["audit", pytest.param("both", marks=pytest.mark.skipif(not landlock(), reason=""))])
+def test_nothing_is_written_outside_of_a_runs_own_directory(tmp_path: Path, layer: str) -> None:
+    """Neither end of a rename or a link, and no file, may be another run's."""
+    for name in ("mine", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "record.json").write_text(name)
+    (tmp_path / "mine" / "link").symlink_to(tmp_path / "other" / "record.json")
+    inside(
+        tmp_path,
+        "refused(lambda: os.replace(mine / 'record.json', other))\n"
+        "refused(lambda: os.rename(other, mine / 'theirs'))\n"
+        "refused(lambda: os.link(mine / 'record.json', here / 'other' / 'new'))\n"
+        "refused(lambda: os.symlink(mine / 'record.json', here / 'other' / 'new'))\n"
+        "refused(lambda: other.write_text('forged'))\n"
+        "refused(lambda: (mine / 'link').write_text('forged'))\n"
+        "refused(lambda: os.open(other, os.O_RDWR))\n"
+        "refused(lambda: os.truncate(other, 0))\n"
+        "refused(other.unlink)\n"
+        "refused(lambda: (here / 'other' / 'new').mkdir())\n"
+        "refused(lambda: shutil.rmtree(here / 'other'))\n"
+        "fd = os.open(here / 'other', os.O_RDONLY)\n"
+        "refused(lambda: os.remove('record.json', dir_fd=fd))\n"
+        "if stands != 'audit':\n"
+        "    assert ctypes.CDLL(None).unlink(bytes(other)) < 0\n"
+        "    assert subprocess.run(['mv', mine / 'record.json', other], capture_output=True).returncode\n"
+        "(mine / 'a' / 'b').mkdir(parents=True)\n"
+        "(mine / 'a' / 'c').write_text('c')\n"
+        "os.replace(mine / 'a' / 'c', mine / 'a' / 'b' / 'd')\n"
+        "os.link(mine / 'a' / 'b' / 'd', mine / 'e')\n"
+        "(mine / 'e').unlink()\n"
+        "(mine / 'link').unlink()\n"
+        "shutil.rmtree(mine / 'a')\n"
+        "subprocess.run(['true'], stdout=subprocess.DEVNULL, check=True)\n",
+        start=_WRITES.replace("{audit!r}", repr(layer)),
+    )
+    assert (tmp_path / "other" / "record.json").read_text() == "other"
+    assert sorted(path.name for path in (tmp_path / "other").iterdir()) == ["record.json"]

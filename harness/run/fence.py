@@ -1,7 +1,9 @@
 """The fence around a process of a run: test images, test labels and what could load them are refused.
 
+A process also writes in its run's directory only, or it could replace the records of others.
+
 Two layers. An audit hook of the interpreter refuses to open the files or to import the modules, on every platform. On
-Linux with Landlock (kernel 5.19 and later) the kernel refuses to open the files too, which also holds for native code,
+Linux with Landlock (kernel 5.19 and later) the kernel refuses to open the files too, and it alone watches over what is written, which also holds for native code,
 for TensorFlow's own file functions and for programs that the search starts. A fence keeps a method honest; it is no
 prison for code that sets out to break the interpreter.
 """
@@ -19,9 +21,24 @@ from typing import Any
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _READ_FILE, _REFER = 1 << 2, 1 << 13
+_WRITE_FILE, _TRUNCATE = 1 << 1, 1 << 14  # of a file; the second exists since version 3
+_CHANGE = sum(1 << bit for bit in range(4, 13))  # in a directory: to make and to remove what it holds
 _NO_NEW_PRIVILEGES = 38
 Strings = tuple[str, ...]
 _PATH_EVENTS = frozenset({"open", "os.rename", "os.link", "os.symlink"})
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_CHANGES = {
+    "os.rename": ((0, 2), (1, 3)),
+    "os.link": ((0, 2), (1, 3)),
+    "os.symlink": ((1, 2),),
+    "os.remove": ((0, 1),),
+    "os.rmdir": ((0, 1),),
+    "os.mkdir": ((0, 2),),
+    "os.truncate": ((0, None),),
+    "os.chmod": ((0, 2),),
+}
+"""Events that change a directory or a file: positions of each path, and of the directory that it is relative to."""
+ANYWHERE = (Path("/"),)
 
 
 @dataclass(frozen=True)
@@ -34,12 +51,14 @@ class Forbidden:
         closed: directories that may not be read: what tells of results on the test set.
         opened: files and directories inside of them that may be read all the same; of two that are inside each other
             the inner one decides.
+        writable: directories outside of which nothing is written, made, moved, or removed; devices excepted.
     """
 
     paths: tuple[Path, ...]
     modules: tuple[str, ...]
     closed: tuple[Path, ...] = ()
     opened: tuple[Path, ...] = ()
+    writable: tuple[Path, ...] = ANYWHERE
 
     def without(self, paths: tuple[Path, ...]) -> Forbidden:
         """The same, but ``paths`` may be opened."""
@@ -55,11 +74,12 @@ class Forbidden:
             modules=tuple({module: None for some in each for module in some.modules}),
             closed=tuple({path: None for some in each for path in some.closed}),
             opened=tuple({path: None for some in each for path in some.opened}),
+            writable=tuple({path: None for some in each for path in some.writable}),
         )
 
 
 class Refused(PermissionError):
-    """A search tried to reach test data."""
+    """A search tried to reach test data, or to write where others do."""
 
 
 @cache  # one fence per process, also where it does several searches
@@ -76,8 +96,13 @@ def fence(forbidden: Forbidden) -> str:
         if _inside(name, forbidden.modules, "."):
             del sys.modules[name]
     ground = _Ground(paths, closed, opened)
-    kernel = _landlock(ground)
+    writable = None
+    if forbidden.writable != ANYWHERE:
+        writable = (*(os.path.realpath(path) for path in forbidden.writable), "/dev")
+    kernel = _landlock(ground, writable)
     sys.addaudithook(_hook(ground, forbidden.modules))
+    if writable is not None and not kernel:
+        sys.addaudithook(_write_hook(writable))
     return "audit+landlock" if kernel else "audit"
 
 
@@ -140,14 +165,46 @@ def _hook(ground: _Ground, modules: Strings) -> Any:
     return hook
 
 
-def _landlock(ground: _Ground) -> bool:
-    """Lets the kernel refuse to read what is hidden, by allowing all the rest; False where it cannot."""
+def _write_hook(writable: Strings) -> Any:
+    """Refuses to change anything outside of ``writable``, links at the end of a path followed where the system does."""
+    realpath, fsdecode, path_types = os.path.realpath, os.fsdecode, (str, bytes, os.PathLike)
+    join, split, readlink = os.path.join, os.path.split, os.readlink
+
+    def check(path: object, directory: object, follow: bool) -> None:
+        if not isinstance(path, path_types):  # a descriptor, which was opened under this hook
+            return
+        text = fsdecode(path)
+        if isinstance(directory, int) and directory >= 0 and not text.startswith(os.sep):
+            try:
+                text = join(readlink(f"/proc/self/fd/{directory}"), text)
+            except OSError:
+                return
+        above, name = split(text.rstrip(os.sep))
+        if not _inside(realpath(text) if follow else join(realpath(above), name), writable, os.sep):
+            raise Refused(f"a search may not write {text}, which is outside of its run's directory")
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open":
+            if isinstance(arguments[2], int) and arguments[2] & _WRITING:
+                check(arguments[0], None, True)
+        elif event in _CHANGES:
+            for path, directory in _CHANGES[event]:
+                above = None if directory is None else arguments[directory]
+                check(arguments[path], above, event in ("os.truncate", "os.chmod"))
+
+    return hook
+
+
+def _landlock(ground: _Ground, writable: Strings | None) -> bool:
+    """Lets the kernel refuse to read what is hidden and to write elsewhere, by allowing the rest; False if it cannot."""
     if not sys.platform.startswith("linux"):
         return False
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), 1) < 2:  # version 1 cannot allow renames
+    version = libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), 1)
+    if version < 2:  # version 1 cannot allow renames
         return False
-    handled = ctypes.c_uint64(_READ_FILE | _REFER)
+    write = _WRITE_FILE | (_TRUNCATE if version > 2 else 0)
+    handled = ctypes.c_uint64(_READ_FILE | _REFER | (0 if writable is None else write | _CHANGE))
     ruleset = libc.syscall(_CREATE_RULESET, ctypes.byref(handled), ctypes.c_size_t(8), 0)
     if ruleset < 0:
         return False
@@ -155,6 +212,8 @@ def _landlock(ground: _Ground) -> bool:
         _allow(libc, ruleset, "/", _REFER)
         for path in ground.readable():
             _allow(libc, ruleset, path, _READ_FILE)
+        for path in writable or ():
+            _allow(libc, ruleset, path, write | _CHANGE)
         libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
         return bool(libc.syscall(_RESTRICT_SELF, ruleset, 0) == 0)
     finally:

@@ -191,6 +191,7 @@ def _forbidden(hidden: tuple[Path, ...], dataset: Source, row: Row, request: Req
         tuple(modules),
         closed=tuple(path.absolute() for path in closed),
         opened=(row.directory.path, request.out / "prepared", *_needed(closed, request)),
+        writable=(row.directory.path,),
     )
 
 
