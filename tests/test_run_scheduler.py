@@ -15,7 +15,9 @@ from tables_on_disk import write_table
 from test_run_plan import request_for
 
 from harness.core.budget import Budget
+from harness.core.errors import InputError
 from harness.core.record import Record
+from harness.report.model.load import load_runs
 from harness.run.backends.base import Call, Capacity, Outcome, Position
 from harness.run.job import Job
 from harness.run.plan import Plan, make_plan
@@ -76,10 +78,45 @@ def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path, phases: Fake) -
     for job in plan.jobs:
         job.directory.path.mkdir(parents=True)
         leave(job, "search")
+    trained.directory.note.write_text("final")
     leave(trained, "final")
     records, _ = run(plan, phases)
     assert phases.started == [(searched.method.name, 0, "final")]
     assert {record.status for record in records} == {"ok"}
+
+
+def test_a_final_result_that_a_search_left_is_not_taken_after_a_kill(tmp_path: Path, phases: Fake) -> None:
+    """The parent was killed between the end of the search and the start of the final training."""
+    request = request_for(tmp_path, methods=("good",), seeds=(0,))
+
+    def forge_and_die(call: Call) -> tuple[Outcome, ...]:
+        [job] = (item.value for item in call.items)
+        leave(job, "search")
+        leave(job, "final")
+        job.directory.record.write_text(forged.to_json())
+        raise KeyboardInterrupt
+
+    [forged], _ = run(make_plan(dataclasses.replace(request, out=tmp_path / "forger")), Fake())
+    forged = dataclasses.replace(forged, test_accuracy=1.0)
+    phases.instead = {"good": forge_and_die}
+    with pytest.raises(KeyboardInterrupt):
+        run(make_plan(request), phases)
+    with pytest.raises(InputError, match=r"no record\.json"):
+        load_runs(tmp_path / "out")
+    again = Fake()
+    [record], _ = run(make_plan(request), again)
+    assert again.started == [("good", 0, "final")], "the training is done, whatever lies there"
+    assert record.test_accuracy == 0.5
+    assert [loaded.record for loaded in load_runs(tmp_path / "out")] == [record]
+
+
+def test_a_record_below_the_directory_of_a_run_is_nobodys(tmp_path: Path, phases: Fake) -> None:
+    request = request_for(tmp_path, methods=("good",), seeds=(0,))
+    [record], _ = run(plan := make_plan(request), phases)
+    forged = plan.jobs[0].directory.path / "deep" / "inside" / "record.json"
+    forged.parent.mkdir(parents=True)
+    forged.write_text(dataclasses.replace(record, method="b", test_accuracy=0.0).to_json())
+    assert [loaded.record for loaded in load_runs(tmp_path / "out")] == [record]
 
 
 def test_failures_are_rows_and_a_busy_run_leaves_no_record(tmp_path: Path, phases: Fake) -> None:

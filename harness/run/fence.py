@@ -3,9 +3,9 @@
 A process also writes in its run's directory only, or it could replace the records of others.
 
 Two layers. An audit hook of the interpreter refuses to open the files or to import the modules, on every platform. On
-Linux with Landlock (kernel 5.19 and later) the kernel refuses to open the files too, and it alone watches over what is written, which also holds for native code,
-for TensorFlow's own file functions and for programs that the search starts. A fence keeps a method honest; it is no
-prison for code that sets out to break the interpreter.
+Linux with Landlock (kernel 5.19 and later) the kernel refuses to open the files too, and it alone watches over what is
+written. That also holds for native code, for TensorFlow's own file functions and for programs that the search starts. A
+fence keeps a method honest; it is no prison for code that sets out to break the interpreter.
 """
 
 from __future__ import annotations
@@ -196,7 +196,7 @@ def _write_hook(writable: Strings) -> Any:
 
 
 def _landlock(ground: _Ground, writable: Strings | None) -> bool:
-    """Lets the kernel refuse to read what is hidden and to write elsewhere, by allowing the rest; False if it cannot."""
+    """Lets the kernel refuse to read what is hidden and to write elsewhere; False where it cannot."""
     if not sys.platform.startswith("linux"):
         return False
     libc = ctypes.CDLL(None, use_errno=True)

@@ -163,6 +163,7 @@ def finish(job: Job, outcome: Outcome, scorer: Scorer, provenance: dict[str, Any
     if outcome.status != "busy":
         try:
             replace_text(job.directory.record, record.to_json(), durable=job.durable)
+            job.directory.note.unlink(missing_ok=True)
         except (OSError, ValueError) as error:
             record = _failed(record, f"the record could not be written: {sentence(error)}")
     return record
