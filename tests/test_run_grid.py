@@ -335,7 +335,7 @@ while True:
     done += 1
     time.sleep(0.05)
     picks = tuple(int(abs(w) * 10) % len(c) for w, c in zip(weights, task.space.choices))
-    task.propose(task.space.genotype(picks), float(done))
+    task.propose(task.space.genotype(picks), done / 1000)
     if done % 5 == 0:
         task.evaluate([task.space.genotype(picks)])
     task.checkpoint(lambda: {"weights": weights, "done": np.array(done)})

@@ -25,7 +25,7 @@ from harness.run.profiles import NB201
 from harness.run.progress import Bar, PlainScreen, View, duration, screen_for
 from harness.run.request import Request
 from harness.run.scheduler import SMALLEST, Scheduler
-from harness.run.store import write_json
+from harness.run.store import read_json, write_json, write_lines
 
 COMMAND = {"command": "a test", "cpu": "none"}
 
@@ -108,6 +108,34 @@ def test_a_final_result_that_a_search_left_is_not_taken_after_a_kill(tmp_path: P
     assert again.started == [("good", 0, "final")], "the training is done, whatever lies there"
     assert record.test_accuracy == 0.5
     assert [loaded.record for loaded in load_runs(tmp_path / "out")] == [record]
+
+
+@pytest.mark.parametrize(
+    ("charged", "steps", "reason"),
+    [(8, [4, 4], ""), (9, [4], "9 steps"), (0, [4, 4, 4], "12 steps"), (-8, [4], "-8 steps"), (4, [9, -5], "4 steps")],
+)
+def test_a_search_that_was_charged_more_than_its_budget_has_failed(
+    tmp_path: Path, phases: Fake, charged: float, steps: list[int], reason: str
+) -> None:
+    """As after ``task.meter.limit = 1e9``, ``task.meter.steps = 0`` or ``task.step(-8)``."""
+
+    def overrun(call: Call) -> tuple[Outcome, ...]:
+        [job] = (item.value for item in call.items)
+        outcomes = succeed(call)
+        if call.words == "search":
+            stored = read_json(job.directory.search)
+            write_json(job.directory.search, {**stored, "search": {"charged": charged}})
+            rows = [{"steps": count, "seconds": 1.0, "macs": 0} for count in steps]
+            write_lines(job.directory.evaluations, rows)
+        return outcomes
+
+    request = request_for(tmp_path, methods=("good",), seeds=(0,))
+    request = dataclasses.replace(request, profile=dataclasses.replace(request.profile, budget=Budget(8, "steps")))
+    phases.instead = {"good": overrun}
+    [record], _ = run(make_plan(request), phases)
+    assert record.status == ("failed" if reason else "ok")
+    assert (f"charged {reason}, and its budget is 8 steps" in record.reason) == bool(reason)
+    assert (record.test_accuracy is None) == bool(reason)
 
 
 def test_a_record_below_the_directory_of_a_run_is_nobodys(tmp_path: Path, phases: Fake) -> None:

@@ -211,8 +211,12 @@ def write_lines(path: Path, rows: list[dict[str, Any]], *, durable: bool = True)
 
 
 def line(row: dict[str, Any]) -> str:
-    """One row as a line."""
-    return json.dumps(row, sort_keys=True) + "\n"
+    """One row as a line.
+
+    Raises:
+        ValueError: a number in it is infinite or none, which JSON does not have.
+    """
+    return json.dumps(row, sort_keys=True, allow_nan=False) + "\n"
 
 
 def proposal_to_json(proposal: Proposal) -> dict[str, str]:
