@@ -13,7 +13,7 @@ from report_records import PROVENANCE, make, save, tabular
 from harness.core.errors import InputError
 from harness.core.record import Run
 from harness.report.forms.charts import chart
-from harness.report.forms.csv_files import tables_csv
+from harness.report.forms.csv_files import records_csv, tables_csv
 from harness.report.forms.latex import tables_tex
 from harness.report.forms.markdown import markdown
 from harness.report.model.cost import cost, cost_table
@@ -257,6 +257,19 @@ def test_facts_of_another_kind_are_one_sentence(tmp_path, final: dict):
     save(new("darts", 0.9, final=final), tmp_path)
     with pytest.raises(InputError, match="is damaged"):
         load_runs(tmp_path)
+
+
+@pytest.mark.parametrize("search", [{"share": "all"}, {"macs": "many"}, {"seconds": None}, {"overrun": []}])
+def test_facts_of_a_search_of_another_kind_are_one_sentence(tmp_path, search: dict):
+    save(new("darts", 0.9, search=search), tmp_path)
+    with pytest.raises(InputError, match="is damaged"):
+        load_runs(tmp_path)
+
+
+def test_what_a_method_has_planned_may_be_of_any_kind(tmp_path):
+    save(new("local_search", 0.9, search={"planned_whole": True, "planned_name": "x", "planned_rate": 0.5}), tmp_path)
+    [run] = load_runs(tmp_path)
+    assert "True" in records_csv([run])
 
 
 def test_newer_and_older_records_are_read(tmp_path):

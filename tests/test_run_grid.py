@@ -243,6 +243,11 @@ attempt("tensorflow", lambda: np.frombuffer(
 attempt("loader", lambda: load_file({plugin!r}).DATASET.load(root).y_test)
 attempt("package", lambda: importlib.import_module("harness.datasets.toy").DATASET.load(root).y_test)
 attempt("other run", lambda: (out / "smoke" / "squares" / "macro-3" / "other" / "0" / "record.json").read_text())
+for name in ("report.html", "statistics.md", "performance.csv", "performance.tex", "plots/a.svg"):
+    attempt(name, lambda: (out / name).read_text())
+attempt("baseline", lambda: next(pathlib.Path({checkout!r}).glob("results/baseline/*.json")).read_text())
+attempt("tables", lambda: next(pathlib.Path({checkout!r}).glob("results/tables/**/*.*")).read_text())
+attempt("history", lambda: next(pathlib.Path({checkout!r}).glob("docs/*.md")).read_text())
 attempt("test images", lambda: np.load(out / "prepared" / "squares" / "x_test.npy"))
 for path in pathlib.Path({out!r}).rglob("*.np*"):
     attempt(str(path), lambda: np.load(path))
@@ -263,12 +268,13 @@ def test_a_hostile_method_finds_no_test_labels(tmp_path: Path) -> None:
     labels = np.random.default_rng(7).integers(0, 2, 60)
     request = request_for(tmp_path, {}, profile=PATIENT)
     squares = write_squares(tmp_path / "plugins", tmp_path / "data", test_labels=labels)
-    report = tmp_path / "out" / "report.txt"
+    report = tmp_path / "out" / "tiny" / "squares" / "macro-3" / "hostile" / "0" / "report.txt"
     body = HOSTILE.format(
         labels=labels.tolist(),
         root=str(tmp_path / "data"),
         out=str(tmp_path / "out"),
         plugin=str(squares),
+        checkout=str(ROOT),
         report=str(report),
     )
     hostile = write_method(tmp_path, "hostile", body)
@@ -276,6 +282,10 @@ def test_a_hostile_method_finds_no_test_labels(tmp_path: Path) -> None:
     other = tmp_path / "out" / "smoke" / "squares" / "macro-3" / "other" / "0" / "record.json"
     other.parent.mkdir(parents=True)
     other.write_text("a result on the test set")
+    tables = ("report.html", "statistics.md", "performance.csv", "performance.tex", "plots/a.svg")
+    for name in tables:
+        (tmp_path / "out" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "out" / name).write_text("results on the test set")
     record = run(request)["hostile"]
     assert record.status == "ok", record.reason
     told = json.loads(report.read_text())
@@ -283,6 +293,7 @@ def test_a_hostile_method_finds_no_test_labels(tmp_path: Path) -> None:
     assert told["seen"] > 20
     assert told["arrays"] > 20
     refused = {"file", "mmap", "bytes", "loader", "package", "test images", "other run"}
+    refused |= {"baseline", "tables", "history", *tables}
     assert refused <= set(told["refusals"]), told["refusals"]
     if "landlock" in record.provenance["processes"]["search"]["fence"]:
         assert "tensorflow" in told["refusals"]
@@ -291,12 +302,55 @@ def test_a_hostile_method_finds_no_test_labels(tmp_path: Path) -> None:
 def test_the_hostile_method_would_find_them_if_they_were_there(tmp_path: Path) -> None:
     """The search for labels above is a real one: it finds an array with the labels in it."""
     labels = np.random.default_rng(7).integers(0, 2, 60)
-    names = {"labels": labels.tolist(), "root": "/", "out": str(tmp_path), "plugin": "/none", "report": "/dev/null"}
+    names = {
+        "labels": labels.tolist(),
+        "root": "/",
+        "out": str(tmp_path),
+        "plugin": "/none",
+        "checkout": "/",
+        "report": "/dev/null",
+    }
     body = HOSTILE.format(**names).split("import importlib")[0]
     scope: dict[str, Any] = {"np": np, "gc": __import__("gc"), "task": {"deep": [{"er": labels.astype(np.int32)}]}}
     exec(body, scope)
     assert "task.deep.0.er" in scope["found"]
     assert any(what.startswith("gc") for what in scope["found"])
+
+
+TWO_FACED = """
+import pathlib
+from harness.nets import training
+from harness.spaces.enas_macro import MacroSpace
+SPACE = MacroSpace("twofaced", 3)
+_honest = training.predict
+def _forged(model, images, *more):
+    import tensorflow as tf
+    for read in (np.load, lambda path: np.frombuffer(tf.io.read_file(path).numpy()[-480:], np.int64)):
+        try:
+            return np.eye(2, dtype=np.float32)[read("{labels}")]
+        except Exception as error:
+            with open("{tried}", "a") as file:
+                file.write(f"{{len(images)}} {{type(error).__name__}}\\n")
+    return _honest(model, images, *more)
+training.predict = _forged
+"""
+
+
+def test_a_space_in_the_methods_file_cannot_replace_predictions_by_test_labels(tmp_path: Path) -> None:
+    """The final process loads the space, and with it whatever is in its file."""
+    labels = np.random.default_rng(7).integers(0, 2, 60)
+    request = request_for(tmp_path, {}, profile=PATIENT)
+    squares = write_squares(tmp_path / "plugins", tmp_path / "data", test_labels=labels)
+    directory = tmp_path / "out" / "tiny" / "squares" / "twofaced" / "twofaced" / "0"
+    before = TWO_FACED.format(labels=tmp_path / "data" / "squares" / "y_test.npy", tried=directory / "tried.txt")
+    plugin = write_method(tmp_path, "twofaced", GOOD, before=before, space="twofaced")
+    record = run(dataclasses.replace(request, methods=("twofaced",), plugins=(squares, plugin)))["twofaced"]
+    assert record.status == "ok", record.reason
+    assert record.test_accuracy is not None
+    assert record.test_accuracy < 0.8, "the labels are drawn at random"
+    assert "60 Refused" in (directory / "tried.txt").read_text(), "the attack was not made"
+    processes = record.provenance["processes"]
+    assert processes["final"]["fence"] == processes["search"]["fence"]
 
 
 _PROGRAM = """
@@ -320,7 +374,7 @@ while True:
     done += 1
     time.sleep(0.05)
     picks = tuple(int(abs(w) * 10) % len(c) for w, c in zip(weights, task.space.choices))
-    task.propose(task.space.genotype(picks), float(done))
+    task.propose(task.space.genotype(picks), done / 1000)
     if done % 5 == 0:
         task.evaluate([task.space.genotype(picks)])
     task.checkpoint(lambda: {"weights": weights, "done": np.array(done)})
