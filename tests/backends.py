@@ -24,7 +24,7 @@ def leave(job: Job, phase: Phase) -> None:
     else:
         write_json(
             job.directory.final,
-            {"final": {"steps": 9, "limit": "steps"}, "parameters": 1, "macs": 2, "process": process},
+            {"final": {"steps": 9, "limit": "epochs"}, "parameters": 1, "macs": 2, "process": process},
         )
         np.savez(job.directory.predictions, probabilities=np.ones((60, 2), np.float32))
 

@@ -308,3 +308,33 @@ def test_a_checkpoint_brings_the_multiply_accumulates_back() -> None:
     resumed = make_task(VectorSpace(4), "100macs", journal=journal)
     assert resumed.restored() is not None
     assert (resumed.meter.macs, resumed.meter.spent) == (60, 60)
+
+
+@pytest.mark.parametrize("accuracy", [float("nan"), float("inf"), 2.0, -0.1, "0.99", True])
+def test_an_accuracy_that_is_none_is_refused(accuracy: object) -> None:
+    task = make_task(VectorSpace(8), "40evals")
+    genotype = task.space.sample(task.rng)
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        task.propose(genotype, accuracy)  # type: ignore[arg-type]
+    assert task.proposal is None
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        task.record(str(genotype), lambda: Evaluation(str(genotype), accuracy, (), 1.0, 1))  # type: ignore[arg-type]
+    assert task.evaluations == []
+
+
+def test_numpys_numbers_are_numbers() -> None:
+    task = make_task(VectorSpace(8), "40evals")
+    task.propose(task.space.sample(task.rng), np.float32(0.25))
+    assert task.proposal is not None
+
+
+def test_work_is_never_given_back() -> None:
+    task = make_task(VectorSpace(8), "40steps")
+    task.step(3)
+    for attempt in (lambda: task.step(-8), lambda: task.step(macs=-1)):
+        with pytest.raises(ValueError, match="negative"):
+            attempt()
+    for cost in ({"seconds": -1.0, "steps": 0}, {"seconds": float("nan"), "steps": 0}, {"seconds": 0.0, "steps": -1}):
+        with pytest.raises(ValueError, match="not negative"):
+            task.meter.charge(**cost)  # type: ignore[arg-type]
+    assert task.meter.spent == 3

@@ -28,12 +28,28 @@ def refused(action):
 """
 
 
+_NESTED = """
+import os, pathlib, subprocess, sys
+sys.path.insert(0, {root!r})
+from harness.run.fence import Forbidden, fence
+runs = pathlib.Path({here!r}) / "runs"
+inner = runs / "mine" / "secret"
+stands = fence(Forbidden((), (), closed=(runs, inner), opened=(inner / "open", runs / "mine", runs.parent)))
+def refused(action):
+    try:
+        action()
+    except PermissionError:
+        return
+    raise SystemExit("not refused")
+"""
+
+
 def landlock() -> bool:
     """Whether this kernel can help."""
     return sys.platform.startswith("linux") and ctypes.CDLL(None).syscall(444, None, ctypes.c_size_t(0), 1) >= 2
 
 
-def inside(tmp_path: Path, code: str) -> str:
+def inside(tmp_path: Path, code: str, start: str = _START) -> str:
     """Runs code behind a fence around two of the files in ``tmp_path``; what it prints."""
     (tmp_path / "hidden").mkdir()
     (tmp_path / "hidden" / "labels").write_text("secret")
@@ -41,7 +57,7 @@ def inside(tmp_path: Path, code: str) -> str:
     (tmp_path / "open.npy").write_text("open")
     (tmp_path / "scratch").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "hidden" / "labels")
-    program = _START.format(root=str(ROOT), here=str(tmp_path)) + code
+    program = start.format(root=str(ROOT), here=str(tmp_path)) + code
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -87,6 +103,24 @@ def test_of_a_closed_directory_only_what_is_opened_can_be_read(tmp_path: Path) -
     assert printed.split() == ["mine", "new"]
 
 
+def test_of_directories_inside_each_other_the_innermost_decides(tmp_path: Path) -> None:
+    """A run's directory is open inside the closed one of all runs, which may be inside the open one of the plug-ins."""
+    mine = tmp_path / "runs" / "mine"
+    (mine / "secret" / "open").mkdir(parents=True)
+    for path in (tmp_path / "runs" / "report.html", mine / "a", mine / "secret" / "b", mine / "secret" / "open" / "c"):
+        path.write_text(path.name)
+    inside(
+        tmp_path,
+        "refused(lambda: (runs / 'report.html').read_text())\n"
+        "refused(lambda: (runs / 'mine' / 'secret' / 'b').read_text())\n"
+        "assert (runs / 'mine' / 'a').read_text() == 'a'\n"
+        "assert (runs / 'mine' / 'secret' / 'open' / 'c').read_text() == 'c'\n"
+        "found = subprocess.run(['grep', '-rh', '.', runs], capture_output=True, text=True).stdout\n"
+        "assert set(found.split()) == {'a', 'c'} or stands == 'audit', found\n",
+        start=_NESTED,
+    )
+
+
 def test_loaders_cannot_be_imported_again(tmp_path: Path) -> None:
     inside(
         tmp_path,
@@ -126,3 +160,60 @@ def test_the_kernel_refuses_other_programs_and_native_code_too(tmp_path: Path) -
         "assert libc.open(bytes(here / 'open.npy'), 0) >= 0\n",
     )
     assert printed.split() == ["audit+landlock"]
+
+
+_WRITES = """
+import ctypes, os, pathlib, shutil, subprocess, sys
+sys.path.insert(0, {root!r})
+from harness.run import fence as module
+if {audit!r} == "audit":
+    module._landlock = lambda *arguments: False
+here = pathlib.Path({here!r})
+mine, other = here / "mine", here / "other" / "record.json"
+stands = module.fence(module.Forbidden((), (), writable=(mine,)))
+def refused(action):
+    try:
+        action()
+    except PermissionError:
+        return
+    raise SystemExit("not refused")
+"""
+
+
+@pytest.mark.parametrize("layer", ["audit", pytest.param("both", marks=pytest.mark.skipif(not landlock(), reason=""))])
+def test_nothing_is_written_outside_of_a_runs_own_directory(tmp_path: Path, layer: str) -> None:
+    """Neither end of a rename or a link, and no file, may be another run's."""
+    for name in ("mine", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "record.json").write_text(name)
+    (tmp_path / "mine" / "link").symlink_to(tmp_path / "other" / "record.json")
+    inside(
+        tmp_path,
+        "refused(lambda: os.replace(mine / 'record.json', other))\n"
+        "refused(lambda: os.rename(other, mine / 'theirs'))\n"
+        "refused(lambda: os.link(mine / 'record.json', here / 'other' / 'new'))\n"
+        "refused(lambda: os.symlink(mine / 'record.json', here / 'other' / 'new'))\n"
+        "refused(lambda: other.write_text('forged'))\n"
+        "refused(lambda: (mine / 'link').write_text('forged'))\n"
+        "refused(lambda: os.open(other, os.O_RDWR))\n"
+        "refused(lambda: os.truncate(other, 0))\n"
+        "refused(other.unlink)\n"
+        "refused(lambda: (here / 'other' / 'new').mkdir())\n"
+        "refused(lambda: shutil.rmtree(here / 'other'))\n"
+        "fd = os.open(here / 'other', os.O_RDONLY)\n"
+        "refused(lambda: os.remove('record.json', dir_fd=fd))\n"
+        "if stands != 'audit':\n"
+        "    assert ctypes.CDLL(None).unlink(bytes(other)) < 0\n"
+        "    assert subprocess.run(['mv', mine / 'record.json', other], capture_output=True).returncode\n"
+        "(mine / 'a' / 'b').mkdir(parents=True)\n"
+        "(mine / 'a' / 'c').write_text('c')\n"
+        "os.replace(mine / 'a' / 'c', mine / 'a' / 'b' / 'd')\n"
+        "os.link(mine / 'a' / 'b' / 'd', mine / 'e')\n"
+        "(mine / 'e').unlink()\n"
+        "(mine / 'link').unlink()\n"
+        "shutil.rmtree(mine / 'a')\n"
+        "subprocess.run(['true'], stdout=subprocess.DEVNULL, check=True)\n",
+        start=_WRITES.replace("{audit!r}", repr(layer)),
+    )
+    assert (tmp_path / "other" / "record.json").read_text() == "other"
+    assert sorted(path.name for path in (tmp_path / "other").iterdir()) == ["record.json"]

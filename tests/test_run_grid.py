@@ -27,7 +27,7 @@ from harness.report.forms.markdown import markdown
 from harness.report.model.load import load_runs
 from harness.report.model.performance import performance
 from harness.run import final, search
-from harness.run.backends.base import LOCK, LOG
+from harness.run.backends.base import LOCK, LOG, Capacity
 from harness.run.backends.local import Local
 from harness.run.plan import make_plan
 from harness.run.profiles import Profile
@@ -155,6 +155,40 @@ def test_an_exported_network_says_of_raw_images_what_the_run_predicted(
     assert np.mean(probabilities.argmax(1) == labels) == pytest.approx(records["good"].test_accuracy)
 
 
+COUNTED = dataclasses.replace(
+    PATIENT,
+    budget=Budget(2e7, "macs"),
+    final=dataclasses.replace(TINY.final, steps=1, epochs=1.5, seconds=250.0, train_images=32),
+)
+"""As ``quick``: multiply-accumulates of search, epochs of final training, seconds as a cap."""
+
+
+def test_a_counted_command_gives_the_same_numbers_however_many_run_at_the_same_time(tmp_path: Path) -> None:
+    """A counted run has one thread on any number of cores: another number may change the last digits of sums."""
+    methods = {"good": write_method(tmp_path, "good", GOOD)}
+    facts = []
+    for workers, cores in ((1, 2), (2, 1)):
+        request = request_for(
+            tmp_path, methods, profile=COUNTED, baselines=True, workers=workers, out=tmp_path / str(workers)
+        )
+        plan = make_plan(request, Capacity(cores=cores))
+        assert {job.threads for job in plan.jobs} == {1}
+        records = Scheduler(plan, Local(), {"command": "a test", "cpu": "this one"}, Silent()).run()
+        assert [record.reason for record in records] == [""] * 3
+        facts.append(
+            {
+                record.method: (record.test_accuracy, record.proposal, record.search["macs"], record.final["epochs"])
+                for record in records
+                if record.method != "random_sampling"
+            }
+        )
+        final_facts = records[0].final
+        assert (final_facts["limit"], final_facts["steps"], final_facts["capped"]) == ("epochs", 3, False)
+        assert final_facts["epochs"] == 3 * 16 / 32
+        assert final_facts["images_per_second"] > 0
+    assert facts[0] == facts[1]
+
+
 HOSTILE = """
 found, arrays = [], 0
 labels = {labels!r}
@@ -204,6 +238,11 @@ attempt("tensorflow", lambda: np.frombuffer(
 attempt("loader", lambda: load_file({plugin!r}).DATASET.load(root).y_test)
 attempt("package", lambda: importlib.import_module("harness.datasets.toy").DATASET.load(root).y_test)
 attempt("other run", lambda: (out / "smoke" / "squares" / "macro-3" / "other" / "0" / "record.json").read_text())
+for name in ("report.html", "statistics.md", "performance.csv", "performance.tex", "plots/a.svg"):
+    attempt(name, lambda: (out / name).read_text())
+attempt("baseline", lambda: next(pathlib.Path({checkout!r}).glob("results/baseline/*.json")).read_text())
+attempt("tables", lambda: next(pathlib.Path({checkout!r}).glob("results/tables/**/*.*")).read_text())
+attempt("history", lambda: next(pathlib.Path({checkout!r}).glob("docs/*.md")).read_text())
 attempt("test images", lambda: np.load(out / "prepared" / "squares" / "x_test.npy"))
 for path in pathlib.Path({out!r}).rglob("*.np*"):
     attempt(str(path), lambda: np.load(path))
@@ -224,12 +263,13 @@ def test_a_hostile_method_finds_no_test_labels(tmp_path: Path) -> None:
     labels = np.random.default_rng(7).integers(0, 2, 60)
     request = request_for(tmp_path, {}, profile=PATIENT)
     squares = write_squares(tmp_path / "plugins", tmp_path / "data", test_labels=labels)
-    report = tmp_path / "out" / "report.txt"
+    report = tmp_path / "out" / "tiny" / "squares" / "macro-3" / "hostile" / "0" / "report.txt"
     body = HOSTILE.format(
         labels=labels.tolist(),
         root=str(tmp_path / "data"),
         out=str(tmp_path / "out"),
         plugin=str(squares),
+        checkout=str(ROOT),
         report=str(report),
     )
     hostile = write_method(tmp_path, "hostile", body)
@@ -237,6 +277,10 @@ def test_a_hostile_method_finds_no_test_labels(tmp_path: Path) -> None:
     other = tmp_path / "out" / "smoke" / "squares" / "macro-3" / "other" / "0" / "record.json"
     other.parent.mkdir(parents=True)
     other.write_text("a result on the test set")
+    tables = ("report.html", "statistics.md", "performance.csv", "performance.tex", "plots/a.svg")
+    for name in tables:
+        (tmp_path / "out" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "out" / name).write_text("results on the test set")
     record = run(request)["hostile"]
     assert record.status == "ok", record.reason
     told = json.loads(report.read_text())
@@ -244,6 +288,7 @@ def test_a_hostile_method_finds_no_test_labels(tmp_path: Path) -> None:
     assert told["seen"] > 20
     assert told["arrays"] > 20
     refused = {"file", "mmap", "bytes", "loader", "package", "test images", "other run"}
+    refused |= {"baseline", "tables", "history", *tables}
     assert refused <= set(told["refusals"]), told["refusals"]
     if "landlock" in record.provenance["processes"]["search"]["fence"]:
         assert "tensorflow" in told["refusals"]
@@ -252,12 +297,55 @@ def test_a_hostile_method_finds_no_test_labels(tmp_path: Path) -> None:
 def test_the_hostile_method_would_find_them_if_they_were_there(tmp_path: Path) -> None:
     """The search for labels above is a real one: it finds an array with the labels in it."""
     labels = np.random.default_rng(7).integers(0, 2, 60)
-    names = {"labels": labels.tolist(), "root": "/", "out": str(tmp_path), "plugin": "/none", "report": "/dev/null"}
+    names = {
+        "labels": labels.tolist(),
+        "root": "/",
+        "out": str(tmp_path),
+        "plugin": "/none",
+        "checkout": "/",
+        "report": "/dev/null",
+    }
     body = HOSTILE.format(**names).split("import importlib")[0]
     scope: dict[str, Any] = {"np": np, "gc": __import__("gc"), "task": {"deep": [{"er": labels.astype(np.int32)}]}}
     exec(body, scope)
     assert "task.deep.0.er" in scope["found"]
     assert any(what.startswith("gc") for what in scope["found"])
+
+
+TWO_FACED = """
+import pathlib
+from harness.nets import training
+from harness.spaces.enas_macro import MacroSpace
+SPACE = MacroSpace("twofaced", 3)
+_honest = training.predict
+def _forged(model, images, *more):
+    import tensorflow as tf
+    for read in (np.load, lambda path: np.frombuffer(tf.io.read_file(path).numpy()[-480:], np.int64)):
+        try:
+            return np.eye(2, dtype=np.float32)[read("{labels}")]
+        except Exception as error:
+            with open("{tried}", "a") as file:
+                file.write(f"{{len(images)}} {{type(error).__name__}}\\n")
+    return _honest(model, images, *more)
+training.predict = _forged
+"""
+
+
+def test_a_space_in_the_methods_file_cannot_replace_predictions_by_test_labels(tmp_path: Path) -> None:
+    """The final process loads the space, and with it whatever is in its file."""
+    labels = np.random.default_rng(7).integers(0, 2, 60)
+    request = request_for(tmp_path, {}, profile=PATIENT)
+    squares = write_squares(tmp_path / "plugins", tmp_path / "data", test_labels=labels)
+    directory = tmp_path / "out" / "tiny" / "squares" / "twofaced" / "twofaced" / "0"
+    before = TWO_FACED.format(labels=tmp_path / "data" / "squares" / "y_test.npy", tried=directory / "tried.txt")
+    plugin = write_method(tmp_path, "twofaced", GOOD, before=before, space="twofaced")
+    record = run(dataclasses.replace(request, methods=("twofaced",), plugins=(squares, plugin)))["twofaced"]
+    assert record.status == "ok", record.reason
+    assert record.test_accuracy is not None
+    assert record.test_accuracy < 0.8, "the labels are drawn at random"
+    assert "60 Refused" in (directory / "tried.txt").read_text(), "the attack was not made"
+    processes = record.provenance["processes"]
+    assert processes["final"]["fence"] == processes["search"]["fence"]
 
 
 _PROGRAM = """
@@ -281,7 +369,7 @@ while True:
     done += 1
     time.sleep(0.05)
     picks = tuple(int(abs(w) * 10) % len(c) for w, c in zip(weights, task.space.choices))
-    task.propose(task.space.genotype(picks), float(done))
+    task.propose(task.space.genotype(picks), done / 1000)
     if done % 5 == 0:
         task.evaluate([task.space.genotype(picks)])
     task.checkpoint(lambda: {"weights": weights, "done": np.array(done)})

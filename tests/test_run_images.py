@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -116,3 +117,44 @@ def test_the_checksum_knows_the_test_labels(tmp_path: Path) -> None:
     data = make()
     other = dataclasses.replace(data, y_test=data.y_test[::-1].copy())
     assert locate(data, 0.1, tmp_path).checksum != locate(other, 0.1, tmp_path).checksum
+
+
+def _overwrite(path: Path) -> None:
+    np.save(path, np.load(path)[::-1].copy())
+
+
+def _truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-8])
+
+
+def _flip_a_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "damage", [_overwrite, _truncate, _flip_a_bit, Path.unlink, lambda path: path.write_bytes(b"")]
+)
+@pytest.mark.parametrize("name", ["x_train.npy", "y_train.npy", "x_test.npy"])
+def test_damaged_arrays_are_written_again(tmp_path: Path, name: str, damage: Callable[[Path], object]) -> None:
+    """The checksum that stands beside them says nothing about them."""
+    data = make()
+    data.x_test[:] = np.arange(30, dtype=np.uint8)[:, None, None, None]
+    write(data, prepared := locate(data, 0.1, tmp_path), (0,))
+    whole = (prepared.directory / name).read_bytes()
+    damage(prepared.directory / name)
+    write(data, prepared, (0,))
+    assert (prepared.directory / name).read_bytes() == whole
+
+
+def test_undamaged_arrays_stay_and_other_facts_about_them_do_not(tmp_path: Path) -> None:
+    data = make()
+    write(data, prepared := locate(data, 0.1, tmp_path), (0,))
+    images, meta = prepared.directory / "x_train.npy", prepared.directory / "meta.json"
+    before, facts = images.stat().st_ino, meta.read_text()
+    write(data, prepared, (0,))
+    assert images.stat().st_ino == before
+    meta.write_text(facts.replace('"mean": [1.0]', '"mean": [9.0]'))
+    write(data, prepared, (0,))
+    assert meta.read_text() == facts

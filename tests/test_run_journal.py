@@ -94,7 +94,7 @@ def shared_weights(task: Task) -> None:
         weights = weights + task.rng.normal(size=12)
         done += 1
         if done % 3 == 0:
-            task.propose(SPACE.genotype(tuple(int(w > 0) for w in weights)), float(abs(weights).sum()))
+            task.propose(SPACE.genotype(tuple(int(w > 0) for w in weights)), float(1 - np.exp(-abs(weights).sum())))
         if done % 4 == 0:
             task.evaluate([SPACE.genotype(tuple(int(w < 0) for w in weights))])
         now = {"weights": weights, "done": np.array(done)}

@@ -12,6 +12,7 @@ from plugin_files import GOOD, write_method, write_squares
 from harness.core.budget import Budget
 from harness.core.errors import InputError
 from harness.core.files import replace_text
+from harness.core.home import CHECKOUT as ROOT
 from harness.core.record import Record
 from harness.run.backends.base import Capacity
 from harness.run.job import Job
@@ -81,8 +82,20 @@ def test_what_a_search_may_not_touch(tmp_path: Path) -> None:
     assert {"y_test.npy", "x_test.npy", "squares.py", "datasets"} <= names
     assert "good.py" not in names
     assert "harness.datasets" in job.forbidden.modules
-    assert tmp_path / "out" / "smoke" in job.forbidden.closed
-    assert job.forbidden.opened == (job.directory.path,)
+    assert {tmp_path / "out", ROOT / "results", ROOT} == set(job.forbidden.closed)
+    assert {job.directory.path, tmp_path / "out" / "prepared"} <= set(job.forbidden.opened)
+    assert not any(ROOT.is_relative_to(path) for path in job.forbidden.opened)
+    assert not any(path.is_relative_to(ROOT / "results") for path in job.forbidden.opened)
+
+
+def test_code_and_data_inside_of_a_closed_directory_stay_open(tmp_path: Path) -> None:
+    """Somebody may say ``--out .`` where the plug-ins and the data are."""
+    plugins = tmp_path / "plugins"
+    opened = make_plan(request_for(tmp_path, out=tmp_path)).jobs[0].forbidden.opened
+    assert {plugins, plugins / "good.py", tmp_path / "data"} <= set(opened)
+    opened = make_plan(request_for(tmp_path, out=plugins)).jobs[0].forbidden.opened
+    assert plugins / "good.py" in opened
+    assert plugins not in opened
 
 
 def test_threads_share_the_cores_unless_the_budget_counts(tmp_path: Path) -> None:

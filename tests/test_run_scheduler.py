@@ -15,7 +15,9 @@ from tables_on_disk import write_table
 from test_run_plan import request_for
 
 from harness.core.budget import Budget
+from harness.core.errors import InputError
 from harness.core.record import Record
+from harness.report.model.load import load_runs
 from harness.run.backends.base import Call, Capacity, Outcome, Position
 from harness.run.job import Job
 from harness.run.plan import Plan, make_plan
@@ -23,7 +25,7 @@ from harness.run.profiles import NB201
 from harness.run.progress import Bar, PlainScreen, View, duration, screen_for
 from harness.run.request import Request
 from harness.run.scheduler import SMALLEST, Scheduler
-from harness.run.store import write_json
+from harness.run.store import read_json, write_json, write_lines
 
 COMMAND = {"command": "a test", "cpu": "none"}
 
@@ -76,10 +78,73 @@ def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path, phases: Fake) -
     for job in plan.jobs:
         job.directory.path.mkdir(parents=True)
         leave(job, "search")
+    trained.directory.note.write_text("final")
     leave(trained, "final")
     records, _ = run(plan, phases)
     assert phases.started == [(searched.method.name, 0, "final")]
     assert {record.status for record in records} == {"ok"}
+
+
+def test_a_final_result_that_a_search_left_is_not_taken_after_a_kill(tmp_path: Path, phases: Fake) -> None:
+    """The parent was killed between the end of the search and the start of the final training."""
+    request = request_for(tmp_path, methods=("good",), seeds=(0,))
+
+    def forge_and_die(call: Call) -> tuple[Outcome, ...]:
+        [job] = (item.value for item in call.items)
+        leave(job, "search")
+        leave(job, "final")
+        job.directory.record.write_text(forged.to_json())
+        raise KeyboardInterrupt
+
+    [forged], _ = run(make_plan(dataclasses.replace(request, out=tmp_path / "forger")), Fake())
+    forged = dataclasses.replace(forged, test_accuracy=1.0)
+    phases.instead = {"good": forge_and_die}
+    with pytest.raises(KeyboardInterrupt):
+        run(make_plan(request), phases)
+    with pytest.raises(InputError, match=r"no record\.json"):
+        load_runs(tmp_path / "out")
+    again = Fake()
+    [record], _ = run(make_plan(request), again)
+    assert again.started == [("good", 0, "final")], "the training is done, whatever lies there"
+    assert record.test_accuracy == 0.5
+    assert [loaded.record for loaded in load_runs(tmp_path / "out")] == [record]
+
+
+@pytest.mark.parametrize(
+    ("charged", "steps", "reason"),
+    [(8, [4, 4], ""), (9, [4], "9 steps"), (0, [4, 4, 4], "12 steps"), (-8, [4], "-8 steps"), (4, [9, -5], "4 steps")],
+)
+def test_a_search_that_was_charged_more_than_its_budget_has_failed(
+    tmp_path: Path, phases: Fake, charged: float, steps: list[int], reason: str
+) -> None:
+    """As after ``task.meter.limit = 1e9``, ``task.meter.steps = 0`` or ``task.step(-8)``."""
+
+    def overrun(call: Call) -> tuple[Outcome, ...]:
+        [job] = (item.value for item in call.items)
+        outcomes = succeed(call)
+        if call.words == "search":
+            stored = read_json(job.directory.search)
+            write_json(job.directory.search, {**stored, "search": {"charged": charged}})
+            rows = [{"steps": count, "seconds": 1.0, "macs": 0} for count in steps]
+            write_lines(job.directory.evaluations, rows)
+        return outcomes
+
+    request = request_for(tmp_path, methods=("good",), seeds=(0,))
+    request = dataclasses.replace(request, profile=dataclasses.replace(request.profile, budget=Budget(8, "steps")))
+    phases.instead = {"good": overrun}
+    [record], _ = run(make_plan(request), phases)
+    assert record.status == ("failed" if reason else "ok")
+    assert (f"charged {reason}, and its budget is 8 steps" in record.reason) == bool(reason)
+    assert (record.test_accuracy is None) == bool(reason)
+
+
+def test_a_record_below_the_directory_of_a_run_is_nobodys(tmp_path: Path, phases: Fake) -> None:
+    request = request_for(tmp_path, methods=("good",), seeds=(0,))
+    [record], _ = run(plan := make_plan(request), phases)
+    forged = plan.jobs[0].directory.path / "deep" / "inside" / "record.json"
+    forged.parent.mkdir(parents=True)
+    forged.write_text(dataclasses.replace(record, method="b", test_accuracy=0.0).to_json())
+    assert [loaded.record for loaded in load_runs(tmp_path / "out")] == [record]
 
 
 def test_failures_are_rows_and_a_busy_run_leaves_no_record(tmp_path: Path, phases: Fake) -> None:

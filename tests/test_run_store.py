@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import InputError
-from harness.run.store import RunDirectory, plain, read_json, read_lines, write_json, write_lines
+from harness.run.store import RunDirectory, line, plain, read_json, read_lines, write_json, write_lines
 
 
 def test_a_torn_last_line_is_cut_off(tmp_path: Path) -> None:
@@ -59,3 +59,9 @@ def test_a_run_that_is_not_over_has_no_record_and_a_damaged_one_is_bad_input(tmp
     directory.record.write_text("{")
     with pytest.raises(InputError, match=r"record\.json"):
         directory.stored_record()
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
+def test_what_json_has_no_number_for_gets_into_no_line(number: float) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - the message is the standard library's
+        line({"accuracy": number})

@@ -30,7 +30,7 @@ from harness.run.plan import make_plan
 from harness.run.profiles import NB201, SMOKE
 from harness.run.request import Request
 from harness.run.scheduler import Scheduler
-from harness.run.tables import TableEvaluator
+from harness.run.tables import PreparedTable, TableEvaluator, read
 from harness.spaces import get_space
 
 QUICK = dataclasses.replace(NB201, name="table", budget=Budget(200, "s"))
@@ -173,6 +173,27 @@ def test_a_search_reads_neither_the_table_nor_other_results(tmp_path: Path) -> N
     assert [record.status for record in records] == ["ok", "ok"], records[0].reason
     with np.load(next((tmp_path / "out" / "prepared").rglob("*.npz"))) as stored:
         assert set(stored.files) == {"genotypes", "accuracy", "seconds"}, "what a search may read has no scores"
+
+
+@pytest.mark.parametrize("damage", ["accuracy", "torn", "missing"])
+def test_a_damaged_signal_is_written_again(tmp_path: Path, damage: str) -> None:
+    request = request_for(tmp_path, ("random_search",), seeds=(0,))
+    [prepared] = {job.prepared for job in make_plan(request).jobs}
+    assert isinstance(prepared, PreparedTable)
+    rows, signal = read.__wrapped__(prepared)
+    with np.load(prepared.path) as stored:
+        columns = dict(stored)
+    match damage:
+        case "accuracy":
+            np.savez(prepared.path, **{**columns, "accuracy": columns["accuracy"][::-1]})
+        case "torn":
+            prepared.path.write_bytes(prepared.path.read_bytes()[:200])
+        case "missing":
+            prepared.path.unlink()
+    make_plan(request)
+    again_rows, again = read.__wrapped__(prepared)
+    assert again_rows == rows
+    assert np.array_equal(again.accuracy, signal.accuracy)
 
 
 def test_a_method_that_trains_says_why_it_cannot(tmp_path: Path) -> None:

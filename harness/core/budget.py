@@ -148,7 +148,13 @@ class Meter:
         self.check()
 
     def charge(self, *, seconds: float, steps: int, macs: int = 0) -> None:
-        """Adds the reported cost of an evaluation."""
+        """Adds the reported cost of an evaluation.
+
+        Raises:
+            ValueError: a cost is negative, or no number.
+        """
+        if not (seconds >= 0 and steps >= 0 and macs >= 0):
+            raise ValueError(f"nothing costs {seconds} s, {steps} steps and {macs} macs: costs are not negative")
         self.charged += seconds
         self.steps += steps
         self.macs += macs

@@ -17,6 +17,14 @@ _RETIRED = ("valid_accuracy",)
 """Fields of older records that are not read any more."""
 
 
+def phase_note(run: Path) -> Path:
+    """Where the parent notes which phase of a run is under way: beside the run's directory, into which a search writes.
+
+    While the note is there, a record in the directory is not one that the parent has written.
+    """
+    return run.with_name(f".{run.name}.phase")
+
+
 @dataclass(frozen=True)
 class Record:
     """One method on one data set with one seed.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -172,11 +173,13 @@ class Task:
 
         Raises:
             BudgetSpent: it was raised in ``train``; the training is not logged.
+            ValueError: the evaluation's accuracy is none from 0 to 1.
         """
         number = len(self.evaluations)
         logged = self._logged(number, text)
         if logged is None:
             evaluation = train()
+            _share(evaluation.accuracy)
             self._journal.evaluated(number, evaluation, self.meter.spent)
         else:
             evaluation = logged
@@ -199,13 +202,15 @@ class Task:
 
         Args:
             proposal: a genotype of :attr:`space`, or a Keras model.
-            accuracy: its validation accuracy if known.
+            accuracy: its validation accuracy if known, 0..1.
             shared_weights: whether the accuracy was measured with weights shared with other architectures; it is
                 logged.
 
         Raises:
-            ValueError: the genotype is not in the space.
+            ValueError: the genotype is not in the space, or the accuracy is none from 0 to 1.
         """
+        if accuracy is not None:
+            accuracy = _share(accuracy)
         if isinstance(proposal, Genotype) and not self.space.contains(proposal):
             raise ValueError(f"proposed '{proposal}', which is not in space '{self.space.name}'")
         self._propose(proposal, accuracy, shared_weights=shared_weights)
@@ -228,7 +233,10 @@ class Task:
 
         Raises:
             BudgetSpent: they do not fit into the budget. Let it pass.
+            ValueError: a number is negative.
         """
+        if steps < 0 or macs < 0:
+            raise ValueError(f"task.step takes no negative numbers, got steps={steps}, macs={macs}")
         self.meter.afford(steps, macs)
         self.meter.charge(seconds=0.0, steps=steps, macs=macs)
         self.progress(f"{self.meter.steps} steps")
@@ -293,3 +301,14 @@ class Task:
                 self.proposal = KerasConfig(name, config)
             case {"text": text}:
                 self.proposal = self.space.parse(text)
+
+
+def _share(accuracy: object) -> float:
+    """An accuracy as a plain number.
+
+    Raises:
+        ValueError: it is none from 0 to 1.
+    """
+    if not isinstance(accuracy, Real) or isinstance(accuracy, bool) or not 0 <= float(accuracy) <= 1:
+        raise ValueError(f"an accuracy is a number from 0 to 1, not {accuracy!r}")
+    return float(accuracy)

@@ -1,9 +1,11 @@
-"""The fence around a search process: test images, test labels and what could load them are refused.
+"""The fence around a process of a run: test images, test labels and what could load them are refused.
+
+A process also writes in its run's directory only, or it could replace the records of others.
 
 Two layers. An audit hook of the interpreter refuses to open the files or to import the modules, on every platform. On
-Linux with Landlock (kernel 5.19 and later) the kernel refuses to open the files too, which also holds for native code,
-for TensorFlow's own file functions and for programs that the search starts. A fence keeps a method honest; it is no
-prison for code that sets out to break the interpreter.
+Linux with Landlock (kernel 5.19 and later) the kernel refuses to open the files too, and it alone watches over what is
+written. That also holds for native code, for TensorFlow's own file functions and for programs that the search starts. A
+fence keeps a method honest; it is no prison for code that sets out to break the interpreter.
 """
 
 from __future__ import annotations
@@ -11,17 +13,32 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _READ_FILE, _REFER = 1 << 2, 1 << 13
+_WRITE_FILE, _TRUNCATE = 1 << 1, 1 << 14  # of a file; the second exists since version 3
+_CHANGE = sum(1 << bit for bit in range(4, 13))  # in a directory: to make and to remove what it holds
 _NO_NEW_PRIVILEGES = 38
 Strings = tuple[str, ...]
 _PATH_EVENTS = frozenset({"open", "os.rename", "os.link", "os.symlink"})
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_CHANGES = {
+    "os.rename": ((0, 2), (1, 3)),
+    "os.link": ((0, 2), (1, 3)),
+    "os.symlink": ((1, 2),),
+    "os.remove": ((0, 1),),
+    "os.rmdir": ((0, 1),),
+    "os.mkdir": ((0, 2),),
+    "os.truncate": ((0, None),),
+    "os.chmod": ((0, 2),),
+}
+"""Events that change a directory or a file: positions of each path, and of the directory that it is relative to."""
+ANYWHERE = (Path("/"),)
 
 
 @dataclass(frozen=True)
@@ -31,14 +48,22 @@ class Forbidden:
     Args:
         paths: files and directories, with all that is in them.
         modules: module names, with their submodules.
-        closed: directories of which only what is in ``opened`` may be read: the results of other runs.
-        opened: directories.
+        closed: directories that may not be read: what tells of results on the test set.
+        opened: files and directories inside of them that may be read all the same; of two that are inside each other
+            the inner one decides.
+        writable: directories outside of which nothing is written, made, moved, or removed; devices excepted.
     """
 
     paths: tuple[Path, ...]
     modules: tuple[str, ...]
     closed: tuple[Path, ...] = ()
     opened: tuple[Path, ...] = ()
+    writable: tuple[Path, ...] = ANYWHERE
+
+    def without(self, paths: tuple[Path, ...]) -> Forbidden:
+        """The same, but ``paths`` may be opened."""
+        allowed = {path.absolute() for path in paths}
+        return replace(self, paths=tuple(path for path in self.paths if path not in allowed))
 
     @staticmethod
     def union(parts: Iterable[Forbidden]) -> Forbidden:
@@ -49,11 +74,12 @@ class Forbidden:
             modules=tuple({module: None for some in each for module in some.modules}),
             closed=tuple({path: None for some in each for path in some.closed}),
             opened=tuple({path: None for some in each for path in some.opened}),
+            writable=tuple({path: None for some in each for path in some.writable}),
         )
 
 
 class Refused(PermissionError):
-    """A search tried to reach test data."""
+    """A search tried to reach test data, or to write where others do."""
 
 
 @cache  # one fence per process, also where it does several searches
@@ -69,20 +95,63 @@ def fence(forbidden: Forbidden) -> str:
     for name in list(sys.modules):
         if _inside(name, forbidden.modules, "."):
             del sys.modules[name]
-    kernel = _landlock(paths, closed, opened)
-    sys.addaudithook(_hook(paths, closed, opened, forbidden.modules))
+    ground = _Ground(paths, closed, opened)
+    writable = None
+    if forbidden.writable != ANYWHERE:
+        writable = (*(os.path.realpath(path) for path in forbidden.writable), "/dev")
+    kernel = _landlock(ground, writable)
+    sys.addaudithook(_hook(ground, forbidden.modules))
+    if writable is not None and not kernel:
+        sys.addaudithook(_write_hook(writable))
     return "audit+landlock" if kernel else "audit"
+
+
+class _Ground:
+    """Which files may be read: of the directories around a file, the innermost that is closed or opened decides.
+
+    What is in ``paths`` is hidden in any case.
+    """
+
+    def __init__(self, paths: Strings, closed: Strings, opened: Strings) -> None:
+        self._states = dict.fromkeys(closed, False) | dict.fromkeys(opened, True)
+        inside = [path for path in self._states if _inside_any(path, paths)]
+        self._states |= dict.fromkeys((*inside, *paths), False)
+
+    def hidden(self, path: str, parent: Callable[[str], str] = os.path.dirname) -> bool:
+        """Whether a path, without links in it, may not be read."""
+        while path not in self._states:
+            above = parent(path)
+            if above == path:
+                return False
+            path = above
+        return not self._states[path]
+
+    def readable(self, top: str = "/", open_above: bool = True) -> Iterator[str]:
+        """The largest files and directories that may be read with all that is in them; links are skipped."""
+        is_open = self._states.get(top, open_above)
+        within = top.rstrip(os.sep) + os.sep
+        if all(state == is_open for path, state in self._states.items() if path.startswith(within)):
+            if is_open:
+                yield top
+            return
+        try:
+            entries = [entry.path for entry in os.scandir(top) if not entry.is_symlink()]
+        except OSError:
+            return
+        for entry in entries:
+            yield from self.readable(entry, is_open)
 
 
 def _inside(name: str, roots: Strings, separator: str) -> bool:
     return any(name == root or name.startswith(root + separator) for root in roots)
 
 
-def _hook(paths: Strings, closed: Strings, opened: Strings, modules: Strings) -> Any:
-    realpath, fsdecode, path_types = os.path.realpath, os.fsdecode, (str, bytes, os.PathLike)
+def _inside_any(path: str, roots: Strings) -> bool:
+    return _inside(path, roots, os.sep)
 
-    def hidden(path: str) -> bool:
-        return _inside(path, paths, os.sep) or (_inside(path, closed, os.sep) and not _inside(path, opened, os.sep))
+
+def _hook(ground: _Ground, modules: Strings) -> Any:
+    realpath, fsdecode, path_types, hidden = os.path.realpath, os.fsdecode, (str, bytes, os.PathLike), ground.hidden
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "import":
@@ -96,39 +165,59 @@ def _hook(paths: Strings, closed: Strings, opened: Strings, modules: Strings) ->
     return hook
 
 
-def _landlock(paths: Strings, closed: Strings, opened: Strings) -> bool:
-    """Lets the kernel refuse to read what is hidden, by allowing all the rest; False where it cannot."""
+def _write_hook(writable: Strings) -> Any:
+    """Refuses to change anything outside of ``writable``, links at the end of a path followed where the system does."""
+    realpath, fsdecode, path_types = os.path.realpath, os.fsdecode, (str, bytes, os.PathLike)
+    join, split, readlink = os.path.join, os.path.split, os.readlink
+
+    def check(path: object, directory: object, follow: bool) -> None:
+        if not isinstance(path, path_types):  # a descriptor, which was opened under this hook
+            return
+        text = fsdecode(path)
+        if isinstance(directory, int) and directory >= 0 and not text.startswith(os.sep):
+            try:
+                text = join(readlink(f"/proc/self/fd/{directory}"), text)
+            except OSError:
+                return
+        above, name = split(text.rstrip(os.sep))
+        if not _inside(realpath(text) if follow else join(realpath(above), name), writable, os.sep):
+            raise Refused(f"a search may not write {text}, which is outside of its run's directory")
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open":
+            if isinstance(arguments[2], int) and arguments[2] & _WRITING:
+                check(arguments[0], None, True)
+        elif event in _CHANGES:
+            for path, directory in _CHANGES[event]:
+                above = None if directory is None else arguments[directory]
+                check(arguments[path], above, event in ("os.truncate", "os.chmod"))
+
+    return hook
+
+
+def _landlock(ground: _Ground, writable: Strings | None) -> bool:
+    """Lets the kernel refuse to read what is hidden and to write elsewhere; False where it cannot."""
     if not sys.platform.startswith("linux"):
         return False
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), 1) < 2:  # version 1 cannot allow renames
+    version = libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), 1)
+    if version < 2:  # version 1 cannot allow renames
         return False
-    handled = ctypes.c_uint64(_READ_FILE | _REFER)
+    write = _WRITE_FILE | (_TRUNCATE if version > 2 else 0)
+    handled = ctypes.c_uint64(_READ_FILE | _REFER | (0 if writable is None else write | _CHANGE))
     ruleset = libc.syscall(_CREATE_RULESET, ctypes.byref(handled), ctypes.c_size_t(8), 0)
     if ruleset < 0:
         return False
     try:
         _allow(libc, ruleset, "/", _REFER)
-        for path in (*_all_but((*paths, *closed), "/"), *(path for top in opened for path in _all_but(paths, top))):
+        for path in ground.readable():
             _allow(libc, ruleset, path, _READ_FILE)
+        for path in writable or ():
+            _allow(libc, ruleset, path, write | _CHANGE)
         libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
         return bool(libc.syscall(_RESTRICT_SELF, ruleset, 0) == 0)
     finally:
         os.close(ruleset)
-
-
-def _all_but(paths: Strings, top: str) -> Iterator[str]:
-    """The largest files and directories in ``top``, itself included, that hold none of ``paths``; links are skipped."""
-    if not any(path.startswith(top.rstrip(os.sep) + os.sep) for path in paths):
-        yield top
-        return
-    for entry in os.scandir(top):
-        if entry.is_symlink() or entry.path in paths:
-            continue
-        try:
-            yield from _all_but(paths, entry.path)
-        except OSError:
-            continue
 
 
 class _Rule(ctypes.Structure):

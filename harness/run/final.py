@@ -1,4 +1,7 @@
-"""The final training of a run, inside a fresh process without the method's code.
+"""The final training of a run, inside a fresh process, behind a fence that leaves it the test images.
+
+The method is not loaded. A space's plug-in is, and may be the same file as the method; so the fence is that of the
+search, without the test images, which the network has to label. Nothing in this process can reach a test label.
 
 TensorFlow is imported inside the function, after the limits of the process are set.
 """
@@ -14,6 +17,7 @@ from harness.core.files import replacing
 from harness.core.seeds import derive_seed, rng
 from harness.plugins.catalogue import load_space
 from harness.run.backends.base import Outcome, Tell
+from harness.run.fence import fence
 from harness.run.images import PreparedImages, class_names, final_data
 from harness.run.job import Failure, Job, guarded
 from harness.run.journal import Progress
@@ -33,6 +37,7 @@ def _train(job: Job, tell: Tell) -> None:
 
     if not isinstance(job.prepared, PreparedImages):
         raise Failure(f"'{job.dataset}' has no images to train on")
+    stands = fence(job.forbidden.without(job.prepared.hidden))
     recipe, seed = job.profile.final_for(job.space), derive_seed(job.seed, "final training")
     device = runtime.start(threads=job.threads, deterministic=recipe.limit != "seconds", seed=seed)
     from harness.nets import count, training
@@ -86,7 +91,7 @@ def _train(job: Job, tell: Tell) -> None:
         "mean": list(data.mean),
         "std": list(data.std),
         "classes": class_names(job.prepared),
-        "process": {"device": device},
+        "process": {"fence": stands, "device": device},
     }
     write_json(job.directory.final, stored)
     job.directory.final_checkpoint.unlink(missing_ok=True)

@@ -158,6 +158,8 @@ def locate(data: Dataset, share: float, out: Path) -> PreparedImages:
 def write(data: Dataset, prepared: PreparedImages, seeds: Iterable[int]) -> None:
     """Writes a data set and its splits where they belong, unless the very same data is already there.
 
+    The files are compared with the data, number by number: they may have been damaged since they were written.
+
     Args:
         data: the complete data set.
         prepared: what :func:`locate` returned for it.
@@ -167,7 +169,7 @@ def write(data: Dataset, prepared: PreparedImages, seeds: Iterable[int]) -> None
         InputError: the set cannot be split.
     """
     splits = {seed: parts(data, prepared.share, seed) for seed in seeds}
-    if _stored_checksum(prepared.directory) != prepared.checksum:
+    if not _is_there(data, prepared):
         _write_arrays(data, prepared)
     for seed, (train, valid) in splits.items():
         with replacing(prepared.split_path(seed)) as new:
@@ -248,11 +250,32 @@ def _meta(directory: Path) -> dict[str, Any]:
     return meta
 
 
-def _stored_checksum(directory: Path) -> str:
+def _arrays(data: Dataset) -> dict[str, NDArray[Any]]:
+    return {IMAGES: data.x_train, LABELS: data.y_train, TEST_IMAGES: data.x_test}
+
+
+def _full_meta(data: Dataset, prepared: PreparedImages) -> dict[str, Any]:
+    return {**_described(data), "checksum": prepared.checksum}
+
+
+def _same_array(path: Path, array: NDArray[Any]) -> bool:
+    """Whether a ``.npy`` file holds exactly this array.
+
+    Raises:
+        OSError, ValueError: it cannot be read.
+    """
+    stored = np.load(path, mmap_mode="r")
+    return stored.dtype == array.dtype and bool(np.array_equal(stored, array))
+
+
+def _is_there(data: Dataset, prepared: PreparedImages) -> bool:
+    """Whether the files hold this data."""
     try:
-        return str(_meta(directory)["checksum"])
-    except (OSError, ValueError, KeyError):
-        return ""
+        return _meta(prepared.directory) == _full_meta(data, prepared) and all(
+            _same_array(prepared.directory / name, array) for name, array in _arrays(data).items()
+        )
+    except (OSError, ValueError, EOFError):
+        return False
 
 
 def _write_arrays(data: Dataset, prepared: PreparedImages) -> None:
@@ -261,8 +284,8 @@ def _write_arrays(data: Dataset, prepared: PreparedImages) -> None:
     temporary = directory.with_name(f".{os.getpid()}-{directory.name}")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
-    for name, array in ((IMAGES, data.x_train), (LABELS, data.y_train), (TEST_IMAGES, data.x_test)):
+    for name, array in _arrays(data).items():
         np.save(temporary / name, array)
-    (temporary / META).write_text(json.dumps({**_described(data), "checksum": prepared.checksum}), encoding="utf-8")
+    (temporary / META).write_text(json.dumps(_full_meta(data, prepared)), encoding="utf-8")
     shutil.rmtree(directory, ignore_errors=True)
     temporary.rename(directory)

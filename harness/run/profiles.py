@@ -157,7 +157,8 @@ QUICK = Profile(
     summary="counted, the same anywhere: about a minute of search and two of final training per method: a first look",
     # A minute of one AVX-512 core for the median of the methods: in the 60 s of the table of Fashion-MNIST of commit
     # a708059 they evaluated 16 to 52 networks, which is 1.6e11 (evolution, cells) to 1.3e12 (MetaQNN, whose plain
-    # convolutions are fast) multiply-accumulates at the mean of their spaces; the median is 3.1e11.
+    # convolutions are fast) multiply-accumulates at the mean of their spaces; the median is 3.1e11. Networks that are
+    # written down instead of traced take less: some 50 s in cell-3 and 40 s in nasbench201.
     budget=Budget(3e11, "macs"),
     # A proxy training sees no image twice, so there is nothing for augmentation to do.
     proxy=Recipe(

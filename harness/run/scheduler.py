@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from harness.core.files import replace_text
 from harness.core.names import sentence
 from harness.core.record import Record
 from harness.run import final, search
@@ -103,7 +104,13 @@ class Scheduler:
         return self.records
 
     def _queue(self) -> None:
-        """The next phase of each job; a job whose phases are all over needs no more than its record."""
+        """The next phase of each job; a job whose phases are all over needs no more than its record.
+
+        A result of a phase that the parent has not begun was left by an earlier one in its stead, and does not count.
+        """
+        for job in self.plan.jobs:
+            if job.directory.noted() in ("", job.prepared.phases[0]):
+                _discard_later(job, job.prepared.phases[0])
         pending = [job for job in self.plan.jobs if job.next_phase() is not None]
         self._waiting.extend(_batches(pending, self.plan.workers))
         self._tell([self._finish(job, Outcome("ok")) for job in self.plan.jobs if job.next_phase() is None])
@@ -115,6 +122,7 @@ class Scheduler:
         for job in batch.jobs:
             try:
                 job.directory.path.mkdir(parents=True, exist_ok=True)
+                replace_text(job.directory.note, batch.phase, durable=job.durable)
                 write_json(job.directory.inputs, job.inputs, durable=job.durable)
             except OSError as error:
                 self._tell(
@@ -146,9 +154,7 @@ class Scheduler:
         later = job.prepared.phases[job.prepared.phases.index(phase) + 1 :]
         if not later:
             return False
-        for name in {name for after in later for name in _WRITES[after]} - set(_WRITES[phase]):
-            with contextlib.suppress(OSError):  # it is a directory, say: then the later phase fails
-                (job.directory.path / name).unlink(missing_ok=True)
+        _discard_later(job, phase)
         self._waiting.appendleft(Batch(later[0], (job,)))
         return True
 
@@ -203,6 +209,14 @@ class Scheduler:
             return (1 - share) * len(jobs) * each / min(self.plan.workers, len(jobs))
         gained = share - self._share_before
         return (time.monotonic() - self._began) * (1 - share) / gained if gained > 0 else None
+
+
+def _discard_later(job: Job, phase: Phase) -> None:
+    """Removes what phases after this one may leave, and this one may not."""
+    later = job.prepared.phases[job.prepared.phases.index(phase) + 1 :]
+    for name in {name for after in later for name in _WRITES[after]} - set(_WRITES[phase]):
+        with contextlib.suppress(OSError):  # it is a directory, say: then the later phase fails
+            (job.directory.path / name).unlink(missing_ok=True)
 
 
 def _batches(jobs: Sequence[Job], workers: int) -> Iterator[Batch]:

@@ -21,6 +21,7 @@ from harness.core.record import Record
 from harness.core.table import Table
 from harness.run.backends.base import Outcome
 from harness.run.job import Job
+from harness.run.recount import check_charged
 from harness.run.store import read_json
 
 
@@ -157,12 +158,14 @@ def finish(job: Job, outcome: Outcome, scorer: Scorer, provenance: dict[str, Any
     try:
         record = _with_what_is_left(job, record, provenance)
         if outcome.status == "ok":
+            check_charged(job, record.search)
             record = scorer.score(job, record)
     except Exception as error:
         record = _failed(record, f"what the run left behind cannot be used: {sentence(error)}")
     if outcome.status != "busy":
         try:
             replace_text(job.directory.record, record.to_json(), durable=job.durable)
+            job.directory.note.unlink(missing_ok=True)
         except (OSError, ValueError) as error:
             record = _failed(record, f"the record could not be written: {sentence(error)}")
     return record

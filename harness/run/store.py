@@ -3,7 +3,8 @@
 ``runs/<profile>/<dataset>/<space>/<method>/<seed>/`` holds, in order of appearance: ``inputs.json`` (what the run is,
 to refuse a mixture), ``evaluations.jsonl`` and ``proposals.jsonl`` (appended), ``checkpoint.npz`` (replaced),
 ``search.json`` (the search is over), ``predictions.npz``, ``model.keras``, ``final.json`` (the final training is over)
-and ``record.json`` (all is over). Every file that is not appended to is written under another name and renamed.
+and ``record.json`` (all is over). Beside the directory, where a search cannot write, lies a note of the phase that is
+under way, until the record is written. Every file that is not appended to is written under another name and renamed.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from harness.core.errors import InputError
 from harness.core.evaluation import KerasConfig, Proposal
 from harness.core.files import replace_text
 from harness.core.names import directory_name
-from harness.core.record import Record
+from harness.core.record import Record, phase_note
 from harness.core.space import Space
 from harness.run.backends.base import LOG, SCRATCH
 
@@ -95,6 +96,18 @@ class RunDirectory:
         return self.path / "record.json"
 
     @property
+    def note(self) -> Path:
+        """The parent's note of the phase that is under way."""
+        return phase_note(self.path)
+
+    def noted(self) -> str:
+        """The phase that was under way when the last command ended; "" if none was."""
+        try:
+            return self.note.read_text(encoding="utf-8")
+        except (OSError, ValueError):
+            return ""
+
+    @property
     def log(self) -> Path:
         """What the child processes printed."""
         return self.path / LOG
@@ -105,12 +118,12 @@ class RunDirectory:
         return self.path / SCRATCH
 
     def stored_record(self) -> Record | None:
-        """The record, if the run is over.
+        """The record, if the run is over: while a phase is under way, what lies there is not the parent's.
 
         Raises:
             InputError: the file is corrupt.
         """
-        return Record.read(self.record) if self.record.exists() else None
+        return Record.read(self.record) if self.record.exists() and not self.note.exists() else None
 
     def check_inputs(self, wanted: dict[str, Any]) -> None:
         """Compares what the run was started with, if it was.
@@ -198,8 +211,12 @@ def write_lines(path: Path, rows: list[dict[str, Any]], *, durable: bool = True)
 
 
 def line(row: dict[str, Any]) -> str:
-    """One row as a line."""
-    return json.dumps(row, sort_keys=True) + "\n"
+    """One row as a line.
+
+    Raises:
+        ValueError: a number in it is infinite or none, which JSON does not have.
+    """
+    return json.dumps(row, sort_keys=True, allow_nan=False) + "\n"
 
 
 def proposal_to_json(proposal: Proposal) -> dict[str, str]:

@@ -181,13 +181,26 @@ def locate(table: Table, signal: str, out: Path, budget: Budget) -> PreparedTabl
 
 
 def write(table: Table, prepared: PreparedTable) -> None:
-    """Writes the signal where it belongs, unless it is there."""
-    if prepared.path.exists():
+    """Writes the signal where it belongs, unless it is there and undamaged."""
+    signal = table.signals[prepared.signal]
+    columns = {"genotypes": np.array(table.genotypes), "accuracy": signal.accuracy, "seconds": signal.seconds}
+    if _holds(prepared.path, columns):
         return
     prepared.path.parent.mkdir(parents=True, exist_ok=True)
-    signal = table.signals[prepared.signal]
     with replacing(prepared.path) as new:
-        np.savez(new, genotypes=np.array(table.genotypes), accuracy=signal.accuracy, seconds=signal.seconds)
+        np.savez(new, **columns)
+
+
+def _holds(path: Path, columns: Mapping[str, np.ndarray]) -> bool:
+    """Whether an ``.npz`` file holds exactly these arrays."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            return set(stored.files) == set(columns) and all(
+                stored[name].dtype == column.dtype and np.array_equal(stored[name], column)
+                for name, column in columns.items()
+            )
+    except Exception:  # np.load has many ways to fail
+        return False
 
 
 @cache  # the searches of a process share it

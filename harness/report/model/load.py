@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
 from harness.core.errors import InputError
-from harness.core.record import EvaluationRow, ProposalRow, Record, Run
+from harness.core.record import EvaluationRow, ProposalRow, Record, Run, phase_note
 
 LogRow = TypeVar("LogRow", EvaluationRow, ProposalRow)
 
@@ -73,13 +74,15 @@ class _FinalRecipe(msgspec.Struct):
 def load_runs(directory: Path) -> list[Run]:
     """Every finished run below ``directory``, at any depth, in an order that depends on the records only.
 
-    A run without ``record.json`` has not ended and is left out.
+    A run without ``record.json``, or of which a phase is under way, has not ended and is left out. So is a record below
+    the directory of a run: a search may have put it there.
 
     Raises:
         InputError: no record at all, a record or a log that cannot be read, or two records of the same run, which
             would count one seed twice.
     """
-    paths = sorted(directory.rglob("record.json")) if directory.is_dir() else []
+    found = set(directory.rglob("record.json")) if directory.is_dir() else set()
+    paths = sorted(path for path in found if not _is_foreign(path, found))
     if not paths:
         raise InputError(f"there is no record.json below {directory}; give the directory that a run was written to")
     known: dict[tuple[Any, ...], Run] = {}
@@ -92,6 +95,12 @@ def load_runs(directory: Path) -> list[Run]:
             )
         known[key] = run
     return [known[key] for key in sorted(known)]
+
+
+def _is_foreign(path: Path, found: Container[Path]) -> bool:
+    """Whether a record was not written by the parent of its run, as far as its surroundings tell."""
+    run = path.parent
+    return phase_note(run).exists() or any(above / path.name in found for above in run.parents)
 
 
 def load_run(directory: Path) -> Run:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.core.errors import InputError
+from harness.core.home import CHECKOUT, PACKAGE, folder
 from harness.core.names import directory_name
 from harness.core.record import Record
 from harness.plugins.catalogue import FOLDERS, PACKAGES, Catalogue, Source
@@ -19,12 +21,11 @@ from harness.run.job import Job, Prepared
 from harness.run.plan.datasets import checked_sources, data_sets
 from harness.run.plan.rows import Row, named_rows
 from harness.run.plan.zero_lines import with_zero_lines
-from harness.run.profiles import PROFILES, Profile
+from harness.run.profiles import Profile
 from harness.run.request import Request
 from harness.run.scoring import Scorer
 from harness.run.store import read_json
 
-_TABLES = ("performance.md", "cost.md", "records.csv")
 ONE_CORE = Capacity()
 
 
@@ -173,22 +174,36 @@ def _job(
 
 
 def _forbidden(hidden: tuple[Path, ...], dataset: Source, row: Row, request: Request) -> Forbidden:
-    """Test data, the loaders that could bring it, and other runs' results, which are measured on it.
+    """Test data, the loaders that could bring it, and whatever tells of results on it.
 
+    That is everything in ``--out`` but the run itself and the prepared data: records, reports, tables and plots, those
+    written later included. And everything in the checkout but code: stored baselines, tables, documentation, history.
     A plug-in file with both a method and its data keeps its own loader.
     """
-    tables = (request.out / table for table in _TABLES)
-    modules, paths = [PACKAGES["dataset"]], [*hidden, *tables, FOLDERS["dataset"]]
+    modules, paths = [PACKAGES["dataset"]], [*hidden, FOLDERS["dataset"]]
     if dataset.module != row.method.module:
         modules.append(dataset.module)
         if dataset.single:
             paths.append(Path(dataset.file))
+    closed = [request.out, folder("results"), *([CHECKOUT] if CHECKOUT else [])]
     return Forbidden(
         tuple(path.absolute() for path in paths),
         tuple(modules),
-        closed=tuple(request.out / directory_name(name) for name in (*PROFILES, request.profile.name)),
-        opened=(row.directory.path,),
+        closed=tuple(path.absolute() for path in closed),
+        opened=(row.directory.path, request.out / "prepared", *_needed(closed, request)),
+        writable=(row.directory.path,),
     )
+
+
+def _needed(closed: Sequence[Path], request: Request) -> Iterator[Path]:
+    """Code and data that happen to be inside of a closed directory: ``--out`` may be the checkout, or hold the data."""
+    roots = [path.resolve() for path in closed]
+    libraries = [Path(path) for path in (*sys.path, sys.prefix, sys.base_prefix) if path]
+    plugins = [part for path in request.plugins for part in (path, path.parent)]
+    for path in (PACKAGE, FOLDERS["method"], request.data_root, *libraries, *plugins):
+        here = path.expanduser().resolve()
+        if here not in roots and any(here.is_relative_to(root) for root in roots):
+            yield here
 
 
 def _longest_first(jobs: Sequence[Job], over: Sequence[Record]) -> tuple[Job, ...]:

@@ -1,0 +1,70 @@
+"""What a search has been charged, counted again by the parent: the meter was in the method's hands.
+
+The log has a row with the cost of each evaluation. Gradient steps that a method takes itself are in no row, and a search
+on a table keeps no log; of these the parent knows the sum only that the search has reported.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from harness.run.job import Job
+from harness.run.store import RunDirectory
+
+_SLACK = 1e-6
+_MACS_SLACK = 0.05  # a network is counted before it is built, and again when it is trained
+
+
+def check_charged(job: Job, search: Mapping[str, float]) -> None:
+    """Refuses a search that went on after its budget was spent.
+
+    The last evaluation may overrun a budget that counts no work, because nobody knows before how long it takes.
+
+    Args:
+        job: whose search is over.
+        search: what it has reported.
+
+    Raises:
+        ValueError: it was charged more than the budget allows; the message is a sentence.
+    """
+    budget = job.profile.budget
+    slack = 1 + (_MACS_SLACK if budget.unit == "macs" else _SLACK)
+    charged = search.get("charged", 0.0)
+    if budget.counted and not 0 <= charged <= budget.amount * slack:
+        raise ValueError(_sentence(charged, job))
+    costs = _costs(job)
+    logged = math.fsum(costs if budget.counted else costs[:-1])
+    if min(costs, default=0.0) < 0 or logged > budget.amount * slack:
+        raise ValueError(_sentence(logged, job))
+
+
+def _sentence(charged: float, job: Job) -> str:
+    unit = job.profile.budget.unit
+    return f"the search was charged {charged:.6g} {unit}, and its budget is {job.profile.budget}"
+
+
+def _costs(job: Job) -> list[float]:
+    """Cost of each logged evaluation in the budget's unit."""
+    unit = job.profile.budget.unit
+    rows = _rows(job.directory)
+    match unit:
+        case "s":
+            costs = [row["seconds"] for row in rows]
+        case "macs":
+            costs = [row["macs"] for row in rows]
+        case "steps":
+            costs = [row["steps"] for row in rows]
+        case "evals":
+            each = max(1, job.profile.proxy_for(job.space).steps)
+            costs = [row["steps"] / each for row in rows]
+    return [float(cost) for cost in costs]
+
+
+def _rows(directory: RunDirectory) -> list[dict[str, Any]]:
+    if not directory.evaluations.exists():
+        return []
+    lines = directory.evaluations.read_text(encoding="utf-8").splitlines()
+    return [json.loads(text) for text in lines if text]
