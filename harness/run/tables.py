@@ -149,6 +149,10 @@ class Tables:
         self.notes = [table.note for table in tables.values() if table.note]
         self.scorer = HiddenScores(tables, {name: table.signal for name, table in self._prepared.items()})
 
+    def checksum(self, name: str) -> str:
+        """SHA-256 of a complete table."""
+        return self._prepared[name].checksum
+
     def prepare(self, name: str, seeds: Iterable[int], check: Callable[[str], None]) -> PreparedTable:
         """Writes what searches read; ``check`` is told the checksum before that."""
         check(self._prepared[name].checksum)
