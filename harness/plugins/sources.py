@@ -1,7 +1,7 @@
 """Which files a plug-in's code is in, as far as its text tells, and one number for what stands in them.
 
-A run is one of a certain code. Of the code that a person edits between two commands, that is the plug-in's file and what
-it imports from its own folder; the versions of everything else are in the record.
+A run is one of a certain code. Of the code that a person edits between two commands, that is the plug-in's file and
+what it imports from its own folder; the versions of everything else are in the record.
 """
 
 from __future__ import annotations
