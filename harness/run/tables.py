@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -187,7 +187,11 @@ def locate(table: Table, signal: str, out: Path, budget: Budget) -> PreparedTabl
 def write(table: Table, prepared: PreparedTable) -> None:
     """Writes the signal where it belongs, unless it is there and undamaged."""
     signal = table.signals[prepared.signal]
-    columns = {"genotypes": np.array(table.genotypes), "accuracy": signal.accuracy, "seconds": signal.seconds}
+    columns: dict[str, Any] = {
+        "genotypes": np.array(table.genotypes),
+        "accuracy": signal.accuracy,
+        "seconds": signal.seconds,
+    }
     if _holds(prepared.path, columns):
         return
     prepared.path.parent.mkdir(parents=True, exist_ok=True)
