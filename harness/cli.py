@@ -143,8 +143,8 @@ def run(
 ) -> None:
     """Compares methods: searches, trains what was found, tests it, writes the tables.
 
-    A run that is over is not done again, an interrupted one continues: repeat the command after a crash. Each space that
-    is searched also gets random sampling and random search, which the methods there are compared with.
+    A run that is over is not done again, an interrupted one continues: repeat the command after a crash.
+    Each space that is searched also gets random sampling and random search, which the methods there are compared with.
 
       python -m harness run                                        # all methods, a minute of search each
 

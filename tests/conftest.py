@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
-LONG = ("contract/test_every_method.py", "test_run_grid.py", "test_gate.py", "test_gated.py", "test_darts.py")
+LONG = ("contract/test_every_method.py", "test_run_grid.py", "test_gate.py", "test_supernets_enas.py", "test_darts.py")
 """Files that take more than a minute."""
 CONTRACT = f"tests/{LONG[0]}"
 

@@ -42,7 +42,7 @@ def test_a_script_without_a_guard_compares_on_a_table(tmp_path: Path) -> None:
         "from harness import compare\n"
         "print('once')\n"
         f"results = compare(['random_search', 'regularized_evolution'], 'table:{write_table(tmp_path)}', 'nb201',\n"
-        "                  seeds=range(3), budget='200s', out='out')\n"
+        "                  seeds=range(3), budget='200s', out='out', baselines=False)\n"
         "print(results.table(), results.statistics())\n"
         "print(sum(record.status == 'ok' for record in results.records), 'runs')\n",
     )
@@ -61,7 +61,8 @@ def test_a_script_without_a_guard_compares_on_images(tmp_path: Path) -> None:
         tmp_path / "empty",
         "from harness import compare\n"
         "print('once')\n"
-        f"results = compare('good', 'squares', 'smoke', plugins={plugins!r}, data='../data', progress=True)\n"
+        f"results = compare('good', 'squares', 'smoke', plugins={plugins!r}, data='../data', progress=True,\n"
+        "                  baselines=False)\n"
         "[record] = results.records\n"
         "print(record.status, record.reason, record.test_accuracy)\n",
     )
@@ -76,7 +77,14 @@ def test_results_are_values(tmp_path: Path) -> None:
         pretend(job, proposal=str(job.seed), parameters=1000, macs=2000)
     plugins = [tmp_path / "plugins" / f"{name}.py" for name in ("squares", "good", "b")]
     results = compare(
-        "good,b", ["squares"], "smoke", seeds="0-1", out=tmp_path / "out", data=tmp_path / "data", plugins=plugins
+        "good,b",
+        ["squares"],
+        "smoke",
+        seeds="0-1",
+        out=tmp_path / "out",
+        data=tmp_path / "data",
+        plugins=plugins,
+        baselines=False,
     )
     assert [(record.method, record.seed) for record in results.records] == [
         ("b", 0),
@@ -96,7 +104,9 @@ def test_only_the_runs_that_were_asked_for_are_in_the_results(tmp_path: Path) ->
     for job in make_plan(request_for(tmp_path)).jobs:
         pretend(job)
     plugins = [tmp_path / "plugins" / f"{name}.py" for name in ("squares", "good", "b")]
-    results = compare("b", "squares", "smoke", seeds=1, out=tmp_path / "out", data=tmp_path / "data", plugins=plugins)
+    results = compare(
+        "b", "squares", "smoke", seeds=1, out=tmp_path / "out", data=tmp_path / "data", plugins=plugins, baselines=False
+    )
     assert [(record.method, record.seed) for record in results.records] == [("b", 1)]
     assert "| Good" not in results.table()
 

@@ -1,4 +1,4 @@
-"""BlockQNN; the learner's mathematics is in ``test_qlearning.py``, the code's in ``test_spaces_block.py``."""
+"""BlockQNN; the learner's mathematics is in ``test_qlearning.py``, the code's in ``test_spaces_blockqnn.py``."""
 
 from __future__ import annotations
 

@@ -143,6 +143,7 @@ def test_other_settings_in_a_directory_are_bad_input(tmp_path: Path, finished: P
         word for name in ("squares", "good", "b") for word in ("--plugin", str(tmp_path / "plugins" / f"{name}.py"))
     ]
     words = ["run", "--profile", "smoke", "--methods", "good,b", "--datasets", "squares", "--seeds", "0,1", *plugins]
+    words.append("--no-baselines")
     words += ["--out", str(finished), "--data", str(tmp_path / "data")]
     assert "| squares |" in call(*words).stdout
     done = call(*words, "--budget", "41steps", code=2)

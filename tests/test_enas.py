@@ -67,6 +67,7 @@ def test_the_best_candidate_is_proposed_at_the_end_of_each_cycle(budget: str) ->
     last = net.measured[-6 * 2 :]
     best = max(dict.fromkeys(picks for picks, *_ in last), key=lambda picks: sum(picks) % 97)
     assert task.proposal == SPACE.genotype(best)
+    assert task.planned["entropy_left"] == 1.0, "this controller learns nothing"
     rates = [rate for *_, rate in net.trained]
     restarts = np.flatnonzero(np.diff(rates) > 0.02)
     assert len(restarts) == 2

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Sequence
 
@@ -18,6 +21,7 @@ from nb201 import needs_table, returned
 from harness.core.budget import BudgetSpent
 from harness.core.errors import InputError
 from harness.core.evaluation import Proposal
+from harness.core.home import CHECKOUT as ROOT
 from harness.core.space import Genotype
 from harness.core.task import Task
 from harness.spaces import get_space, names
@@ -151,6 +155,25 @@ def test_the_prediction_is_the_mean_of_the_members_in_any_order() -> None:
         alone.append(ensemble.predict(features))
     assert np.ptp(alone, axis=0).max() > 0.01
     assert np.allclose(np.mean(alone, axis=0), mean, atol=1e-6)
+
+
+RANKING = """
+import numpy as np
+from harness.methods.common.predictor import Ensemble
+rng, ensemble = np.random.default_rng(1), Ensemble(np.random.default_rng(0))
+features = rng.integers(0, 2, (120, 40)) / 8
+ensemble.fit(features.astype(np.float32), features @ rng.normal(size=40))
+print(np.argsort(-ensemble.predict((rng.integers(0, 2, (20_000, 40)) / 8).astype(np.float32)), kind="stable").tolist())
+"""
+
+
+def test_the_ranking_does_not_depend_on_the_kernels_of_linear_algebra() -> None:
+    def ranking(kernels: str) -> str:
+        environment = os.environ | {"OPENBLAS_CORETYPE": kernels, "OPENBLAS_NUM_THREADS": "1"}
+        words = [sys.executable, "-c", RANKING]
+        return subprocess.run(words, cwd=ROOT, env=environment, check=True, capture_output=True, text=True).stdout
+
+    assert ranking("Haswell") == ranking("Nehalem")
 
 
 def test_features_that_never_differed_say_nothing() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from report_records import PROVENANCE, counted, make, save, tabular
+from report_records import PROVENANCE, counted, make, save, tabular, with_logs
 from test_cli import call
 
 from harness.core.errors import InputError
@@ -58,7 +58,10 @@ def test_a_baseline_reads_back_and_is_the_same_bytes_again(tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("budget", "seconds", "kind"),
-    [("40 steps", 0.0, "counted"), ("5 evals", 0.0, "counted"), ("60s", 0.0, "timed"), ("40 steps", 9.0, "timed")],
+    [
+        *(("40 steps", 0.0, "counted"), ("5 evals", 0.0, "counted"), ("2e12 macs", 0.0, "counted")),
+        *(("60s", 0.0, "timed"), ("40 steps", 9.0, "timed")),
+    ],
 )
 def test_a_row_is_counted_if_neither_search_nor_training_looks_at_the_clock(budget: str, seconds: float, kind: str):
     [row] = rows_of([counted("darts", 0.9, budget=budget, recipes={"final": {"seconds": seconds}})])
@@ -191,6 +194,72 @@ def test_a_new_version_of_this_program_is_no_other_machine(tmp_path: Path):
     assert (finding.how, finding.verdict) == ("exact", "regression")
 
 
+def logged(run: Run, *accuracies: float) -> Run:
+    """The run with evaluations of those accuracies."""
+    return with_logs(run, *((float(n), accuracy) for n, accuracy in enumerate(accuracies)))
+
+
+@pytest.mark.parametrize("kind", [tabular, counted])
+def test_a_search_that_took_another_way_to_the_same_result_is_changed(tmp_path: Path, kind: Callable[..., Run]):
+    baseline = stored([logged(kind("darts", 0.9), 0.4, 0.5)], tmp_path)
+    assert verdicts([logged(kind("darts", 0.9), 0.4, 0.5)], baseline) == ["same"]
+    [finding] = check([logged(kind("darts", 0.9), 0.4, 0.6)], baseline)
+    assert (finding.verdict, exit_code([finding])) == ("changed", 1)
+    assert "1 of them in the search only" in finding.why
+    assert verdicts([kind("darts", 0.9)], baseline) == ["same"], "without logs there is nothing to compare"
+
+
+def test_a_change_is_accepted_by_name_and_a_regression_is_not(tmp_path: Path):
+    before = [*results(counted, [0.9, 0.91]), *results(counted, [0.8], "nas_rl")]
+    after = [*results(counted, [0.9, 0.92]), *results(counted, [0.81], "nas_rl")]
+    baseline = stored(before, tmp_path)
+    assert exit_code(check(after, baseline)) == 1
+    assert exit_code(check(after, baseline, ["nas_rl"])) == 1
+    assert exit_code(check(after, baseline, ["nas_rl", "darts"])) == 0
+    assert {finding.verdict for finding in check(after, baseline, ["all"])} == {"accepted"}
+    worse = [*after[:2], *results(counted, [0.7], "nas_rl")]
+    assert exit_code(check(worse, baseline, ["all"])) == 1
+    with pytest.raises(InputError, match="no accepted method 'dart'; did you mean darts"):
+        check(after, baseline, ["dart"])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_other_settings_are_named_and_have_to_be_accepted(tmp_path: Path, kind: Callable[..., Run]):
+    baseline = stored(results(kind, [0.9, 0.901, 0.902], settings={"rate": 0.1, "order": 1}), tmp_path)
+    findings = check(results(kind, [0.9, 0.901, 0.902], settings={"rate": 0.2, "order": 1}), baseline)
+    assert [finding.verdict for finding in findings] == ["changed"]
+    assert "other settings (rate 0.1, now 0.2)" in findings[0].why
+    assert "differs from the baseline: settings.rate 0.1, now 0.2 (1 row)" in summary(findings)
+    with pytest.raises(InputError, match="different settings"):
+        write_baseline([kind("darts", 0.9, seed, settings={"rate": seed}) for seed in range(2)], "mixed", tmp_path)
+
+
+def test_every_difference_of_machine_threads_and_versions_is_named(tmp_path: Path):
+    was = {"cpu": "A", "cpu_details": "6, 207", "blas": "SkylakeX"}
+    runs = [elsewhere(run, **was) for run in results(tabular, [0.9, 0.91])]
+    versions = PROVENANCE["versions"] | {"numpy": "2.3.1"}
+    now = {"cpu": "B", "cpu_details": "6, 63", "blas": "Haswell", "threads": 2, "versions": versions}
+    findings = check([elsewhere(run, **now) for run in runs], stored(runs, tmp_path))
+    assert [finding.verdict for finding in findings] == ["same"]
+    for name in (
+        *("blas SkylakeX, now Haswell", "cpu A, now B", "cpu_details 6, 207, now 6, 63"),
+        *("threads 1, now 2", "versions.numpy 2.3.0, now 2.3.1"),
+    ):
+        assert name in findings[0].elsewhere
+        assert f"differs from the baseline: {name} (1 row)" in summary(findings)
+
+
+def test_a_search_on_a_table_with_tensorflow_is_not_exact_on_another_machine(tmp_path: Path):
+    provenance = PROVENANCE | {"processes": {"search": {"tensorflow": "used"}}}
+    runs = results(tabular, [0.9, 0.901, 0.902], provenance=provenance)
+    baseline = stored(runs, tmp_path)
+    assert baseline.rows[0].kind == "counted"
+    again = results(tabular, [0.9, 0.901, 0.9019], provenance=provenance)
+    assert verdicts(again, baseline) == ["regression"]
+    [finding] = check([elsewhere(run) for run in again], baseline)
+    assert (finding.how, finding.verdict) == ("statistical", "within spread")
+
+
 # What is not there
 
 
@@ -307,6 +376,78 @@ def test_a_real_drop_goes_red(kind: str):
     rng = np.random.default_rng(8)
     codes = [check_of_trainings(rng, kind, 5, 5, drop=2.0)[1] for _ in range(100)]
     assert np.mean(codes) >= 0.85
+
+
+@pytest.mark.parametrize("old", [1, 2, 3, 5, 10])
+@pytest.mark.parametrize("new", [1, 3, 10])
+def test_methods_at_chance_level_are_never_green(old: int, new: int):
+    """Whatever the stored rows are like, and if nothing but the patch version of NumPy is another."""
+    rng = np.random.default_rng(old)
+    versions = PROVENANCE["versions"] | {"numpy": "2.3.1"}
+    for centre in (10.2, 11.0, 13.0, 20.0, 40.0, 90.0):
+        for spread in (0.05, 0.5, 2.0, 15.0):
+            accuracies = np.clip(rng.normal(centre, spread, old), 0, 100) / 100
+            runs = results(counted, accuracies, final={"chance": 0.1})
+            guesses = np.clip(rng.normal(10, 0.5, new), 0, 100) / 100
+            after = results(counted, guesses, final={"chance": 0.1}, provenance=PROVENANCE | {"versions": versions})
+            baseline = StoredBaseline("simulated", (), tuple(rows_of(runs)))
+            [finding] = check(after, baseline)
+            better = finding.verdict == "better"  # guesses can be better than what was worse than a guess
+            assert better == (exit_code([finding]) == 0), (centre, spread, finding)
+            assert not better or np.mean(accuracies) < np.mean(guesses)
+
+
+def test_a_row_that_could_lose_five_points_unseen_is_undecided_and_says_what_would_help(tmp_path: Path):
+    baseline = stored(results(make, [0.9, 0.8, 0.7]), tmp_path)
+    [finding] = check(results(make, [0.9, 0.8, 0.7]), baseline)
+    assert finding.verdict == "same", "equal in every seed needs no statistics"
+    [finding] = check(results(make, [0.89, 0.8, 0.7]), baseline)
+    assert (finding.verdict, exit_code([finding])) == ("undecided", 3)
+    assert "more than 5 points, so nothing is decided" in finding.why
+    needed = int(finding.why.split("; ")[-1].split()[0])
+    rng = np.random.default_rng(0)
+    old, new = (rng.permutation(np.linspace(0.63, 0.97, needed)) for _ in range(2))
+    spread = chance.spread([70.0, 80.0, 90.0], [70.0, 80.0, 89.0])
+    assert needed == seeds_needed(spread, 5.0, chance.LEVEL)
+    wide = [100 * value for value in old], [100 * value for value in new]
+    assert chance.tolerance(*wide, chance.LEVEL) == pytest.approx(5.0, rel=0.1)
+
+
+def test_a_row_near_chance_is_undecided_even_if_its_spread_is_small():
+    runs = results(counted, [0.505, 0.51, 0.5], final={"chance": 0.5})
+    after = [elsewhere(run) for run in results(counted, [0.505, 0.511, 0.5], final={"chance": 0.5})]
+    [finding] = check(after, StoredBaseline("simulated", (), tuple(rows_of(runs))))
+    assert finding.verdict == "undecided"
+    assert "distance to a guess (50.00 %)" in finding.why
+
+
+@pytest.mark.parametrize(("old", "new"), [(1, 1), (3, 3), (5, 5), (10, 3)])
+def test_a_visible_drop_is_seen_nine_times_in_ten(old: int, new: int):
+    rng = np.random.default_rng(old)
+    drop, seen = visible_drop(old, new, 0.01, 1.0), 0
+    for _ in range(2000):
+        before, after = rng.normal(90, 1, old).tolist(), rng.normal(90 - drop, 1, new).tolist()
+        seen += np.mean(after) < np.mean(before) - tolerance(before, after, 0.01)
+    assert seen / 2000 == pytest.approx(0.9, abs=0.03)
+
+
+def test_the_level_is_shared_by_the_rows_that_are_really_tested(tmp_path: Path):
+    """Rows that are equal, failed or not comparable raise no false alarm."""
+    rows = [run for n in range(4) for run in results(make, [0.9, 0.901, 0.902, 0.9, 0.901], f"method{n}")]
+    again = [*rows[:10], make("method2", None), *results(make, [0.9, 0.901, 0.9, 0.9, 0.901], "method3")]
+    findings = check(again, stored(rows, tmp_path))
+    assert [finding.verdict for finding in findings] == ["same", "same", "regression", "within spread"]
+    assert "1 compared statistically, each at level 0.001" in summary(findings)
+    [alone] = check(again[-5:], stored(rows[-5:], tmp_path))
+    assert alone.why == findings[3].why
+    assert "would be seen nine times in ten" in alone.why
+
+
+def test_a_baseline_says_which_rows_a_statistical_check_cannot_decide(tmp_path: Path):
+    runs = [*results(counted, [0.9, 0.7, 0.5]), *results(make, [0.9, 0.901, 0.902], "nas_rl"), tabular("gp", 0.9)]
+    _, notes = write_baseline(runs, "test", tmp_path)
+    [note] = notes
+    assert note.startswith("darts on toy (3 seeds): a check on another machine will be undecided")
 
 
 def test_one_stored_seed_still_sees_a_collapse(tmp_path: Path):

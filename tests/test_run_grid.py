@@ -27,7 +27,7 @@ from harness.report.forms.markdown import markdown
 from harness.report.model.load import load_runs
 from harness.report.model.performance import performance
 from harness.run import final, search
-from harness.run.backends.base import LOCK, LOG
+from harness.run.backends.base import LOCK, LOG, Capacity
 from harness.run.backends.local import Local
 from harness.run.plan import make_plan
 from harness.run.profiles import Profile
@@ -153,6 +153,40 @@ def test_an_exported_network_says_of_raw_images_what_the_run_predicted(
     with np.load(run_directory / "predictions.npz") as stored:
         assert np.allclose(probabilities, stored["probabilities"], atol=1e-4)
     assert np.mean(probabilities.argmax(1) == labels) == pytest.approx(records["good"].test_accuracy)
+
+
+COUNTED = dataclasses.replace(
+    PATIENT,
+    budget=Budget(2e7, "macs"),
+    final=dataclasses.replace(TINY.final, steps=1, epochs=1.5, seconds=250.0, train_images=32),
+)
+"""As ``quick``: multiply-accumulates of search, epochs of final training, seconds as a cap."""
+
+
+def test_a_counted_command_gives_the_same_numbers_however_many_run_at_the_same_time(tmp_path: Path) -> None:
+    """A counted run has one thread on any number of cores: another number may change the last digits of sums."""
+    methods = {"good": write_method(tmp_path, "good", GOOD)}
+    facts = []
+    for workers, cores in ((1, 2), (2, 1)):
+        request = request_for(
+            tmp_path, methods, profile=COUNTED, baselines=True, workers=workers, out=tmp_path / str(workers)
+        )
+        plan = make_plan(request, Capacity(cores=cores))
+        assert {job.threads for job in plan.jobs} == {1}
+        records = Scheduler(plan, Local(), {"command": "a test", "cpu": "this one"}, Silent()).run()
+        assert [record.reason for record in records] == [""] * 3
+        facts.append(
+            {
+                record.method: (record.test_accuracy, record.proposal, record.search["macs"], record.final["epochs"])
+                for record in records
+                if record.method != "random_sampling"
+            }
+        )
+        final_facts = records[0].final
+        assert (final_facts["limit"], final_facts["steps"], final_facts["capped"]) == ("epochs", 3, False)
+        assert final_facts["epochs"] == 3 * 16 / 32
+        assert final_facts["images_per_second"] > 0
+    assert facts[0] == facts[1]
 
 
 HOSTILE = """

@@ -17,7 +17,7 @@ from harness.core.record import Record
 from harness.run.backends.base import Capacity
 from harness.run.job import Job
 from harness.run.plan import check_writable, make_plan
-from harness.run.profiles import QUICK, SMOKE
+from harness.run.profiles import HOUR, SMOKE
 from harness.run.request import Request
 from harness.run.store import SOURCE, write_json
 
@@ -99,7 +99,7 @@ def test_code_and_data_inside_of_a_closed_directory_stay_open(tmp_path: Path) ->
 
 
 def test_threads_share_the_cores_unless_the_budget_counts(tmp_path: Path) -> None:
-    timed = dataclasses.replace(QUICK, datasets=("squares",))
+    timed = dataclasses.replace(HOUR, datasets=("squares",))
     for workers in (1, 2, 64):
         capacity = Capacity(workers=3, cores=16)
         plan = make_plan(request_for(tmp_path, profile=timed, workers=workers), capacity)

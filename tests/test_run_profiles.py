@@ -32,9 +32,9 @@ def test_a_profile_makes_sense(profile: object) -> None:
         get_space(profile.space_for(native))
 
 
-def test_smoke_and_tables_are_exactly_repeatable() -> None:
+def test_smoke_quick_and_tables_are_exactly_repeatable() -> None:
     counted = [profile.name for profile in PROFILES.values() if profile.counted]
-    assert counted == ["smoke", "nb201", "nb201-own", "nb201-full"]
+    assert counted == ["smoke", "quick", "nb201", "nb201-own", "nb201-full"]
     assert dataclasses.replace(SMOKE, final=QUICK.final).counted, "a cap in seconds counts nothing"
     assert not dataclasses.replace(SMOKE, final=QUICK.with_final("seconds").final).counted
     assert not SMOKE.with_budget(Budget(10, "s")).counted

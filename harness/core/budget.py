@@ -42,7 +42,9 @@ class Budget:
     unit: Unit
 
     def __str__(self) -> str:
-        return f"{self.amount:.15g}{'' if self.unit == 's' else ' '}{self.unit}".replace("e+", "e")
+        short = f"{self.amount:g}".replace("e+", "e")
+        exact = float(short) == self.amount and self.unit == "macs"
+        return f"{short if exact else f'{self.amount:.15g}'}{'' if self.unit == 's' else ' '}{self.unit}"
 
     @property
     def counted(self) -> bool:

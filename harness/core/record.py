@@ -68,7 +68,7 @@ class Record:
     test_accuracy: float | None = None
     parameters: int | None = None
     macs: int | None = None
-    search: dict[str, float] = field(default_factory=dict)
+    search: dict[str, Any] = field(default_factory=dict)
     final: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
     native: str = ""

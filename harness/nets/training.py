@@ -77,7 +77,9 @@ def train(
     """Trains ``model`` in place.
 
     With ``recipe.epochs`` the number of steps follows from the number of images, and seconds are a cap: as long as it
-    is not reached, the result does not depend on the clock. With ``recipe.seconds`` alone the clock runs from the call, so that tracing counts; it stops during validations and
+    is not reached, the result does not depend on the clock.
+
+    With ``recipe.seconds`` alone the clock runs from the call, so that tracing counts; it stops during validations and
     checkpoints. The number of steps is fixed from the rate in the first twentieth of the time (and estimated anew after
     every step until then), and lowered later only if the machine has become too slow for it.
 

@@ -1,7 +1,7 @@
 """What a search has been charged, counted again by the parent: the meter was in the method's hands.
 
-The log has a row with the cost of each evaluation. Gradient steps that a method takes itself are in no row, and a search
-on a table keeps no log; of these the parent knows the sum only that the search has reported.
+The log has a row with the cost of each evaluation. Gradient steps that a method takes itself are in no row, and a
+search on a table keeps no log: of these the parent knows only the sum that the search has reported.
 """
 
 from __future__ import annotations

@@ -196,7 +196,7 @@ def write(table: Table, prepared: PreparedTable) -> None:
         return
     prepared.path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(prepared.path) as new:
-        np.savez(new, **columns)
+        np.savez(new, allow_pickle=False, **columns)
 
 
 def _holds(path: Path, columns: Mapping[str, np.ndarray]) -> bool:

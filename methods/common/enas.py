@@ -71,6 +71,7 @@ class EnasSearch:
         self._shared = SharedWeights(task, net, settings.batch, settings.valid_batch or settings.batch)
         self._baseline = RewardBaseline(settings.baseline_decay, "after", start=0.0)
         self._epoch = self._controller_steps = self._cycle = 0
+        self._entropy = 0.0  # of the first samples, in nats
 
     def run(self) -> None:
         """Runs epoch after epoch until the last cycle is over."""
@@ -124,6 +125,10 @@ class EnasSearch:
                 walk.picks, [[self._controller_steps + i] for i in range(settings.samples)]
             )
             self._controller_steps += settings.samples
+            entropy = float(walk.entropy.mean())
+            self._entropy = self._entropy or entropy
+            # Says in the record whether the controller has learnt or is still a uniform sampler.
+            self._task.plan(entropy_left=round(entropy / self._entropy, 4) if self._entropy else 1.0)
             rewards = np.array(accuracies) + settings.entropy_weight * walk.entropy
             self._controller.train(walk.picks, self._baseline.advantages(rewards))
 
@@ -139,14 +144,14 @@ class EnasSearch:
         return {
             **self._shared.state(),
             **{f"controller.{name}": value for name, value in self._controller.state().items()},
-            "baseline": np.array(self._baseline.value),
+            "baseline": np.array([self._baseline.value, self._entropy]),
             "counters": np.array([self._epoch, self._controller_steps, self._cycle]),
         }
 
     def _restore(self, state: State) -> None:
         self._shared.restore(state)
         self._controller.restore({name.removeprefix("controller."): value for name, value in state.items()})
-        self._baseline.value = float(state["baseline"])
+        self._baseline.value, self._entropy = (float(number) for number in state["baseline"])
         self._epoch, self._controller_steps, self._cycle = (int(n) for n in state["counters"])
 
 

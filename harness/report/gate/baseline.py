@@ -46,7 +46,8 @@ class SeedResult(NamedTuple):
     Args:
         accuracy: test accuracy 0..1.
         proposal: the proposed architecture as text.
-        search: checksum of all evaluations and proposals of the search; empty without logs, and in timed rows.
+        search: checksum of all evaluations and proposals of the search, and of what it made of its budget; empty
+            without logs, and in timed rows.
     """
 
     accuracy: float
@@ -137,6 +138,8 @@ def _row(key: Key, runs: Sequence[Run]) -> BaselineRow:
 def _result(run: Run, kind: Kind) -> SeedResult:
     logged: list[Any] = [[row["genotype"], row["accuracy"], row["spent"]] for row in run.evaluations]
     logged += [[row["genotype"], row["accuracy"], row["spent"], row["shared_weights"]] for row in run.proposals]
+    counts = run.record.search
+    logged += [[name, counts[name]] for name in sorted(counts) if name == "discarded" or name.startswith("planned_")]
     text = json.dumps(logged) if logged and kind != "timed" else ""
     checksum = hashlib.sha256(text.encode()).hexdigest()[:16] if text else ""
     return SeedResult(float(run.record.test_accuracy or 0), run.record.proposal, checksum)
@@ -145,7 +148,8 @@ def _result(run: Run, kind: Kind) -> SeedResult:
 def _kind(record: Record) -> Kind:
     if "table" in record.recipes.get("final", {}):
         return "counted" if _with_tensorflow(record) else "tabular"
-    by_clock = re.search(r"\d\s*s$", record.budget) or any(recipe.get("seconds") for recipe in record.recipes.values())
+    limited = any(recipe.get("seconds") and not recipe.get("epochs") for recipe in record.recipes.values())
+    by_clock = limited or record.final.get("capped") or re.search(r"\d\s*s$", record.budget)
     return "timed" if by_clock else "counted"
 
 

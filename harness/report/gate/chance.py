@@ -39,8 +39,8 @@ class Room(NamedTuple):
 
     Args:
         allowed: how far the mean may fall by chance, points.
-        limit: the most that it may be allowed to fall if the comparison is to decide anything, points; 0 or less
-            for a row that is not better than chance.
+        limit: the most that it may be allowed to fall if the comparison is to decide anything, points: five, or how
+            far the old or the new mean lies above a guess if that is less.
         spread: standard deviation over seeds, points.
     """
 
@@ -50,13 +50,14 @@ class Room(NamedTuple):
 
     @property
     def decides(self) -> bool:
-        """Whether a row that has lost all it had, or five points, would be noticed."""
+        """Whether a row that has lost all that it had above a guess, or five points, would be noticed."""
         return self.allowed <= self.limit
 
 
 def room(before: Sequence[float], after: Sequence[float], level: float, guess: float) -> Room:
     """What a comparison of ``before`` with ``after``, results in %, can decide; ``guess`` is the accuracy of chance."""
-    return Room(tolerance(before, after, level), min(MOST_POINTS, mean(before) - guess), spread(before, after))
+    limit = min(MOST_POINTS, mean(before) - guess, mean(after) - guess)
+    return Room(tolerance(before, after, level), limit, spread(before, after))
 
 
 def tolerance(before: Sequence[float], after: Sequence[float], level: float) -> float:

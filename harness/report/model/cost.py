@@ -18,10 +18,9 @@ from harness.report.model.values import Absent, Evaluations, Number, Spread, Val
 READING = (
     "Means over the seeds with a result (over all seeds, where none has one). A number of evaluations is followed by "
     "the number of different architectures among them. What a search cost stands in both currencies: seconds, and "
-    "multiply-accumulates of training (G: 10⁹). Epochs (of the data set) and images per second are those of the final "
-    "training. Parameters and MACs (multiply-accumulates of one forward pass) "
-    "are those of the final network, without an auxiliary head. Test error in %: mean ± sample standard deviation (n); "
-    "no ± below n = 3."
+    "multiply-accumulates of training (G: billions). Epochs (of the data set) and images per second are those of the "
+    "final training. Parameters and MACs (multiply-accumulates of one forward pass) are those of the final network, "
+    "without an auxiliary head. Test error in %: mean ± sample standard deviation (n); no ± below n = 3."
 )
 _MILLION = 1e6
 _BILLION = 1e9

@@ -212,7 +212,7 @@ def limit_of(record: Record) -> str:
     """
     stated = record.final.get("limit")
     if isinstance(stated, str):
-        return stated
+        return "" if stated == "steps" else stated
     recipe = record.recipes.get("final", {})
     if recipe.get("epochs"):
         return "epochs"

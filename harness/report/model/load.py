@@ -35,6 +35,20 @@ class _Size(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stem_stride: Literal[1, 2] = 1
 
 
+class _Search(msgspec.Struct):
+    """What the report reads of the facts of a search; what a method has planned is there too, of any kind."""
+
+    charged: float = 0.0
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    evaluations: float = 0.0
+    unique: float = 0.0
+    steps: float = 0.0
+    macs: float = 0.0
+    share: float = 0.0
+    overrun: float = 0.0
+
+
 class _Final(msgspec.Struct):
     """What the report reads of the facts of a final training."""
 
@@ -46,7 +60,7 @@ class _Final(msgspec.Struct):
     optimum: float = 0.0
     epochs: float = 0.0
     capped: bool = False
-    limit: Literal["", "epochs", "seconds"] = ""
+    limit: Literal["", "epochs", "seconds", "steps"] = ""
 
 
 class _FinalRecipe(msgspec.Struct):
@@ -117,6 +131,7 @@ def _check(record: Record, path: Path) -> None:
     try:
         msgspec.convert(vars(record), Record)
         msgspec.convert(record.provenance, _Provenance)
+        msgspec.convert(record.search, _Search)
         msgspec.convert(record.final, _Final)
         msgspec.convert(record.recipes.get("final", {}), _FinalRecipe)
     except msgspec.ValidationError as error:

@@ -168,7 +168,7 @@ def measures(block: Block, *datasets: str) -> list[str]:
 
 def share_of(record: Record) -> float:
     """What a search spent, as a share of its budget; 0 where that was not recorded."""
-    stated = record.search.get("overrun")
+    stated = record.search.get("overrun", record.search.get("share"))
     return 0.0 if stated is None else float(stated)
 
 

@@ -39,7 +39,7 @@ class Standing:
         allowed: the smallest corrected p that so many seeds can give.
         seeds_needed: how many would show a difference like the one seen with power 80 %; None above a bound, and
             where it cannot be estimated.
-        failures: failed runs of the method.
+        failures, reference_failures: failed runs of the method, and of random search in its space.
     """
 
     method: MethodInSpace
@@ -50,22 +50,26 @@ class Standing:
     allowed: float = 1.0
     seeds_needed: int | None = None
     failures: int = 0
+    reference_failures: int = 0
 
 
 def verdict(runs: Sequence[Run]) -> list[Part]:
-    """The verdict on every table of the report, as paragraphs and lists."""
-    return [part for block in blocks(runs) for part in block_verdict(block)]
+    """The verdict on every table of the report, as paragraphs and lists, and what the numbers in them mean."""
+    tables = [(block, standings(block)) for block in blocks(runs)]
+    parts = [part for block, stands in tables for part in _verdict(block, stands)]
+    return [*parts, Text(_HOW)] if any(_told(stands) for _, stands in tables) else parts
 
 
-def block_verdict(block: Block) -> list[Part]:
-    """The verdict on one table: a paragraph, and the methods by how they stand."""
-    stands = standings(block)
-    text = f"{_what(block)}: {_summary(block, stands)}"
-    told = any(len(stand.differences) >= FEWEST for stand in stands)
-    remarks = [*mixed_devices(block), *_marked(block)]
-    if not told:
-        return [Text(" ".join([text, *remarks]))]
-    return [Text(text), _list(block, stands), Text(" ".join([*_how(block, stands), *remarks]))]
+def _verdict(block: Block, stands: Sequence[Standing]) -> list[Part]:
+    """A paragraph, and the methods by how they stand."""
+    summary = f"{_what(block)}: {_summary(block, stands)}"
+    text = Text(" ".join([summary, *_remarks(block)]))
+    return [text, _list(block, stands)] if _told(stands) else [text]
+
+
+def _told(stands: Sequence[Standing]) -> bool:
+    """Whether there are seeds enough to say anything of a method."""
+    return any(len(stand.differences) >= FEWEST for stand in stands)
 
 
 def standings(block: Block) -> list[Standing]:
@@ -82,14 +86,15 @@ def standings(block: Block) -> list[Standing]:
     found = []
     for method in methods:
         if method not in tested:
-            found.append(Standing(method, "not compared", failures=failures(block, method)))
+            found.append(Standing(method, "not compared"))
             continue
         one = tested[method]
         outcome: Outcome = "undecided" if method not in shown else "better" if one.effect > 0 else "worse"
         few = len(pairs[method]) < FEWEST
         needed = None if few or method in shown else pairs_for_power(pairs[method], level)
         numbers = (pairs[method], one, corrected[method], allowed[method], needed)
-        found.append(Standing(method, outcome, *numbers, failures=failures(block, method)))
+        lost = [failures(block, each) for each in (method, MethodInSpace(REFERENCE, method.space))]
+        found.append(Standing(method, outcome, *numbers, *lost))
     return found
 
 
@@ -173,6 +178,8 @@ def _standing(block: Block, stand: Standing) -> str:
     facts.append(f"higher in {one.wins} of {plural(len(stand.differences), 'seed')}")
     if stand.failures:
         facts.append(f"{plural(stand.failures, 'failed run')} counted as worst")
+    if stand.reference_failures:
+        facts.append(f"random search failed in {plural(stand.reference_failures, 'run')}")
     facts.append(_more(stand) if stand.outcome == "undecided" else f"corrected p {stats.p_text(stand.corrected)}")
     by = "no two results to subtract" if one.difference is None else f"{signed(one.difference)} points"
     return f"{words}, {by} ({'; '.join(facts)})"
@@ -189,27 +196,19 @@ def _more(stand: Standing) -> str:
     return f"about {plural(more, 'more seed')} would tell" if more > 0 else "a few more seeds may tell"
 
 
-def _how(block: Block, stands: Sequence[Standing]) -> list[str]:
-    """What the numbers mean, as far as they stand there."""
-    several = len(block.datasets) > 1
-    sentences = ["Points: mean difference of accuracy from random search with the same seed in the same space."]
-    if several:
-        sentences.append("A seed counts once, with its mean over the data sets.")
-    if any(len(group) > 1 for group in searches(block)):
-        same = [listed(group) for group in searches(block) if len(group) > 1]
-        sentences.append(f"{' and '.join(same)} are look-ups of the same searches.")
-    sentences.append("Intervals are those of single methods, not corrected.")
-    tested = sum(stand.comparison is not None for stand in stands)
-    sentences.append(
-        f"Beyond chance: Wilcoxon's signed-rank test, two-sided, at level {stats.LEVEL:g} after Holm's correction for "
-        f"{plural(tested, 'comparison')}; exact up to 50 seeds."
-    )
-    if any(stand.outcome == "undecided" for stand in stands):
-        sentences.append(
-            "Seeds that would tell: for power 80 % at the corrected level, if the true difference and spread are those "
-            "seen; from few seeds this is a rough number."
-        )
-    return [*sentences, *measures(block, *block.datasets)]
+_HOW = (
+    "Points: mean difference of accuracy from random search with the same seed in the same space, over the pairs in "
+    "which neither failed; a seed counts once, with its mean over the data sets. Intervals are those of single "
+    f"methods, not corrected. Beyond chance: Wilcoxon's signed-rank test, two-sided, at level {stats.LEVEL:g} after "
+    "Holm's correction for the methods of the table; exact up to 50 seeds. Seeds that would tell: for power 80 % at "
+    "the corrected level, if the true difference and spread are those seen; from few seeds this is a rough number."
+)
+
+
+def _remarks(block: Block) -> list[str]:
+    """What else has to be known about this table."""
+    same = [f"{listed(group)} are look-ups of the same searches." for group in searches(block) if len(group) > 1]
+    return [*same, *measures(block, *block.datasets), *mixed_devices(block), *_marked(block)]
 
 
 def _marked(block: Block) -> list[str]:

@@ -1,4 +1,4 @@
-"""The jobs of a command: the rows that are still to be done, with their data, and the records of those that are over."""
+"""The jobs of a command: its rows that are still to be done, with their data, and the records of the others."""
 
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ def make_plan(request: Request, capacity: Capacity = ONE_CORE) -> Plan:
     named = {name: catalogue.source("dataset", name.partition(":")[0]) for name in request.datasets}
     sources = checked_sources(request, named)
     data = data_sets(request, sources)
-    rows, notes = named_rows(request, catalogue, data.spaces), tuple[str, ...]()
+    rows, told = named_rows(request, catalogue, data.spaces), list[str]()
     if request.baselines:
-        rows, notes = with_zero_lines(rows, request, catalogue)
+        rows, told = with_zero_lines(rows, request, catalogue)
     check_writable(request.out)
     _check_judged_alike(request)
     versions = {name: method.version() for name, method in {row.method.name: row.method for row in rows}.items()}
@@ -86,7 +86,7 @@ def make_plan(request: Request, capacity: Capacity = ONE_CORE) -> Plan:
         for row in mine:
             forbidden = _forbidden(hidden, named[name], row, request)
             jobs.append(_job(row, request.profile, catalogue, prepared, forbidden, threads, versions[row.method.name]))
-    return Plan(_longest_first(jobs, over), tuple(over), data.scorer, workers, (*notes, *data.notes))
+    return Plan(_longest_first(jobs, over), tuple(over), data.scorer, workers, (*told, *data.notes))
 
 
 def check_writable(out: Path) -> None:

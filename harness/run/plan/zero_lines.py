@@ -14,7 +14,7 @@ from harness.run.plan.rows import BASELINES, UNKNOWN_SPACE, Row, row_of
 from harness.run.request import Request
 
 
-def with_zero_lines(rows: list[Row], request: Request, catalogue: Catalogue) -> tuple[list[Row], tuple[str, ...]]:
+def with_zero_lines(rows: list[Row], request: Request, catalogue: Catalogue) -> tuple[list[Row], list[str]]:
     """The rows and the baselines that they lack, behind those of the same seed and data set.
 
     Spaces without genotypes to draw from get none, nor do networks that are given and not searched. What a space from
@@ -49,7 +49,7 @@ def with_zero_lines(rows: list[Row], request: Request, catalogue: Catalogue) -> 
         complete += mine + lacking
         added += lacking
     notes = [f"no random search in space '{space}': {reason}" for space, reason in refused.items()]
-    return complete, (*([_told(added)] if added else []), *notes)
+    return complete, [*([_told(added)] if added else []), *notes]
 
 
 def _why_not(space: str, catalogue: Catalogue) -> str:

@@ -1,0 +1,325 @@
+"""The verdict in words: its statistics by simulation, and what it may not say."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from report_records import make, tabular
+
+from harness.core.record import Run
+from harness.report.forms.html import report_html
+from harness.report.forms.markdown import markdown
+from harness.report.model.groups import BASELINE, REFERENCE, blocks
+from harness.report.model.performance import performance
+from harness.report.stats import tests as stats
+from harness.report.stats.pairs import differences, searches
+from harness.report.stats.power import MOST, pairs_for_power, power, smallest_sample
+from harness.report.stats.verdict import FEWEST, Standing, standings, verdict
+
+RNG = np.random.default_rng
+
+
+def told(runs: list[Run]) -> str:
+    return markdown(verdict(runs))
+
+
+def stand(runs: list[Run], method: str) -> Standing:
+    [block] = blocks(runs)
+    [found] = [one for one in standings(block) if one.method.name == method]
+    return found
+
+
+def series(method: str, accuracies, **changes) -> list[Run]:
+    """A run per accuracy; None is a failed one."""
+    return [make(method, None if a is None else float(a), seed, **changes) for seed, a in enumerate(accuracies)]
+
+
+def league(rng, seeds: int, effects: dict[str, float], shared: float, datasets=("fashion_mnist", "cifar10")):
+    """Runs in points around 80 %. ``shared`` of a run's luck belongs to its seed and is the same on all data sets."""
+    runs = []
+    for method in (REFERENCE, *effects):
+        luck = rng.normal(0, math.sqrt(shared), seeds)
+        for dataset in datasets:
+            own = rng.normal(0, math.sqrt(1 - shared), seeds)
+            points = 80 + effects.get(method, 0.0) + luck + own
+            runs += series(method, points / 100, dataset=dataset)
+    return runs
+
+
+# By simulation
+
+
+@pytest.fixture
+def _no_planning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the numbers of seeds, which take most of the time and change no outcome."""
+    monkeypatch.setattr("harness.report.stats.verdict.pairs_for_power", lambda *_: None)
+
+
+@pytest.mark.usefixtures("_no_planning")
+@pytest.mark.parametrize("shared", [0.0, 0.8])
+def test_tables_without_a_difference_rarely_claim_one(shared: float):
+    """Also where a seed is lucky on all data sets: data sets are no independent pairs."""
+    rng, tables = RNG(int(10 * shared)), 300
+    claims = pooled = 0
+    for _ in range(tables):
+        runs = league(rng, 8, {"a": 0.0, "b": 0.0, "c": 0.0}, shared)
+        [block] = blocks(runs)
+        claims += any(one.outcome in ("better", "worse") for one in standings(block))
+        every = [
+            [d for dataset in block.datasets for d in differences(block, m, (dataset,)).values()]
+            for m in block.methods[1:]
+        ]
+        pooled += min(stats.holm([stats.compare_differences(values).p for values in every if values])) <= stats.LEVEL
+    margin = 3 * math.sqrt(stats.LEVEL * (1 - stats.LEVEL) / tables)
+    assert claims / tables <= stats.LEVEL + margin
+    if shared:
+        assert pooled / tables > stats.LEVEL + margin, "pairs over data sets would have been wrong here"
+
+
+@pytest.mark.parametrize("effect", [0.35, 0.6, 1.0, 2.0])
+@pytest.mark.parametrize("level", [0.05, 0.05 / 7])
+def test_the_sample_told_has_the_power_promised_by_another_implementation(effect: float, level: float):
+    from scipy.stats import wilcoxon
+
+    needed = smallest_sample(effect, level)
+    assert needed is not None
+
+    def found(pairs: int) -> float:
+        drawn = RNG(99).normal(effect, 1.0, (1500, pairs))
+        method = "exact" if pairs <= 50 else "asymptotic"
+        return float(np.mean(wilcoxon(drawn, axis=1, method=method, correction=True).pvalue <= level))
+
+    assert found(needed) >= 0.76
+    fewest = 1 + math.ceil(math.log2(1 / level))
+    assert needed == fewest or found(needed - max(1, needed // 10)) <= 0.83
+
+
+@pytest.mark.parametrize("pairs", [8, 20, 50, 51, 80])
+def test_the_power_without_a_difference_is_the_level(pairs: int):
+    assert power(pairs, 0.0, 0.05) <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 2000)
+
+
+def test_the_seeds_told_would_tell_about_four_times_in_five():
+    """The whole way: a pilot of eight seeds names a number, and new tables with so many seeds find the method."""
+    pilot = np.array([1.0, -1.0] * 4)
+    pilot = 0.5 + pilot / np.std(pilot, ddof=1)  # points: mean 0.5, spread 1
+    runs = series(REFERENCE, [0.8] * 8) + series("darts", 0.8 + pilot / 100) + series("other", [0.8, 0.801] * 4)
+    first = stand(runs, "darts")
+    assert (first.outcome, len(first.differences)) == ("undecided", 8)
+    assert first.seeds_needed is not None
+    assert f"about {first.seeds_needed - 8} more seeds would tell" in told(runs)
+    rng, tables, found = RNG(5), 120, 0
+    for _ in range(tables):
+        values = {"darts": rng.normal(0.5, 1.0, first.seeds_needed), "other": rng.normal(0, 1.0, first.seeds_needed)}
+        p = [stats.compare_differences(values[name]).p for name in values]
+        found += stats.holm(p)[0] <= stats.LEVEL
+    assert 0.7 <= found / tables <= 0.93
+
+
+def test_how_many_pairs_follows_effect_level_and_equal_pairs():
+    values = RNG(0).normal(0.5, 1, 12).tolist()
+    base = pairs_for_power(values, 0.05)
+    assert base is not None
+    assert pairs_for_power([-v for v in values], 0.05) == base
+    assert pairs_for_power([10 * v for v in values], 0.05) == base
+    assert pairs_for_power(values, 0.001) > base
+    assert pairs_for_power([v + 2 for v in values], 0.05) < base
+    assert pairs_for_power([*values, *[0.0] * 12], 0.05) in (2 * base - 1, 2 * base)
+    assert pairs_for_power([*values, math.inf], 0.05) == pytest.approx(base, abs=3)
+    assert pairs_for_power([0.001, -0.001, 0.00001], 0.05) is None
+    assert pairs_for_power([1.0, 0.0, 0.0], 0.05) is None
+    assert pairs_for_power([1.0, 1.0, 1.0], 0.05) == 6 == stats.pairs_needed(1)
+    assert smallest_sample(0.02, 0.05) is None
+    assert smallest_sample(0.1, 0.05) <= MOST
+
+
+# What it says
+
+
+def test_it_stands_first_in_the_tables_and_on_the_page(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("plotly.offline.get_plotlyjs", lambda: "")
+    runs = series(REFERENCE, np.linspace(0.8, 0.81, 8)) + series("darts", np.linspace(0.83, 0.85, 8))
+    sentence = "the one method compared beats random search in its space beyond chance."
+    lines = markdown(performance(runs)).splitlines()
+    assert lines[0] == "# Test accuracy"
+    assert sentence in lines[2]
+    text = report_html(runs, Path("/out"), lambda _: None, [], [])
+    assert sentence in text
+    assert text.index(sentence) < text.index("<table")
+    assert text.index(sentence) - text.index("</h1>") < 300
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+@pytest.mark.parametrize("methods", [1, 3, 14])
+def test_one_or_two_seeds_tell_nothing_and_it_says_how_many_could(seeds: int, methods: int):
+    runs = series(REFERENCE, [0.5] * seeds)
+    runs += [run for n in range(methods) for run in series(f"method{n}", [0.9] * seeds)]
+    made = told(runs)
+    assert "nothing can be told" in made
+    assert f"at least {stats.pairs_needed(methods)} seeds" in made
+    assert "more seed" not in made
+    assert "\n- " not in made
+
+
+@pytest.mark.parametrize("methods", [1, 3])
+def test_a_clean_sweep_is_told_from_the_smallest_number_on(methods: int):
+    needed = stats.pairs_needed(methods)
+    for seeds in range(FEWEST, needed + 2):
+        runs = series(REFERENCE, [0.8] * seeds)
+        runs += [run for n in range(methods) for run in series(f"m{n}", 0.82 + 0.001 * np.arange(seeds))]
+        outcomes = {one.outcome for one in standings(blocks(runs)[0])}
+        assert outcomes == ({"better"} if seeds >= needed else {"undecided"})
+        assert ("No result could have been beyond chance" in told(runs)) == (seeds < needed)
+
+
+def test_who_is_better_worse_and_neither_with_difference_and_interval():
+    noise = RNG(3).normal(0, 0.002, (4, 12))
+    runs = (
+        series(REFERENCE, 0.8 + noise[0]) + series("darts", 0.82 + noise[1]) + series("local_search", 0.79 + noise[2])
+    )
+    runs += series("other", 0.8 + noise[3])
+    made = told(runs)
+    assert "of 3 methods compared, 1 beat random search in their space (DARTS) and 1 did worse than it" in made
+    assert "1 cannot be told apart from it" in made
+    [line] = [line for line in made.splitlines() if line.startswith("- DARTS in cell")]
+    one = stand(runs, "darts")
+    low, high = stats.mean_interval(one.differences)
+    assert (
+        f"+{one.comparison.difference:.2f} points (95 % interval +{low:.2f} to +{high:.2f}; higher in 12 of 12" in line
+    )
+    assert low < 2 + 100 * (noise[1] - noise[0]).mean() < high
+    assert "worse than random search" in made
+    assert "seeds would" in next(line for line in made.splitlines() if line.startswith("- other"))
+
+
+def test_intervals_of_three_to_nine_seeds_cover_as_often_as_they_say():
+    rng = RNG(8)
+    inside = 0
+    for _ in range(1000):
+        low, high = stats.mean_interval(rng.normal(1.0, 2.0, 4).tolist())
+        inside += low <= 1.0 <= high
+    assert 0.93 <= inside / 1000 <= 0.97
+    assert stats.mean_interval([1.0, 2.0]) is None
+
+
+def test_methods_are_compared_within_their_space_only():
+    runs = (
+        series(REFERENCE, [0.5] * 8)
+        + series("enas_macro", [0.9] * 8)
+        + series("darts", [0.6 + 0.001 * n for n in range(8)])
+    )
+    assert stand(runs, "enas_macro").outcome == "not compared"
+    assert "ENAS (macro) in macro-6: not compared, random search was not run in this space" in told(runs)
+    both = [*runs, *series(REFERENCE, [0.95 + 0.001 * n for n in range(8)], space="macro-6")]
+    assert stand(both, "enas_macro").outcome == "worse"
+    assert stand(both, "darts").outcome == "better"
+
+
+def test_nothing_to_compare_is_said():
+    assert "only random sampling and random search were run" in told(series(REFERENCE, [0.9]) + series(BASELINE, [0.9]))
+    assert "no method has a seed in common" in told(series("darts", [0.9]))
+    strangers = series(REFERENCE, [0.9] * 4) + [make("darts", 0.9, seed) for seed in range(10, 14)]
+    assert "no method has a seed in common" in told(strangers)
+
+
+# Failed runs
+
+
+def test_failed_runs_are_the_worst_of_their_pairs():
+    runs = series(REFERENCE, [0.5] * 8) + series("darts", [None] * 8)
+    found = stand(runs, "darts")
+    assert (found.outcome, found.comparison.losses, found.comparison.difference) == ("worse", 8, None)
+    assert "no two results to subtract" in told(runs)
+    mostly = series(REFERENCE, [0.5] * 8) + series("darts", [*[0.500001] * 2, *[None] * 6])
+    assert stand(mostly, "darts").comparison.effect < -0.8, "a failure weighs more than the largest difference"
+    both = stand(series(REFERENCE, [None] * 8) + series("darts", [None] * 8), "darts")
+    assert (both.comparison.ties, both.outcome) == (8, "undecided")
+    lucky = series(REFERENCE, [None] * 8) + series("darts", [0.1] * 8)
+    assert stand(lucky, "darts").outcome == "better"
+    assert "random search failed in 8 runs" in told(lucky)
+    refused = series(REFERENCE, [0.5] * 8) + series("darts", [None] * 8, status="unsupported", reason="no")
+    assert stand(refused, "darts").outcome == "not compared"
+
+
+def test_a_failure_on_one_of_several_data_sets_is_a_failure_of_the_seed():
+    runs = league(RNG(0), 4, {"darts": 0.0}, 0.0)
+    [block] = blocks(runs)
+    [method] = [m for m in block.methods if m.name == "darts"]
+    before = differences(block, method, block.datasets)
+    lost = [
+        make("darts", None, r.record.seed, dataset="cifar10")
+        if (r.record.method, r.record.seed, r.record.dataset) == ("darts", 2, "cifar10")
+        else r
+        for r in runs
+    ]
+    after = differences(blocks(lost)[0], method, block.datasets)
+    assert after[2] == -math.inf
+    assert {seed: d for seed, d in after.items() if seed != 2} == {seed: d for seed, d in before.items() if seed != 2}
+
+
+# Look-ups of one search
+
+SETS = ("nasbench201/cifar10", "nasbench201/cifar100", "nasbench201/imagenet16-120")
+
+
+def lookups(seeds: int, methods=("darts", "local_search"), own: bool = False) -> list[Run]:
+    """Searches on a table; with ``own``, another one on each data set."""
+    rng = RNG(seeds)
+    return [
+        tabular(
+            method,
+            0.9 + 0.02 * (method != REFERENCE) + float(rng.normal(0, 0.003)),
+            seed,
+            dataset=dataset,
+            proposal=f"nasbench201:{method}{seed}{dataset if own else ''}",
+            recipes={"proxy": {"signal": "cifar10-12"}, "final": {"table": dataset, "score": "test accuracy"}},
+        )
+        for method in (REFERENCE, *methods)
+        for dataset in SETS
+        for seed in range(seeds)
+    ]
+
+
+def test_look_ups_of_one_search_are_recognised_and_images_never_are():
+    assert searches(blocks(lookups(3))[0]) == [SETS]
+    assert searches(blocks(lookups(3, own=True))[0]) == [(name,) for name in SETS]
+    assert searches(blocks(league(RNG(0), 2, {"darts": 0.0}, 0.0))[0]) == [("fashion_mnist",), ("cifar10",)]
+
+
+def test_look_ups_count_once_for_holm_and_are_not_ranked():
+    from harness.report.drawing.diagram import rankings
+    from harness.report.stats.page import statistics
+
+    same, own = lookups(8), lookups(8, own=True)
+    made = markdown(statistics(same))
+    section = made.partition("### Comparison")[2].partition("###")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines() if "DARTS |" in line]
+    assert [row[0].startswith("nasbench201/cifar10, ") for row in rows] == [True, False, False, False]
+    p = stats.compare_differences(stand(same, "darts").differences).p
+    assert rows[0][-3].startswith(stats.p_text(p))
+    assert rows[0][-2].startswith(stats.p_text(2 * p)), "two searches are two comparisons, not six"
+    assert all(row[-3:] == ["–"] * 3 for row in rows[1:])
+    assert "No ranks: " in made
+    assert "look-ups of the same searches" in made
+    assert "Friedman's test:" not in made
+    assert not rankings(same)
+    assert "Friedman" in markdown(statistics(own))
+    assert "No ranks" not in markdown(statistics(own))
+
+
+def test_a_search_that_was_looked_up_thrice_says_no_more_than_its_mean():
+    runs = lookups(8, ("darts",))
+    values = stand(runs, "darts").differences
+    single = stand([run for run in runs if run.record.dataset == SETS[0]], "darts").differences
+    assert len(values) == len(single) == 8
+    thrice = [
+        replace(run, record=replace(run.record, dataset=name))
+        for name in SETS
+        for run in runs
+        if run.record.dataset == SETS[0]
+    ]
+    assert stand(thrice, "darts").differences == pytest.approx(single)
