@@ -92,7 +92,8 @@ def summary(task: Task, steps_per_evaluation: int) -> dict[str, float]:
         facts["macs"] = meter.macs
     if task.discarded:
         facts["discarded"] = task.discarded
-    return facts | {f"planned_{name}": value for name, value in task.planned.items()}
+    # A record holds numbers: a decision for or against something is 1 or 0.
+    return facts | {f"planned_{name}": 1 * value for name, value in task.planned.items()}
 
 
 def make_method(job: Job) -> tuple[Method, dict[str, Any]]:
