@@ -307,6 +307,34 @@ def test_the_server_starts_processes_for_its_parent_only(tmp_path: Path) -> None
     backend.close()
 
 
+def leaves_a_daemon(directory: str, tell: Tell) -> Outcome:
+    """A process in a session of its own that goes on when this one has ended."""
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            (Path(directory) / "pid").write_text(str(os.getpid()))
+            time.sleep(300)
+        os._exit(0)
+    while not (Path(directory) / "pid").exists():
+        time.sleep(0.05)
+    return Outcome("ok")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has processes adopted")
+def test_a_daemon_ends_with_its_search(tmp_path: Path) -> None:
+    backend = Local()
+    call = dataclasses.replace(numbers(tmp_path, "a", seconds=300), tensorflow=True, function=leaves_a_daemon)
+    [outcome] = finished(backend, backend.submit(call))
+    assert outcome.status == "ok"
+    backend.close()
+    pid = int((tmp_path / "a" / "pid").read_text())
+    status = Path(f"/proc/{pid}/status")
+    assert not status.exists() or "State:\tZ" in status.read_text()
+    again = dataclasses.replace(numbers(tmp_path, "c", seconds=300), tensorflow=True)
+    assert [outcome.status for outcome in finished(backend, backend.submit(again))] == ["ok"]
+    backend.close()
+
+
 def test_an_interrupt_while_a_process_starts_is_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[Handle] = []
     backend, context = Local(), execute._without_main

@@ -22,6 +22,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from types import ModuleType
@@ -130,6 +131,7 @@ class Local(Backend):
             else:
                 continue
             ended.append(self._forget(handle))
+        _end_orphans()
         return ended
 
     def cancel(self, handle: Handle) -> None:
@@ -144,7 +146,10 @@ class Local(Backend):
             for handle in list(self._running):
                 self.cancel(handle)
             deadline = time.monotonic() + 10
-            while any(map(_is_ours, multiprocessing.active_children())) and time.monotonic() < deadline:
+            while time.monotonic() < deadline:
+                ours = any(map(_is_ours, multiprocessing.active_children()))
+                if not _end_orphans() and not ours:
+                    break
                 time.sleep(0.05)
 
     def _forget(self, handle: Handle) -> Handle:
@@ -152,6 +157,15 @@ class Local(Backend):
         process.pipe.close()
         handle.outcomes = tuple(process.outcomes)
         return handle
+
+
+def _end_orphans() -> int:
+    """Ends what searches have left running below the server; how many there were."""
+    server = getattr(forkserver, "_forkserver")._forkserver_pid  # noqa: B009 - it is private
+    if server is None:
+        return 0
+    known = {child.pid for child in multiprocessing.active_children()}
+    return sandbox.end_orphans(server, known)
 
 
 def _is_ours(child: BaseProcess) -> bool:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 import resource
 import shutil
+import signal
 import sys
 import tempfile
 import threading
 import time
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, Timeout
 
 from harness.run.backends.base import LOCK, LOG, SCRATCH
+
+_SET_CHILD_SUBREAPER = 36
 
 
 class Busy(Exception):
@@ -72,6 +78,38 @@ def leave(directory: Path) -> None:
 def end_with_parent() -> None:
     """From now on this process ends when its parent is gone, so that a killed command leaves nothing running."""
     threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
+
+
+def adopt_orphans() -> None:
+    """From now on what descends from this process and loses its parent is its child; Linux only."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def end_orphans(adopter: int, known: Container[int | None]) -> int:
+    """Kills the children of a process that are not ``known``: what ended searches have left running.
+
+    Args:
+        adopter: has called :func:`adopt_orphans`.
+        known: its children proper.
+
+    Returns:
+        How many there were.
+    """
+    orphans = [pid for pid in _children(adopter) if pid not in known]
+    for pid in orphans:
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+    return len(orphans)
+
+
+def _children(parent: int) -> Iterator[int]:
+    """Running processes with this parent, as far as the system tells."""
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            state, above = path.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[:2]
+            if int(above) == parent and state != "Z":
+                yield int(path.parent.name)
 
 
 def _watch(parent: int) -> None:

@@ -15,8 +15,11 @@ import os
 import socket
 import struct
 import sys
+import warnings
 from multiprocessing import forkserver, reduction
 from typing import Any
+
+from harness.run.backends import sandbox
 
 _MODULES = ("harness.nets.evaluator", "harness.nets.runtime", "harness.run.search", "harness.run.final")
 
@@ -60,5 +63,7 @@ def asks(connection: socket.socket) -> int | None:
     return int(struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0])
 
 
+sandbox.adopt_orphans()
+warnings.filterwarnings("ignore", "forkserver: waitpid returned unexpected pid")  # one that was adopted
 forkserver.reduction = _FromParent()  # type: ignore[attr-defined]
 _import_quietly()
