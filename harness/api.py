@@ -36,6 +36,7 @@ def compare(
     workers: int | None = None,
     plugins: Iterable[str | Path] = (),
     retry_failed: bool = False,
+    redo: str | Sequence[str] = (),
     baselines: bool = True,
     final: str | None = None,
     backend: str = "local",
@@ -58,6 +59,7 @@ def compare(
         workers: runs at the same time; the back end knows how many suit it, unless given.
         plugins: Python files that define METHOD, DATASET or SPACE.
         retry_failed: whether failed runs are done again from scratch.
+        redo: methods whose runs are done again from scratch, because their code has changed, say.
         baselines: whether random sampling and random search are added in every space that the methods search.
         final: what final trainings are counted in: ``"epochs"`` of the data set, or ``"seconds"`` of this machine for
             networks that are deployed under a clock; the profile's, unless given. A directory holds one kind.
@@ -90,6 +92,7 @@ def compare(
         workers=workers,
         plugins=plugins,
         retry_failed=retry_failed,
+        redo=redo,
         baselines=baselines,
         final=final,
     )

@@ -135,6 +135,7 @@ def run(
         ),
     ] = True,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Do failed runs again from scratch.")] = False,
+    redo: Annotated[str, typer.Option(metavar="METHODS", help="Do all runs of these methods again from scratch.")] = "",
     backend: Annotated[
         str, typer.Option(help="Where the work is done: local, in processes of this machine.")
     ] = "local",
@@ -173,6 +174,7 @@ def run(
         workers=workers,
         plugins=plugin or (),
         retry_failed=retry_failed,
+        redo=redo,
         baselines=baselines,
         final=final,
     )

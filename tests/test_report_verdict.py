@@ -98,6 +98,21 @@ def test_the_sample_told_has_the_power_promised_by_another_implementation(effect
     assert needed == fewest or found(needed - max(1, needed // 10)) <= 0.83
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_from_ten_pairs_on_the_sample_told_suits_the_differences_seen(seed: int):
+    """A few very bad pairs spread the mean, but not the ranks: a normal distribution would ask for too many."""
+    from scipy.stats import wilcoxon
+
+    values = np.concatenate([RNG(seed).normal(0.4, 0.5, 27), RNG(seed).normal(-3.0, 0.5, 3)])
+    told = pairs_for_power(values.tolist(), 0.05)
+    normal = smallest_sample(abs(values.mean()) / values.std(ddof=1), 0.05)
+    assert told is not None
+    assert normal is None or told < normal
+    drawn = RNG(77).choice(values, (1500, told)) + RNG(78).normal(0, 1e-6, (1500, told))
+    method = "exact" if told <= 50 else "asymptotic"
+    assert 0.75 <= np.mean(wilcoxon(drawn, axis=1, method=method, correction=True).pvalue <= 0.05) <= 0.9
+
+
 @pytest.mark.parametrize("pairs", [8, 20, 50, 51, 80])
 def test_the_power_without_a_difference_is_the_level(pairs: int):
     assert power(pairs, 0.0, 0.05) <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 2000)

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from multiprocessing import forkserver
 from pathlib import Path
 
 import numpy as np
@@ -274,6 +275,36 @@ def test_a_killed_command_leaves_no_process_and_no_lock(tmp_path: Path) -> None:
     command.wait()
     lock = ["flock", "-w", "10", str(tmp_path / "loops" / ".lock"), "true"]
     assert subprocess.run(lock, check=False).returncode == 0, "the process is still there"
+
+
+_ASK = """
+import os, sys
+from multiprocessing import forkserver
+from multiprocessing.connection import wait
+forkserver._forkserver.ensure_running = lambda: None
+forkserver._forkserver._forkserver_address, alive = sys.argv[1], os.pipe()
+forkserver._forkserver._forkserver_alive_fd = alive[1]
+try:
+    status, _ = forkserver._forkserver.connect_to_new_process([])
+    print("started" if wait([status], 20) and os.read(status, 8) else "refused")
+except OSError:
+    print("refused")
+"""
+
+
+def test_the_server_starts_processes_for_its_parent_only(tmp_path: Path) -> None:
+    """A search knows the server's address; what it would start there has no fence."""
+    backend = Local()
+    call = dataclasses.replace(numbers(tmp_path, "a", "b", seconds=300), tensorflow=True)
+    assert [outcome.status for outcome in finished(backend, backend.submit(call))] == ["ok", "ok"]
+    address = forkserver._forkserver._forkserver_address  # type: ignore[attr-defined]
+    asked = subprocess.run(
+        [sys.executable, "-c", _ASK, address], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert asked.stdout.strip() == ("refused" if sys.platform == "linux" else "started")
+    again = dataclasses.replace(numbers(tmp_path, "c", seconds=300), tensorflow=True)
+    assert [outcome.status for outcome in finished(backend, backend.submit(again))] == ["ok"]
+    backend.close()
 
 
 def test_an_interrupt_while_a_process_starts_is_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

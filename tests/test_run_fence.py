@@ -77,6 +77,32 @@ def test_hidden_files_cannot_be_opened_by_any_spelling(tmp_path: Path) -> None:
     )
 
 
+def test_what_links_inside_of_a_hidden_directory_point_to_is_hidden(tmp_path: Path) -> None:
+    """Test images, or a whole class of them, may be links to files elsewhere, and these to others."""
+    store = tmp_path / "store"
+    for name in ("images", "class", "deeper"):
+        (store / name).mkdir(parents=True)
+        (store / name / "a.png").write_text("secret")
+    (store / "images" / "open.png").write_text("open")
+    (store / "class" / "more").symlink_to(store / "deeper")
+    before = (
+        "os.symlink(here / 'store' / 'images' / 'a.png', here / 'hidden' / 'a.png')\n"
+        "os.symlink(here / 'store' / 'class', here / 'hidden' / 'class')\n"
+        "stands = fence("
+    )
+    inside(
+        tmp_path,
+        "refused(lambda: open(here / 'hidden' / 'a.png'))\n"
+        "files = [here / 'store' / name / 'a.png' for name in ('images', 'class', 'deeper')]\n"
+        "for path in files:\n"
+        "    refused(lambda: open(path))\n"
+        "assert (here / 'store' / 'images' / 'open.png').read_text() == 'open'\n"
+        "found = subprocess.run(['cat', *files], capture_output=True).stdout\n"
+        "assert found == b'' or stands == 'audit'\n",
+        start=_START.replace("stands = fence(", before),
+    )
+
+
 def test_hidden_files_cannot_be_moved_or_linked_out(tmp_path: Path) -> None:
     inside(
         tmp_path,

@@ -177,7 +177,12 @@ def test_a_counted_command_gives_the_same_numbers_however_many_run_at_the_same_t
         assert [record.reason for record in records] == [""] * 3
         facts.append(
             {
-                record.method: (record.test_accuracy, record.proposal, record.search["macs"], record.final["epochs"])
+                record.method: (
+                    record.test_accuracy,
+                    record.proposal,
+                    record.search.get("macs"),
+                    record.final["epochs"],
+                )
                 for record in records
                 if record.method != "random_sampling"
             }

@@ -19,7 +19,7 @@ from harness.run.job import Job
 from harness.run.plan import check_writable, make_plan
 from harness.run.profiles import HOUR, SMOKE
 from harness.run.request import Request
-from harness.run.store import write_json
+from harness.run.store import SOURCE, write_json
 
 
 def request_for(tmp_path: Path, **changes: object) -> Request:
@@ -213,6 +213,53 @@ def test_other_hyperparameters_in_the_source_are_refused(tmp_path: Path) -> None
     good.write_text(good.read_text().replace("draws: int = 1", "draws: int = 2"))
     with pytest.raises(InputError, match="draws=1 of 'good', now 2"):
         make_plan(request)
+
+
+@pytest.mark.parametrize("pending", [True, False])
+def test_other_data_is_refused_beside_runs_that_are_over(tmp_path: Path, pending: bool) -> None:
+    """Rows of two data sets would stand in one table, even averaged."""
+    request = request_for(tmp_path, methods=("good",), seeds=(0,))
+    pretend(make_plan(request).jobs[0])
+    if pending:
+        request = dataclasses.replace(request, seeds=(0, 1))
+    make_plan(request)
+    np.save(tmp_path / "data" / "squares" / "y_test.npy", np.zeros(60, np.int64))
+    with pytest.raises(InputError, match="was made with another data"):
+        make_plan(request)
+
+
+@pytest.mark.parametrize("edited", ["good.py", "helper.py", "deeper/one.py"])
+def test_results_of_an_edited_method_are_not_shown(tmp_path: Path, edited: str) -> None:
+    request = request_for(tmp_path, seeds=(0, 1))
+    plugins = tmp_path / "plugins"
+    (plugins / "deeper").mkdir()
+    (plugins / "deeper" / "one.py").write_text("")
+    (plugins / "helper.py").write_text("from deeper import one\n")
+    good = plugins / "good.py"
+    good.write_text(good.read_text().replace("import gc, os, sys", "import gc, os, sys\nimport helper"))
+    for job in make_plan(request).jobs:
+        pretend(job)
+    assert len(make_plan(request).records) == 4
+    (plugins / "unrelated.py").write_text("1")
+    assert len(make_plan(request).records) == 4
+    with (plugins / edited).open("a") as file:
+        file.write("raise ValueError('edited')\n")
+    with pytest.raises(InputError, match=r"2 runs in .* another version of good\.py; .*--redo good"):
+        make_plan(request)
+    assert len(make_plan(dataclasses.replace(request, methods=("b",))).records) == 2
+    plan = make_plan(dataclasses.replace(request, redo=("good",)))
+    assert [job.method.name for job in plan.jobs] == ["good", "good"]
+    assert not any(job.directory.path.exists() for job in plan.jobs)
+    with pytest.raises(InputError, match="no method of this command 'goood'"):
+        make_plan(dataclasses.replace(request, redo=("goood",)))
+
+
+def test_runs_that_do_not_know_the_version_of_their_method_count(tmp_path: Path) -> None:
+    request = request_for(tmp_path)
+    job = make_plan(request).jobs[0]
+    pretend(job)
+    write_json(job.directory.inputs, {name: value for name, value in job.inputs.items() if name != SOURCE})
+    assert len(make_plan(request).records) == 1
 
 
 def test_a_damaged_record_is_bad_input(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from harness.core.errors import InputError
 from harness.core.home import folder
 from harness.core.names import one_of, sentence
 from harness.plugins import manifest as facts
+from harness.plugins.sources import fingerprint
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -81,6 +82,15 @@ class Source:
 
             found = replace(found, title=find(self.member).title)
         return found.with_settings(dict(self.settings)) if self.settings else found
+
+    def version(self) -> str:
+        """SHA-256 of its source and of what that imports from its folder; "" where there is no source to look at.
+
+        Raises:
+            InputError: the file is unreadable, or not Python.
+        """
+        path = self.file or _located(self.module)
+        return fingerprint(Path(path), PACKAGES["method"], FOLDERS["method"]) if path else ""
 
     def needs_argument(self) -> bool:
         """Whether this is a data set that is named with a path, like ``folder:PATH``."""

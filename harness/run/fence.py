@@ -95,7 +95,7 @@ def fence(forbidden: Forbidden) -> str:
     for name in list(sys.modules):
         if _inside(name, forbidden.modules, "."):
             del sys.modules[name]
-    ground = _Ground(paths, closed, opened)
+    ground = _Ground(_with_targets(paths), closed, opened)
     writable = None
     if forbidden.writable != ANYWHERE:
         writable = (*(os.path.realpath(path) for path in forbidden.writable), "/dev")
@@ -104,6 +104,20 @@ def fence(forbidden: Forbidden) -> str:
     if writable is not None and not kernel:
         sys.addaudithook(_write_hook(writable))
     return "audit+landlock" if kernel else "audit"
+
+
+def _with_targets(paths: Strings) -> Strings:
+    """The paths, and what the links inside of them point to, at any depth: test images may lie elsewhere."""
+    known = dict.fromkeys(paths)
+    waiting = list(paths)
+    while waiting:
+        for top, folders, files in os.walk(waiting.pop()):
+            for name in (*folders, *files):
+                path = os.path.join(top, name)
+                if os.path.islink(path) and (target := os.path.realpath(path)) not in known:
+                    known[target] = None
+                    waiting.append(target)
+    return tuple(known)
 
 
 class _Ground:

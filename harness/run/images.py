@@ -103,6 +103,10 @@ class ImageSets:
         self.notes: list[str] = []
         self.scorer = HiddenLabels(lambda name: load(name).y_test)
 
+    def checksum(self, name: str) -> str:
+        """SHA-256 of a complete data set."""
+        return _checksum(self._load(name))
+
     def prepare(self, name: str, seeds: Iterable[int], check: Callable[[str], None]) -> PreparedImages:
         """Writes what searches and final trainings read; ``check`` is told the checksum before that."""
         data = self._load(name)

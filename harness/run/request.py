@@ -34,6 +34,7 @@ class Request:
         plugins: files with methods, data sets or spaces.
         retry_failed: whether failed runs are thrown away and done again.
         baselines: whether random sampling and random search are added in every space that the methods search.
+        redo: methods whose runs are thrown away and done again.
     """
 
     methods: tuple[str, ...]
@@ -47,6 +48,7 @@ class Request:
     plugins: tuple[Path, ...] = ()
     retry_failed: bool = False
     baselines: bool = True
+    redo: tuple[str, ...] = ()
 
 
 def make_request(
@@ -63,6 +65,7 @@ def make_request(
     plugins: Iterable[str | Path] = (),
     retry_failed: bool = False,
     baselines: bool = True,
+    redo: str | Sequence[str] = (),
     final: str | None = None,
 ) -> Request:
     """A request, from words as on the command line or from the values that they stand for.
@@ -72,7 +75,7 @@ def make_request(
         profile: a name, or a profile of your own.
         seeds: ``"0-9"``, ``3`` or ``range(10)``; default to the profile's.
         budget: of each search, like ``"60s"`` or ``"50evals"``; defaults to the profile's.
-        space, workers, retry_failed, baselines: see :class:`Request`.
+        space, workers, retry_failed, baselines, redo: see :class:`Request`.
         final: what final trainings are counted in: ``"epochs"`` or ``"seconds"``; defaults to the profile's.
         out, data, plugins: see :class:`Request`; ``~`` is the home directory.
 
@@ -96,6 +99,7 @@ def make_request(
         plugins=tuple(Path(plugin) for plugin in plugins),
         retry_failed=retry_failed,
         baselines=baselines,
+        redo=_names("method", redo) if redo else (),
     )
 
 

@@ -22,6 +22,9 @@ from harness.core.record import Record, phase_note
 from harness.core.space import Space
 from harness.run.backends.base import LOG, SCRATCH
 
+SOURCE = "method source"
+"""Entry of ``inputs.json``: SHA-256 of the method's code."""
+
 
 @dataclass(frozen=True)
 class RunDirectory:
@@ -142,6 +145,14 @@ class RunDirectory:
                 raise InputError(
                     f"{self.path} was made with another {name} ({change}); name another directory with --out"
                 )
+
+    def made_by(self, source: str) -> bool:
+        """Whether the run, if there is one, was started with this version of its method; older ones do not say.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        return not self.inputs.exists() or read_json(self.inputs).get(SOURCE, source) == source
 
     def check_settings(self, method: str, stated: dict[str, Any]) -> None:
         """Compares the hyper-parameters that a method's source states with those that the run has, if it has any.

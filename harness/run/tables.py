@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -149,6 +149,10 @@ class Tables:
         self.notes = [table.note for table in tables.values() if table.note]
         self.scorer = HiddenScores(tables, {name: table.signal for name, table in self._prepared.items()})
 
+    def checksum(self, name: str) -> str:
+        """SHA-256 of a complete table."""
+        return self._prepared[name].checksum
+
     def prepare(self, name: str, seeds: Iterable[int], check: Callable[[str], None]) -> PreparedTable:
         """Writes what searches read; ``check`` is told the checksum before that."""
         check(self._prepared[name].checksum)
@@ -183,7 +187,11 @@ def locate(table: Table, signal: str, out: Path, budget: Budget) -> PreparedTabl
 def write(table: Table, prepared: PreparedTable) -> None:
     """Writes the signal where it belongs, unless it is there and undamaged."""
     signal = table.signals[prepared.signal]
-    columns = {"genotypes": np.array(table.genotypes), "accuracy": signal.accuracy, "seconds": signal.seconds}
+    columns: dict[str, Any] = {
+        "genotypes": np.array(table.genotypes),
+        "accuracy": signal.accuracy,
+        "seconds": signal.seconds,
+    }
     if _holds(prepared.path, columns):
         return
     prepared.path.parent.mkdir(parents=True, exist_ok=True)

@@ -16,6 +16,9 @@ POWER = 0.8
 MOST = 1000
 """More pairs than that are not told: so small a difference is not worth telling."""
 
+RESAMPLED = 10
+"""Fewest pairs that stand for a distribution of their own."""
+
 _DRAWS = 2000
 _EXACT = 50
 _EFFICIENCY = 3 / math.pi
@@ -25,7 +28,8 @@ _EFFICIENCY = 3 / math.pi
 def pairs_for_power(differences: Sequence[float], level: float) -> int | None:
     """How many pairs Wilcoxon's test at ``level`` needs to show a difference like the one seen, with power 80 %.
 
-    Takes the differences for normally distributed, with the mean, the spread and the share of equal pairs seen.
+    The share of equal pairs is the one seen. From :data:`RESAMPLED` pairs on that differ, new pairs are drawn from
+    those seen; fewer say little of their distribution, and are taken for normal with their mean and spread.
 
     Returns:
         A number of pairs, equal ones included; None if it is above :data:`MOST`, or cannot be estimated because fewer
@@ -36,7 +40,10 @@ def pairs_for_power(differences: Sequence[float], level: float) -> int | None:
     if len(moved) < 2:
         return None
     spread, centre = float(np.std(moved, ddof=1)), abs(float(np.mean(moved)))
-    needed = smallest_sample(centre / spread if spread > 1e-9 else math.inf, level)
+    if len(moved) >= RESAMPLED and spread > 1e-9:
+        needed = _smallest_resampled(moved, level)
+    else:
+        needed = smallest_sample(centre / spread if spread > 1e-9 else math.inf, level)
     pairs = math.inf if needed is None else math.ceil(needed * len(values) / len(moved))
     return None if pairs > MOST else int(pairs)
 
@@ -67,10 +74,32 @@ def _guess(effect: float, level: float) -> float:
 
 def power(pairs: int, effect: float, level: float) -> float:
     """How often Wilcoxon's two-sided test on so many pairs is at ``level`` or below; simulated, always the same."""
-    drawn = np.random.default_rng(0).normal(effect, 1.0, (_DRAWS, pairs))
+    return _found(np.random.default_rng(0).normal(effect, 1.0, (_DRAWS, pairs)), level)
+
+
+def _smallest_resampled(moved: np.ndarray, level: float) -> int | None:
+    """The smallest number of pairs, drawn from these, with power 80 %; None above a bound."""
+
+    def enough(pairs: int) -> bool:
+        return _found(np.random.default_rng(0).choice(moved, (_DRAWS, pairs)), level) >= POWER
+
+    low = 1 + math.ceil(math.log2(1 / level))
+    high = low
+    while not enough(high):
+        if high >= MOST:
+            return None
+        low, high = high + 1, min(2 * high, MOST)
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle + 1, high)
+    return low
+
+
+def _found(drawn: np.ndarray, level: float) -> float:
+    """The share of rows of differences whose two-sided p is at ``level`` or below."""
     ranks = np.abs(drawn).argsort(axis=1).argsort(axis=1) + 1
     sums = np.abs(np.sum(np.sign(drawn) * ranks, axis=1))
-    return float(np.mean(sums >= _critical(pairs, level)))
+    return float(np.mean(sums >= _critical(drawn.shape[1], level)))
 
 
 @lru_cache(maxsize=1024)

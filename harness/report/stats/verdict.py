@@ -198,7 +198,7 @@ def _more(stand: Standing) -> str:
 
 _HOW = (
     "Points: mean difference of accuracy from random search with the same seed in the same space, over the pairs in "
-    "which neither failed; a seed counts once, with its mean over the data sets. Intervals are those of single "
+    "which neither failed; a seed is one pair, with its mean over the data sets. Intervals are those of single "
     f"methods, not corrected. Beyond chance: Wilcoxon's signed-rank test, two-sided, at level {stats.LEVEL:g} after "
     "Holm's correction for the methods of the table; exact up to 50 seeds. Seeds that would tell: for power 80 % at "
     "the corrected level, if the true difference and spread are those seen; from few seeds this is a rough number."

@@ -1,14 +1,22 @@
 """Imported once per command by the server process of which the processes with TensorFlow are copies; see
 :mod:`harness.run.backends.local`.
 
-Importing it imports what every such process needs, without the messages that TensorFlow prints on the way.
+Importing it imports what every such process needs, without the messages that TensorFlow prints on the way. From then on
+the server obeys the process that has started it and no other: its copies know its address, and a search could have it
+start a process without a fence.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import os
+import socket
+import struct
+import sys
+from multiprocessing import forkserver, reduction
+from typing import Any
 
 _MODULES = ("harness.nets.evaluator", "harness.nets.runtime", "harness.run.search", "harness.run.final")
 
@@ -27,4 +35,30 @@ def _import_quietly() -> None:
         os.close(nothing)
 
 
+class _FromParent:
+    """:mod:`multiprocessing.reduction` for the server: takes requests of its parent only."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(reduction, name)
+
+    @staticmethod
+    def recvfds(connection: socket.socket, size: int) -> list[int]:
+        """The descriptors of a request.
+
+        Raises:
+            ConnectionAbortedError: another process asks; the server then goes on to the next request.
+        """
+        if asks(connection) not in (None, os.getppid()):
+            raise ConnectionAbortedError(errno.ECONNABORTED, "a request of another process")
+        return list(reduction.recvfds(connection, size))
+
+
+def asks(connection: socket.socket) -> int | None:
+    """The process at the other end of a connection; None where the system does not tell."""
+    if sys.platform != "linux":
+        return None
+    return int(struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0])
+
+
+forkserver.reduction = _FromParent()  # type: ignore[attr-defined]
 _import_quietly()

@@ -34,6 +34,9 @@ class DataSets(Protocol):
     def scorer(self) -> Scorer:
         """Knows what no search may see of them."""
 
+    def checksum(self, name: str) -> str:
+        """SHA-256 of a complete data set, with what no search may see."""
+
     def prepare(self, name: str, seeds: Iterable[int], check: Callable[[str], None]) -> Prepared:
         """Writes what searches read; ``check`` is told the checksum before that, and may raise."""
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.core.errors import InputError
 from harness.core.home import CHECKOUT, PACKAGE, folder
-from harness.core.names import directory_name
+from harness.core.names import directory_name, one_of
 from harness.core.record import Record
 from harness.plugins.catalogue import FOLDERS, PACKAGES, Catalogue, Source
 from harness.run.backends.base import Capacity
@@ -24,7 +25,7 @@ from harness.run.plan.zero_lines import with_zero_lines
 from harness.run.profiles import Profile
 from harness.run.request import Request
 from harness.run.scoring import Scorer
-from harness.run.store import read_json
+from harness.run.store import SOURCE, read_json
 
 ONE_CORE = Capacity()
 
@@ -69,22 +70,22 @@ def make_plan(request: Request, capacity: Capacity = ONE_CORE) -> Plan:
         rows, told = with_zero_lines(rows, request, catalogue)
     check_writable(request.out)
     _check_judged_alike(request)
-    over, pending = _sorted_out(rows, request)
+    versions = {name: method.version() for name, method in {row.method.name: row.method for row in rows}.items()}
+    over, pending = _sorted_out(rows, request, versions)
+    for name in {record.dataset: None for record in over}.keys() - {row.dataset for row in pending}:
+        _check_data(rows, name, data.checksum(name))
     workers = request.workers or capacity.workers
     threads = 1 if request.profile.budget.counted else max(1, capacity.cores // workers)
     jobs: list[Job] = []
     for name in dict.fromkeys(row.dataset for row in pending):
         mine = [row for row in pending if row.dataset == name]
 
-        def check(checksum: str, mine: list[Row] = mine) -> None:
-            for row in mine:
-                row.directory.check_inputs({"data": checksum})
-
+        check = functools.partial(_check_data, rows, name)
         prepared = data.prepare(name, sorted({row.seed for row in mine}), check)
         hidden = (*sources[name].hidden(request.data_root), *prepared.hidden)
         for row in mine:
             forbidden = _forbidden(hidden, named[name], row, request)
-            jobs.append(_job(row, request.profile, catalogue, prepared, forbidden, threads))
+            jobs.append(_job(row, request.profile, catalogue, prepared, forbidden, threads, versions[row.method.name]))
     return Plan(_longest_first(jobs, over), tuple(over), data.scorer, workers, (*told, *data.notes))
 
 
@@ -123,6 +124,17 @@ def _check_judged_alike(request: Request) -> None:
             )
 
 
+def _check_data(rows: Sequence[Row], dataset: str, checksum: str) -> None:
+    """Refuses to put runs on other data of the same name beside each other, those that are over included.
+
+    Raises:
+        InputError: a run was made with other data.
+    """
+    for row in rows:
+        if row.dataset == dataset:
+            row.directory.check_inputs({"data": checksum})
+
+
 def _limit(inputs: dict[str, Any]) -> str:
     """What the final training of a run was counted in; older runs state its recipe only."""
     recipe = inputs.get("final recipe")
@@ -130,29 +142,69 @@ def _limit(inputs: dict[str, Any]) -> str:
     return str(inputs.get("final training", usual))
 
 
-def _sorted_out(rows: list[Row], request: Request) -> tuple[list[Record], list[Row]]:
-    """Records of runs that are over, and the others; failed ones that are to be retried lose their directory."""
+def _sorted_out(rows: list[Row], request: Request, versions: Mapping[str, str]) -> tuple[list[Record], list[Row]]:
+    """Records of runs that are over, and the others; failed ones that are to be retried lose their directory.
+
+    So do those of methods that are to be redone.
+    """
+    named = tuple(dict.fromkeys(row.method.name for row in rows))
+    redo = {one_of("method of this command", name, named) for name in request.redo}
     over: list[Record] = []
     pending: list[Row] = []
+    kept: list[Row] = []
     retried: list[Row] = []
     for row in rows:
+        if row.method.name in redo:
+            retried.append(row)
+            continue
         record = row.directory.stored_record()
         if record is not None and record.status == "failed" and request.retry_failed:
             retried.append(row)
             continue
+        kept.append(row)
         row.directory.check_inputs(row.inputs(request.profile))
         row.directory.check_settings(row.method.name, row.facts.under(request.profile.scale))
         if record is None:
             pending.append(row)
         else:
             over.append(record)
+    _check_sources(kept, request, versions)
     for row in retried:
-        shutil.rmtree(row.directory.path)
+        if row.directory.path.exists():
+            shutil.rmtree(row.directory.path)
+        row.directory.note.unlink(missing_ok=True)
     return over, pending + retried
 
 
+def _check_sources(rows: Sequence[Row], request: Request, versions: Mapping[str, str]) -> None:
+    """Refuses numbers of code that is no more.
+
+    Raises:
+        InputError: the source of a method has changed since its runs were made.
+    """
+    for name, version in versions.items():
+        changed = [row for row in rows if row.method.name == name and not row.directory.made_by(version)]
+        if changed:
+            runs = f"{len(changed)} run{'s' if len(changed) > 1 else ''}"
+            raise InputError(
+                f"{runs} in {request.out} {'were' if len(changed) > 1 else 'was'} done by another version of "
+                f"{_file_name(changed[0].method)}; do them again with --redo {name}, or name another "
+                "directory with --out"
+            )
+
+
+def _file_name(method: Source) -> str:
+    return Path(method.file).name or method.module
+
+
 def _job(
-    row: Row, profile: Profile, catalogue: Catalogue, prepared: Prepared, forbidden: Forbidden, threads: int
+    row: Row,
+    profile: Profile,
+    catalogue: Catalogue,
+    prepared: Prepared,
+    forbidden: Forbidden,
+    threads: int,
+    version: str,
 ) -> Job:
     return Job(
         profile=profile,
@@ -167,7 +219,7 @@ def _job(
         prepared=prepared,
         forbidden=forbidden,
         threads=threads,
-        inputs={**row.inputs(profile), "data": prepared.checksum},
+        inputs={**row.inputs(profile), "data": prepared.checksum, SOURCE: version},
         position=row.facts.position,
         look=row.facts.look,
     )
