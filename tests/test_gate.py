@@ -228,12 +228,22 @@ def test_the_small_nasbench201_run_repeats_the_stored_one(
     assert {row["verdict"] for row in rows if row["method"] in methods} == {"same"}, rows
 
 
-def test_smoke_repeats_the_stored_one(tmp_path: Path) -> None:
+CHEAP = ("random_search", "regularized_evolution")
+
+
+@pytest.mark.parametrize("costly", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_smoke_repeats_the_stored_one(costly: bool, tmp_path: Path) -> None:
     """Exactly on the kind of machine that the baseline was made on; elsewhere nothing may be worse beyond chance."""
-    methods = ",".join(sorted({row["method"] for row in json.loads((BASELINES / "smoke.json").read_text())["rows"]}))
-    words = ("--profile", "smoke", "--methods", methods, "--seeds", "0-2", "--out", tmp_path)
+    stored = {row["method"] for row in json.loads((BASELINES / "smoke.json").read_text())["rows"]}
+    assert stored >= set(CHEAP)
+    methods = sorted(stored - set(CHEAP) if costly else CHEAP)
+    words = ("--profile", "smoke", "--methods", ",".join(methods), "--seeds", "0", "--out", tmp_path)
     done = command("run", "--no-baselines", *words)
     assert done.returncode == 0, done.stderr
-    code, rows = check(tmp_path, BASELINES / "smoke.json")
-    elsewhere = [row for row in rows if row["how"] == "statistical"]
-    assert code == (3 if any(row["verdict"] == "undecided" for row in elsewhere) else 0), rows
+    _, rows = check(tmp_path, BASELINES / "smoke.json")
+    mine = [row for row in rows if row["method"] in methods]
+    assert len(mine) == len(methods)
+    for row in mine:
+        assert row["verdict"] in (
+            ("within spread", "better", "undecided") if row["how"] == "statistical" else ("same",)
+        ), row
