@@ -90,6 +90,8 @@ class Eas(Method):
     name = "eas"
     title = "EAS (network transformation)"
     space = "eas"
+    position = 162
+    look = 20
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "smoke": {"units": 16, "learning_rate": 0.01},
         "quick": {"learning_rate": 0.01},

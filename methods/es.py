@@ -58,6 +58,8 @@ class EvolutionStrategies(Method):
     name = "es"
     title = "Evolution strategies"
     space = "nasbench201"
+    position = 62
+    look = 18
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     variant: str = "openai"

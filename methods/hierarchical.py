@@ -50,6 +50,8 @@ class HierarchicalEvolution(Method):
     name = "hierarchical"
     title = "Hierarchical evolution"
     space = "hierarchical"
+    position = 45
+    look = 19
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     control: str = "none"

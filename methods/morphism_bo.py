@@ -76,6 +76,8 @@ class MorphismSearch(Method):
     name = "morphism_bo"
     title = "AutoKeras 0.2.18 (morphism)"
     space = "morph"
+    position = 165
+    look = 21
     published = "AutoKeras"
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 

@@ -238,7 +238,7 @@ def started(tmp_path: Path) -> subprocess.Popen[str]:
         write_squares(tmp_path, tmp_path / "data"),
         write_method(tmp_path, "waits", f"import time\ntime.sleep(60)\n{GOOD}"),
     ]
-    words = [sys.executable, "-m", "harness", "run", "--profile", "smoke", "--methods", "waits"]
+    words = [sys.executable, "-m", "harness", "run", "--profile", "smoke", "--methods", "waits", "--no-baselines"]
     words += ["--datasets", "squares", "--out", str(tmp_path / "out"), "--data", str(tmp_path / "data")]
     words += [word for plugin in plugins for word in ("--plugin", str(plugin))]
     # A shell starts background jobs deaf to Ctrl-C, and they pass that on to whatever they start.

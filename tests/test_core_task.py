@@ -300,6 +300,17 @@ def test_what_is_proposed_after_the_limit_is_discarded_and_counted() -> None:
     assert task.discarded == 1
 
 
+def test_the_first_proposal_counts_also_after_the_limit() -> None:
+    """A search whose first training outlasts the budget has overrun, and the record says so; it still has a result."""
+    now = [0.0]
+    task = make_task(VectorSpace(4), "10s", clock=lambda: now[0])
+    now[0] = 12.0
+    late = task.space.genotype((0,) * 4)
+    task.propose(late)
+    assert (task.proposal, task.discarded) == (late, 0)
+    assert task.meter.spent > task.meter.limit
+
+
 def test_a_checkpoint_brings_the_multiply_accumulates_back() -> None:
     journal = MemoryJournal()
     task = make_task(VectorSpace(4), "100macs", journal=journal)

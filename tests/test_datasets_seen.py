@@ -205,7 +205,7 @@ def test_one_line_tells_what_was_taken_and_what_was_not(tmp_path: Path) -> None:
 
 def test_the_line_is_there_before_work(tmp_path: Path) -> None:
     root = tree(tmp_path / "pets", {"train": 8, "test": 2})
-    words = {"methods": "random_search", "profile": "smoke", "out": tmp_path / "out"}
+    words = {"methods": "random_search", "profile": "smoke", "out": tmp_path / "out", "baselines": False}
     plan = make_plan(make_request(datasets=f"folder:{root}/", **words))
     assert plan.notes == (load(root).note,)
     assert [job.dataset for job in plan.jobs] == [f"folder:{root}"]

@@ -344,8 +344,12 @@ def test_an_interrupt_while_a_process_starts_is_remembered(tmp_path: Path, monke
         return context()
 
     monkeypatch.setattr(execute, "_without_main", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        started.append(backend.submit(numbers(tmp_path, "loops")))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background is deaf to Ctrl-C
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            started.append(backend.submit(numbers(tmp_path, "loops")))
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert not started
     assert len(backend._running) == 1, "it was started, and is known"
     backend.close()

@@ -84,8 +84,10 @@ def test_enas_inputs_may_coincide_and_lie_before_their_node() -> None:
     space, rng = EnasCellSpace(), np.random.default_rng(0)
     coincided = False
     for _ in range(50):
-        architecture = space.decode(space.sample(rng), SIZE)
-        assert (architecture.reduce, architecture.project) == ("inputs", True)
+        genotype = space.sample(rng)
+        architecture, path = space.decode(genotype, SIZE), space.searched(genotype, SIZE)
+        assert (architecture.reduce, architecture.project) == ("edges", False), "as the authors train a fixed cell"
+        assert (path.reduce, path.project) == ("inputs", True), "as the shared network computes it"
         for node in range(2, 7):
             first, second = architecture.normal.into(node)
             assert max(first.source, second.source) < node

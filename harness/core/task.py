@@ -198,7 +198,10 @@ class Task:
         return logged
 
     def propose(self, proposal: Proposal, accuracy: float | None = None, *, shared_weights: bool = True) -> None:
-        """Names what the search would return if it were stopped now; after the budget's end nothing counts any more.
+        """Names what the search would return if it were stopped now.
+
+        After the budget's end nothing counts any more, unless there is no proposal yet: then the search has overrun,
+        which its record says, but has a result.
 
         Args:
             proposal: a genotype of :attr:`space`, or a Keras model.
@@ -218,7 +221,7 @@ class Task:
     def _propose(self, proposal: Proposal, accuracy: float | None, *, shared_weights: bool) -> None:
         if isinstance(proposal, Genotype) and not self.space.contains(proposal):
             raise ValueError(f"evaluated '{proposal}', which is not in space '{self.space.name}'")
-        if self.meter.spent > self.meter.limit:
+        if self.proposal is not None and self.meter.spent > self.meter.limit:
             self.discarded += 1
             return
         self.proposal = proposal
