@@ -234,7 +234,8 @@ def test_kernels_of_new_shapes_and_names_are_forgotten(monkeypatch: pytest.Monke
     heap.restype = _Heap
     monkeypatch.setattr(evaluator, "FORGET_EVERY", 6)
     chain, rng = get_space("chain-4"), np.random.default_rng(0)
-    proxy = ProxyEvaluator(chain, DATA, RECIPE, 0)
+    # Of Keras layers, which drop path asks for: a written network has one vector of weights and few kernels to forget.
+    proxy = ProxyEvaluator(chain, DATA, dataclasses.replace(RECIPE, drop_path=0.1), 0)
     in_use = []
     for number in range(6):
         assert not proxy.evaluate(chain.sample(rng), number, counted()).failure
