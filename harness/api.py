@@ -24,7 +24,7 @@ __all__ = ["InputError", "compare"]
 
 
 def compare(
-    methods: str | Sequence[str] = "all",
+    methods: str | Sequence[str] = "",
     datasets: str | Sequence[str] | None = None,
     profile: str | Profile = "quick",
     *,
@@ -40,6 +40,7 @@ def compare(
     baselines: bool = True,
     final: str | None = None,
     backend: str = "local",
+    architectures: str | Iterable[str | Path] = (),
     progress: bool = False,
 ) -> Results:
     """Compares methods: searches, trains what was found, tests it.
@@ -47,7 +48,8 @@ def compare(
     A run that is over is not done again and an interrupted one continues: call it again after a crash.
 
     Args:
-        methods: names, ``"darts,random_search"`` or a list; ``"all"``; with settings: ``"darts:order=2"``.
+        methods: names, ``"darts,random_search"`` or a list; ``"all"``; with settings: ``"darts:order=2"``. Without
+            names: all, or none where architectures are given.
         datasets: names; the profile's, unless given.
         profile: budget and training, by name or as a profile of your own.
         seeds: ``range(3)``, ``"0-2"`` or one number; the profile's, unless given.
@@ -64,6 +66,7 @@ def compare(
         final: what final trainings are counted in: ``"epochs"`` of the data set, or ``"seconds"`` of this machine for
             networks that are deployed under a clock; the profile's, unless given. A directory holds one kind.
         backend: where the work is done.
+        architectures: files with architectures that are trained and tested beside the methods' results.
         progress: whether to show it, on standard error.
 
     Returns:
@@ -95,6 +98,7 @@ def compare(
         redo=redo,
         baselines=baselines,
         final=final,
+        architectures=architectures,
     )
     console = Console(stderr=True) if progress else None
     return run(request, command="harness.compare", backend=backend, console=console)

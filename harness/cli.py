@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import signal
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from harness.commands.printing import print_json, print_rows
 from harness.core.errors import InputError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 FAILED_ROWS, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
@@ -97,8 +94,12 @@ def main() -> None:
 @app.command()
 def run(
     methods: Annotated[
-        str, typer.Option(help="Names separated by commas, or [bold]all[/bold]; with settings: darts:order=2.")
-    ] = "all",
+        str,
+        typer.Option(
+            help="Names separated by commas, or [bold]all[/bold]; with settings: darts:order=2.",
+            show_default="all, or none with --architecture",
+        ),
+    ] = "",
     datasets: Annotated[str, typer.Option(help="Names separated by commas.", show_default="the profile's")] = "",
     profile: Annotated[str, typer.Option(help="Budget and training; see [bold]list profiles[/bold].")] = "quick",
     seeds: Annotated[str, typer.Option(help="Like 0,1,2 or 0-9.", show_default="the profile's")] = "",
@@ -120,6 +121,13 @@ def run(
     ] = None,
     data: DataRoot = DEFAULT_DATA,
     plugin: Plugins = None,
+    architecture: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE[,FILE]",
+            help="Train and test given architectures too, in any notation that [bold]inspect[/bold] reads.",
+        ),
+    ] = "",
     final: Annotated[
         str,
         typer.Option(
@@ -154,6 +162,8 @@ def run(
 
       python -m harness run --plugin mine.py --methods mine,random_search --budget 5m
 
+      python -m harness run --architecture cell.txt --methods darts  # a given architecture beside found ones
+
     Exit code: 0 if every row is there, 1 if a run failed (its row says why), 2 for bad input, before any work.
     """
     from rich.console import Console
@@ -177,6 +187,7 @@ def run(
         redo=redo,
         baselines=baselines,
         final=final,
+        architectures=architecture,
     )
     command = f"python -m harness {shlex.join(sys.argv[1:])}"
     results = compare(request, command=command, backend=backend, console=Console(stderr=True))
@@ -213,9 +224,9 @@ def list_(
         case What.profiles:
             rows = listing.profiles()
     if as_json:
-        _print_json(rows)
+        print_json(rows)
     else:
-        _print_rows([listing.short(row) for row in rows])
+        print_rows([listing.short(row) for row in rows])
 
 
 @app.command()
@@ -238,7 +249,7 @@ def _print_report(told: str | list[dict[str, Any]], directory: Path) -> None:
     if isinstance(told, str):
         print(told)
     else:
-        _print_json(told)
+        print_json(told)
     print(f"tables, plots and report.html are in {directory}", file=sys.stderr)
 
 
@@ -290,20 +301,20 @@ def check(
     findings = compare(load_runs(directory), stored, accept or ())
     if as_json:
         facts = {"baseline": stored.name, "commits": stored.commits, "level": LEVEL, "exit_code": exit_code(findings)}
-        _print_json({**facts, "rows": [finding.plain() for finding in findings]})
+        print_json({**facts, "rows": [finding.plain() for finding in findings]})
     else:
-        _print_rows([finding.short() for finding in findings])
+        print_rows([finding.short() for finding in findings])
         print(f"\n{summary(findings)}")
     raise typer.Exit(exit_code(findings))
 
 
 @app.command()
 def inspect(
-    genotype: Annotated[Path | None, typer.Option(help="A file: cells as JSON, or a genotype's text.")] = None,
+    genotype: Annotated[Path | None, typer.Option(help="A file with an architecture, in any of the notations.")] = None,
     published: Annotated[
         str, typer.Option(help="A published architecture by name, like darts_v2, or [bold]all[/bold].")
     ] = "",
-    space: Annotated[str, typer.Option(help="The genotype's space.")] = "cell",
+    space: Annotated[str, typer.Option(help="A plug-in's space that the genotype may be of.")] = "cell",
     channels: Annotated[
         int | None, typer.Option(min=1, help="Filters of the first stage.", show_default="36, or the published")
     ] = None,
@@ -318,7 +329,8 @@ def inspect(
 ) -> None:
     """Counts parameters and multiply-accumulates of an architecture without training it.
 
-    The JSON form has DARTS' names, two entries per node in order, inputs 0 and 1 being the two previous cells:
+    A file holds a genotype's text, NAS-Bench-201's own string, DARTS' Genotype(normal=[...], ...) as it circulates, or
+    the same as JSON, two entries per node in order, inputs 0 and 1 being the two previous cells:
     {"normal": [["sep_conv_3x3", 0], ["skip_connect", 1], ...], "normal_concat": [2, 3, 4, 5], "reduce": ...,
     "reduce_concat": ...}.
 
@@ -328,62 +340,15 @@ def inspect(
 
       python -m harness inspect --genotype cell.json --space cell --channels 36 --layers 20 --classes 10
     """
-    from harness.commands import inspection
-    from harness.core.lowering import lower
-    from harness.core.measure import measure
-    from harness.core.space import Size
-    from harness.plugins.catalogue import Catalogue, named_space
+    from harness.commands.inspection import Wanted, inspect_given, inspect_published, parse_image
 
-    shape = inspection.parse_image(image)
+    wanted = Wanted(channels, layers, parse_image(image), classes)
     if (genotype is None) == (not published):
         raise InputError("give either --genotype FILE or --published NAME")
     if genotype is None:
-        _inspect_published(published, channels, layers, shape, classes, markdown, as_json)
-        return
-    size = Size(channels or 36, layers or 20)
-    architecture = inspection.from_file(genotype, named_space(space, Catalogue(tuple(plugin or ()))), size)
-    found = measure(lower(architecture), shape, classes)
-    if as_json:
-        facts = {"channels": size.channels, "layers": size.layers, "classes": classes, "image": list(shape)}
-        _print_json({"parameters": found.parameters, "macs": found.macs, **facts})
+        inspect_published(published, wanted, as_json=as_json, markdown=markdown)
     else:
-        _print_sizes(found.parameters, found.macs)
-
-
-def _inspect_published(
-    name: str,
-    channels: int | None,
-    layers: int | None,
-    image: tuple[int, int, int],
-    classes: int,
-    markdown: bool,
-    as_json: bool,
-) -> None:
-    from harness.commands import zoo as published
-
-    if name == published.ALL:
-        if (channels, layers, image, classes) != (None, None, published.IMAGE, published.CLASSES):
-            raise InputError("all published architectures are counted as published; name one to change its size")
-        if markdown:
-            print(published.markdown(), end="")
-        elif as_json:
-            _print_json(published.rows())
-        else:
-            _print_rows([published.short(row) for row in published.rows()])
-        return
-    if markdown:
-        raise InputError("--markdown is for --published all")
-    found = published.counted(name, channels, layers, image, classes)
-    if as_json:
-        _print_json({**published.row(found), "classes": classes, "image": list(image)})
-    else:
-        _print_sizes(found.parameters, found.sizes.macs)
-        print(f"published parameters  {published.printed(found.entry):>15}")
-
-
-def _print_sizes(parameters: int, macs: int) -> None:
-    print(f"parameters            {parameters:>15,}")
-    print(f"multiply-accumulates  {macs:>15,}")
+        inspect_given(genotype, space, plugin or (), wanted, as_json=as_json)
 
 
 @app.command()
@@ -450,41 +415,6 @@ def show(
         print(f"wrote {svg}", file=sys.stderr)
     facts = facts_of(run)
     if as_json:
-        _print_json(facts)
+        print_json(facts)
     else:
         print("\n".join(lines(facts, architecture)))
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=1))
-
-
-def _print_rows(rows: Sequence[dict[str, Any]]) -> None:
-    """Columns as wide as needed; the last one takes the rest of the line, and more lines if it has to."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    names = list(rows[0]) if rows else []
-    cells = [[_cell(row[name]) for name in names] for row in rows]
-    table = Table(*names[:-1], box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column, *words in zip(table.columns, *cells, strict=False):
-        column.no_wrap, column.min_width = True, max(map(len, [str(column.header), *words]))
-    for name in names[-1:]:
-        table.add_column(name, overflow="fold")
-    for line in cells:
-        table.add_row(*map(escape, line))
-    needed = sum((column.min_width or 0) + 2 for column in table.columns)
-    Console(highlight=False, width=max(Console().width, needed + 40)).print(table)
-
-
-def _cell(value: Any) -> str:
-    match value:
-        case bool():
-            return "yes" if value else "no"
-        case None:
-            return ""
-        case list():
-            return ",".join(str(part) for part in value)
-        case _:
-            return str(value)

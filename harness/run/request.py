@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.core.budget import Budget
 from harness.core.errors import InputError
-from harness.core.paths import dataset_name, dataset_names
+from harness.core.paths import dataset_name, dataset_names, existing_paths
 from harness.core.recipe import Limit
 from harness.run.profiles import Profile, get_profile
 
@@ -35,6 +35,7 @@ class Request:
         retry_failed: whether failed runs are thrown away and done again.
         baselines: whether random sampling and random search are added in every space that the methods search.
         redo: methods whose runs are thrown away and done again.
+        architectures: files with architectures that are trained and tested as they are.
     """
 
     methods: tuple[str, ...]
@@ -49,11 +50,12 @@ class Request:
     retry_failed: bool = False
     baselines: bool = True
     redo: tuple[str, ...] = ()
+    architectures: tuple[Path, ...] = ()
 
 
 def make_request(
     *,
-    methods: str | Sequence[str] = "all",
+    methods: str | Sequence[str] = "",
     datasets: str | Sequence[str] | None = None,
     profile: str | Profile = "quick",
     seeds: str | int | Iterable[int] | None = None,
@@ -67,16 +69,19 @@ def make_request(
     baselines: bool = True,
     redo: str | Sequence[str] = (),
     final: str | None = None,
+    architectures: str | Iterable[str | Path] = (),
 ) -> Request:
     """A request, from words as on the command line or from the values that they stand for.
 
     Args:
-        methods, datasets: ``"a,b"`` or ``["a", "b"]``; data sets default to the profile's.
+        methods, datasets: ``"a,b"`` or ``["a", "b"]``; data sets default to the profile's, methods to all, or to none
+            where architectures are given.
         profile: a name, or a profile of your own.
         seeds: ``"0-9"``, ``3`` or ``range(10)``; default to the profile's.
         budget: of each search, like ``"60s"`` or ``"50evals"``; defaults to the profile's.
         space, workers, retry_failed, baselines, redo: see :class:`Request`.
         final: what final trainings are counted in: ``"epochs"`` or ``"seconds"``; defaults to the profile's.
+        architectures: ``"a.json,b.txt"``, or a list of files.
         out, data, plugins: see :class:`Request`; ``~`` is the home directory.
 
     Raises:
@@ -87,8 +92,9 @@ def make_request(
         chosen = chosen.with_final(_limit(final))
     if workers is not None and workers < 1:
         raise InputError(f"{workers} workers do nothing; name at least one")
+    files = existing_paths(architectures) if isinstance(architectures, str) else [Path(file) for file in architectures]
     return Request(
-        methods=_names("method", methods),
+        methods=_names("method", methods) if methods else () if files else ("all",),
         datasets=_data_sets(datasets) if datasets else chosen.datasets,
         profile=chosen.with_budget(Budget.parse(budget)) if budget else chosen,
         seeds=chosen.seeds if seeds is None or seeds == "" else _seeds(seeds),
@@ -100,6 +106,7 @@ def make_request(
         retry_failed=retry_failed,
         baselines=baselines,
         redo=_names("method", redo) if redo else (),
+        architectures=tuple(absolute_path(file) for file in files),
     )
 
 

@@ -19,6 +19,7 @@ from harness.core.names import sentence
 from harness.core.recipe import Limit
 from harness.core.record import Record
 from harness.core.table import Table
+from harness.plugins.catalogue import PUBLISHED
 from harness.run.backends.base import Outcome
 from harness.run.job import Job
 from harness.run.recount import check_charged
@@ -77,11 +78,13 @@ class HiddenLabels:
 
     def recipes(self, job: Job) -> dict[str, Any]:
         """The profile's two recipes; of a published network also the size that it has under the second one."""
-        from harness.spaces.zoo.find import scaling
-
         final, proxy = job.profile.final_for(job.space), job.profile.proxy_for(job.space)
         recipes = {"proxy": dataclasses.asdict(proxy), "final": dataclasses.asdict(final)}
-        return {**recipes, "network": scaling(job.method.member, final.size)} if job.method.member else recipes
+        if job.method.family != PUBLISHED:
+            return recipes
+        from harness.spaces.zoo.find import scaling
+
+        return {**recipes, "network": scaling(job.method.member, final.size)}
 
 
 class HiddenScores:

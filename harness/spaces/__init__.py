@@ -10,6 +10,7 @@ from harness.spaces.blockqnn import BlockSpace
 from harness.spaces.darts import CellSpace
 from harness.spaces.enas_macro import MacroSpace
 from harness.spaces.enas_micro import EnasCellSpace
+from harness.spaces.given import GivenSpace
 from harness.spaces.hierarchical import HierarchicalSpace
 from harness.spaces.keras import KerasSpace
 from harness.spaces.metaqnn import LayerChainSpace
@@ -65,7 +66,7 @@ def get_space(name: str) -> Space:
     layers at most, ``morph-N`` and ``eas-N`` N convolutions a block at most; ``hierarchical-N`` has N motifs of three
     nodes in a cell of four. A chain of another depth than the paper's 15 has fixed 2x2 max poolings after a third and
     two thirds of its layers, as in the paper's third experiment. ``keras`` is for methods that propose Keras models
-    instead of genotypes; ``published`` is the space of the published networks.
+    instead of genotypes; ``published`` is the space of the published networks, ``given`` that of given cells.
 
     Raises:
         InputError: no such space.
@@ -76,6 +77,8 @@ def get_space(name: str) -> Space:
         return KerasSpace()
     if name == PublishedSpace.name:
         return PublishedSpace()
+    if name == GivenSpace.name:
+        return GivenSpace()
     kind, _, number = name.rpartition("-")
     if kind in _SIZED and number.isdecimal() and int(number) >= _SIZED[kind][0]:
         return _SIZED[kind][1](name, int(number))
