@@ -41,6 +41,9 @@ def compare(
     final: str | None = None,
     backend: str = "local",
     architectures: str | Iterable[str | Path] = (),
+    max_parameters: str = "",
+    max_macs: str = "",
+    max_latency: str = "",
     progress: bool = False,
 ) -> Results:
     """Compares methods: searches, trains what was found, tests it.
@@ -67,6 +70,8 @@ def compare(
             networks that are deployed under a clock; the profile's, unless given. A directory holds one kind.
         backend: where the work is done.
         architectures: files with architectures that are trained and tested beside the methods' results.
+        max_parameters, max_macs, max_latency: limits of the final networks, like ``"500k"``, ``"50m"``, ``"2.5ms"``;
+            proposals beyond are refused before training. A directory holds runs of the same limits.
         progress: whether to show it, on standard error.
 
     Returns:
@@ -99,6 +104,9 @@ def compare(
         baselines=baselines,
         final=final,
         architectures=architectures,
+        max_parameters=max_parameters,
+        max_macs=max_macs,
+        max_latency=max_latency,
     )
     console = Console(stderr=True) if progress else None
     return run(request, command="harness.compare", backend=backend, console=console)

@@ -128,6 +128,15 @@ def run(
             help="Train and test given architectures too, in any notation that [bold]inspect[/bold] reads.",
         ),
     ] = "",
+    max_parameters: Annotated[
+        str, typer.Option(metavar="N", help="Most parameters of a final network, like 500k; others are refused.")
+    ] = "",
+    max_macs: Annotated[
+        str, typer.Option(metavar="N", help="Most multiply-accumulates of its forward pass, like 50m.")
+    ] = "",
+    max_latency: Annotated[
+        str, typer.Option(metavar="MS", help="Longest forward pass of one image, measured here, like 2.5ms.")
+    ] = "",
     final: Annotated[
         str,
         typer.Option(
@@ -188,6 +197,9 @@ def run(
         baselines=baselines,
         final=final,
         architectures=architecture,
+        max_parameters=max_parameters,
+        max_macs=max_macs,
+        max_latency=max_latency,
     )
     command = f"python -m harness {shlex.join(sys.argv[1:])}"
     results = compare(request, command=command, backend=backend, console=Console(stderr=True))

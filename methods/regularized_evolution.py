@@ -24,6 +24,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -69,13 +70,13 @@ class RegularizedEvolution(Method):
         """Fills the queue with random members, then breeds; appending to the full queue drops the oldest."""
         queue: deque[tuple[Genotype, float]] = deque()
         while not queue or len(queue) < self.members(task.children()):
-            self._train(task, queue, task.space.sample(task.rng))
+            self._train(task, queue, task.sample())
         members, draws = len(queue), self.sample or min(SAMPLE, -(-len(queue) // 2))
         task.plan(population=members, sample=draws)
         while True:
             drawn = [queue[member] for member in task.rng.integers(members, size=draws)]
             parent, _ = max(drawn, key=lambda member: member[1])
-            self._train(task, queue, self.mutate(task.space, parent, task.rng))
+            self._train(task, queue, task.draw(partial(self.mutate, task.space, parent, task.rng)))
             queue.popleft()
 
     def members(self, children: int) -> int:

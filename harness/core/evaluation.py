@@ -24,6 +24,8 @@ class KerasConfig:
 
 
 Proposal = Genotype | KerasConfig
+REFUSED = "refused: "
+"""How the failure of a proposal begins that is beyond a limit."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,11 @@ class Evaluation:
     steps: int
     failure: str = ""
     macs: int = 0
+
+    @property
+    def refused(self) -> bool:
+        """Whether the proposal was beyond a limit: then nothing was trained and nothing is charged."""
+        return self.failure.startswith(REFUSED)
 
 
 class Evaluator(Protocol):

@@ -44,12 +44,14 @@ class Record:
             ``steps``, ``macs`` (charged multiply-accumulates of training), ``overrun`` (spent ÷ limit).
         final: ``limit`` (what the training was counted in: ``epochs``, ``seconds`` or ``steps``), ``epochs`` (of the
             images trained on), ``capped`` (whether a cap in seconds has cut its epochs short), ``seconds``,
-            ``cpu_seconds``, ``steps``, ``images_per_second``, ``training_seed``. Of a table, ``optimum``. Of both,
+            ``cpu_seconds``, ``steps``, ``images_per_second``, ``latency`` (median of a forward pass of one image, ms),
+            ``training_seed``. Of a table, ``optimum``. Of both,
             ``chance``, the accuracy of a guess: the share of the largest test class, or the mean score of a table's
             architectures.
         provenance: command, commit, dirty flag, versions, device, threads, cores, times.
         position, look: of the method in tables and figures, as its class states them
             (:class:`~harness.core.method.Method`); None in a record that does not say.
+        limits: of the final network, by name (:class:`~harness.core.limits.Limits`).
         schema: version of this layout.
     """
 
@@ -74,6 +76,7 @@ class Record:
     native: str = ""
     position: int | None = None
     look: int | None = None
+    limits: dict[str, float] = field(default_factory=dict)
     schema: int = SCHEMA
 
     def to_json(self) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from harness.core.budget import Budget
 from harness.core.errors import InputError
+from harness.core.limits import NO_LIMITS, Limits
 from harness.core.names import one_of
 from harness.core.recipe import Limit, Recipe
 from harness.core.space import Size
@@ -39,6 +40,7 @@ class Profile:
             than the profile's recipes.
         equal_seconds: of each final training, where the command asks for equal seconds instead of equal epochs; 0
             where it may not.
+        limits: of the networks of the final trainings.
         like: the profile whose scaled hyper-parameters hold here too; empty for its own.
     """
 
@@ -58,6 +60,7 @@ class Profile:
     channels: tuple[tuple[str, int, int], ...] = ()
     equal_seconds: float = 0.0
     like: str = ""
+    limits: Limits = NO_LIMITS
 
     def __post_init__(self) -> None:
         if self.proxy.epochs:

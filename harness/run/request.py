@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.core.budget import Budget
 from harness.core.errors import InputError
+from harness.core.limits import Limits
 from harness.core.paths import dataset_name, dataset_names, existing_paths
 from harness.core.recipe import Limit
 from harness.run.profiles import Profile, get_profile
@@ -70,6 +71,9 @@ def make_request(
     redo: str | Sequence[str] = (),
     final: str | None = None,
     architectures: str | Iterable[str | Path] = (),
+    max_parameters: str = "",
+    max_macs: str = "",
+    max_latency: str = "",
 ) -> Request:
     """A request, from words as on the command line or from the values that they stand for.
 
@@ -82,6 +86,7 @@ def make_request(
         space, workers, retry_failed, baselines, redo: see :class:`Request`.
         final: what final trainings are counted in: ``"epochs"`` or ``"seconds"``; defaults to the profile's.
         architectures: ``"a.json,b.txt"``, or a list of files.
+        max_parameters, max_macs, max_latency: limits of the final networks, see :meth:`Limits.parse`.
         out, data, plugins: see :class:`Request`; ``~`` is the home directory.
 
     Raises:
@@ -90,6 +95,8 @@ def make_request(
     chosen = get_profile(profile) if isinstance(profile, str) else profile
     if final:
         chosen = chosen.with_final(_limit(final))
+    if limits := Limits.parse(max_parameters, max_macs, max_latency):
+        chosen = replace(chosen, limits=limits)
     if workers is not None and workers < 1:
         raise InputError(f"{workers} workers do nothing; name at least one")
     files = existing_paths(architectures) if isinstance(architectures, str) else [Path(file) for file in architectures]

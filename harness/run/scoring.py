@@ -155,6 +155,7 @@ def finish(job: Job, outcome: Outcome, scorer: Scorer, provenance: dict[str, Any
         recipes=scorer.recipes(job),
         provenance=_provenance(job, provenance, {}),
         native=job.native,
+        limits=job.profile.limits.plain(),
         position=job.position,
         look=job.look,
     )

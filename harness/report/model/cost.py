@@ -20,7 +20,8 @@ READING = (
     "the number of different architectures among them. What a search cost stands in both currencies: seconds, and "
     "multiply-accumulates of training (G: billions). Epochs (of the data set) and images per second are those of the "
     "final training. Parameters and MACs (multiply-accumulates of one forward pass) are those of the final network, "
-    "without an auxiliary head. Test error in %: mean ± sample standard deviation (n); no ± below n = 3."
+    "without an auxiliary head; latency is the median of a forward pass of one image on the machine of the training. "
+    "Test error in %: mean ± sample standard deviation (n); no ± below n = 3."
 )
 _MILLION = 1e6
 _BILLION = 1e9
@@ -50,6 +51,10 @@ _COSTS: tuple[tuple[Column, Callable[[MethodResult], Value]], ...] = (
     (Column("steps", "steps of the search", optional=True), lambda result: Number(result.cost("steps"))),
     (Column("parameters", "parameters", optional=True), lambda result: Number(result.cost("parameters"))),
     (Column("macs", "MACs (M)", optional=True), lambda result: Number(result.cost("macs"), ",.2f", _MILLION)),
+    (
+        Column("latency", "latency (ms)", optional=True, timed=True),
+        lambda result: Number(result.cost("latency"), ",.2f"),
+    ),
 )
 _BESIDE = (
     Column("published_gpus", "GPUs", group="published", wide=True, optional=True),

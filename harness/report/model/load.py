@@ -35,6 +35,14 @@ class _Size(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stem_stride: Literal[1, 2] = 1
 
 
+class _Limits(msgspec.Struct, forbid_unknown_fields=True):
+    """The fields of :class:`~harness.core.limits.Limits`."""
+
+    parameters: Annotated[int, msgspec.Meta(ge=0)] = 0
+    macs: Annotated[int, msgspec.Meta(ge=0)] = 0
+    latency: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+
+
 class _Search(msgspec.Struct):
     """What the report reads of the facts of a search; what a method has planned is there too, of any kind."""
 
@@ -56,6 +64,7 @@ class _Final(msgspec.Struct):
     cpu_seconds: float = 0.0
     steps: float = 0.0
     images_per_second: float = 0.0
+    latency: float = 0.0
     training_seed: float = 0.0
     optimum: float = 0.0
     epochs: float = 0.0
@@ -133,6 +142,7 @@ def _check(record: Record, path: Path) -> None:
         msgspec.convert(record.provenance, _Provenance)
         msgspec.convert(record.search, _Search)
         msgspec.convert(record.final, _Final)
+        msgspec.convert(record.limits, _Limits)
         msgspec.convert(record.recipes.get("final", {}), _FinalRecipe)
     except msgspec.ValidationError as error:
         raise InputError(f"{path} is damaged: {_sentence(error)}; {_AGAIN}") from error

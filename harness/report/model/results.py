@@ -19,6 +19,7 @@ COSTS: Mapping[str, Callable[[Run], float | None]] = MappingProxyType(
         "search_macs": lambda run: run.record.search.get("macs"),
         "epochs": lambda run: run.record.final.get("epochs"),
         "images_per_second": lambda run: run.record.final.get("images_per_second"),
+        "latency": lambda run: run.record.final.get("latency"),
         "evaluations": lambda run: run.record.search.get("evaluations"),
         "unique": lambda run: run.record.search.get("unique"),
         "steps": lambda run: run.record.search.get("steps"),

@@ -106,20 +106,26 @@ def check_writable(out: Path) -> None:
 
 
 def _check_judged_alike(request: Request) -> None:
-    """One directory holds final trainings that are all counted in epochs, or all in seconds, or all in steps.
+    """One directory holds final trainings that are all counted in epochs, or all in seconds, or all in steps; and
+    searches within the same limits of size.
 
     Raises:
         InputError: another row there was made otherwise.
     """
     profile = request.profile
-    if profile.signal:
-        return
     for path in sorted((request.out / directory_name(profile.name)).glob("*/*/*/*/inputs.json")):
         try:
-            limit = _limit(read_json(path))
+            stored = read_json(path)
         except InputError:  # its own run will say so
             continue
-        if limit != profile.final.limit:
+        there, here = stored.get("limit of size") or "any size", profile.limits.words() or "any size"
+        if there != here:
+            raise InputError(
+                f"{path.parent} was made with networks of {there}, here they are of {here}; name another directory "
+                "with --out"
+            )
+        limit = _limit(stored)
+        if limit != profile.final.limit and not profile.signal:
             raise InputError(
                 f"{path.parent} was made with a final training counted in {limit}, here it is counted in "
                 f"{profile.final.limit}; name another directory with --out"

@@ -54,6 +54,7 @@ class Row:
             "proxy recipe": _values(profile.proxy_for(self.space)),
             "final recipe": _values(profile.final_for(self.space)),
             "validation share": profile.validation_share,
+            "limit of size": profile.limits.words() or None,
             "data set": self.dataset,
             "space": self.space,
             "method": self.method.name,
