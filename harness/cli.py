@@ -75,6 +75,13 @@ DataRoot = Annotated[
     Path,
     typer.Option("--data", envvar="HARNESS_DATA", help="Directory of the data sets.", show_default=True),
 ]
+Metric = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="What tables and tests show: accuracy, balanced_accuracy, macro_f1, nll or calibration_error.",
+    ),
+]
 DEFAULT_DATA = Path("~/.cache/nas-harness")
 
 
@@ -153,6 +160,7 @@ def run(
     ] = True,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Do failed runs again from scratch.")] = False,
     redo: Annotated[str, typer.Option(metavar="METHODS", help="Do all runs of these methods again from scratch.")] = "",
+    metric: Metric = "accuracy",
     backend: Annotated[
         str, typer.Option(help="Where the work is done: local, in processes of this machine.")
     ] = "local",
@@ -178,9 +186,10 @@ def run(
     from rich.console import Console
 
     from harness.commands.compare import compare
-    from harness.commands.report import records, tables
+    from harness.commands.report import check_metric, records, tables
     from harness.run.request import make_request
 
+    check_metric(metric)
     request = make_request(
         methods=methods,
         datasets=datasets,
@@ -203,7 +212,7 @@ def run(
     )
     command = f"python -m harness {shlex.join(sys.argv[1:])}"
     results = compare(request, command=command, backend=backend, console=Console(stderr=True))
-    _print_report(records(request.out) if as_json else tables(request.out), out)
+    _print_report(records(request.out, metric) if as_json else tables(request.out, metric), out)
     if results.failed:
         raise typer.Exit(FAILED_ROWS)
 
@@ -244,6 +253,7 @@ def list_(
 @app.command()
 def report(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="The --out of a run.")],
+    metric: Metric = "accuracy",
     as_json: AsJson = False,
 ) -> None:
     """Prints the tables again from the records, and writes the report into DIR.
@@ -254,7 +264,7 @@ def report(
     """
     from harness.commands.report import records, tables
 
-    _print_report(records(directory) if as_json else tables(directory), directory)
+    _print_report(records(directory, metric) if as_json else tables(directory, metric), directory)
 
 
 def _print_report(told: str | list[dict[str, Any]], directory: Path) -> None:

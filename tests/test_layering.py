@@ -69,7 +69,7 @@ EXTRA = {
     "harness.spaces": {"numpy"},
     "harness.report": {"numpy", "matplotlib", "plotly", "jinja2", "msgspec", "scipy"},
     "harness.run.backends": {"pebble", "filelock"},
-    "harness.run": {"numpy", "rich", "threadpoolctl"},
+    "harness.run": {"numpy", "rich", "sklearn", "threadpoolctl"},
     "harness.plugins": set(),
     "harness.api": {"rich"},
     "harness.commands": {"numpy", "rich"},

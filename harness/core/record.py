@@ -52,6 +52,9 @@ class Record:
         position, look: of the method in tables and figures, as its class states them
             (:class:`~harness.core.method.Method`); None in a record that does not say.
         limits: of the final network, by name (:class:`~harness.core.limits.Limits`).
+        metrics: of the stored predictions, besides accuracy: ``balanced_accuracy``, ``macro_f1``, ``nll`` (nats per
+            image), ``calibration_error``; of a table, nothing.
+        classes: ``names`` and ``confusion``: a text per true class, its images by predicted class; of a table, nothing.
         schema: version of this layout.
     """
 
@@ -77,6 +80,8 @@ class Record:
     position: int | None = None
     look: int | None = None
     limits: dict[str, float] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    classes: dict[str, list[str]] = field(default_factory=dict)
     schema: int = SCHEMA
 
     def to_json(self) -> str:

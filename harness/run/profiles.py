@@ -36,10 +36,8 @@ class Profile:
         memory: hard cap of a process's private memory, GiB.
         validation_share: part of the training images that validates during the search.
         signal: of a table, what a search is told; empty for profiles that train.
-        channels: by space, filters of the proxy and of the final network, where a paper's network has another width
-            than the profile's recipes.
-        equal_seconds: of each final training, where the command asks for equal seconds instead of equal epochs; 0
-            where it may not.
+        channels: by space, filters of the proxy and of the final network, where a paper's width is another.
+        equal_seconds: of each final training, if the command asks for equal seconds, not epochs; 0: it may not.
         limits: of the networks of the final trainings.
         like: the profile whose scaled hyper-parameters hold here too; empty for its own.
     """

@@ -21,11 +21,12 @@ from harness.core.record import Record, Run
 from harness.report.drawing.draw import STYLE
 from harness.report.forms.cards import Decode, cards
 from harness.report.forms.charts import MARKS, chart
+from harness.report.forms.classes import classes
 from harness.report.model.cost import cost_table, provenance, published_costs
 from harness.report.model.groups import Block, accuracies, blocks
 from harness.report.model.numbers import NOT_RECORDED, numbers
 from harness.report.model.performance import datasets_not_run, performance_table, published_accuracies
-from harness.report.model.results import MethodResult, result_of
+from harness.report.model.results import MethodResult, own_values, result_of
 from harness.report.model.table import Facts, Heading, Part, Table, Text
 from harness.report.model.values import Name
 from harness.report.stats.verdict import verdict
@@ -125,7 +126,7 @@ def _environment() -> Environment:
     )
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
     environment.filters["quoted"] = quote
-    environment.globals.update(accuracies=accuracies)
+    environment.globals.update(results=own_values)
     for kind in (Heading, Text, Facts, Table, Name):
         environment.tests[kind.__name__.lower()] = lambda part, kind=kind: isinstance(part, kind)
     return environment
@@ -144,13 +145,13 @@ def _block(block: Block, decode: Decode, links: Links) -> dict[str, Any]:
 def _dataset(block: Block, dataset: str, decode: Decode, links: Links) -> dict[str, Any]:
     results = [result_of(block, dataset, method) for method in block.methods]
     # Decoding and drawing are done once, although the first card of each method is shown twice.
-    drawn = [(result, cards(result, decode)) for result in results if result.runs]
+    drawn = [(result, cards(result, decode), classes(result)) for result in results if result.runs]
     return {
         "name": dataset,
         "chart": chart(block, dataset, links.record),
         "marks": MARKS,
         "cost": cost_table(block, dataset).compact(),
-        "cards": [own[0] for _, own in drawn if own],
+        "cards": [own[0] for _, own, _ in drawn if own],
         "runs": drawn,
     }
 

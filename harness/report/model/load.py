@@ -10,6 +10,7 @@ import msgspec
 
 from harness.core.errors import InputError
 from harness.core.record import EvaluationRow, ProposalRow, Record, Run, phase_note
+from harness.report.model.classes import check_confusion
 
 LogRow = TypeVar("LogRow", EvaluationRow, ProposalRow)
 
@@ -41,6 +42,22 @@ class _Limits(msgspec.Struct, forbid_unknown_fields=True):
     parameters: Annotated[int, msgspec.Meta(ge=0)] = 0
     macs: Annotated[int, msgspec.Meta(ge=0)] = 0
     latency: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+
+
+class _Classes(msgspec.Struct, forbid_unknown_fields=True):
+    """What stored predictions say by class."""
+
+    names: list[str] = []
+    confusion: list[str] = []
+
+
+class _Measure(msgspec.Struct, forbid_unknown_fields=True):
+    """The fields of :class:`~harness.core.table.Measure`."""
+
+    name: str
+    unit: str = "%"
+    worst: float = 0.0
+    best: float = 100.0
 
 
 class _Search(msgspec.Struct):
@@ -78,6 +95,7 @@ class _FinalRecipe(msgspec.Struct):
     table: str = ""
     score: str = ""
     size: _Size = _Size(16, 15)
+    measure: _Measure | None = None
 
 
 def load_runs(directory: Path) -> list[Run]:
@@ -143,8 +161,10 @@ def _check(record: Record, path: Path) -> None:
         msgspec.convert(record.search, _Search)
         msgspec.convert(record.final, _Final)
         msgspec.convert(record.limits, _Limits)
+        msgspec.convert(record.classes, _Classes)
+        check_confusion(record.classes)
         msgspec.convert(record.recipes.get("final", {}), _FinalRecipe)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, ValueError) as error:
         raise InputError(f"{path} is damaged: {_sentence(error)}; {_AGAIN}") from error
     if record.status == "ok" and record.test_accuracy is None:
         raise InputError(f"{path} is damaged: it says 'ok' but has no test accuracy; {_AGAIN}")

@@ -23,6 +23,7 @@ from harness.plugins.catalogue import PUBLISHED
 from harness.run.backends.base import Outcome
 from harness.run.job import Job
 from harness.run.recount import check_charged
+from harness.run.scoring.metrics import confusion, metrics
 from harness.run.store import read_json
 
 
@@ -72,7 +73,10 @@ class HiddenLabels:
             labels = self.of(job.dataset)
             found = accuracy(probabilities, labels)
             facts = record.final | {"chance": float(np.bincount(labels).max() / len(labels))}
-            return dataclasses.replace(record, test_accuracy=found, final=facts)
+            names = [_text(name) for name in trained.get("classes", ())]
+            classes = {"names": names, "confusion": confusion(probabilities, labels)}
+            more = metrics(probabilities, labels)
+            return dataclasses.replace(record, test_accuracy=found, final=facts, metrics=more, classes=classes)
         except (ValueError, InputError) as error:
             return dataclasses.replace(record, status="failed", reason=str(error))
 
