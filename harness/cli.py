@@ -393,15 +393,20 @@ def fetch(
 @app.command()
 def export(
     run_directory: Annotated[Path, typer.Argument(metavar="RUN", help="Directory of one run, down to its seed.")],
-    file: Annotated[Path, typer.Argument(metavar="FILE.keras", help="Where to write the model.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write the model: .keras or .tflite.")],
+    form: Annotated[str, typer.Option("--format", metavar="keras|tflite", show_default="by the file's ending")] = "",
 ) -> None:
-    """Writes the trained network of a run as a Keras model of stock layers, from 0..255 images to probabilities.
+    """Writes the trained network of a run as a model of stock layers, from 0..255 images to probabilities.
 
-    python -m harness export runs/quick/fashion_mnist/cell/darts/0 net.keras
+    The normalisation of the images is its first layer, and the names of the classes are in the file.
+
+      python -m harness export runs/quick/fashion_mnist/cell/darts/0 net.keras
+
+      python -m harness export runs/quick/fashion_mnist/cell/darts/0 net.tflite
     """
     from harness.commands.export import export as write
 
-    write(run_directory, file)
+    write(run_directory, file, form)
     print(f"wrote {file}")
 
 

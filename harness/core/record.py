@@ -55,6 +55,8 @@ class Record:
         metrics: of the stored predictions, besides accuracy: ``balanced_accuracy``, ``macro_f1``, ``nll`` (nats per
             image), ``calibration_error``; of a table, nothing.
         classes: ``names`` and ``confusion``: a text per true class, its images by predicted class; of a table, nothing.
+        learning: of the final training, a number per epoch: ``epoch`` (how often its images had been seen), ``loss``
+            and ``accuracy`` on the batches as they were learnt from. A final training has no validation images.
         schema: version of this layout.
     """
 
@@ -82,6 +84,7 @@ class Record:
     limits: dict[str, float] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
     classes: dict[str, list[str]] = field(default_factory=dict)
+    learning: dict[str, list[float]] = field(default_factory=dict)
     schema: int = SCHEMA
 
     def to_json(self) -> str:

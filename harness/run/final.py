@@ -87,6 +87,7 @@ def _train(job: Job, tell: Tell) -> None:
     }
     stored = {
         "final": counts,
+        "learning": trained.learning,
         "parameters": count.parameters(model),
         "macs": count.macs(model),
         "mean": list(data.mean),

@@ -19,6 +19,7 @@ from urllib.parse import quote
 
 from harness.core.record import Record, Run
 from harness.report.drawing.draw import STYLE
+from harness.report.drawing.learning import learning_svg
 from harness.report.forms.cards import Decode, cards
 from harness.report.forms.charts import MARKS, chart
 from harness.report.forms.classes import classes
@@ -126,7 +127,7 @@ def _environment() -> Environment:
     )
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
     environment.filters["quoted"] = quote
-    environment.globals.update(results=own_values)
+    environment.globals.update(results=own_values, learning=learning_svg, told=_learnt)
     for kind in (Heading, Text, Facts, Table, Name):
         environment.tests[kind.__name__.lower()] = lambda part, kind=kind: isinstance(part, kind)
     return environment
@@ -170,6 +171,12 @@ def _facts(runs: Sequence[Run]) -> dict[str, str]:
         "Runs": ", ".join(counts),
         "Commit": ", ".join(sorted(set(map(_commit, records)))),
     }
+
+
+def _learnt(run: Run) -> str:
+    """The end of a final training in words."""
+    last = {name: values[-1] for name, values in run.record.learning.items() if values}
+    return f"loss {last.get('loss', 0):.3g}, training accuracy {100 * last.get('accuracy', 0):.1f} %"
 
 
 def _commit(record: Record) -> str:

@@ -66,6 +66,7 @@ class HiddenLabels:
             final=_counts(trained["final"]),
             parameters=_count(trained["parameters"]),
             macs=_count(trained["macs"]),
+            learning={str(name): list(map(_number, row)) for name, row in trained.get("learning", {}).items()},
         )
         with np.load(job.directory.predictions) as stored:
             probabilities = stored["probabilities"]
