@@ -15,6 +15,7 @@ import contextlib
 import logging
 import os
 import secrets
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +26,6 @@ from filelock import BaseFileLock
 
 from harness.core.errors import InputError
 from harness.core.files import replacing
-from harness.core.home import PACKAGE
 from harness.core.names import sentence
 from harness.run.backends import machine, node, sandbox
 from harness.run.backends.base import LOG, Backend, Call, Capacity, Handle, Outcome, Position
@@ -61,6 +61,7 @@ class _Run:
 
     Args:
         slot: where.
+        started: Ray's reference to the end of the start.
         pending: Ray's reference to the next report.
         directories: of the items on this machine, by their paths in the slot's ground.
         locks: of the items' directories on this machine.
@@ -68,6 +69,7 @@ class _Run:
     """
 
     slot: _Slot
+    started: Any
     pending: Any
     directories: dict[str, Path]
     locks: list[BaseFileLock]
@@ -199,10 +201,10 @@ class Cluster(Backend):
             self._idle.append(slot)
             self._give_up(handle, locks, Outcome("failed", f"the {call.words} could not start: {sentence(error)}"))
             return
-        slot.actor.start.remote(parcel.call, parcel.directories, parcel.own)
+        started = slot.actor.start.remote(parcel.call, parcel.directories, parcel.own)
         handle.position = Position(words="waiting for a node")
         directories = dict(zip(parcel.directories, (item.directory for item in call.items), strict=True))
-        self._running[handle] = _Run(slot, slot.actor.report.remote(_REPORT), directories, locks, attempts)
+        self._running[handle] = _Run(slot, started, slot.actor.report.remote(_REPORT), directories, locks, attempts)
 
     def _in_store(self, path: Path) -> Any:
         """A reference to a file's content; the same as long as the file is the same."""
@@ -216,6 +218,7 @@ class Cluster(Backend):
         """Takes in what a slot reports, or that it is lost."""
         run = self._running[handle]
         try:
+            self._ray.get(run.started)
             report: node.Report = self._ray.get(run.pending)
         except self._ray.exceptions.RayActorError as error:
             del self._running[handle]
@@ -287,7 +290,8 @@ def _connected(address: str) -> Any:
     except ModuleNotFoundError as error:
         raise InputError("the back end 'ray' needs Ray; install it with: pip install '.[ray]'") from error
     # Workers on this machine import the code that this process has.
-    environment = {"env_vars": {"PYTHONPATH": str(PACKAGE.parent)}} if not address else {}
+    paths = os.pathsep.join(str(Path(path).absolute()) for path in sys.path)
+    environment = {} if address else {"env_vars": {"PYTHONPATH": paths}}
     words: dict[str, Any] = {"address": address} if address else {"num_cpus": machine.cores(), "address": "local"}
     try:
         ray.init(
