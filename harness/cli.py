@@ -137,8 +137,15 @@ def run(
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Do failed runs again from scratch.")] = False,
     redo: Annotated[str, typer.Option(metavar="METHODS", help="Do all runs of these methods again from scratch.")] = "",
     backend: Annotated[
-        str, typer.Option(help="Where the work is done: local, in processes of this machine.")
+        str, typer.Option(help="Where the work is done: local, in processes of this machine; or ray, on a cluster.")
     ] = "local",
+    address: Annotated[
+        str,
+        typer.Option(help="Of the Ray cluster: auto, HOST:6379 or ray://HOST:10001.", show_default="one of its own"),
+    ] = "",
+    mixed_devices: Annotated[
+        bool, typer.Option("--mixed-devices", help="Let a cluster's unlike devices compete at equal seconds.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Compares methods: searches, trains what was found, tests it, writes the tables.
@@ -177,9 +184,10 @@ def run(
         redo=redo,
         baselines=baselines,
         final=final,
+        mixed_devices=mixed_devices,
     )
     command = f"python -m harness {shlex.join(sys.argv[1:])}"
-    results = compare(request, command=command, backend=backend, console=Console(stderr=True))
+    results = compare(request, command=command, backend=backend, address=address, console=Console(stderr=True))
     _print_report(records(request.out) if as_json else tables(request.out), out)
     if results.failed:
         raise typer.Exit(FAILED_ROWS)
