@@ -100,7 +100,13 @@ def run(
         str, typer.Option(help="Names separated by commas, or [bold]all[/bold]; with settings: darts:order=2.")
     ] = "all",
     datasets: Annotated[str, typer.Option(help="Names separated by commas.", show_default="the profile's")] = "",
-    profile: Annotated[str, typer.Option(help="Budget and training; see [bold]list profiles[/bold].")] = "quick",
+    profile: Annotated[
+        str,
+        typer.Option(
+            help="Budget and training; see [bold]list profiles[/bold].",
+            show_default="table for tables and where no data set is named, quick for images",
+        ),
+    ] = "",
     seeds: Annotated[str, typer.Option(help="Like 0,1,2 or 0-9.", show_default="the profile's")] = "",
     out: Annotated[Path, typer.Option(help="Directory of the records and tables.")] = Path("runs"),
     budget: Annotated[
@@ -249,6 +255,22 @@ def tabulate(
     print(made.words())
     if made.tally.failures or made.tally.busy:
         raise typer.Exit(FAILED_ROWS)
+
+
+@app.command("table")
+def table_(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="table:FILE.csv, or a table of list datasets.")],
+    data: DataRoot = DEFAULT_DATA,
+    plugin: Plugins = None,
+) -> None:
+    """Says what a table can tell: its spread, the noise of its trainings, how far its signal shows the score.
+
+    python -m harness table table:photos.csv
+    """
+    from harness.commands.tabulate import page
+    from harness.run.request import absolute_path
+
+    print(page(name, absolute_path(data), tuple(plugin or ())), end="")
 
 
 @app.command("list")

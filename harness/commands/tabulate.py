@@ -12,6 +12,7 @@ from harness.core.dataset import Dataset
 from harness.core.errors import InputError
 from harness.core.names import directory_name, sentence
 from harness.core.space import Space
+from harness.core.table import Table
 from harness.plugins.catalogue import FOLDERS, PACKAGES, BrokenPlugin, Catalogue, load_dataset
 from harness.run.backends import make_backend
 from harness.run.fence import Forbidden
@@ -68,7 +69,7 @@ def tabulate(request: TableRequest, *, command: str, backend: str = "local", con
     space = get_space(request.space)
     found = architectures(space, request.sample)
     chosen = make_backend(backend)
-    data, hidden = _loaded(request)
+    data, hidden = _images(request)
     check_writable(request.out.parent)
     work = request.out.with_name(f"{request.out.name}.work")
     with alone(work):
@@ -108,29 +109,51 @@ def tabulate(request: TableRequest, *, command: str, backend: str = "local", con
     return Made(request.out, tally, sheet.whole(), len(found.genotypes))
 
 
-def _loaded(request: TableRequest) -> tuple[Dataset, tuple[Path, ...]]:
-    """The data set, and what of it no training may open.
+def page(name: str, data_root: Path, plugins: tuple[Path, ...] = ()) -> str:
+    """What a table can tell, as markdown.
+
+    Args:
+        name: of the table, as on the command line.
+        data_root: directory of the data sets.
+        plugins: files with data sets.
 
     Raises:
-        InputError: it is unknown, missing, broken, or a table.
+        InputError: it is unknown, missing, broken, or no table.
     """
-    base, _, argument = request.dataset.partition(":")
+    from harness.report.forms.markdown import markdown
+    from harness.report.stats.tabulated import page as parts_of
+
+    table, _ = _load(name, data_root, plugins)
+    if not isinstance(table, Table):
+        raise InputError(f"'{name}' is a set of images; make a table of it with tabulate")
+    return markdown(parts_of(table))
+
+
+def _load(name: str, data_root: Path, plugins: tuple[Path, ...]) -> tuple[Dataset | Table, tuple[Path, ...]]:
+    """A data set or a table, and what of it no training may open.
+
+    Raises:
+        InputError: it is unknown, missing, or broken.
+    """
+    base, _, argument = name.partition(":")
     try:
-        source = load_dataset(Catalogue(request.plugins).source("dataset", base), argument)
-        if absent := source.missing(request.data_root):
+        source = load_dataset(Catalogue(plugins).source("dataset", base), argument)
+        if absent := source.missing(data_root):
             raise InputError(absent)
-        if source.tabular:
-            raise InputError(f"'{request.dataset}' is a table already; name a set of images")
-        data = source.load(request.data_root)
+        return source.load(data_root), source.hidden(data_root)
     except BrokenPlugin as error:
         raise InputError(str(error)) from error
     except InputError:
         raise
     except Exception as error:
-        raise InputError(f"the data set '{request.dataset}' does not load: {sentence(error)}") from error
+        raise InputError(f"the data set '{name}' does not load: {sentence(error)}") from error
+
+
+def _images(request: TableRequest) -> tuple[Dataset, tuple[Path, ...]]:
+    data, hidden = _load(request.dataset, request.data_root, request.plugins)
     if not isinstance(data, Dataset):
-        raise InputError(f"the data set '{request.dataset}' loads a {type(data).__name__} instead of a Dataset")
-    return data, source.hidden(request.data_root)
+        raise InputError(f"'{request.dataset}' is a table already; name a set of images")
+    return data, hidden
 
 
 def _wanted(request: TableRequest, sheet: Sheet, found: Architectures) -> Iterator[tuple[str, int]]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from harness.core.budget import Budget
 from harness.core.errors import InputError
+from harness.core.home import folder
 from harness.core.names import one_of
 from harness.core.recipe import Limit, Recipe
 from harness.core.space import Size
@@ -317,7 +318,23 @@ NB201_FULL = replace(
     signal="200",
 )
 
-_ALL = (SMOKE, QUICK, HOUR, PUBLISHED, TABULATE, NB201, NB201_OWN, NB201_FULL)
+OWN_TABLES = tuple(f"tables/{path.stem}" for path in sorted(folder("results/tabulated").glob("*.csv")))
+"""The project's own tables, as data sets: those of which the file is there."""
+
+TABLE = replace(
+    NB201,
+    name="table",
+    summary="a table made by `tabulate`, looked up: 100 evaluations per search, no images are needed",
+    budget=Budget(100, "evals"),
+    proxy=TABULATE.proxy,
+    final=TABULATE.final,
+    datasets=OWN_TABLES or NB201.datasets,
+    seeds=tuple(range(200)),
+    signal="validation",
+    like="nb201",
+)
+
+_ALL = (SMOKE, QUICK, HOUR, PUBLISHED, TABULATE, TABLE, NB201, NB201_OWN, NB201_FULL)
 PROFILES = {profile.name: profile for profile in _ALL}
 
 

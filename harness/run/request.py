@@ -11,7 +11,7 @@ from harness.core.budget import Budget
 from harness.core.errors import InputError
 from harness.core.paths import dataset_name, dataset_names
 from harness.core.recipe import Limit
-from harness.run.profiles import Profile, get_profile
+from harness.run.profiles import OWN_TABLES, Profile, get_profile
 
 MOST_SEEDS = 1000
 _SEEDS = re.compile(r"^(\d{1,9})(?:-(\d{1,9}))?$")
@@ -55,7 +55,7 @@ def make_request(
     *,
     methods: str | Sequence[str] = "all",
     datasets: str | Sequence[str] | None = None,
-    profile: str | Profile = "quick",
+    profile: str | Profile | None = None,
     seeds: str | int | Iterable[int] | None = None,
     budget: str | None = None,
     space: str = "native",
@@ -72,7 +72,7 @@ def make_request(
 
     Args:
         methods, datasets: ``"a,b"`` or ``["a", "b"]``; data sets default to the profile's.
-        profile: a name, or a profile of your own.
+        profile: a name, or a profile of your own; by default the one that suits the data sets (:func:`usual_profile`).
         seeds: ``"0-9"``, ``3`` or ``range(10)``; default to the profile's.
         budget: of each search, like ``"60s"`` or ``"50evals"``; defaults to the profile's.
         space, workers, retry_failed, baselines, redo: see :class:`Request`.
@@ -82,7 +82,8 @@ def make_request(
     Raises:
         InputError: one of them cannot be read.
     """
-    chosen = get_profile(profile) if isinstance(profile, str) else profile
+    named = _data_sets(datasets) if datasets else ()
+    chosen = get_profile(profile or usual_profile(named)) if isinstance(profile, str | None) else profile
     if final:
         chosen = chosen.with_final(_limit(final))
     if workers is not None and workers < 1:
@@ -101,6 +102,16 @@ def make_request(
         baselines=baselines,
         redo=_names("method", redo) if redo else (),
     )
+
+
+def usual_profile(datasets: Sequence[str]) -> str:
+    """The profile of a command that names none: ``table`` for tables, ``quick`` for images.
+
+    Without any data sets it is ``table`` on the project's own, which needs nothing but the project.
+    """
+    if not datasets:
+        return "table" if OWN_TABLES else "quick"
+    return "table" if all(name.startswith(("tables/", "table:")) for name in datasets) else "quick"
 
 
 def _limit(word: str) -> Limit:
