@@ -40,6 +40,7 @@ class Profile:
             than the profile's recipes.
         equal_seconds: of each final training, where the command asks for equal seconds instead of equal epochs; 0
             where it may not.
+        few: methods whose own computation takes seconds per search, and how many of the usual seeds they get.
         like: the profile whose scaled hyper-parameters hold here too; empty for its own.
     """
 
@@ -59,6 +60,7 @@ class Profile:
     channels: tuple[tuple[str, int, int], ...] = ()
     equal_seconds: float = 0.0
     like: str = ""
+    few: tuple[tuple[str, int], ...] = ()
 
     def __post_init__(self) -> None:
         if self.proxy.epochs:
@@ -324,14 +326,19 @@ OWN_TABLES = tuple(f"tables/{path.stem}" for path in sorted(folder("results/tabu
 TABLE = replace(
     NB201,
     name="table",
-    summary="a table made by `tabulate`, looked up: 100 evaluations per search, no images are needed",
-    budget=Budget(100, "evals"),
+    summary="tables made by `tabulate`, looked up: 50 evaluations per search, no images are needed",
+    budget=Budget(50, "evals"),
     proxy=TABULATE.proxy,
     final=TABULATE.final,
-    datasets=OWN_TABLES or NB201.datasets,
+    datasets=OWN_TABLES,
     seeds=tuple(range(200)),
     signal="validation",
     like="nb201",
+    # CPU seconds of a search: gp 0.4, nasnet 0.2, es 0.1, nao 3, pnas 3. The others take some hundredths.
+    few=(
+        *(("gp", 50), ("nasnet", 50), ("nao", 5), ("pnas", 5)),
+        *((name, 5) for name in ("autokeras", "darts", "eas", "enas_macro", "enas_micro", "morphism_bo", "nao_ws")),
+    ),
 )
 
 _ALL = (SMOKE, QUICK, HOUR, PUBLISHED, TABULATE, TABLE, NB201, NB201_OWN, NB201_FULL)

@@ -35,6 +35,7 @@ class Request:
         retry_failed: whether failed runs are thrown away and done again.
         baselines: whether random sampling and random search are added in every space that the methods search.
         redo: methods whose runs are thrown away and done again.
+        few: of the methods named here, the runs with the first so many seeds only.
     """
 
     methods: tuple[str, ...]
@@ -49,6 +50,7 @@ class Request:
     retry_failed: bool = False
     baselines: bool = True
     redo: tuple[str, ...] = ()
+    few: tuple[tuple[str, int], ...] = ()
 
 
 def make_request(
@@ -88,9 +90,11 @@ def make_request(
         chosen = chosen.with_final(_limit(final))
     if workers is not None and workers < 1:
         raise InputError(f"{workers} workers do nothing; name at least one")
+    if not (named or chosen.datasets):
+        raise InputError(f"profile '{chosen.name}' has no data sets of its own here; name one with --datasets")
     return Request(
         methods=_names("method", methods),
-        datasets=_data_sets(datasets) if datasets else chosen.datasets,
+        datasets=named or chosen.datasets,
         profile=chosen.with_budget(Budget.parse(budget)) if budget else chosen,
         seeds=chosen.seeds if seeds is None or seeds == "" else _seeds(seeds),
         out=absolute_path(out),
@@ -101,6 +105,7 @@ def make_request(
         retry_failed=retry_failed,
         baselines=baselines,
         redo=_names("method", redo) if redo else (),
+        few=chosen.few if seeds is None or seeds == "" else (),
     )
 
 

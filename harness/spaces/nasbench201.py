@@ -23,21 +23,28 @@ _Term = tuple[str, int | None, "tuple[Any, ...]"]
 _INPUT: _Term = ("input", None, ())
 
 
+def _choices(operations: Sequence[str]) -> tuple[Choice, ...]:
+    return tuple(
+        Choice(f"{target}<-{source}", tuple(operations), node=str(target), kind="op") for source, target in NB201_EDGES
+    )
+
+
 class NasBench201Space(Space):
     """The cell of NAS-Bench-201: every node sums its incoming edges, node 3 is the output.
 
     Args:
-        operations: of every edge, in the benchmark's order; at least two.
+        operations: of every edge, in the benchmark's order; at least two. Without any, the benchmark's.
     """
 
-    def __init__(self, operations: Sequence[str] = NB201_OPERATIONS) -> None:
-        self.operations = tuple(operations)
-        whole = self.operations == NB201_OPERATIONS
-        self.name = "nasbench201" if whole else f"nasbench201:{','.join(self.operations)}"
-        self.choices = tuple(
-            Choice(f"{target}<-{source}", self.operations, node=str(target), kind="op")
-            for source, target in NB201_EDGES
-        )
+    name = "nasbench201"
+    operations: tuple[str, ...] = NB201_OPERATIONS
+    choices = _choices(NB201_OPERATIONS)
+
+    def __init__(self, operations: Sequence[str] = ()) -> None:
+        if operations:
+            self.operations = tuple(operations)
+            self.name = f"nasbench201:{','.join(operations)}"
+            self.choices = _choices(operations)
 
     def decode(self, genotype: Genotype, size: Size) -> ResidualStages:
         """Three stages of ``size.layers // 3`` cells (at least one); the benchmark has 15 layers and 16 channels."""
@@ -95,7 +102,7 @@ def restricted(name: str) -> NasBench201Space | None:
         return None
     wanted = [one_of("operation of nasbench201", word.strip(), NB201_OPERATIONS) for word in words.split(",")]
     operations = tuple(op for op in NB201_OPERATIONS if op in wanted)
-    space = NasBench201Space(operations)
+    space = NasBench201Space(operations if operations != NB201_OPERATIONS else ())
     if len(operations) < 2:
         raise InputError(f"'{name}' leaves nothing to choose from; name two or more of {', '.join(NB201_OPERATIONS)}")
     if name != space.name:
