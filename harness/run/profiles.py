@@ -157,7 +157,7 @@ SMOKE = Profile(
 
 QUICK = Profile(
     name="quick",
-    summary="counted, the same anywhere: about a minute of search and two of final training per method: a first look",
+    summary="counted, the same anywhere: about a minute of search and half of one of final training: a first look",
     # A minute of one AVX-512 core for the median of the methods: in the 60 s of the table of Fashion-MNIST of commit
     # a708059 they evaluated 16 to 52 networks, which is 1.6e11 (evolution, cells) to 1.3e12 (MetaQNN, whose plain
     # convolutions are fast) multiply-accumulates at the mean of their spaces; the median is 3.1e11. Networks that are
@@ -175,9 +175,10 @@ QUICK = Profile(
     final=Recipe(
         size=Size(channels=16, layers=5, stem_stride=2),
         steps=UNLIMITED,
-        # 120,000 images: 20 to 170 s of that core for random networks of the spaces, cells being the slowest.
+        # 50,000 images, 780 gradient steps: 8 to 70 s of that core for random networks of the spaces, cells being the
+        # slowest. `all` trains every method's proposal and two zero lines per space.
         epochs=10,
-        train_images=12_000,
+        train_images=5_000,
         seconds=3600,
         batch=64,
         learning_rate=0.08,
@@ -190,7 +191,7 @@ QUICK = Profile(
     search_seconds=3600,
     final_seconds=2 * 3600,
     memory=8,
-    equal_seconds=180,
+    equal_seconds=60,
 )
 
 HOUR = Profile(
