@@ -26,7 +26,7 @@ __all__ = ["InputError", "compare"]
 def compare(
     methods: str | Sequence[str] = "all",
     datasets: str | Sequence[str] | None = None,
-    profile: str | Profile = "quick",
+    profile: str | Profile | None = None,
     *,
     seeds: str | int | Iterable[int] | None = None,
     budget: str | None = None,
@@ -51,7 +51,8 @@ def compare(
     Args:
         methods: names, ``"darts,random_search"`` or a list; ``"all"``; with settings: ``"darts:order=2"``.
         datasets: names; the profile's, unless given.
-        profile: budget and training, by name or as a profile of your own.
+        profile: budget and training, by name or as a profile of your own; unless given, ``table`` for tables and where
+            no data set is named, ``quick`` for images.
         seeds: ``range(3)``, ``"0-2"`` or one number; the profile's, unless given.
         budget: of each search: ``"60s"``, ``"10m"``, ``"50evals"``, ``"500steps"``, ``"2e12macs"``; the profile's,
             unless given.
