@@ -38,7 +38,8 @@ from harness.core.schedule import cosine
 from harness.nets import runtime
 from harness.nets.augment import normalise
 from harness.nets.batches import Batches, augmented
-from harness.nets.supernets.darts import MixedSupernet, cell_edges
+from harness.nets.supernets.cells import cell_edges
+from harness.nets.supernets.darts import MixedSupernet
 from harness.nets.supernets.flat_weights import Layout
 from harness.spaces.darts import CellSpace
 

@@ -30,13 +30,12 @@ from harness.core.primitives import (
 from harness.core.space import Size
 from harness.nets.constants import Constants
 from harness.nets.supernets.flat_weights import Handle, Layout, Weights, by_layer
+from harness.nets.supernets.frame import Frame, Slot, classified
 from harness.nets.supernets.kernels import normalise, run
-from harness.spaces.cell import CELL_NAMES, reductions
+from harness.nets.supernets.relaxed import Layers
+from harness.spaces.cell import CELL_NAMES
 from harness.spaces.enas_macro import MACRO_OPERATIONS, MacroSpace
 from harness.spaces.enas_micro import EnasCellSpace
-
-Layers = list[list[np.ndarray]]
-"""Weights grouped as the builder's layers, for :func:`harness.nets.build.assign`."""
 
 
 class GatedSupernet(abc.ABC):
@@ -218,8 +217,7 @@ class GatedMacro(GatedSupernet):
                     run(handle.steps, output, handle.of(weights), constants=constants)
                     for handle, output in zip(self._reducers[layer], outputs, strict=True)
                 ]
-        kernel, bias = self._head.of(weights)
-        return tf.matmul(tf.reduce_mean(outputs[-1], [1, 2]), kernel) + bias
+        return classified(outputs[-1], self._head.of(weights))
 
     def gated(self) -> list[tuple[Handle, np.ndarray]]:
         switched = (
@@ -261,12 +259,9 @@ class _Cell:
         self,
         weights: Weights,
         space: EnasCellSpace,
-        before: Shape,
-        last: Shape,
-        channels: int,
-        reduces: bool,
-        halved: bool,
+        slot: Slot,
     ) -> None:
+        before, last, channels, reduces, halved = slot
         self.reduces, self.nodes = reduces, space.nodes
         self.before = weights.add(halve(channels) if halved else relu_conv_norm(channels), before[2])
         self.last = weights.add(relu_conv_norm(channels), last[2])
@@ -280,7 +275,7 @@ class _Cell:
         self.shape: Shape = shape
         """Of the output and of every node."""
         joined = (*self.shape[:2], channels * (space.nodes + 2))
-        self.base_macs = base + macs_of((Conv(1, 1, channels),), joined)[0]
+        self.macs = base + macs_of((Conv(1, 1, channels),), joined)[0]
         self.op_macs = [macs_of(primitives_of(op, channels) or (), self.shape)[0] for op in space.operations]
         self.rows = 2 * sum(range(2, space.nodes + 2))
         self.ops = weights.add_bundle(
@@ -318,27 +313,15 @@ class GatedCells(GatedSupernet):
     ) -> None:
         self._space = space
         weights = Weights(rng)
-        channels = size.channels
-        stem: tuple[CellPrimitive, ...] = (Conv(3, 3, 3 * channels, (size.stem_stride,) * 2), Norm())
-        self._stem = weights.add(stem, image_shape[2])
-        self._base_macs, last = macs_of(stem, image_shape)
-        before, halved = last, False
-        self._cells: list[_Cell] = []
-        for number in range(size.layers):
-            reduces = number in reductions(size.layers)
-            channels *= 2 if reduces else 1
-            self._cells.append(_Cell(weights, space, before, last, channels, reduces, halved))
-            before, last, halved = last, self._cells[-1].shape, reduces
-        self._head = weights.add_dense(channels, classes)
-        self._base_macs += channels * classes + sum(cell.base_macs for cell in self._cells)
+        self._frame = Frame(weights, size, image_shape, classes, lambda slot: _Cell(weights, space, slot))
         super().__init__(
             weights, len(space.choices), image_shape, momentum=momentum, weight_decay=weight_decay, clip=clip
         )
 
     def macs(self, picks: Sequence[int] | np.ndarray) -> int:
         """The projection reads all nodes of a cell; slices of those that are read by others are zero."""
-        total = self._base_macs
-        for cell in self._cells:
+        total = self._frame.macs
+        for cell in self._frame.cells:
             base = self._base(cell)
             total += sum(cell.op_macs[int(op)] for op in picks[base + 1 : base + 4 * cell.nodes : 2])
         return total
@@ -348,11 +331,12 @@ class GatedCells(GatedSupernet):
 
     def network(self, images: tf.Tensor, weights: Sequence[tf.Tensor], picks: tf.Tensor) -> tf.Tensor:
         constants = Constants()
-        before = last = run(self._stem.steps, images, self._stem.of(weights), constants=constants)
-        for cell in self._cells:
-            before, last = last, self._cell(cell, before, last, weights, picks, constants)
-        kernel, bias = self._head.of(weights)
-        return tf.matmul(tf.reduce_mean(last, [1, 2]), kernel) + bias
+        return self._frame.logits(
+            images,
+            weights,
+            constants,
+            lambda cell, before, last: self._cell(cell, before, last, weights, picks, constants),
+        )
 
     def _cell(
         self,
@@ -413,14 +397,14 @@ class GatedCells(GatedSupernet):
 
     def gated(self) -> list[tuple[Handle, np.ndarray]]:
         gates = []
-        for cell in self._cells:
+        for cell in self._frame.cells:
             gates.append((cell.ops.handle, cell.ops.owners * cell.rows + np.arange(cell.rows)[:, None]))
             gates.append((cell.project, np.arange(cell.nodes + 2).reshape(-1, 1, 1, 1, 1)))
         return gates
 
     def flags(self, picks: tf.Tensor) -> list[tf.Tensor]:
         flags: list[tf.Tensor] = []
-        for cell in self._cells:
+        for cell in self._frame.cells:
             base = self._base(cell)
             wanted = picks[base : base + 4 * cell.nodes]
             sources, ops = wanted[0::2], wanted[1::2]
@@ -434,8 +418,8 @@ class GatedCells(GatedSupernet):
 
     def cut(self, picks: Sequence[int]) -> tuple[Layers, list[np.ndarray]]:
         values = self.values()
-        layers = by_layer(self._stem.steps, self._stem.of(values))
-        for cell in self._cells:
+        layers = by_layer(self._frame.stem.steps, self._frame.stem.of(values))
+        for cell in self._frame.cells:
             base = self._base(cell)
             for handle in (cell.before, cell.last, *cell.halvers):
                 layers += by_layer(handle.steps, handle.of(values))
@@ -450,7 +434,7 @@ class GatedCells(GatedSupernet):
             kept = [slices[node] for node in range(cell.nodes + 2) if node not in read]
             layers.append([np.concatenate(kept, axis=2)])
             layers += by_layer((Norm(),), cell.project_norm.of(values))
-        return layers, self._head.of(values)
+        return layers, self._frame.head.of(values)
 
 
 def _applied(steps: Sequence[CellPrimitive], layout: Layout, part: tf.Tensor | None, x: tf.Tensor) -> tf.Tensor:
