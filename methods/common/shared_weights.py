@@ -20,7 +20,7 @@ from harness import State, Task, derive_seed, rng
 from harness.core.budget import PASSES_PER_STEP
 from harness.nets.augment import normalise
 from harness.nets.batches import Batches, augmented
-from harness.nets.supernets.enas import GatedSupernet
+from harness.nets.supernets.gated import GatedSupernet
 
 _TYPICAL = 10
 """Random paths whose mean cost stands for that of any."""
@@ -107,7 +107,7 @@ class SharedWeights:
             images, labels = self._train[self._steps]
             seed = tf.constant([self._seed, self._steps], tf.int64)
             self._net.train_step(
-                self._augment(images, seed), labels, tf.constant(picks), tf.constant(rate, tf.float32)
+                self._augment(images, seed), labels, tf.constant(self._net.vector(picks)), tf.constant(rate, tf.float32)
             )  # fmt: skip
             self._steps += 1
             if self._timed:
@@ -153,7 +153,9 @@ class SharedWeights:
 
     def _accuracy(self, picks: Child, batch: int) -> float:
         data, (images, labels) = self._task.data, self._valid[batch]
-        return float(self._net.correct(normalise(images, data.mean, data.std), labels, tf.constant(picks)))
+        return float(
+            self._net.correct(normalise(images, data.mean, data.std), labels, tf.constant(self._net.vector(picks)))
+        )
 
     def state(self) -> State:
         """Weights, momentum and the number of gradient steps, for a checkpoint."""
