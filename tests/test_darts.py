@@ -11,7 +11,8 @@ import tensorflow as tf
 from fakes import FakeEvaluator, make_task, run, tiny_data
 from fresh_process import in_fresh_process
 from harness.methods import darts
-from harness.methods.darts import Bilevel, Darts, Searches, architecture_gradient, derive, divided, one_hot
+from harness.methods.common.derive import derive, one_hot
+from harness.methods.darts import Bilevel, Darts, Searches, architecture_gradient, divided
 
 from harness.core.dataset import SearchData
 from harness.core.errors import InputError

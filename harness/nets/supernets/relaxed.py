@@ -80,3 +80,7 @@ class Relaxed(abc.ABC):
         for kind, cell in self.cells():
             macs += int(cell.op_macs[number, rows[kind]].sum() - cell.op_macs.sum())
         return macs
+
+    def most_macs(self) -> int:
+        """Multiply-accumulates of one image's forward pass along the most expensive path."""
+        return self.macs + sum(int(cell.op_macs.max(axis=1).sum() - cell.op_macs.sum()) for _, cell in self.cells())
