@@ -10,11 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness import InputError, State, Task, rng
+from harness import Genotype, InputError, State, Task, rng
+from harness.core.budget import PASSES_PER_STEP
 from harness.core.schedule import cosine
 from harness.nets import runtime
 from harness.nets.supernets.paths import GatedPaths
 
+from .candidates import Candidates, CandidateSettings
 from .path_weights import PathWeights
 from .settings import Settings
 
@@ -121,6 +123,10 @@ class PathSearch(abc.ABC):
             if self.steps % settings.save_every == 0:
                 self.save()
 
+    def most_macs(self) -> int:
+        """Multiply-accumulates of a gradient step along the most expensive path."""
+        return PASSES_PER_STEP * self.shared.images * self.net.net.most_macs()
+
     def save(self) -> None:
         """Offers a checkpoint."""
         self.task.checkpoint(self.state)
@@ -138,3 +144,42 @@ class PathSearch(abc.ABC):
         """Takes over what :meth:`state` returned."""
         self.shared.restore(state)
         self.steps = int(state["path_steps"])
+
+
+class ComparedSearch(PathSearch):
+    """A search that ends with a comparison of many architectures under the shared weights.
+
+    Args:
+        task, settings: see :class:`PathSearch`.
+        comparison: see :class:`harness.methods.common.candidates.CandidateSettings`.
+    """
+
+    def __init__(self, task: Task, settings: PathSettings, comparison: CandidateSettings) -> None:
+        super().__init__(task, settings)
+        self.candidates = Candidates(task, self.shared, comparison)
+
+    @abc.abstractmethod
+    def draw(self) -> Genotype:
+        """A candidate."""
+
+    def end(self) -> float:
+        """What the comparison and the trainings from scratch leave."""
+        return 1.0 - self.candidates.share()
+
+    def over(self) -> bool:
+        """The comparison has begun."""
+        return self.candidates.begun
+
+    def finish(self) -> None:
+        """Compares; the best is proposed."""
+        self.candidates.compare(self.draw, self.save)
+
+    def state(self) -> State:
+        """For a checkpoint."""
+        compared = {f"candidates.{name}": value for name, value in self.candidates.state().items()}
+        return {**super().state(), **compared}
+
+    def restore(self, state: State) -> None:
+        """Takes over what :meth:`state` returned."""
+        super().restore(state)
+        self.candidates.restore({name.removeprefix("candidates."): value for name, value in state.items()})
