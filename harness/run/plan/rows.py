@@ -115,7 +115,7 @@ def named_rows(
     methods = [catalogue.source("method", name) for name in names]
     if not methods:
         raise InputError("there are no methods; is this the project's checkout?")
-    facts = {method.name: method.facts() for method in methods}
+    facts, few = {method.name: method.facts() for method in methods}, dict(request.few)
     native = {
         method.name: facts[method.name].space
         if method.family == GIVEN
@@ -133,6 +133,7 @@ def named_rows(
         for seed in request.seeds
         for dataset in request.datasets
         for method in methods
+        if seed in request.seeds[: few.get(method.name.partition(":")[0])]
     ]
 
 

@@ -6,17 +6,26 @@ import os
 import shlex
 import signal
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from harness.cli.options import (
+    BAD_INPUT,
+    DEFAULT_DATA,
+    FAILED_ROWS,
+    INTERRUPTED,
+    AsJson,
+    DataRoot,
+    Metric,
+    Plugins,
+    What,
+)
+from harness.cli.tables import table_, tabulate
 from harness.commands.printing import print_json, print_rows
 from harness.core.errors import InputError
-
-FAILED_ROWS, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
 
 class _Commands(TyperGroup):
@@ -57,34 +66,6 @@ app = typer.Typer(
 )
 
 
-class What(StrEnum):
-    """What ``list`` lists."""
-
-    methods = "methods"
-    datasets = "datasets"
-    spaces = "spaces"
-    profiles = "profiles"
-
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text for people.")]
-Plugins = Annotated[
-    list[Path] | None,
-    typer.Option("--plugin", help="A Python file that defines METHOD, DATASET or SPACE; it goes by the file's name."),
-]
-DataRoot = Annotated[
-    Path,
-    typer.Option("--data", envvar="HARNESS_DATA", help="Directory of the data sets.", show_default=True),
-]
-Metric = Annotated[
-    str,
-    typer.Option(
-        metavar="NAME",
-        help="What tables and tests show: accuracy, balanced_accuracy, macro_f1, nll or calibration_error.",
-    ),
-]
-DEFAULT_DATA = Path("~/.cache/nas-harness")
-
-
 def main() -> None:
     """Runs the command line; bad input is one sentence on standard error and exit code 2."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -108,7 +89,13 @@ def run(
         ),
     ] = "",
     datasets: Annotated[str, typer.Option(help="Names separated by commas.", show_default="the profile's")] = "",
-    profile: Annotated[str, typer.Option(help="Budget and training; see [bold]list profiles[/bold].")] = "quick",
+    profile: Annotated[
+        str,
+        typer.Option(
+            help="Budget and training; see [bold]list profiles[/bold].",
+            show_default="table for tables and where no data set is named, quick for images",
+        ),
+    ] = "",
     seeds: Annotated[str, typer.Option(help="Like 0,1,2 or 0-9.", show_default="the profile's")] = "",
     out: Annotated[Path, typer.Option(help="Directory of the records and tables.")] = Path("runs"),
     budget: Annotated[
@@ -162,8 +149,15 @@ def run(
     redo: Annotated[str, typer.Option(metavar="METHODS", help="Do all runs of these methods again from scratch.")] = "",
     metric: Metric = "accuracy",
     backend: Annotated[
-        str, typer.Option(help="Where the work is done: local, in processes of this machine.")
+        str, typer.Option(help="Where the work is done: local, in processes of this machine; or ray, on a cluster.")
     ] = "local",
+    address: Annotated[
+        str,
+        typer.Option(help="Of the Ray cluster: auto, HOST:6379 or ray://HOST:10001.", show_default="one of its own"),
+    ] = "",
+    mixed_devices: Annotated[
+        bool, typer.Option("--mixed-devices", help="Let a cluster's unlike devices compete at equal seconds.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Compares methods: searches, trains what was found, tests it, writes the tables.
@@ -209,12 +203,17 @@ def run(
         max_parameters=max_parameters,
         max_macs=max_macs,
         max_latency=max_latency,
+        mixed_devices=mixed_devices,
     )
     command = f"python -m harness {shlex.join(sys.argv[1:])}"
-    results = compare(request, command=command, backend=backend, console=Console(stderr=True))
+    results = compare(request, command=command, backend=backend, address=address, console=Console(stderr=True))
     _print_report(records(request.out, metric) if as_json else tables(request.out, metric), out)
     if results.failed:
         raise typer.Exit(FAILED_ROWS)
+
+
+app.command()(tabulate)
+app.command("table")(table_)
 
 
 @app.command("list")
