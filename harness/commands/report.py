@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.commands.freshness import is_fresh, mark, state_of
+from harness.core.errors import InputError
 from harness.core.names import one_of
+from harness.core.record import Run
 from harness.report.model.metrics import ACCURACY, METRICS, measured_by
 
 
@@ -38,6 +41,25 @@ def check_metric(metric: str) -> None:
     one_of("metric", metric, METRICS)
 
 
+def check_same_data(runs: Sequence[Run]) -> None:
+    """Looks whether runs that would stand in one table were made with the same data; older records do not say.
+
+    Raises:
+        InputError: they were not.
+    """
+    first: dict[tuple[str, str, str], Run] = {}
+    for run in runs:
+        record, checksum = run.record, run.record.provenance.get("data")
+        if not checksum:
+            continue
+        other = first.setdefault((record.profile, record.budget, record.dataset), run)
+        if other.record.provenance["data"] != checksum:
+            raise InputError(
+                f"{run.path} and {other.path} were made with different data of the name '{record.dataset}'; they do not "
+                "belong in one table, so move the runs with the one into another directory"
+            )
+
+
 def _write(directory: Path, metric: str) -> None:
     check_metric(metric)
     state = f"{state_of(directory)} {metric}"
@@ -47,4 +69,6 @@ def _write(directory: Path, metric: str) -> None:
     from harness.report.forms.write import write_all
     from harness.report.model.load import load_runs
 
-    mark(directory, state, write_all(measured_by(load_runs(directory), metric), directory, proposed))
+    runs = load_runs(directory)
+    check_same_data(runs)
+    mark(directory, state, write_all(measured_by(runs, metric), directory, proposed))
