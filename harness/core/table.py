@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -52,11 +52,15 @@ class Signal:
         accuracy: validation accuracy 0..1 of each row, shape ``(n,)``.
         seconds: device seconds that each row's training costs, shape ``(n,)``.
         trained: how, if known; without it a search cannot be paid for in multiply-accumulates.
+        stopped: validation accuracies 0..1 of the very same trainings on their way, shape ``(n,)``, by the share of the
+            training at which they were measured, above 0 and below 1. Not those of shorter trainings, whose learning
+            rate has fallen sooner. Without them a search cannot buy a part of an evaluation.
     """
 
     accuracy: Numbers
     seconds: Numbers
     trained: Trained | None = None
+    stopped: Mapping[float, Numbers] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -132,6 +136,10 @@ class Table:
             if values.min() < 0 or values.max() > 1:
                 raise InputError(f"the table '{self.name}' has a {what} outside 0..1 (after its scale)")
         for signal, column in self.signals.items():
+            if wrong := [share for share in column.stopped if not 0 < share < 1]:
+                raise InputError(
+                    f"the table '{self.name}' stops trainings at the share {wrong[0]:g}; it is above 0 and below 1"
+                )
             self._check(f"cost '{signal}'", column.seconds)
             if column.seconds.min() <= 0:
                 raise InputError(
@@ -145,7 +153,13 @@ class Table:
             self.space.parse(text)
 
     def _accuracies(self) -> list[tuple[str, Numbers]]:
-        return [(self.measure, self.score), *((f"signal '{name}'", s.accuracy) for name, s in self.signals.items())]
+        told = [(f"signal '{name}'", s.accuracy) for name, s in self.signals.items()]
+        parts = [
+            (f"signal '{name}' at {share:g} of the training", accuracy)
+            for name, s in self.signals.items()
+            for share, accuracy in s.stopped.items()
+        ]
+        return [(self.measure, self.score), *told, *parts]
 
     def _check(self, what: str, values: Numbers) -> None:
         if values.shape != (len(self.genotypes),):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,7 +21,7 @@ import numpy as np
 from harness.core.budget import Budget, BudgetSpent, Meter
 from harness.core.dataset import SearchData
 from harness.core.errors import InputError
-from harness.core.evaluation import Evaluation, Proposal
+from harness.core.evaluation import Evaluation, Part, Proposal
 from harness.core.files import replacing
 from harness.core.names import directory_name
 from harness.core.space import Choice, Genotype, Space, option_text
@@ -49,6 +49,8 @@ class TableEvaluator:
         self._trained, self._space = signal.trained, space
         self._rows, self._steps = rows, steps
         self._accuracy, self._seconds = signal.accuracy.tolist(), signal.seconds.tolist()
+        points = sorted((round(share * steps), accuracy) for share, accuracy in signal.stopped.items())
+        self._stopped = {end: accuracy for end, accuracy in points if 0 < end < steps}
         self._mean = float(np.mean(signal.seconds))
 
     def steps(self) -> int:
@@ -70,17 +72,32 @@ class TableEvaluator:
         Raises:
             BudgetSpent: the budget has no room for it.
         """
-        text = str(proposal)
+        return self.evaluate_part(proposal, number, meter, Part(0, self._steps))
+
+    def stops(self) -> Sequence[int]:
+        """The points that the table has of its trainings."""
+        return (*self._stopped, self._steps)
+
+    def part_macs(self, proposal: Proposal, part: Part) -> int:
+        """In proportion to the gradient steps."""
+        return self.macs(proposal) * part.steps // self._steps
+
+    def evaluate_part(self, proposal: Proposal, number: int, meter: Meter, part: Part) -> Evaluation:
+        """As :meth:`evaluate`, at one of :meth:`stops`; seconds are in proportion to the gradient steps."""
+        text, share = str(proposal), part.end / self._steps
         row = self._rows.get(text)
-        seconds = self._mean if row is None else self._seconds[row]
+        seconds = (self._mean if row is None else self._seconds[row]) * (part.steps / self._steps)
         if not meter.budget.counted and meter.spent + seconds > meter.limit:
             raise BudgetSpent
+        macs = self.part_macs(proposal, part)
         if row is None:
-            return Evaluation(text, 0.0, (), seconds, self._steps, "the table does not have it", self.macs(proposal))
-        accuracy = self._accuracy[row]
-        return Evaluation(text, accuracy, (accuracy,), seconds, self._steps, macs=self.macs(proposal))
+            return Evaluation(text, 0.0, (), seconds, part.steps, "the table does not have it", macs, share)
+        accuracy = self._accuracy[row] if part.end == self._steps else float(self._stopped[part.end][row])
+        return Evaluation(text, accuracy, (accuracy,), seconds, part.steps, "", macs, share)
 
 
+_AT = "accuracy at "
+"""Begins the name of a column of stopped trainings; their share follows."""
 _MACS: dict[tuple[Trained, Genotype], int] = {}
 """What this process has counted."""
 
@@ -191,6 +208,7 @@ def write(table: Table, prepared: PreparedTable) -> None:
         "genotypes": np.array(table.genotypes),
         "accuracy": signal.accuracy,
         "seconds": signal.seconds,
+        **{f"{_AT}{share!r}": accuracy for share, accuracy in signal.stopped.items()},
     }
     if _holds(prepared.path, columns):
         return
@@ -216,7 +234,8 @@ def read(prepared: PreparedTable) -> tuple[dict[str, int], Signal]:
     """Row by genotype, and the signal."""
     with np.load(prepared.path, allow_pickle=False) as stored:
         rows = {str(text): row for row, text in enumerate(stored["genotypes"])}
-        return rows, Signal(stored["accuracy"], stored["seconds"], prepared.trained)
+        stopped = {float(name.removeprefix(_AT)): stored[name] for name in stored.files if name.startswith(_AT)}
+        return rows, Signal(stored["accuracy"], stored["seconds"], prepared.trained, stopped)
 
 
 def own_space(prepared: PreparedTable) -> Space | None:
@@ -225,16 +244,19 @@ def own_space(prepared: PreparedTable) -> Space | None:
 
 
 def _checksum(table: Table) -> str:
+    stopped = [list(signal.stopped) for signal in table.signals.values()]
     about = {
         "space": [table.space.name, [[c.name, [option_text(o) for o in c.options]] for c in table.space.choices]],
         "measure": table.measure,
         **({} if table.scored is None else {"scored": dataclasses.asdict(table.scored)}),
         "signals": list(table.signals),
+        **({"stopped": stopped} if any(stopped) else {}),
     }
     digest = hashlib.sha256(json.dumps(about).encode())
     digest.update("\n".join(table.genotypes).encode())
     parameters = np.zeros(0, np.int64) if table.parameters is None else table.parameters
     columns = [column for signal in table.signals.values() for column in (signal.accuracy, signal.seconds)]
-    for column in (table.score, parameters, *columns):
+    partial = [column for signal in table.signals.values() for column in signal.stopped.values()]
+    for column in (table.score, parameters, *columns, *partial):
         digest.update(np.ascontiguousarray(column).data)
     return digest.hexdigest()
