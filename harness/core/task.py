@@ -98,7 +98,8 @@ class Task:
     @property
     def can_stop(self) -> bool:
         """Whether trainings can be stopped: not on a table without points of its trainings."""
-        return any(end < self._evaluator.steps() for end in self._evaluator.stops()[:1])
+        stops, total = self._evaluator.stops(), self._evaluator.steps()
+        return total == 1 or stops[0] < total
 
     def stop(self, share: float) -> float:
         """The share nearest to ``share`` at which a training can be stopped; 1 if it can be stopped nowhere."""
