@@ -27,6 +27,9 @@ class Method(abc.ABC):
             that come with the harness have 10 to 170.
         look: number of its colour and marker in figures, 0 to 98 (nine colours, eleven markers); None: one by its name.
         scaled: hyper-parameters by profile, where the paper's values make no sense at a small budget.
+        extras: by hyper-parameter, what the final training has besides the profile's recipe where that hyper-parameter
+            is ``+``, see :meth:`~harness.core.recipe.Recipe.with_extra`. The search is the same. Such a row is
+            compared with no other.
     """
 
     name: ClassVar[str]
@@ -35,6 +38,7 @@ class Method(abc.ABC):
     position: ClassVar[int] = LAST
     look: ClassVar[int | None] = None
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    extras: ClassVar[Mapping[str, Mapping[str, float]]] = {}
 
     def unsupported(self, task: Task) -> str | None:
         """One sentence on why this method cannot work on ``task``, or None."""

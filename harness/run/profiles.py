@@ -6,12 +6,13 @@ Whoever changes the numbers of a profile gives up its comparability with older r
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from harness.core.budget import Budget
 from harness.core.errors import InputError
 from harness.core.names import one_of
-from harness.core.recipe import Limit, Recipe
+from harness.core.recipe import NO_EXTRA, Limit, Recipe
 from harness.core.space import Size
 
 UNLIMITED = 1_000_000
@@ -82,9 +83,9 @@ class Profile:
         """The recipe of the trainings inside a search of ``space``."""
         return _widened(self.proxy, {name: proxy for name, proxy, _ in self.channels}.get(space))
 
-    def final_for(self, space: str) -> Recipe:
-        """The recipe of the final training of a network of ``space``."""
-        return _widened(self.final, {name: final for name, _, final in self.channels}.get(space))
+    def final_for(self, space: str, extra: Mapping[str, float] = NO_EXTRA) -> Recipe:
+        """The recipe of the final training of a network of ``space``, and what a row has besides."""
+        return _widened(self.final, {name: final for name, _, final in self.channels}.get(space)).with_extra(extra)
 
     def search_cap(self) -> float:
         """Seconds after which a search process is stopped, whatever it is doing."""
