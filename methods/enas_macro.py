@@ -47,6 +47,7 @@ class EnasMacro(Method):
     name = "enas_macro"
     title = "ENAS macro"
     space = "macro"
+    families = ("reinforcement learning", "one-shot")
     position = 130
     look = 12
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {

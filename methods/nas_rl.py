@@ -49,6 +49,7 @@ class NasRl(Method):
     name = "nas_rl"
     title = "NAS-RL"
     space = "chain"
+    families = ("reinforcement learning",)
     position = 70
     look = 6
     extras: ClassVar[Mapping[str, Mapping[str, float]]] = {"filters": {"more": 40}}

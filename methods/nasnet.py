@@ -52,6 +52,7 @@ class NasNet(Method):
     name = "nasnet"
     title = "NASNet (PPO)"
     space = "nasnet"
+    families = ("reinforcement learning",)
     position = 100
     look = 9
 

@@ -22,6 +22,7 @@ class Facts:
     Args:
         summary: the ``summary="..."`` of a data set, else the first line of the docstring.
         title, space: of a method's class; "" where the class body does not state it as a plain string.
+        families: of a method's class; empty where the class body does not state them as a plain tuple of strings.
         position, look: of a method's class; None where the class body does not state it as a plain number.
         settings: hyper-parameters with literal defaults; None where a profile may change them in a way that only
             running the file can tell.
@@ -39,6 +40,7 @@ class Facts:
     scaled: Mapping[str, Mapping[str, Any]] | None = None
     extras: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     extra: Mapping[str, float] = field(default_factory=dict)
+    families: tuple[str, ...] = ()
 
     def parse_settings(self, method: str, words: str) -> tuple[tuple[str, Any], ...]:
         """Reads ``order=2:epochs=30``.
@@ -143,12 +145,17 @@ def read(path: Path, attribute: str) -> Facts:
                 fields if isinstance(scaled, dict) or not _states(node, "scaled") else None,
                 scaled if isinstance(scaled, dict) else None,
                 extras if isinstance(extras, dict) else {},
+                families=_texts(plain.get("families")),
             )
     return Facts(summary)
 
 
 def _number(value: Any) -> int | None:
     return value if type(value) is int else None
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(part for part in value if isinstance(part, str)) if isinstance(value, tuple) else ()
 
 
 def _is_name(node: ast.expr, name: str) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from harness.core.dataset import SearchData
+from harness.core.families import FAMILIES
 from harness.core.method import Method
 from harness.plugins.catalogue import Catalogue, load_method, method_names
 from harness.run.profiles import SMOKE
@@ -65,6 +66,20 @@ def loaded(name: str) -> type[Method]:
 @pytest.mark.parametrize("name", method_names())
 def test_a_method_says_what_it_is(name: str) -> None:
     kit.says_what_it_is(Catalogue().source("method", name))
+
+
+@pytest.mark.parametrize("name", method_names())
+def test_a_method_belongs_to_a_family(name: str) -> None:
+    """Read from the source text, as the report reads it; a third party's method may do without."""
+    families = Catalogue().source("method", name).facts().families
+    assert families, f'state in the class of {name} what kind of search it is: families = ("evolutionary",)'
+    assert set(families) <= set(FAMILIES)
+
+
+def test_every_family_of_the_survey_has_a_method() -> None:
+    """All but those whose methods are written at the same time."""
+    stated = {family for name in method_names() for family in Catalogue().source("method", name).facts().families}
+    assert set(FAMILIES) - stated <= {"ensemble", "meta-learning and transfer"}
 
 
 @pytest.mark.parametrize("name", method_names())

@@ -68,7 +68,12 @@ class Links:
 
 
 def report_html(
-    runs: Sequence[Run], directory: Path, decode: Decode, statistics: Sequence[Part], files: Sequence[str]
+    runs: Sequence[Run],
+    directory: Path,
+    decode: Decode,
+    statistics: Sequence[Part],
+    files: Sequence[str],
+    families: Sequence[Part] = (),
 ) -> str:
     """The page as a document.
 
@@ -78,6 +83,7 @@ def report_html(
         decode: tells which architecture a record's proposal means.
         statistics: as a document, its title first.
         files: names of the report's other files beside the page.
+        families: as a document, its title first.
     """
     from plotly.offline import get_plotlyjs
 
@@ -85,6 +91,7 @@ def report_html(
     sections: dict[str, Sequence[Part]] = {
         "Statistics": statistics[1:],
         "Published": [*published_tables(runs), *published_costs(runs)],
+        **({"Families": families[1:]} if families else {}),
         "Provenance": [provenance(runs)],
     }
     return (
