@@ -11,7 +11,7 @@ from harness.plugins.catalogue import Catalogue, method_names
 from harness.report.model import literature as published
 from harness.spaces.zoo import MISSING, PUBLISHED
 
-BESIDE = {"smash", "fabrics", "bsn"}
+BESIDE = {"smash"}
 """Methods that are written at the same time; empty when they are there."""
 SPECS = Path(__file__).parents[2] / "shared" / "specs" / "published_tables.json"
 

@@ -130,13 +130,13 @@ _SMALL_SPACES = (
     *(("cell", "cell-3"), ("enas_cell", "enas_cell-3"), ("macro", "macro-6"), ("chain", "chain-6")),
     *(("nasnet", "nasnet-3"), ("pnas", "pnas-3"), ("qchain", "qchain-6"), ("block", "block-5")),
     *(("nao_cell", "nao_cell-3"), ("hierarchical", "hierarchical-3")),
-    *(("morph", "morph-3"), ("eas", "eas-3")),
+    *(("morph", "morph-3"), ("eas", "eas-3"), ("fabric", "fabric-4")),
 )
 _TINY_SPACES = (
     *(("cell", "cell-2"), ("enas_cell", "enas_cell-2"), ("macro", "macro-4"), ("chain", "chain-4")),
     *(("nasnet", "nasnet-2"), ("pnas", "pnas-2"), ("qchain", "qchain-4"), ("block", "block-3")),
     *(("nao_cell", "nao_cell-2"), ("hierarchical", "hierarchical-2")),
-    *(("morph", "morph-2"), ("eas", "eas-2")),
+    *(("morph", "morph-2"), ("eas", "eas-2"), ("fabric", "fabric-3")),
 )
 
 SMOKE = Profile(
