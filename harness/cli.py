@@ -67,6 +67,7 @@ class What(StrEnum):
     datasets = "datasets"
     spaces = "spaces"
     profiles = "profiles"
+    families = "families"
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text for people.")]
@@ -309,6 +310,8 @@ def list_(
             rows = listing.spaces(catalogue)
         case What.profiles:
             rows = listing.profiles()
+        case What.families:
+            rows = listing.families(catalogue)
     if as_json:
         _print_json(rows)
     else:
