@@ -243,6 +243,8 @@ def list_(
             rows = listing.spaces(catalogue)
         case What.profiles:
             rows = listing.profiles()
+        case What.families:
+            rows = listing.families(catalogue)
     if as_json:
         print_json(rows)
     else:

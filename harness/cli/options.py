@@ -19,6 +19,7 @@ class What(StrEnum):
     datasets = "datasets"
     spaces = "spaces"
     profiles = "profiles"
+    families = "families"
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text for people.")]

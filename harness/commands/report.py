@@ -55,8 +55,8 @@ def check_same_data(runs: Sequence[Run]) -> None:
         other = first.setdefault((record.profile, record.budget, record.dataset), run)
         if other.record.provenance["data"] != checksum:
             raise InputError(
-                f"{run.path} and {other.path} were made with different data of the name '{record.dataset}'; they do not "
-                "belong in one table, so move the runs with the one into another directory"
+                f"{run.path} and {other.path} were made with different data of the name '{record.dataset}'; they do "
+                "not belong in one table, so move the runs with the one into another directory"
             )
 
 
@@ -66,9 +66,11 @@ def _write(directory: Path, metric: str) -> None:
     if is_fresh(directory, state):
         return
     from harness.commands.inspection import proposed
+    from harness.commands.listing import members_of
+    from harness.plugins.catalogue import Catalogue
     from harness.report.forms.write import write_all
     from harness.report.model.load import load_runs
 
     runs = load_runs(directory)
     check_same_data(runs)
-    mark(directory, state, write_all(measured_by(runs, metric), directory, proposed))
+    mark(directory, state, write_all(measured_by(runs, metric), directory, proposed, members_of(Catalogue())))

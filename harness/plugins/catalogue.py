@@ -86,7 +86,8 @@ class Source:
         if self.family == PUBLISHED:
             from harness.spaces.zoo.find import find
 
-            found = replace(found, title=find(self.member).title)
+            entry = find(self.member)
+            found = replace(found, title=entry.title, extra={"cutout": 1.0} if entry.cutout else {})
         elif self.family == GIVEN:
             own = {"architecture": self.member}
             title = f"{self.name.partition('/')[2]} (given)"

@@ -23,11 +23,12 @@ from harness.report.drawing.learning import learning_svg
 from harness.report.forms.cards import Decode, cards
 from harness.report.forms.charts import MARKS, chart
 from harness.report.forms.classes import classes
-from harness.report.model.cost import cost_table, provenance, published_costs
+from harness.report.model.cost import cost_table, provenance
 from harness.report.model.groups import Block, accuracies, blocks
 from harness.report.model.numbers import NOT_RECORDED, numbers
-from harness.report.model.performance import datasets_not_run, performance_table, published_accuracies
+from harness.report.model.performance import datasets_not_run, performance_table, published_tables
 from harness.report.model.results import MethodResult, own_values, result_of
+from harness.report.model.systems import published_costs
 from harness.report.model.table import Facts, Heading, Part, Table, Text
 from harness.report.model.values import Name
 from harness.report.stats.verdict import verdict
@@ -69,7 +70,12 @@ class Links:
 
 
 def report_html(
-    runs: Sequence[Run], directory: Path, decode: Decode, statistics: Sequence[Part], files: Sequence[str]
+    runs: Sequence[Run],
+    directory: Path,
+    decode: Decode,
+    statistics: Sequence[Part],
+    files: Sequence[str],
+    families: Sequence[Part] = (),
 ) -> str:
     """The page as a document.
 
@@ -79,13 +85,15 @@ def report_html(
         decode: tells which architecture a record's proposal means.
         statistics: as a document, its title first.
         files: names of the report's other files beside the page.
+        families: as a document, its title first.
     """
     from plotly.offline import get_plotlyjs
 
     links = Links(directory)
     sections: dict[str, Sequence[Part]] = {
         "Statistics": statistics[1:],
-        "Published": [*published_accuracies(runs), *published_costs(runs)],
+        "Published": [*published_tables(runs), *published_costs(runs)],
+        **({"Families": families[1:]} if families else {}),
         "Provenance": [provenance(runs)],
     }
     return (

@@ -34,6 +34,7 @@ class _Size(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     channels: Annotated[int, msgspec.Meta(ge=1)]
     layers: Annotated[int, msgspec.Meta(ge=1)]
     stem_stride: Literal[1, 2] = 1
+    more: int = 0
 
 
 class _Limits(msgspec.Struct, forbid_unknown_fields=True):
@@ -164,6 +165,7 @@ def _check(record: Record, path: Path) -> None:
         msgspec.convert(record.classes, _Classes)
         check_confusion(record.classes)
         msgspec.convert(record.recipes.get("final", {}), _FinalRecipe)
+        msgspec.convert(record.recipes.get("extra", {}), dict[str, float])
     except (msgspec.ValidationError, ValueError) as error:
         raise InputError(f"{path} is damaged: {_sentence(error)}; {_AGAIN}") from error
     if record.status == "ok" and record.test_accuracy is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -52,7 +51,7 @@ class Row:
             "budget": str(profile.budget),
             **judged,
             "proxy recipe": _values(profile.proxy_for(self.space)),
-            "final recipe": _values(profile.final_for(self.space)),
+            "final recipe": _values(profile.final_for(self.space, self.facts.extra)),
             "validation share": profile.validation_share,
             "limit of size": profile.limits.words() or None,
             "data set": self.dataset,
@@ -66,7 +65,7 @@ class Row:
 @cache
 def _values(recipe: Recipe) -> dict[str, Any]:
     """A recipe as plain values, to be read only: thousands of runs share it."""
-    return dataclasses.asdict(recipe)
+    return recipe.values()
 
 
 def given_architectures(request: Request) -> dict[str, str]:
