@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from types import MappingProxyType
+from typing import Any, Literal
 
 from harness.core.budget import PASSES_PER_STEP
 from harness.core.evaluation import Part
@@ -11,6 +13,9 @@ from harness.core.space import Size
 
 LEAST_MACS = 100_000
 """What a forward pass of an image is charged as, at least."""
+MORE = "+"
+"""The value of a hyper-parameter that asks for another final training, ``nas_rl:filters=+``."""
+NO_EXTRA: Mapping[str, float] = MappingProxyType({})
 Limit = Literal["epochs", "seconds", "steps"]
 """What a training is counted in."""
 
@@ -68,6 +73,24 @@ class Recipe:
     def limit(self) -> Limit:
         """What decides how long a training is."""
         return "epochs" if self.epochs else "seconds" if self.seconds else "steps"
+
+    def values(self) -> dict[str, Any]:
+        """The recipe as plain values; a size without more filters does not mention them."""
+        values = asdict(self)
+        if not self.size.more:
+            del values["size"]["more"]
+        return values
+
+    def with_extra(self, extra: Mapping[str, float]) -> Recipe:
+        """The recipe of a found network that is larger, or trained otherwise, than the profile's.
+
+        Args:
+            extra: ``channels``: factor of the width; ``more``: filters that every layer has besides; ``cutout``: 1 for
+                cutout.
+        """
+        channels = round(self.size.channels * extra.get("channels", 1.0))
+        size = replace(self.size, channels=channels, more=int(extra.get("more", self.size.more)))
+        return replace(self, size=size, cutout=bool(extra.get("cutout", self.cutout)))
 
     def steps_on(self, images: int) -> int:
         """Gradient steps of a training on so many images; at least one. Limited by seconds it may take fewer."""

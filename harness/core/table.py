@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -55,12 +55,36 @@ class Signal:
         stopped: validation accuracies 0..1 of the very same trainings on their way, shape ``(n,)``, by the share of the
             training at which they were measured, above 0 and below 1. Not those of shorter trainings, whose learning
             rate has fallen sooner. Without them a search cannot buy a part of an evaluation.
+        repeats: the single trainings, where the other columns are their means. A search is told one of them, drawn
+            anew for every training, as in NAS-Bench-201's protocol. All are stopped at the same shares.
     """
 
     accuracy: Numbers
     seconds: Numbers
     trained: Trained | None = None
     stopped: Mapping[float, Numbers] = field(default_factory=dict)
+    repeats: tuple[Signal, ...] = ()
+
+    def each(self) -> tuple[Signal, ...]:
+        """The single trainings; itself if there is one only."""
+        return self.repeats or (self,)
+
+    @staticmethod
+    def of(repeats: Sequence[Signal]) -> Signal:
+        """The signal of several trainings of each architecture; of one it is that."""
+        if len(repeats) == 1:
+            return repeats[0]
+
+        def mean(columns: Sequence[Numbers]) -> Numbers:
+            return np.asarray(np.mean(columns, axis=0))
+
+        return Signal(
+            mean([one.accuracy for one in repeats]),
+            mean([one.seconds for one in repeats]),
+            repeats[0].trained,
+            {share: mean([one.stopped[share] for one in repeats]) for share in repeats[0].stopped},
+            tuple(repeats),
+        )
 
 
 @dataclass(frozen=True)
@@ -111,6 +135,8 @@ class Table:
         measure: what ``score`` is: ``test accuracy`` or ``validation accuracy``.
         parameters: trainable weights of each row's network, shape ``(n,)``, if known.
         scored: how ``score`` reads in its own unit; None: it is ``measure`` in percent.
+        scores: of the single trainings, whose mean ``score`` is, each of shape ``(n,)``; empty if there are none.
+        representatives: a row of each different architecture, where several rows are the same one; empty if none are.
         note: one line for the person who waits, for example how many rows were averaged; "" if there is none.
 
     Raises:
@@ -126,6 +152,8 @@ class Table:
     measure: str = "test accuracy"
     parameters: Integers | None = None
     scored: Measure | None = None
+    scores: tuple[Numbers, ...] = ()
+    representatives: tuple[int, ...] = ()
     note: str = ""
 
     def __post_init__(self) -> None:
@@ -135,7 +163,7 @@ class Table:
             self._check(what, values)
             if values.min() < 0 or values.max() > 1:
                 raise InputError(f"the table '{self.name}' has a {what} outside 0..1 (after its scale)")
-        for signal, column in self.signals.items():
+        for signal, column in ((name, one) for name, whole in self.signals.items() for one in whole.each()):
             if wrong := [share for share in column.stopped if not 0 < share < 1]:
                 raise InputError(
                     f"the table '{self.name}' stops trainings at the share {wrong[0]:g}; it is above 0 and below 1"
@@ -153,13 +181,14 @@ class Table:
             self.space.parse(text)
 
     def _accuracies(self) -> list[tuple[str, Numbers]]:
-        told = [(f"signal '{name}'", s.accuracy) for name, s in self.signals.items()]
+        signals = [(name, one) for name, signal in self.signals.items() for one in signal.each()]
+        told = [(f"signal '{name}'", one.accuracy) for name, one in signals]
         parts = [
             (f"signal '{name}' at {share:g} of the training", accuracy)
-            for name, s in self.signals.items()
-            for share, accuracy in s.stopped.items()
+            for name, one in signals
+            for share, accuracy in one.stopped.items()
         ]
-        return [(self.measure, self.score), *told, *parts]
+        return [*((self.measure, score) for score in (self.score, *self.scores)), *told, *parts]
 
     def _check(self, what: str, values: Numbers) -> None:
         if values.shape != (len(self.genotypes),):

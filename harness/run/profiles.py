@@ -6,12 +6,14 @@ Whoever changes the numbers of a profile gives up its comparability with older r
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from harness.core.budget import Budget
 from harness.core.errors import InputError
+from harness.core.home import folder
 from harness.core.names import one_of
-from harness.core.recipe import Limit, Recipe
+from harness.core.recipe import NO_EXTRA, Limit, Recipe
 from harness.core.space import Size
 
 UNLIMITED = 1_000_000
@@ -39,6 +41,7 @@ class Profile:
             than the profile's recipes.
         equal_seconds: of each final training, where the command asks for equal seconds instead of equal epochs; 0
             where it may not.
+        few: methods whose own computation takes seconds per search, and how many of the usual seeds they get.
         like: the profile whose scaled hyper-parameters hold here too; empty for its own.
     """
 
@@ -58,6 +61,7 @@ class Profile:
     channels: tuple[tuple[str, int, int], ...] = ()
     equal_seconds: float = 0.0
     like: str = ""
+    few: tuple[tuple[str, int], ...] = ()
 
     def __post_init__(self) -> None:
         if self.proxy.epochs:
@@ -82,9 +86,9 @@ class Profile:
         """The recipe of the trainings inside a search of ``space``."""
         return _widened(self.proxy, {name: proxy for name, proxy, _ in self.channels}.get(space))
 
-    def final_for(self, space: str) -> Recipe:
-        """The recipe of the final training of a network of ``space``."""
-        return _widened(self.final, {name: final for name, _, final in self.channels}.get(space))
+    def final_for(self, space: str, extra: Mapping[str, float] = NO_EXTRA) -> Recipe:
+        """The recipe of the final training of a network of ``space``, and what a row has besides."""
+        return _widened(self.final, {name: final for name, _, final in self.channels}.get(space)).with_extra(extra)
 
     def search_cap(self) -> float:
         """Seconds after which a search process is stopped, whatever it is doing."""
@@ -129,13 +133,13 @@ _SMALL_SPACES = (
     *(("cell", "cell-3"), ("enas_cell", "enas_cell-3"), ("macro", "macro-6"), ("chain", "chain-6")),
     *(("nasnet", "nasnet-3"), ("pnas", "pnas-3"), ("qchain", "qchain-6"), ("block", "block-5")),
     *(("nao_cell", "nao_cell-3"), ("hierarchical", "hierarchical-3")),
-    *(("morph", "morph-3"), ("eas", "eas-3")),
+    *(("morph", "morph-3"), ("eas", "eas-3"), ("fabric", "fabric-4")),
 )
 _TINY_SPACES = (
     *(("cell", "cell-2"), ("enas_cell", "enas_cell-2"), ("macro", "macro-4"), ("chain", "chain-4")),
     *(("nasnet", "nasnet-2"), ("pnas", "pnas-2"), ("qchain", "qchain-4"), ("block", "block-3")),
     *(("nao_cell", "nao_cell-2"), ("hierarchical", "hierarchical-2")),
-    *(("morph", "morph-2"), ("eas", "eas-2")),
+    *(("morph", "morph-2"), ("eas", "eas-2"), ("fabric", "fabric-3")),
 )
 
 SMOKE = Profile(
@@ -154,7 +158,7 @@ SMOKE = Profile(
 
 QUICK = Profile(
     name="quick",
-    summary="counted, the same anywhere: about a minute of search and two of final training per method: a first look",
+    summary="counted, the same anywhere: about a minute of search and half of one of final training: a first look",
     # A minute of one AVX-512 core for the median of the methods: in the 60 s of the table of Fashion-MNIST of commit
     # a708059 they evaluated 16 to 52 networks, which is 1.6e11 (evolution, cells) to 1.3e12 (MetaQNN, whose plain
     # convolutions are fast) multiply-accumulates at the mean of their spaces; the median is 3.1e11. Networks that are
@@ -172,9 +176,10 @@ QUICK = Profile(
     final=Recipe(
         size=Size(channels=16, layers=5, stem_stride=2),
         steps=UNLIMITED,
-        # 120,000 images: 20 to 170 s of that core for random networks of the spaces, cells being the slowest.
+        # 50,000 images, 780 gradient steps: 8 to 70 s of that core for random networks of the spaces, cells being the
+        # slowest. `all` trains every method's proposal and two zero lines per space.
         epochs=10,
-        train_images=12_000,
+        train_images=5_000,
         seconds=3600,
         batch=64,
         learning_rate=0.08,
@@ -187,7 +192,7 @@ QUICK = Profile(
     search_seconds=3600,
     final_seconds=2 * 3600,
     memory=8,
-    equal_seconds=180,
+    equal_seconds=60,
 )
 
 HOUR = Profile(
@@ -252,6 +257,37 @@ PUBLISHED = Profile(
     channels=(("macro", 36, 96),),
 )
 
+TABULATE = Profile(
+    name="tabulate",
+    summary="counted: trainings that are short enough to make a table of a small space, 20 core seconds each",
+    budget=Budget(50, "evals"),
+    # The signal. It sees no image twice. Four validations, so that a part of the training can be asked for.
+    proxy=Recipe(
+        size=Size(channels=8, layers=3, stem_stride=2),
+        steps=100,
+        batch=64,
+        learning_rate=0.08,
+        augment=False,
+        validations=4,
+        validation_images=2000,
+    ),
+    # The score. On one core of a Xeon with AVX-512 both take 15 to 22 s on Fashion-MNIST.
+    final=Recipe(
+        size=Size(channels=8, layers=3, stem_stride=2),
+        steps=700,
+        batch=64,
+        learning_rate=0.08,
+        warmup=0.05,
+        augment=False,
+    ),
+    spaces=_SMALL_SPACES,
+    datasets=("fashion_mnist",),
+    seeds=(0, 1),
+    search_seconds=3600,
+    final_seconds=3600,
+    memory=8,
+)
+
 NB201 = Profile(
     name="nb201",
     summary="NAS-Bench-201's own comparison, looked up: 12,000 s of 12-epoch trainings on CIFAR-10, nothing is trained",
@@ -286,7 +322,29 @@ NB201_FULL = replace(
     signal="200",
 )
 
-PROFILES = {profile.name: profile for profile in (SMOKE, QUICK, HOUR, PUBLISHED, NB201, NB201_OWN, NB201_FULL)}
+OWN_TABLES = tuple(f"tables/{path.stem}" for path in sorted(folder("results/tabulated").glob("*.csv")))
+"""The project's own tables, as data sets: those of which the file is there."""
+
+TABLE = replace(
+    NB201,
+    name="table",
+    summary="tables made by `tabulate`, looked up: 50 evaluations per search, no images are needed",
+    budget=Budget(50, "evals"),
+    proxy=TABULATE.proxy,
+    final=TABULATE.final,
+    datasets=OWN_TABLES,
+    seeds=tuple(range(200)),
+    signal="validation",
+    like="nb201",
+    # CPU seconds of a search: gp 0.4, nasnet 0.2, es 0.1, nao 3, pnas 3. The others take some hundredths.
+    few=(
+        *(("gp", 50), ("nasnet", 50), ("nao", 5), ("pnas", 5)),
+        *((name, 5) for name in ("autokeras", "darts", "eas", "enas_macro", "enas_micro", "morphism_bo", "nao_ws")),
+    ),
+)
+
+_ALL = (SMOKE, QUICK, HOUR, PUBLISHED, TABULATE, TABLE, NB201, NB201_OWN, NB201_FULL)
+PROFILES = {profile.name: profile for profile in _ALL}
 
 
 def get_profile(name: str) -> Profile:

@@ -24,8 +24,9 @@ from harness.core.errors import InputError
 from harness.core.evaluation import Evaluation, Part, Proposal
 from harness.core.files import replacing
 from harness.core.names import directory_name
+from harness.core.seeds import derive_seed
 from harness.core.space import Choice, Genotype, Space, option_text
-from harness.core.table import Signal, Table, Trained
+from harness.core.table import Numbers, Signal, Table, Trained
 from harness.plugins.catalogue import load_space
 from harness.run.backends.base import Tell
 from harness.run.job import Job, Phase, Workbench
@@ -43,14 +44,16 @@ class TableEvaluator:
         signal: the columns.
         steps: gradient steps that one evaluation stands for.
         space: of the rows; None where no multiply-accumulates are to be counted, which takes longer than a look-up.
+        seed: names the draws among repeated trainings.
     """
 
-    def __init__(self, rows: dict[str, int], signal: Signal, steps: int, space: Space | None = None) -> None:
-        self._trained, self._space = signal.trained, space
+    def __init__(
+        self, rows: dict[str, int], signal: Signal, steps: int, space: Space | None = None, seed: int = 0
+    ) -> None:
+        self._trained, self._space, self._seed = signal.trained, space, seed
         self._rows, self._steps = rows, steps
-        self._accuracy, self._seconds = signal.accuracy.tolist(), signal.seconds.tolist()
-        points = sorted((round(share * steps), accuracy) for share, accuracy in signal.stopped.items())
-        self._stopped = {end: accuracy for end, accuracy in points if 0 < end < steps}
+        self._repeats = [(one.accuracy.tolist(), one.seconds.tolist()) for one in signal.each()]
+        self._stopped = [{round(share * steps): one for share, one in each.stopped.items()} for each in signal.each()]
         self._mean = float(np.mean(signal.seconds))
 
     def steps(self) -> int:
@@ -69,6 +72,8 @@ class TableEvaluator:
     def evaluate(self, proposal: Proposal, number: int, meter: Meter) -> Evaluation:
         """The table's row; a genotype that it does not have costs the mean and is a failure.
 
+        Of several trainings it is that of one, drawn by the seed and the number of the evaluation.
+
         Raises:
             BudgetSpent: the budget has no room for it.
         """
@@ -76,7 +81,7 @@ class TableEvaluator:
 
     def stops(self) -> Sequence[int]:
         """The points that the table has of its trainings."""
-        return (*self._stopped, self._steps)
+        return (*sorted(end for end in self._stopped[0] if 0 < end < self._steps), self._steps)
 
     def part_macs(self, proposal: Proposal, part: Part) -> int:
         """In proportion to the gradient steps."""
@@ -86,14 +91,20 @@ class TableEvaluator:
         """As :meth:`evaluate`, at one of :meth:`stops`; seconds are in proportion to the gradient steps."""
         text, share = str(proposal), part.end / self._steps
         row = self._rows.get(text)
-        seconds = (self._mean if row is None else self._seconds[row]) * (part.steps / self._steps)
+        accuracies, costs = self._repeats[self._drawn(number)]
+        seconds = (self._mean if row is None else costs[row]) * (part.steps / self._steps)
         if not meter.budget.counted and meter.spent + seconds > meter.limit:
             raise BudgetSpent
         macs = self.part_macs(proposal, part)
         if row is None:
             return Evaluation(text, 0.0, (), seconds, part.steps, "the table does not have it", macs, share)
-        accuracy = self._accuracy[row] if part.end == self._steps else float(self._stopped[part.end][row])
+        stopped = self._stopped[self._drawn(number)]
+        accuracy = accuracies[row] if part.end == self._steps else float(stopped[part.end][row])
         return Evaluation(text, accuracy, (accuracy,), seconds, part.steps, "", macs, share)
+
+    def _drawn(self, number: int) -> int:
+        many = len(self._repeats)
+        return derive_seed(self._seed, f"repeat {number}") % many if many > 1 else 0
 
 
 _AT = "accuracy at "
@@ -141,7 +152,7 @@ class PreparedTable:
         """Proposals are looked up, and the clock stands still."""
         space = own_space(self) or load_space(job.space, job.space_source)
         counted_in = space if job.profile.budget.unit == "macs" else None
-        evaluator = TableEvaluator(*read(self), job.profile.proxy.steps, counted_in)
+        evaluator = TableEvaluator(*read(self), job.profile.proxy.steps, counted_in, job.seed)
         data = SearchData.of_table(job.dataset)
         return Workbench(space, data, evaluator, TableJournal(job.directory), lambda: 0.0)
 
@@ -206,10 +217,10 @@ def write(table: Table, prepared: PreparedTable) -> None:
     signal = table.signals[prepared.signal]
     columns: dict[str, Any] = {
         "genotypes": np.array(table.genotypes),
-        "accuracy": signal.accuracy,
-        "seconds": signal.seconds,
-        **{f"{_AT}{share!r}": accuracy for share, accuracy in signal.stopped.items()},
+        **_columns(signal),
     }
+    for number, one in enumerate(signal.repeats):
+        columns |= _columns(one, f" {number}")
     if _holds(prepared.path, columns):
         return
     prepared.path.parent.mkdir(parents=True, exist_ok=True)
@@ -234,8 +245,28 @@ def read(prepared: PreparedTable) -> tuple[dict[str, int], Signal]:
     """Row by genotype, and the signal."""
     with np.load(prepared.path, allow_pickle=False) as stored:
         rows = {str(text): row for row, text in enumerate(stored["genotypes"])}
-        stopped = {float(name.removeprefix(_AT)): stored[name] for name in stored.files if name.startswith(_AT)}
-        return rows, Signal(stored["accuracy"], stored["seconds"], prepared.trained, stopped)
+        whole = _stored(stored, "", prepared.trained)
+        repeats = [
+            _stored(stored, f" {number}", prepared.trained)
+            for number in range(sum(name.startswith("seconds ") for name in stored.files))
+        ]
+        return rows, dataclasses.replace(whole, repeats=tuple(repeats))
+
+
+def _columns(signal: Signal, name: str = "") -> dict[str, Numbers]:
+    """The columns of one training, as they are stored; ``name`` ends their names."""
+    parts = {f"{_AT}{share!r}{name}": accuracy for share, accuracy in signal.stopped.items()}
+    return {f"accuracy{name}": signal.accuracy, f"seconds{name}": signal.seconds, **parts}
+
+
+def _stored(stored: Mapping[str, Any], name: str, trained: Trained | None) -> Signal:
+    """Reads what :func:`_columns` has named."""
+    parts = {
+        float(words[0]): stored[column]
+        for column in stored
+        if column.startswith(_AT) and (words := column.removeprefix(_AT).split(" "))[1:] == name.split()
+    }
+    return Signal(stored[f"accuracy{name}"], stored[f"seconds{name}"], trained, parts)
 
 
 def own_space(prepared: PreparedTable) -> Space | None:
@@ -255,8 +286,8 @@ def _checksum(table: Table) -> str:
     digest = hashlib.sha256(json.dumps(about).encode())
     digest.update("\n".join(table.genotypes).encode())
     parameters = np.zeros(0, np.int64) if table.parameters is None else table.parameters
-    columns = [column for signal in table.signals.values() for column in (signal.accuracy, signal.seconds)]
-    partial = [column for signal in table.signals.values() for column in signal.stopped.values()]
-    for column in (table.score, parameters, *columns, *partial):
+    signals = [one for signal in table.signals.values() for one in (signal, *signal.repeats)]
+    columns = [column for signal in signals for column in (signal.accuracy, signal.seconds, *signal.stopped.values())]
+    for column in (table.score, parameters, *columns, *table.scores):
         digest.update(np.ascontiguousarray(column).data)
     return digest.hexdigest()

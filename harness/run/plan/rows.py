@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -45,7 +44,7 @@ class Row:
             "budget": str(profile.budget),
             **judged,
             "proxy recipe": _values(profile.proxy_for(self.space)),
-            "final recipe": _values(profile.final_for(self.space)),
+            "final recipe": _values(profile.final_for(self.space, self.facts.extra)),
             "validation share": profile.validation_share,
             "data set": self.dataset,
             "space": self.space,
@@ -57,7 +56,7 @@ class Row:
 @cache
 def _values(recipe: Recipe) -> dict[str, Any]:
     """A recipe as plain values, to be read only: thousands of runs share it."""
-    return dataclasses.asdict(recipe)
+    return recipe.values()
 
 
 def named_rows(request: Request, catalogue: Catalogue, spaces: Mapping[str, str | None]) -> list[Row]:
@@ -75,7 +74,7 @@ def named_rows(request: Request, catalogue: Catalogue, spaces: Mapping[str, str 
     methods = [catalogue.source("method", name) for name in (catalogue.names("method") if every else request.methods)]
     if not methods:
         raise InputError("there are no methods; is this the project's checkout?")
-    facts = {method.name: method.facts() for method in methods}
+    facts, few = {method.name: method.facts() for method in methods}, dict(request.few)
     native = {method.name: _space_name(facts[method.name], request, catalogue) for method in methods}
     for dataset, space in spaces.items():
         if space is not None and request.space not in ("native", space):
@@ -85,6 +84,7 @@ def named_rows(request: Request, catalogue: Catalogue, spaces: Mapping[str, str 
         for seed in request.seeds
         for dataset in request.datasets
         for method in methods
+        if seed in request.seeds[: few.get(method.name.partition(":")[0])]
     ]
 
 
