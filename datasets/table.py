@@ -30,9 +30,11 @@ from harness.spaces.nasbench201 import NasBench201Space
 from harness.spaces.table import TableSpace
 
 from .common.spreadsheet import Sheet, read_sheet
+from .common.tabulated import Spread, spread, trained, whole_rows
 
 _KEYS = {
     *("signal", "score", "seconds", "scale", "measure", "parameters", "repeats"),
+    *("functions", "architectures", "trained", "made"),
     *("genotype", "space", "choices", "characters"),
 }
 _COLUMN_KEYS = {"column", "goal", "unit", "name"}
@@ -63,7 +65,7 @@ def source(path: Path) -> DatasetSource:
     return DatasetSource(
         name=name,
         summary="a table of your own: a CSV file of trained architectures with a description beside it",
-        load=lambda root: _load(name, existing(named)),
+        load=lambda root: load_table(name, existing(named)),
         missing=lambda root: _missing(existing(named)),
         fetch=None,
         hidden=lambda root: (existing(named),),
@@ -79,36 +81,52 @@ def _missing(path: Path) -> str | None:
     return None
 
 
-def _load(name: str, path: Path) -> Table:
+def load_table(name: str, path: Path) -> Table:
+    """The table in a CSV file with a description beside it; InputError if it cannot be read."""
     if absent := _missing(path):
         raise InputError(absent)
     described = _description(path.with_suffix(".toml"))
-    signal, score = (_column(path, described, key) for key in ("signal", "score"))
-    if signal.column == score.column:
+    signals, scores = (_columns(path, described, key) for key in ("signal", "score"))
+    if both := {column.column for column in signals} & {column.column for column in scores}:
         raise InputError(
-            f"{path.with_suffix('.toml')}: signal and score are both '{score.column}', so a search would be told what "
+            f"{path.with_suffix('.toml')}: signal and score are both '{min(both)}', so a search would be told what "
             "counts in the end; name two columns"
         )
-    optional = [described[key] for key in ("seconds", "parameters", "genotype", "characters") if key in described]
-    sheet = read_sheet(path, [*described.get("choices", ()), *optional, signal.column, score.column])
+    seconds = _listed(described.get("seconds", []))
+    needed = [*(described[key] for key in ("parameters", "genotype", "characters") if key in described), *seconds]
+    needed += [*described.get("choices", ()), *(column.column for column in (*signals, *scores))]
+    sheet, note = read_sheet(path, needed), ""
+    if "architectures" in described:
+        sheet, note = whole_rows(sheet, needed, described)
     space, genotypes = _genotypes(sheet, described)
     rows = _Rows(sheet, genotypes, described.get("repeats") == "mean")
-    scale = float(described.get("scale", 1.0))
-    told, _ = _shares(sheet, signal, rows.values(sheet.numbers(signal.column)), scale, "validation accuracy")
-    worth, measure = _shares(
-        sheet, score, rows.values(sheet.numbers(score.column)), scale, described.get("measure", _MEASURES[0])
-    )
-    costs = rows.values(sheet.numbers(described["seconds"])) if "seconds" in described else np.ones(len(told))
+    every = Spread(rows.genotypes, np.arange(len(rows.genotypes)))
+    if described.get("functions"):
+        every = spread(space, rows.genotypes, path)
+
+    def values(name: str) -> Numbers:
+        whole: Numbers = rows.values(sheet.numbers(name))[every.source]
+        return whole
+
+    scale, kind = float(described.get("scale", 1.0)), described.get("measure", _MEASURES[0])
+    told = [_shares(sheet, one, values(one.column), scale, "validation accuracy")[0] for one in signals]
+    worth = [_shares(sheet, one, values(one.column), scale, kind) for one in scores]
+    costs = [values(name) for name in seconds] or [np.ones(len(every.genotypes))]
+    how = trained(path.with_suffix(".toml"), described)
+    repeats = [Signal(one, costs[place % len(costs)], how) for place, one in enumerate(told)]
+    measure = worth[0][1]
     return Table(
         name=name,
         space=space,
-        genotypes=rows.genotypes,
-        signals={signal.column: Signal(told, costs)},
-        score=worth,
+        genotypes=every.genotypes,
+        signals={signals[0].column: Signal.of(repeats)},
+        score=np.mean([one for one, _ in worth], axis=0),
         measure=measure.name,
-        parameters=_counts(sheet, rows, described["parameters"]) if "parameters" in described else None,
-        scored=None if score.is_accuracy else measure,
-        note=rows.note,
+        parameters=_counts(sheet, rows, described["parameters"])[every.source] if "parameters" in described else None,
+        scored=None if scores[0].is_accuracy else measure,
+        scores=tuple(one for one, _ in worth) if len(worth) > 1 else (),
+        representatives=every.representatives,
+        note="; ".join(line for line in (note, rows.note) if line),
     )
 
 
@@ -120,9 +138,16 @@ def _description(path: Path) -> dict[str, Any]:
     if unknown := sorted(set(described) - _KEYS):
         raise InputError(f"{path} has the unknown entry '{unknown[0]}'; there are {', '.join(sorted(_KEYS))}")
     for key in ("signal", "score"):
-        if not isinstance(described.get(key), str | dict):
+        if not isinstance(described.get(key), str | dict) and not _is_list_of_columns(described.get(key)):
             raise InputError(f'{path} has to say {key} = "..."')
-    for key in ("seconds", "parameters", "genotype", "space", "characters", "repeats"):
+    seconds = described.get("seconds", "")
+    if not isinstance(seconds, str) and not (
+        _is_list_of_columns(seconds) and len(seconds) in (1, len(_listed(described["signal"])))
+    ):
+        raise InputError(f'{path} has to say seconds = "...", or a list of as many columns as signal has')
+    if type(described.get("architectures", 1)) is not int or type(described.get("functions", True)) is not bool:
+        raise InputError(f"{path}: architectures has to be a number, and functions true or false")
+    for key in ("parameters", "genotype", "space", "characters", "repeats"):
         if key in described and not isinstance(described[key], str):
             raise InputError(f'{path} has to say {key} = "..."')
     scale = described.get("scale", 1.0)
@@ -142,10 +167,23 @@ def _description(path: Path) -> dict[str, Any]:
     return described
 
 
-def _column(path: Path, described: dict[str, Any], key: str) -> _Column:
-    """The entry ``signal`` or ``score``: a name, or ``{ column = ..., goal = ..., unit = ..., name = ... }``."""
+def _is_list_of_columns(entry: Any) -> bool:
+    return isinstance(entry, list) and bool(entry) and all(isinstance(name, str) for name in entry)
+
+
+def _listed(entry: Any) -> list[Any]:
+    return entry if isinstance(entry, list) else [entry]
+
+
+def _columns(path: Path, described: dict[str, Any], key: str) -> list[_Column]:
+    """The entry ``signal`` or ``score``: a column, or a list of them, one for each repeated training."""
+    return [_column(path, entry, key) for entry in _listed(described[key])]
+
+
+def _column(path: Path, entry: Any, key: str) -> _Column:
+    """A name, or ``{ column = ..., goal = ..., unit = ..., name = ... }``."""
     toml = path.with_suffix(".toml")
-    entry = described[key] if isinstance(described[key], dict) else {"column": described[key]}
+    entry = entry if isinstance(entry, dict) else {"column": entry}
     if unknown := sorted(set(entry) - _COLUMN_KEYS):
         known = ", ".join(sorted(_COLUMN_KEYS))
         raise InputError(f"{toml}: {key} has the unknown entry '{unknown[0]}'; there are {known}")

@@ -26,7 +26,7 @@ __all__ = ["InputError", "compare"]
 def compare(
     methods: str | Sequence[str] = "all",
     datasets: str | Sequence[str] | None = None,
-    profile: str | Profile = "quick",
+    profile: str | Profile | None = None,
     *,
     seeds: str | int | Iterable[int] | None = None,
     budget: str | None = None,
@@ -40,6 +40,8 @@ def compare(
     baselines: bool = True,
     final: str | None = None,
     backend: str = "local",
+    address: str = "",
+    mixed_devices: bool = False,
     progress: bool = False,
 ) -> Results:
     """Compares methods: searches, trains what was found, tests it.
@@ -49,7 +51,8 @@ def compare(
     Args:
         methods: names, ``"darts,random_search"`` or a list; ``"all"``; with settings: ``"darts:order=2"``.
         datasets: names; the profile's, unless given.
-        profile: budget and training, by name or as a profile of your own.
+        profile: budget and training, by name or as a profile of your own; unless given, ``table`` for tables and where
+            no data set is named, ``quick`` for images.
         seeds: ``range(3)``, ``"0-2"`` or one number; the profile's, unless given.
         budget: of each search: ``"60s"``, ``"10m"``, ``"50evals"``, ``"500steps"``, ``"2e12macs"``; the profile's,
             unless given.
@@ -63,7 +66,9 @@ def compare(
         baselines: whether random sampling and random search are added in every space that the methods search.
         final: what final trainings are counted in: ``"epochs"`` of the data set, or ``"seconds"`` of this machine for
             networks that are deployed under a clock; the profile's, unless given. A directory holds one kind.
-        backend: where the work is done.
+        backend: where the work is done: ``"local"``, in processes of this machine, or ``"ray"``.
+        address: of the Ray cluster; one on this machine starts and ends with the call, unless given.
+        mixed_devices: whether runs may be compared at equal seconds of unlike devices.
         progress: whether to show it, on standard error.
 
     Returns:
@@ -95,6 +100,7 @@ def compare(
         redo=redo,
         baselines=baselines,
         final=final,
+        mixed_devices=mixed_devices,
     )
     console = Console(stderr=True) if progress else None
-    return run(request, command="harness.compare", backend=backend, console=console)
+    return run(request, command="harness.compare", backend=backend, address=address, console=console)

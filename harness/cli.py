@@ -101,7 +101,13 @@ def run(
         str, typer.Option(help="Names separated by commas, or [bold]all[/bold]; with settings: darts:order=2.")
     ] = "all",
     datasets: Annotated[str, typer.Option(help="Names separated by commas.", show_default="the profile's")] = "",
-    profile: Annotated[str, typer.Option(help="Budget and training; see [bold]list profiles[/bold].")] = "quick",
+    profile: Annotated[
+        str,
+        typer.Option(
+            help="Budget and training; see [bold]list profiles[/bold].",
+            show_default="table for tables and where no data set is named, quick for images",
+        ),
+    ] = "",
     seeds: Annotated[str, typer.Option(help="Like 0,1,2 or 0-9.", show_default="the profile's")] = "",
     out: Annotated[Path, typer.Option(help="Directory of the records and tables.")] = Path("runs"),
     budget: Annotated[
@@ -138,8 +144,15 @@ def run(
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Do failed runs again from scratch.")] = False,
     redo: Annotated[str, typer.Option(metavar="METHODS", help="Do all runs of these methods again from scratch.")] = "",
     backend: Annotated[
-        str, typer.Option(help="Where the work is done: local, in processes of this machine.")
+        str, typer.Option(help="Where the work is done: local, in processes of this machine; or ray, on a cluster.")
     ] = "local",
+    address: Annotated[
+        str,
+        typer.Option(help="Of the Ray cluster: auto, HOST:6379 or ray://HOST:10001.", show_default="one of its own"),
+    ] = "",
+    mixed_devices: Annotated[
+        bool, typer.Option("--mixed-devices", help="Let a cluster's unlike devices compete at equal seconds.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Compares methods: searches, trains what was found, tests it, writes the tables.
@@ -178,12 +191,95 @@ def run(
         redo=redo,
         baselines=baselines,
         final=final,
+        mixed_devices=mixed_devices,
     )
     command = f"python -m harness {shlex.join(sys.argv[1:])}"
-    results = compare(request, command=command, backend=backend, console=Console(stderr=True))
+    results = compare(request, command=command, backend=backend, address=address, console=Console(stderr=True))
     _print_report(records(request.out) if as_json else tables(request.out), out)
     if results.failed:
         raise typer.Exit(FAILED_ROWS)
+
+
+@app.command()
+def tabulate(
+    dataset: Annotated[str, typer.Option(help="A set of images.")],
+    out: Annotated[Path, typer.Option(metavar="FILE.csv", help="The table; FILE.toml beside it describes it.")],
+    space: Annotated[
+        str, typer.Option(help="A space; nasbench201:op,op,... has these operations only.")
+    ] = "nasbench201:skip_connect,nor_conv_3x3,avg_pool_3x3",
+    profile: Annotated[str, typer.Option(help="Its two recipes: of the signal and of the score.")] = "tabulate",
+    seeds: Annotated[str, typer.Option(help="Each architecture is trained once with each.")] = "0-1",
+    sample: Annotated[int, typer.Option(min=0, help="So many architectures, drawn at random.", show_default="all")] = 0,
+    part: Annotated[str, typer.Option(metavar="K/N", help="This part only, for several machines.")] = "1/1",
+    merge: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE.csv", help="Takes over the results of another part; may be repeated."),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=256, help="Trainings at the same time.", show_default="one per core")
+    ] = None,
+    data: DataRoot = DEFAULT_DATA,
+    plugin: Plugins = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Do failed trainings again.")] = False,
+    backend: Annotated[
+        str, typer.Option(help="Where the work is done: local, in processes of this machine.")
+    ] = "local",
+) -> None:
+    """Trains the architectures of a small space on your data, once; then searches look them up in milliseconds.
+
+    Every different function is trained once per seed and stands for all cells that compute it. Each row is on the disk
+    when it is there; repeat the command after a crash. Several machines can each make a part.
+
+      python -m harness tabulate --dataset folder:photos --out photos.csv
+
+      python -m harness run --datasets table:photos.csv --methods all
+
+      python -m harness tabulate --dataset folder:photos --out p1.csv --part 1/2     # and 2/2 elsewhere, then:
+
+      python -m harness tabulate --dataset folder:photos --out photos.csv --merge p1.csv --merge p2.csv
+
+    Exit code: 0 if all was trained, 1 if a training failed (its row says why), 2 for bad input, before any work.
+    """
+    from rich.console import Console
+
+    from harness.commands.tabulate import tabulate as make
+    from harness.run.tabulate.request import make_table_request
+
+    request = make_table_request(
+        dataset=dataset,
+        space=space,
+        profile=profile,
+        seeds=seeds,
+        out=out,
+        data=data,
+        sample=sample,
+        part=part,
+        merged=tuple(merge or ()),
+        workers=workers,
+        plugins=tuple(plugin or ()),
+        retry_failed=retry_failed,
+    )
+    command = f"python -m harness {shlex.join(sys.argv[1:])}"
+    made = make(request, command=command, backend=backend, console=Console(stderr=True))
+    print(made.words())
+    if made.tally.failures or made.tally.busy:
+        raise typer.Exit(FAILED_ROWS)
+
+
+@app.command("table")
+def table_(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="table:FILE.csv, or a table of list datasets.")],
+    data: DataRoot = DEFAULT_DATA,
+    plugin: Plugins = None,
+) -> None:
+    """Says what a table can tell: its spread, the noise of its trainings, how far its signal shows the score.
+
+    python -m harness table table:photos.csv
+    """
+    from harness.commands.tabulate import page
+    from harness.run.request import absolute_path
+
+    print(page(name, absolute_path(data), tuple(plugin or ())), end="")
 
 
 @app.command("list")

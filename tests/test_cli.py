@@ -96,7 +96,7 @@ def test_lists_say_what_there_is() -> None:
     assert "folder:PATH" in datasets
     assert "nasbench201" in call("list", "spaces").stdout
     profiles = json.loads(call("list", "profiles", "--json").stdout)
-    names = ["smoke", "quick", "hour", "published", "nb201", "nb201-own", "nb201-full"]
+    names = ["smoke", "quick", "hour", "published", "tabulate", "table", "nb201", "nb201-own", "nb201-full"]
     assert [row["name"] for row in profiles] == names
 
 

@@ -68,7 +68,7 @@ EXTRA = {
     "harness.core": {"numpy"},
     "harness.spaces": {"numpy"},
     "harness.report": {"numpy", "matplotlib", "plotly", "jinja2", "msgspec", "scipy"},
-    "harness.run.backends": {"pebble", "filelock"},
+    "harness.run.backends": {"pebble", "filelock", "ray"},
     "harness.run": {"numpy", "rich", "threadpoolctl"},
     "harness.plugins": set(),
     "harness.api": {"rich"},
@@ -184,6 +184,7 @@ def test_light_floors_use_what_they_say(path: Path) -> None:
 PROCESSES = {"multiprocessing", "concurrent", "pebble", "subprocess", "signal", "fcntl", "resource", "filelock"}
 KNOW_PROCESSES = {
     "harness.run.provenance": {"subprocess"},  # asks git
+    "harness.run.tabulate.tabulation": {"fcntl"},  # one command at a time writes a table
     "harness.cli": {"signal"},  # Ctrl-C
     "harness.testing.methods": {"subprocess"},  # a check searches in fresh processes of its own, with nothing of a run
     "harness.testing.datasets": {"subprocess"},

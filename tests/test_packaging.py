@@ -19,7 +19,7 @@ from harness.core.home import CHECKOUT as ROOT
 assert ROOT is not None
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 SETUPTOOLS = PROJECT["tool"]["setuptools"]
-SHIPPED = ("harness", "methods", "datasets", "results/published")
+SHIPPED = ("harness", "methods", "datasets", "results/published", "results/tabulated")
 """Folders of the checkout that belong to the package."""
 
 

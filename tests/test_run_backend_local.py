@@ -257,11 +257,14 @@ def test_a_directory_that_is_gone_is_a_failure(tmp_path: Path) -> None:
     assert "is gone" in outcome.reason
 
 
-def test_a_killed_command_leaves_no_process_and_no_lock(tmp_path: Path) -> None:
+@pytest.mark.parametrize("tensorflow", [False, True])
+def test_a_killed_command_leaves_no_process_and_no_lock(tmp_path: Path, tensorflow: bool) -> None:
+    """A copy of the server process holds what keeps the server alive: neither may wait for the other to end."""
     program = (
         f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(Path(__file__).parent)!r}]\n"
-        "import pathlib, test_run_backend_local as tests\n"
-        f"backend = tests.Local(); backend.submit(tests.numbers(pathlib.Path({str(tmp_path)!r}), 'loops'))\n"
+        "import dataclasses, pathlib, test_run_backend_local as tests\n"
+        f"call = tests.numbers(pathlib.Path({str(tmp_path)!r}), 'loops')\n"
+        f"backend = tests.Local(); backend.submit(dataclasses.replace(call, tensorflow={tensorflow}))\n"
         "while True: backend.wait(1)\n"
     )  # without a guard: the process must not run it again
     script = tmp_path / "script.py"

@@ -10,12 +10,23 @@ import pytest
 from harness.core.budget import Budget
 from harness.core.errors import InputError
 from harness.core.recipe import Limit
+from harness.plugins.catalogue import method_names
 from harness.run.profiles import HOUR, PROFILES, PUBLISHED, QUICK, SMOKE, Profile, get_profile
 from harness.spaces import get_space
 
 
-def test_there_are_seven_and_an_unknown_one_is_bad_input() -> None:
-    assert list(PROFILES) == ["smoke", "quick", "hour", "published", "nb201", "nb201-own", "nb201-full"]
+def test_there_are_nine_and_an_unknown_one_is_bad_input() -> None:
+    assert list(PROFILES) == [
+        "smoke",
+        "quick",
+        "hour",
+        "published",
+        "tabulate",
+        "table",
+        "nb201",
+        "nb201-own",
+        "nb201-full",
+    ]
     assert get_profile("quick") is QUICK
     with pytest.raises(InputError, match="did you mean smoke"):
         get_profile("smok")
@@ -25,7 +36,9 @@ def test_there_are_seven_and_an_unknown_one_is_bad_input() -> None:
 def test_a_profile_makes_sense(profile: object) -> None:
     assert isinstance(profile, type(SMOKE))
     assert pickle.loads(pickle.dumps(profile)) == profile
-    assert profile.budget.amount >= 3 * profile.proxy.steps or not profile.budget.counted
+    steps = profile.budget.amount * (profile.proxy.steps if profile.budget.unit == "evals" else 1)
+    assert steps >= 3 * profile.proxy.steps or not profile.budget.counted
+    assert {name for name, _ in profile.few} <= set(method_names())
     assert profile.search_cap() > profile.budget.amount or profile.counted
     assert profile.final_seconds > profile.final.seconds
     for native in ("cell", "enas_cell", "macro", "chain", "nasbench201"):
@@ -34,7 +47,7 @@ def test_a_profile_makes_sense(profile: object) -> None:
 
 def test_smoke_quick_and_tables_are_exactly_repeatable() -> None:
     counted = [profile.name for profile in PROFILES.values() if profile.counted]
-    assert counted == ["smoke", "quick", "nb201", "nb201-own", "nb201-full"]
+    assert counted == ["smoke", "quick", "tabulate", "table", "nb201", "nb201-own", "nb201-full"]
     assert dataclasses.replace(SMOKE, final=QUICK.final).counted, "a cap in seconds counts nothing"
     assert not dataclasses.replace(SMOKE, final=QUICK.with_final("seconds").final).counted
     assert not SMOKE.with_budget(Budget(10, "s")).counted

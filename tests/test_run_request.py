@@ -1,11 +1,15 @@
-"""Reading names and seeds."""
+"""Reading names and seeds; what a command means that names no data set or no profile."""
 
 from __future__ import annotations
+
+import dataclasses
 
 import pytest
 
 from harness.core.errors import InputError
-from harness.run.request import MOST_SEEDS, parse_names, parse_seeds
+from harness.run import request as requests
+from harness.run.profiles import get_profile
+from harness.run.request import MOST_SEEDS, make_request, parse_names, parse_seeds, usual_profile
 
 
 @pytest.mark.parametrize(
@@ -36,3 +40,38 @@ def test_names_are_read_in_order() -> None:
 def test_no_name_and_the_same_name_twice_are_refused(text: str) -> None:
     with pytest.raises(InputError):
         parse_names("method", text)
+
+
+@pytest.mark.parametrize(
+    ("datasets", "profile"),
+    [
+        (["table:mine.csv"], "table"),
+        (["table:mine.csv", "tables/other"], "table"),
+        (["fashion_mnist"], "quick"),
+        (["folder:tables/x"], "quick"),
+        (["nasbench201/cifar10"], "quick"),  # refused with the profiles that could use it
+    ],
+)
+def test_the_profile_follows_from_the_data_sets(datasets: list[str], profile: str) -> None:
+    assert make_request(datasets=datasets).profile.name == profile
+    assert make_request(datasets=datasets, profile="hour").profile.name == "hour"
+
+
+def test_without_data_sets_it_is_the_projects_own_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requests, "OWN_TABLES", ("tables/one",))
+    assert usual_profile(()) == "table"
+    monkeypatch.setattr(requests, "OWN_TABLES", ())
+    assert usual_profile(()) == "quick"
+
+
+def test_a_profile_without_data_sets_asks_for_some() -> None:
+    profile = dataclasses.replace(get_profile("table"), datasets=())
+    with pytest.raises(InputError, match="--datasets"):
+        make_request(profile=profile)
+
+
+def test_costly_methods_get_fewer_of_the_usual_seeds_and_all_that_are_named() -> None:
+    request = make_request(datasets=["table:mine.csv"], methods=["gp", "random_search"])
+    assert request.few == get_profile("table").few
+    assert len(request.seeds) == 200
+    assert make_request(datasets=["table:mine.csv"], seeds="0-9").few == ()

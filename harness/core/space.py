@@ -7,6 +7,7 @@ changes one pick, a predictor encodes the picks one-hot, and a table of results 
 from __future__ import annotations
 
 import abc
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -116,6 +117,18 @@ class Space(abc.ABC):
             total *= len(choice)
         return total
 
+    def function(self, genotype: Genotype) -> str:
+        """A text that genotypes share only if their networks compute the same function of the same weights.
+
+        A space that knows no such genotypes gives each its own.
+        """
+        return genotype.text
+
+    def every(self) -> Iterator[Genotype]:
+        """All genotypes, the last choice changing fastest."""
+        for picks in itertools.product(*(range(len(choice)) for choice in self.choices)):
+            yield self.genotype(picks)
+
     @cached_property
     def _option_index(self) -> tuple[dict[str, int], ...]:
         return tuple({option_text(o): i for i, o in enumerate(c.options)} for c in self.choices)
@@ -146,9 +159,9 @@ class Space(abc.ABC):
         Raises:
             InputError: another space's text, a wrong number of words or an unknown option.
         """
-        head, _, tail = text.partition(":")
-        if head != self.name:
-            raise InputError(f"'{text}' belongs to space '{head}', not to '{self.name}'")
+        tail = text.removeprefix(f"{self.name}:")
+        if tail == text:
+            raise InputError(f"'{text}' belongs to space '{text.rpartition(':')[0]}', not to '{self.name}'")
         words = tail.split(",")
         if len(words) != len(self.choices):
             raise InputError(f"a genotype of space '{self.name}' has {len(self.choices)} words, not {len(words)}")

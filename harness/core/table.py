@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -52,11 +52,26 @@ class Signal:
         accuracy: validation accuracy 0..1 of each row, shape ``(n,)``.
         seconds: device seconds that each row's training costs, shape ``(n,)``.
         trained: how, if known; without it a search cannot be paid for in multiply-accumulates.
+        repeats: the single trainings, where the other columns are their means. A search is told one of them, drawn
+            anew for every evaluation, as in NAS-Bench-201's protocol.
     """
 
     accuracy: Numbers
     seconds: Numbers
     trained: Trained | None = None
+    repeats: tuple[Signal, ...] = ()
+
+    def each(self) -> tuple[Signal, ...]:
+        """The single trainings; itself if there is one only."""
+        return self.repeats or (self,)
+
+    @staticmethod
+    def of(repeats: Sequence[Signal]) -> Signal:
+        """The signal of several trainings of each architecture; of one it is that."""
+        if len(repeats) == 1:
+            return repeats[0]
+        accuracy = np.mean([one.accuracy for one in repeats], axis=0)
+        return Signal(accuracy, np.mean([one.seconds for one in repeats], axis=0), repeats[0].trained, tuple(repeats))
 
 
 @dataclass(frozen=True)
@@ -107,6 +122,8 @@ class Table:
         measure: what ``score`` is: ``test accuracy`` or ``validation accuracy``.
         parameters: trainable weights of each row's network, shape ``(n,)``, if known.
         scored: how ``score`` reads in its own unit; None: it is ``measure`` in percent.
+        scores: of the single trainings, whose mean ``score`` is, each of shape ``(n,)``; empty if there are none.
+        representatives: a row of each different architecture, where several rows are the same one; empty if none are.
         note: one line for the person who waits, for example how many rows were averaged; "" if there is none.
 
     Raises:
@@ -122,6 +139,8 @@ class Table:
     measure: str = "test accuracy"
     parameters: Integers | None = None
     scored: Measure | None = None
+    scores: tuple[Numbers, ...] = ()
+    representatives: tuple[int, ...] = ()
     note: str = ""
 
     def __post_init__(self) -> None:
@@ -131,12 +150,10 @@ class Table:
             self._check(what, values)
             if values.min() < 0 or values.max() > 1:
                 raise InputError(f"the table '{self.name}' has a {what} outside 0..1 (after its scale)")
-        for signal, column in self.signals.items():
-            self._check(f"cost '{signal}'", column.seconds)
-            if column.seconds.min() <= 0:
-                raise InputError(
-                    f"the table '{self.name}' has a cost of {column.seconds.min():g} s; it must be positive"
-                )
+        for signal, seconds in ((name, one.seconds) for name, whole in self.signals.items() for one in whole.each()):
+            self._check(f"cost '{signal}'", seconds)
+            if seconds.min() <= 0:
+                raise InputError(f"the table '{self.name}' has a cost of {seconds.min():g} s; it must be positive")
         if self.parameters is not None and len(self.parameters) != len(self.genotypes):
             raise InputError(f"the table '{self.name}' has {len(self.parameters)} parameter counts for its rows")
         if len(set(self.genotypes)) != len(self.genotypes):
@@ -145,7 +162,8 @@ class Table:
             self.space.parse(text)
 
     def _accuracies(self) -> list[tuple[str, Numbers]]:
-        return [(self.measure, self.score), *((f"signal '{name}'", s.accuracy) for name, s in self.signals.items())]
+        told = [(f"signal '{name}'", one.accuracy) for name, signal in self.signals.items() for one in signal.each()]
+        return [*((self.measure, score) for score in (self.score, *self.scores)), *told]
 
     def _check(self, what: str, values: Numbers) -> None:
         if values.shape != (len(self.genotypes),):

@@ -104,7 +104,7 @@ class ProxyEvaluator:
         """The training, or why there is none."""
         seed, recipe, data = derive_seed(self._seed, f"evaluation {number}"), self._recipe, self._data
         try:
-            model = self._network(proposal, seed)
+            model = network(proposal, self._space, recipe, data, seed, self._shared)
         except (InputError, ValueError) as error:
             return f"the network cannot be built: {_first_line(error)}"
         except (tf.errors.ResourceExhaustedError, MemoryError):
@@ -116,24 +116,36 @@ class ProxyEvaluator:
         except (tf.errors.ResourceExhaustedError, MemoryError):
             return "the memory did not suffice to train the network"
 
-    def _network(self, proposal: Proposal, seed: int) -> keras.Model | Child:
-        """Written down where that can do what the recipe asks for, which is faster; otherwise of Keras layers."""
-        recipe, data = self._recipe, self._data
-        drop_path, auxiliary = recipe.drop_path > 0.0, recipe.auxiliary > 0.0
-        if isinstance(proposal, Genotype) and not drop_path and not auxiliary:
-            graph = lower(self._space.decode(proposal, recipe.size))
-            if can_be_written(graph):
-                return Child(graph, data.image_shape, data.classes, seed, self._shared)
-        return build_model(
-            proposal,
-            self._space,
-            recipe.size,
-            data.image_shape,
-            data.classes,
-            seed=seed,
-            drop_path=drop_path,
-            auxiliary=auxiliary,
-        )
+
+def network(
+    proposal: Proposal, space: Space, recipe: Recipe, data: SearchData, seed: int, shared: Shared
+) -> keras.Model | Child:
+    """Written down where that can do what the recipe asks for, which is faster; otherwise of Keras layers.
+
+    Args:
+        proposal: of ``space``.
+        recipe, data: what it is trained by, and on.
+        seed: of the weights.
+        shared: of the same data and recipe.
+
+    Raises:
+        InputError, ValueError: it cannot be built.
+    """
+    drop_path, auxiliary = recipe.drop_path > 0.0, recipe.auxiliary > 0.0
+    if isinstance(proposal, Genotype) and not drop_path and not auxiliary:
+        graph = lower(space.decode(proposal, recipe.size))
+        if can_be_written(graph):
+            return Child(graph, data.image_shape, data.classes, seed, shared)
+    return build_model(
+        proposal,
+        space,
+        recipe.size,
+        data.image_shape,
+        data.classes,
+        seed=seed,
+        drop_path=drop_path,
+        auxiliary=auxiliary,
+    )
 
 
 def _stop_with(meter: Meter) -> Callable[[int, int], None]:

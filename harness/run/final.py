@@ -46,7 +46,7 @@ def _train(job: Job, tell: Tell) -> None:
     space = load_space(job.space, job.space_source)
     proposal = proposal_from_json(read_json(job.directory.search)["proposal"], space)
     data, test_images = final_data(job.prepared)
-    data = _drawn(data, recipe.train_images, job.seed)
+    data = drawn(data, recipe.train_images, job.seed)
     progress = Progress(job.directory.progress, "final", tell)
     model = build_model(
         proposal,
@@ -97,7 +97,7 @@ def _train(job: Job, tell: Tell) -> None:
     job.directory.final_checkpoint.unlink(missing_ok=True)
 
 
-def _drawn(data: SearchData, images: int, seed: int) -> SearchData:
+def drawn(data: SearchData, images: int, seed: int) -> SearchData:
     """The data with so many of its training images; 0 for all.
 
     They are drawn, because files may come class by class. The draw depends on the seed of the run and on the data set,

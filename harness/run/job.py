@@ -137,6 +137,12 @@ class Job:
         """Whether each of its files is forced to the disk: that takes longer than a search on a table."""
         return self.prepared.together == 1
 
+    def code(self, phase: Phase) -> tuple[Path, ...]:
+        """The plug-in files that a phase loads, with what they import from their folders."""
+        given = [self.method] if phase == "search" else []
+        given += [self.space_source] if self.space_source else []
+        return tuple(path for source in given if source.single for path in source.files())
+
     def cap(self, phase: Phase) -> float:
         """Seconds after which a phase is stopped."""
         return self.profile.search_cap() if phase == "search" else self.profile.final_seconds

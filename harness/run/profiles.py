@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from harness.core.budget import Budget
 from harness.core.errors import InputError
+from harness.core.home import folder
 from harness.core.names import one_of
 from harness.core.recipe import NO_EXTRA, Limit, Recipe
 from harness.core.space import Size
@@ -40,6 +41,7 @@ class Profile:
             than the profile's recipes.
         equal_seconds: of each final training, where the command asks for equal seconds instead of equal epochs; 0
             where it may not.
+        few: methods whose own computation takes seconds per search, and how many of the usual seeds they get.
         like: the profile whose scaled hyper-parameters hold here too; empty for its own.
     """
 
@@ -59,6 +61,7 @@ class Profile:
     channels: tuple[tuple[str, int, int], ...] = ()
     equal_seconds: float = 0.0
     like: str = ""
+    few: tuple[tuple[str, int], ...] = ()
 
     def __post_init__(self) -> None:
         if self.proxy.epochs:
@@ -254,6 +257,37 @@ PUBLISHED = Profile(
     channels=(("macro", 36, 96),),
 )
 
+TABULATE = Profile(
+    name="tabulate",
+    summary="counted: trainings that are short enough to make a table of a small space, 20 core seconds each",
+    budget=Budget(50, "evals"),
+    # The signal. It sees no image twice. Four validations, so that a part of the training can be asked for.
+    proxy=Recipe(
+        size=Size(channels=8, layers=3, stem_stride=2),
+        steps=100,
+        batch=64,
+        learning_rate=0.08,
+        augment=False,
+        validations=4,
+        validation_images=2000,
+    ),
+    # The score. On one core of a Xeon with AVX-512 both take 15 to 22 s on Fashion-MNIST.
+    final=Recipe(
+        size=Size(channels=8, layers=3, stem_stride=2),
+        steps=700,
+        batch=64,
+        learning_rate=0.08,
+        warmup=0.05,
+        augment=False,
+    ),
+    spaces=_SMALL_SPACES,
+    datasets=("fashion_mnist",),
+    seeds=(0, 1),
+    search_seconds=3600,
+    final_seconds=3600,
+    memory=8,
+)
+
 NB201 = Profile(
     name="nb201",
     summary="NAS-Bench-201's own comparison, looked up: 12,000 s of 12-epoch trainings on CIFAR-10, nothing is trained",
@@ -288,7 +322,29 @@ NB201_FULL = replace(
     signal="200",
 )
 
-PROFILES = {profile.name: profile for profile in (SMOKE, QUICK, HOUR, PUBLISHED, NB201, NB201_OWN, NB201_FULL)}
+OWN_TABLES = tuple(f"tables/{path.stem}" for path in sorted(folder("results/tabulated").glob("*.csv")))
+"""The project's own tables, as data sets: those of which the file is there."""
+
+TABLE = replace(
+    NB201,
+    name="table",
+    summary="tables made by `tabulate`, looked up: 50 evaluations per search, no images are needed",
+    budget=Budget(50, "evals"),
+    proxy=TABULATE.proxy,
+    final=TABULATE.final,
+    datasets=OWN_TABLES,
+    seeds=tuple(range(200)),
+    signal="validation",
+    like="nb201",
+    # CPU seconds of a search: gp 0.4, nasnet 0.2, es 0.1, nao 3, pnas 3. The others take some hundredths.
+    few=(
+        *(("gp", 50), ("nasnet", 50), ("nao", 5), ("pnas", 5)),
+        *((name, 5) for name in ("autokeras", "darts", "eas", "enas_macro", "enas_micro", "morphism_bo", "nao_ws")),
+    ),
+)
+
+_ALL = (SMOKE, QUICK, HOUR, PUBLISHED, TABULATE, TABLE, NB201, NB201_OWN, NB201_FULL)
+PROFILES = {profile.name: profile for profile in _ALL}
 
 
 def get_profile(name: str) -> Profile:

@@ -29,9 +29,10 @@ class View:
 
     Args:
         bars: running processes.
-        done, total: runs.
+        done, total: runs, or what ``words`` says.
         share: of the whole work, 0..1.
         left: seconds, or None while nothing is known.
+        words: what is counted.
     """
 
     bars: tuple[Bar, ...]
@@ -39,6 +40,7 @@ class View:
     total: int
     share: float
     left: float | None
+    words: str = "runs"
 
 
 class Screen(Protocol):
@@ -84,7 +86,7 @@ class LiveScreen:
 
     def show(self, view: View) -> None:
         """Redraws."""
-        words = f"{view.done} of {view.total} runs, {duration(view.left)} left"
+        words = f"{view.done} of {view.total} {view.words}, {duration(view.left)} left"
         self._progress.update(self._all, completed=view.share, words=words)
         shown = {bar.label: bar for bar in view.bars}
         for label in [label for label in self._bars if label not in shown]:
@@ -118,7 +120,7 @@ class PlainScreen:
             return
         self._next = time.monotonic() + _PAUSE
         running = "; ".join(f"{bar.label} {100 * bar.share:.0f} % ({bar.words})" for bar in view.bars)
-        self.say(f"{view.done} of {view.total} runs, {duration(view.left)} left; {running}")
+        self.say(f"{view.done} of {view.total} {view.words}, {duration(view.left)} left; {running}")
 
     def say(self, line: str) -> None:
         """Prints a line."""

@@ -11,7 +11,7 @@ from harness.core.budget import Budget
 from harness.core.errors import InputError
 from harness.core.paths import dataset_name, dataset_names
 from harness.core.recipe import Limit
-from harness.run.profiles import Profile, get_profile
+from harness.run.profiles import OWN_TABLES, Profile, get_profile
 
 MOST_SEEDS = 1000
 _SEEDS = re.compile(r"^(\d{1,9})(?:-(\d{1,9}))?$")
@@ -35,6 +35,8 @@ class Request:
         retry_failed: whether failed runs are thrown away and done again.
         baselines: whether random sampling and random search are added in every space that the methods search.
         redo: methods whose runs are thrown away and done again.
+        mixed_devices: whether runs that are counted in seconds may be done on unlike devices.
+        few: of the methods named here, the runs with the first so many seeds only.
     """
 
     methods: tuple[str, ...]
@@ -49,13 +51,15 @@ class Request:
     retry_failed: bool = False
     baselines: bool = True
     redo: tuple[str, ...] = ()
+    mixed_devices: bool = False
+    few: tuple[tuple[str, int], ...] = ()
 
 
 def make_request(
     *,
     methods: str | Sequence[str] = "all",
     datasets: str | Sequence[str] | None = None,
-    profile: str | Profile = "quick",
+    profile: str | Profile | None = None,
     seeds: str | int | Iterable[int] | None = None,
     budget: str | None = None,
     space: str = "native",
@@ -67,29 +71,33 @@ def make_request(
     baselines: bool = True,
     redo: str | Sequence[str] = (),
     final: str | None = None,
+    mixed_devices: bool = False,
 ) -> Request:
     """A request, from words as on the command line or from the values that they stand for.
 
     Args:
         methods, datasets: ``"a,b"`` or ``["a", "b"]``; data sets default to the profile's.
-        profile: a name, or a profile of your own.
+        profile: a name, or a profile of your own; by default the one that suits the data sets (:func:`usual_profile`).
         seeds: ``"0-9"``, ``3`` or ``range(10)``; default to the profile's.
         budget: of each search, like ``"60s"`` or ``"50evals"``; defaults to the profile's.
-        space, workers, retry_failed, baselines, redo: see :class:`Request`.
+        space, workers, retry_failed, baselines, redo, mixed_devices: see :class:`Request`.
         final: what final trainings are counted in: ``"epochs"`` or ``"seconds"``; defaults to the profile's.
         out, data, plugins: see :class:`Request`; ``~`` is the home directory.
 
     Raises:
         InputError: one of them cannot be read.
     """
-    chosen = get_profile(profile) if isinstance(profile, str) else profile
+    named = _data_sets(datasets) if datasets else ()
+    chosen = get_profile(profile or usual_profile(named)) if isinstance(profile, str | None) else profile
     if final:
         chosen = chosen.with_final(_limit(final))
     if workers is not None and workers < 1:
         raise InputError(f"{workers} workers do nothing; name at least one")
+    if not (named or chosen.datasets):
+        raise InputError(f"profile '{chosen.name}' has no data sets of its own here; name one with --datasets")
     return Request(
         methods=_names("method", methods),
-        datasets=_data_sets(datasets) if datasets else chosen.datasets,
+        datasets=named or chosen.datasets,
         profile=chosen.with_budget(Budget.parse(budget)) if budget else chosen,
         seeds=chosen.seeds if seeds is None or seeds == "" else _seeds(seeds),
         out=absolute_path(out),
@@ -100,7 +108,19 @@ def make_request(
         retry_failed=retry_failed,
         baselines=baselines,
         redo=_names("method", redo) if redo else (),
+        mixed_devices=mixed_devices,
+        few=chosen.few if seeds is None or seeds == "" else (),
     )
+
+
+def usual_profile(datasets: Sequence[str]) -> str:
+    """The profile of a command that names none: ``table`` for tables, ``quick`` for images.
+
+    Without any data sets it is ``table`` on the project's own, which needs nothing but the project.
+    """
+    if not datasets:
+        return "table" if OWN_TABLES else "quick"
+    return "table" if all(name.startswith(("tables/", "table:")) for name in datasets) else "quick"
 
 
 def _limit(word: str) -> Limit:

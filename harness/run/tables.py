@@ -24,6 +24,7 @@ from harness.core.errors import InputError
 from harness.core.evaluation import Evaluation, Proposal
 from harness.core.files import replacing
 from harness.core.names import directory_name
+from harness.core.seeds import derive_seed
 from harness.core.space import Choice, Genotype, Space, option_text
 from harness.core.table import Signal, Table, Trained
 from harness.plugins.catalogue import load_space
@@ -43,12 +44,15 @@ class TableEvaluator:
         signal: the columns.
         steps: gradient steps that one evaluation stands for.
         space: of the rows; None where no multiply-accumulates are to be counted, which takes longer than a look-up.
+        seed: names the draws among repeated trainings.
     """
 
-    def __init__(self, rows: dict[str, int], signal: Signal, steps: int, space: Space | None = None) -> None:
-        self._trained, self._space = signal.trained, space
+    def __init__(
+        self, rows: dict[str, int], signal: Signal, steps: int, space: Space | None = None, seed: int = 0
+    ) -> None:
+        self._trained, self._space, self._seed = signal.trained, space, seed
         self._rows, self._steps = rows, steps
-        self._accuracy, self._seconds = signal.accuracy.tolist(), signal.seconds.tolist()
+        self._repeats = [(one.accuracy.tolist(), one.seconds.tolist()) for one in signal.each()]
         self._mean = float(np.mean(signal.seconds))
 
     def steps(self) -> int:
@@ -67,18 +71,25 @@ class TableEvaluator:
     def evaluate(self, proposal: Proposal, number: int, meter: Meter) -> Evaluation:
         """The table's row; a genotype that it does not have costs the mean and is a failure.
 
+        Of several trainings it is that of one, drawn by the seed and the number of the evaluation.
+
         Raises:
             BudgetSpent: the budget has no room for it.
         """
         text = str(proposal)
         row = self._rows.get(text)
-        seconds = self._mean if row is None else self._seconds[row]
+        accuracies, costs = self._repeats[self._drawn(number)]
+        seconds = self._mean if row is None else costs[row]
         if not meter.budget.counted and meter.spent + seconds > meter.limit:
             raise BudgetSpent
         if row is None:
             return Evaluation(text, 0.0, (), seconds, self._steps, "the table does not have it", self.macs(proposal))
-        accuracy = self._accuracy[row]
+        accuracy = accuracies[row]
         return Evaluation(text, accuracy, (accuracy,), seconds, self._steps, macs=self.macs(proposal))
+
+    def _drawn(self, number: int) -> int:
+        many = len(self._repeats)
+        return derive_seed(self._seed, f"repeat {number}") % many if many > 1 else 0
 
 
 _MACS: dict[tuple[Trained, Genotype], int] = {}
@@ -124,7 +135,7 @@ class PreparedTable:
         """Proposals are looked up, and the clock stands still."""
         space = own_space(self) or load_space(job.space, job.space_source)
         counted_in = space if job.profile.budget.unit == "macs" else None
-        evaluator = TableEvaluator(*read(self), job.profile.proxy.steps, counted_in)
+        evaluator = TableEvaluator(*read(self), job.profile.proxy.steps, counted_in, job.seed)
         data = SearchData.of_table(job.dataset)
         return Workbench(space, data, evaluator, TableJournal(job.directory), lambda: 0.0)
 
@@ -192,6 +203,8 @@ def write(table: Table, prepared: PreparedTable) -> None:
         "accuracy": signal.accuracy,
         "seconds": signal.seconds,
     }
+    for number, one in enumerate(signal.repeats):
+        columns |= {f"accuracy {number}": one.accuracy, f"seconds {number}": one.seconds}
     if _holds(prepared.path, columns):
         return
     prepared.path.parent.mkdir(parents=True, exist_ok=True)
@@ -216,7 +229,11 @@ def read(prepared: PreparedTable) -> tuple[dict[str, int], Signal]:
     """Row by genotype, and the signal."""
     with np.load(prepared.path, allow_pickle=False) as stored:
         rows = {str(text): row for row, text in enumerate(stored["genotypes"])}
-        return rows, Signal(stored["accuracy"], stored["seconds"], prepared.trained)
+        repeats = [
+            Signal(stored[f"accuracy {number}"], stored[f"seconds {number}"], prepared.trained)
+            for number in range(sum(name.startswith("accuracy ") for name in stored.files))
+        ]
+        return rows, Signal(stored["accuracy"], stored["seconds"], prepared.trained, tuple(repeats))
 
 
 def own_space(prepared: PreparedTable) -> Space | None:
@@ -234,7 +251,8 @@ def _checksum(table: Table) -> str:
     digest = hashlib.sha256(json.dumps(about).encode())
     digest.update("\n".join(table.genotypes).encode())
     parameters = np.zeros(0, np.int64) if table.parameters is None else table.parameters
-    columns = [column for signal in table.signals.values() for column in (signal.accuracy, signal.seconds)]
-    for column in (table.score, parameters, *columns):
+    signals = [one for signal in table.signals.values() for one in (signal, *signal.repeats)]
+    columns = [column for signal in signals for column in (signal.accuracy, signal.seconds)]
+    for column in (table.score, parameters, *columns, *table.scores):
         digest.update(np.ascontiguousarray(column).data)
     return digest.hexdigest()

@@ -17,9 +17,17 @@ from harness.spaces.metaqnn import LayerChainSpace
 from harness.spaces.morphism import eas_space, morph_space
 from harness.spaces.nao import NaoCellSpace
 from harness.spaces.nas_rl import ConvChainSpace
-from harness.spaces.nasbench201 import NasBench201Space
+from harness.spaces.nasbench201 import NasBench201Space, restricted
 from harness.spaces.nasnet import NasNetSpace, PnasSpace
 from harness.spaces.zoo.space import PublishedSpace
+
+SMALL_CELLS = "nasbench201:skip_connect,nor_conv_3x3,avg_pool_3x3"
+"""The space of the project's own tables."""
+
+
+def _small_cells() -> Space:
+    return NasBench201Space(SMALL_CELLS.partition(":")[2].split(","))
+
 
 _FIXED: dict[str, tuple[str, Callable[[], Space]]] = {
     "cell": ("DARTS' cells: four nodes, two different inputs each, seven operations", CellSpace),
@@ -39,6 +47,7 @@ _FIXED: dict[str, tuple[str, Callable[[], Space]]] = {
     "morph": ("AutoKeras 0.2.18: three blocks of convolutions, dense layers, a few skips", morph_space),
     "eas": ("EAS: four blocks of convolutions of thirteen widths, dense layers", eas_space),
     "nasbench201": ("NAS-Bench-201: one cell of six edges, five operations, 15,625 in all", NasBench201Space),
+    SMALL_CELLS: ("NAS-Bench-201's cell with these operations (name any two or more): 729", _small_cells),
 }
 _SIZED: dict[str, tuple[int, Callable[[str, int], Space]]] = {
     "cell": (1, CellSpace),
@@ -71,8 +80,8 @@ def get_space(name: str) -> Space:
     layers at most, ``morph-N`` and ``eas-N`` N convolutions a block at most; ``hierarchical-N`` has N motifs of three
     nodes in a cell of four, ``fabric-N`` N layers and as many scales, at most six. A chain of another depth than the
     paper's 15 has fixed 2x2 max poolings after a third and two thirds of its layers, as in the paper's third
-    experiment. ``keras`` is for methods that propose Keras models instead of genotypes; ``published`` is the space of
-    the published networks.
+    experiment. ``nasbench201:op,op`` has these operations only. ``keras`` is for methods that propose Keras models
+    instead of genotypes; ``published`` is the space of the published networks.
 
     Raises:
         InputError: no such space.
@@ -83,6 +92,8 @@ def get_space(name: str) -> Space:
         return KerasSpace()
     if name == PublishedSpace.name:
         return PublishedSpace()
+    if (some := restricted(name)) is not None:
+        return some
     kind, _, number = name.rpartition("-")
     if kind in _SIZED and number.isdecimal() and int(number) >= _SIZED[kind][0]:
         return _SIZED[kind][1](name, int(number))

@@ -21,7 +21,7 @@ from harness.testing import methods as kit
 from harness.testing.request import KILLED_AT
 from harness.testing.scenarios import SCENARIOS
 
-SUPERNETS = ("darts", "enas_micro", "nao_ws")
+SUPERNETS = ("darts", "enas_micro", "nao_ws", "gdas", "rs_ws", "one_shot", "setn")
 """Methods that need half a minute before their first step; twice that when they are resumed."""
 PROMISES: tuple[Callable[[kit.Told], None], ...] = (
     kit.searches,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import multiprocessing
 import os
 import resource
 import shutil
@@ -11,8 +12,8 @@ import signal
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Container, Iterator
+from multiprocessing import connection
 from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, Timeout
@@ -76,8 +77,13 @@ def leave(directory: Path) -> None:
 
 
 def end_with_parent() -> None:
-    """From now on this process ends when its parent is gone, so that a killed command leaves nothing running."""
-    threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
+    """From now on this process ends when the one that has started it is gone: a killed command leaves nothing running.
+
+    That is the command, and not the server whose copy this process may be: the server lives as long as its copies.
+    """
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "nobody has started this process"
+    threading.Thread(target=_watch, args=(parent.sentinel,), daemon=True).start()
 
 
 def adopt_orphans() -> None:
@@ -113,8 +119,8 @@ def _children(parent: int) -> Iterator[int]:
 
 
 def _watch(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(0.5)
+    """Ends this process when the other end of a pipe is closed."""
+    connection.wait([parent])
     os._exit(1)
 
 

@@ -74,7 +74,7 @@ def named_rows(request: Request, catalogue: Catalogue, spaces: Mapping[str, str 
     methods = [catalogue.source("method", name) for name in (catalogue.names("method") if every else request.methods)]
     if not methods:
         raise InputError("there are no methods; is this the project's checkout?")
-    facts = {method.name: method.facts() for method in methods}
+    facts, few = {method.name: method.facts() for method in methods}, dict(request.few)
     native = {method.name: _space_name(facts[method.name], request, catalogue) for method in methods}
     for dataset, space in spaces.items():
         if space is not None and request.space not in ("native", space):
@@ -84,6 +84,7 @@ def named_rows(request: Request, catalogue: Catalogue, spaces: Mapping[str, str 
         for seed in request.seeds
         for dataset in request.datasets
         for method in methods
+        if seed in request.seeds[: few.get(method.name.partition(":")[0])]
     ]
 
 

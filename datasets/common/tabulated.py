@@ -1,0 +1,91 @@
+"""What a description of a table says of repeated trainings: what ``python -m harness tabulate`` writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.core.errors import InputError
+from harness.core.space import Size, Space
+from harness.core.table import Integers, Trained
+
+from .spreadsheet import Sheet
+
+MOST = 20_000
+"""Genotypes of a space that are looked through for those that compute the same function."""
+TRAINED = {"channels", "layers", "stem_stride", "image", "classes", "images", "validated"}
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The rows of a table in which each architecture stands for all genotypes that compute its function.
+
+    Args:
+        genotypes: texts.
+        source: the row of the file that each is from.
+        representatives: a row of each architecture; empty where each row is one.
+    """
+
+    genotypes: tuple[str, ...]
+    source: Integers
+    representatives: tuple[int, ...] = ()
+
+
+def spread(space: Space, genotypes: Sequence[str], path: Path) -> Spread:
+    """All genotypes of ``space`` whose function one of ``genotypes`` computes, in the order of the space.
+
+    Raises:
+        InputError: two of them compute the same.
+    """
+    rows: dict[str, int] = {}
+    for row, text in enumerate(genotypes):
+        other = rows.setdefault(space.function(space.parse(text)), row)
+        if other != row:
+            raise InputError(
+                f"{path}: {genotypes[other]} and {text} compute the same function; keep one of the two rows"
+            )
+    if space.cardinality > MOST:
+        return Spread(tuple(genotypes), np.arange(len(genotypes)))
+    found = [(every.text, rows.get(space.function(every), -1)) for every in space.every()]
+    texts, source = zip(*((text, row) for text, row in found if row >= 0), strict=True)
+    firsts = [source.index(row) for row in range(len(genotypes))]
+    return Spread(texts, np.array(source), tuple(firsts))
+
+
+def whole_rows(sheet: Sheet, needed: Sequence[str], described: Mapping[str, Any]) -> tuple[Sheet, str]:
+    """The rows that have all needed cells, and a line on the others: a table may be under way.
+
+    Raises:
+        InputError: there are none.
+    """
+    rows = [row for row in sheet.rows if all(row.cells.get(name) for name in needed)]
+    every = described["architectures"]
+    if not rows:
+        raise InputError(f"{sheet.path} has no row that is complete yet; go on with the tabulate command that made it")
+    if len(rows) == every:
+        return sheet, ""
+    words = f"{sheet.path}: {len(rows)} of {every} architectures are complete; the table does not have the others"
+    return replace(sheet, rows=rows), words
+
+
+def trained(path: Path, described: Mapping[str, Any]) -> Trained | None:
+    """What the entry ``trained`` says, if there is one.
+
+    Raises:
+        InputError: it says something else.
+    """
+    entry = described.get("trained")
+    if entry is None:
+        return None
+    numbers = [value for name, value in entry.items() if name != "image"] if isinstance(entry, dict) else []
+    if not numbers or not set(entry) >= TRAINED or not all(type(number) is int and number > 0 for number in numbers):
+        raise InputError(f"{path}: trained has to say {', '.join(sorted(TRAINED))}, as docs/tables.md has it")
+    match entry["image"]:
+        case [int(height), int(width), int(channels)]:
+            size = Size(entry["channels"], entry["layers"], entry["stem_stride"])
+            return Trained(size, (height, width, channels), entry["classes"], entry["images"], entry["validated"])
+    raise InputError(f"{path}: image in trained has to be height, width and channels")

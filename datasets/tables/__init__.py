@@ -1,0 +1,1 @@
+"""Tables that were made by this project, with ``python -m harness tabulate``."""

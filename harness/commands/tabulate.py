@@ -1,0 +1,213 @@
+"""``tabulate``: trains the architectures of a space and writes a table of them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.core.dataset import Dataset
+from harness.core.errors import InputError
+from harness.core.names import directory_name, sentence
+from harness.core.space import Space
+from harness.core.table import Table
+from harness.plugins.catalogue import FOLDERS, PACKAGES, BrokenPlugin, Catalogue, load_dataset
+from harness.run.backends import make_backend
+from harness.run.fence import Forbidden
+from harness.run.images import PreparedImages, locate, parts, write
+from harness.run.plan import check_writable
+from harness.run.progress import screen_for
+from harness.run.provenance import provenance
+from harness.run.tabulate.architectures import Architectures, architectures
+from harness.run.tabulate.request import TableRequest
+from harness.run.tabulate.sheet import Sheet, facts_of, points
+from harness.run.tabulate.tabulation import Tabulation, Tabulator, Tally, alone, described
+from harness.run.tabulate.work import Entry
+from harness.spaces import get_space
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@dataclass(frozen=True)
+class Made:
+    """A table as far as it is made.
+
+    Args:
+        path: of the CSV file.
+        tally: of this command.
+        rows: whole rows, that is architectures trained with every seed.
+        architectures: that belong into the table.
+    """
+
+    path: Path
+    tally: Tally
+    rows: int
+    architectures: int
+
+    def words(self) -> str:
+        """In a line."""
+        state = "complete" if self.rows == self.architectures else "not complete; the same command continues it"
+        return f"{self.path}: {self.rows} of {self.architectures} architectures, {state}"
+
+
+def tabulate(request: TableRequest, *, command: str, backend: str = "local", console: Console | None = None) -> Made:
+    """Makes a table, or goes on with it.
+
+    Args:
+        request: what it is to be of.
+        command: as it was given, for the description.
+        backend: name of the back end.
+        console: where progress is shown; None for nowhere.
+
+    Raises:
+        InputError: something in the request cannot be used; nothing was trained then.
+        KeyboardInterrupt: passed on after every process was stopped; the same command continues.
+    """
+    space = get_space(request.space)
+    found = architectures(space, request.sample)
+    chosen = make_backend(backend)
+    data, hidden = _images(request)
+    check_writable(request.out.parent)
+    work = request.out.with_name(f"{request.out.name}.work")
+    with alone(work):
+        prepared = locate(data, request.profile.validation_share, work)
+        made = {
+            "dataset": request.dataset,
+            "data": prepared.checksum,
+            "space": space.name,
+            "sample": request.sample,
+            **facts_of(request.profile, space.name),
+        }
+        sheet = Sheet(request.out, made, points(request.profile, space.name), request.seeds, found.genotypes)
+        for other in request.merged:
+            sheet.take(other)
+        wanted = list(_wanted(request, sheet, found))
+        if wanted:
+            write(data, prepared, request.seeds)
+            sheet.made_by(described(provenance(command, chosen.capacity.cores)))
+        sheet.describe(_trained(request, data, space, prepared), space.name)
+        sheet.write()
+        entries = tuple(_entries(wanted, request, space, prepared, (*hidden, request.out, *request.merged), work))
+        task = Tabulation(
+            dataset=request.dataset,
+            entries=entries,
+            found=found,
+            space=space,
+            image=(data.x_train.shape[1], data.x_train.shape[2], data.x_train.shape[3]),
+            classes=len(data.classes),
+            labels=data.y_test,
+            workers=request.workers or chosen.capacity.workers,
+            work=work,
+        )
+        with screen_for(console) as screen:
+            tally = Tabulator(task, sheet, chosen, screen).run()
+        if not tally.busy:
+            shutil.rmtree(work, ignore_errors=True)
+    return Made(request.out, tally, sheet.whole(), len(found.genotypes))
+
+
+def page(name: str, data_root: Path, plugins: tuple[Path, ...] = ()) -> str:
+    """What a table can tell, as markdown.
+
+    Args:
+        name: of the table, as on the command line.
+        data_root: directory of the data sets.
+        plugins: files with data sets.
+
+    Raises:
+        InputError: it is unknown, missing, broken, or no table.
+    """
+    from harness.report.forms.markdown import markdown
+    from harness.report.stats.tabulated import page as parts_of
+
+    table, _ = _load(name, data_root, plugins)
+    if not isinstance(table, Table):
+        raise InputError(f"'{name}' is a set of images; make a table of it with tabulate")
+    return markdown(parts_of(table))
+
+
+def _load(name: str, data_root: Path, plugins: tuple[Path, ...]) -> tuple[Dataset | Table, tuple[Path, ...]]:
+    """A data set or a table, and what of it no training may open.
+
+    Raises:
+        InputError: it is unknown, missing, or broken.
+    """
+    base, _, argument = name.partition(":")
+    try:
+        source = load_dataset(Catalogue(plugins).source("dataset", base), argument)
+        if absent := source.missing(data_root):
+            raise InputError(absent)
+        return source.load(data_root), source.hidden(data_root)
+    except BrokenPlugin as error:
+        raise InputError(str(error)) from error
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"the data set '{name}' does not load: {sentence(error)}") from error
+
+
+def _images(request: TableRequest) -> tuple[Dataset, tuple[Path, ...]]:
+    data, hidden = _load(request.dataset, request.data_root, request.plugins)
+    if not isinstance(data, Dataset):
+        raise InputError(f"'{request.dataset}' is a table already; name a set of images")
+    return data, hidden
+
+
+def _wanted(request: TableRequest, sheet: Sheet, found: Architectures) -> Iterator[tuple[str, int]]:
+    """Genotype and seed of each training of this part that is to be done."""
+    number, of = request.part
+    for genotype in found.genotypes[number - 1 :: of]:
+        for seed in request.seeds:
+            state = sheet.state(genotype.text, seed)
+            if state == "failed" and request.retry_failed:
+                sheet.forget(genotype.text, seed)
+                state = "open"
+            if state == "open":
+                yield genotype.text, seed
+
+
+def _entries(
+    wanted: list[tuple[str, int]],
+    request: TableRequest,
+    space: Space,
+    prepared: PreparedImages,
+    hidden: tuple[Path, ...],
+    work: Path,
+) -> Iterator[Entry]:
+    directories = work / "trainings"
+    forbidden = Forbidden(
+        paths=tuple(path.absolute() for path in (*hidden, FOLDERS["dataset"])),
+        modules=(PACKAGES["dataset"],),
+        writable=(directories,),
+    )
+    for genotype, seed in wanted:
+        words = genotype.removeprefix(f"{space.name}:")
+        yield Entry(
+            space=space.name,
+            genotype=genotype,
+            seed=seed,
+            profile=request.profile,
+            prepared=prepared,
+            directory=directories / f"{directory_name(words)}-{seed}",
+            forbidden=forbidden,
+        )
+
+
+def _trained(request: TableRequest, data: Dataset, space: Space, prepared: PreparedImages) -> dict[str, Any]:
+    """What the trainings behind the signal see, for :class:`harness.core.table.Trained`."""
+    recipe = request.profile.proxy_for(space.name)
+    valid = len(parts(data, prepared.share, request.seeds[0])[1])
+    each = min(recipe.validation_images or valid, valid)
+    return {
+        "channels": recipe.size.channels,
+        "layers": recipe.size.layers,
+        "stem_stride": recipe.size.stem_stride,
+        "image": [int(side) for side in data.x_train.shape[1:]],
+        "classes": len(data.classes),
+        "images": recipe.steps * recipe.batch,
+        "validated": recipe.validations * each,
+        "steps": recipe.steps,
+    }

@@ -1,0 +1,118 @@
+"""What a table of trained architectures can tell: how noisy its trainings are, and which of its networks it can order.
+
+A pure function of the table. Every different architecture counts once, however many genotypes it stands for.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from harness.core.table import Numbers, Signal, Table
+from harness.report.model.numbers import DASH
+from harness.report.model.table import Fact, Facts, Heading, Part, Text
+
+_READING = (
+    "A training is one network with one seed. Rank correlation: Spearman's, over the architectures. The signal is what "
+    "a search is told about an architecture, from one training drawn at random; the score is what counts in the end, "
+    "the mean of all trainings, and no search sees it."
+)
+_ORDERED = 1.96
+"""Standard errors of a difference above which two architectures count as ordered: chance gets there in 5 of 100."""
+
+
+def page(table: Table) -> list[Part]:
+    """A table's size, spread, noise and correlations, as a document."""
+    rows = np.array(table.representatives or range(len(table.genotypes)))
+    signal = next(iter(table.signals.values()))
+    scores, told = [column[rows] for column in table.scores], [one.accuracy[rows] for one in signal.each()]
+    facts = [*_size(table, rows), *_noise(table.score[rows], scores, told), *_proxies(table, rows, signal, told)]
+    notes = [Text(table.note)] if table.note else []
+    return [Heading(2, f"The table {table.name}"), Text(_READING), *notes, Facts(tuple(facts))]
+
+
+def _size(table: Table, rows: Numbers) -> list[Fact]:
+    score = 100 * table.score[rows]
+    whole = f" of {table.space.cardinality:,}" if len(table.genotypes) < table.space.cardinality else ""
+    return [
+        _fact("space", table.space.name),
+        _fact("architectures", f"{len(rows):,}, which stand for {len(table.genotypes):,}{whole} genotypes"),
+        _fact(
+            f"score ({table.measure}, %)",
+            f"{score.min():.2f} to {score.max():.2f}, mean {score.mean():.2f}; standard deviation between "
+            f"architectures {score.std(ddof=1) if len(rows) > 1 else math.nan:.2f}",
+        ),
+    ]
+
+
+def _noise(score: Numbers, scores: Sequence[Numbers], told: Sequence[Numbers]) -> list[Fact]:
+    if len(scores) < 2:
+        return [_fact("repeated trainings", "none: the table does not say how noisy it is")]
+    deviation = within(scores)
+    low, high = np.triu_indices(len(score), 1)
+    apart = np.abs(score[low] - score[high]) > _ORDERED * deviation * math.sqrt(2 / len(scores))
+    alike = [
+        np.mean(np.sign(one[low] - one[high]) == np.sign(other[low] - other[high]))
+        for one, other in itertools.combinations(scores, 2)
+    ]
+    return [
+        _fact("trainings of each", str(len(scores))),
+        _fact("standard deviation between trainings of one architecture", f"{100 * deviation:.2f} points of the score"),
+        _fact("rank correlation between seeds", f"scores {_between(scores)}, signals {_between(told)}"),
+        _fact(
+            "pairs of architectures that the table can order",
+            f"{100 * float(np.mean(apart)):.0f} %: their mean scores differ by more than {_ORDERED} standard errors; "
+            f"two single trainings order {100 * float(np.mean(alike)):.0f} % of the pairs alike",
+        ),
+    ]
+
+
+def _proxies(table: Table, rows: Numbers, signal: Signal, told: Sequence[Numbers]) -> list[Fact]:
+    score = table.score[rows]
+    single = float(np.mean([correlation(one, score) for one in told]))
+    words = f"{single:.2f} for one training"
+    if len(told) > 1:
+        words += f", {correlation(np.mean(told, axis=0), score):.2f} for the mean of {len(told)}"
+    best = int(np.argmax(np.mean(told, axis=0)))
+    facts = [
+        _fact("rank correlation of signal and score", words),
+        _fact(
+            "the architecture with the best mean signal",
+            f"{100 * (score.max() - score[best]):.2f} points below the best score",
+        ),
+    ]
+    if table.parameters is not None:
+        facts.append(
+            _fact("rank correlation of parameters and score", f"{correlation(table.parameters[rows], score):.2f}")
+        )
+    return [
+        *facts,
+        _fact("a signal costs", f"{float(np.mean(signal.seconds[rows])):.1f} s on the machine that made it"),
+    ]
+
+
+def within(scores: Sequence[Numbers]) -> float:
+    """Standard deviation between the trainings of one architecture, pooled over the architectures."""
+    return float(np.sqrt(np.mean(np.var(scores, axis=0, ddof=1))))
+
+
+def correlation(one: Numbers, other: Numbers) -> float:
+    """Spearman's rank correlation; NaN where a column is constant or there are fewer than three rows."""
+    if len(one) < 3 or np.ptp(one) == 0 or np.ptp(other) == 0:
+        return math.nan
+    return float(spearmanr(one, other).statistic)
+
+
+def _between(columns: Sequence[Numbers]) -> str:
+    """Mean rank correlation of all pairs of columns."""
+    if len(columns) < 2:
+        return DASH
+    return f"{float(np.mean([correlation(one, other) for one, other in itertools.combinations(columns, 2)])):.2f}"
+
+
+def _fact(name: str, words: str) -> Fact:
+    return Fact(name, ((words, ""),))

@@ -1,0 +1,218 @@
+"""Tables that `tabulate` writes, read back: functions, repeated trainings, tables that are not finished, their page."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fakes import make_task, run
+from harness.datasets.table import source
+
+from harness.core.budget import Budget
+from harness.core.errors import InputError
+from harness.core.method import Method
+from harness.core.space import Genotype
+from harness.core.table import Signal, Table
+from harness.core.task import Task
+from harness.report.forms.markdown import markdown
+from harness.report.stats.tabulated import correlation, page, within
+from harness.run.plan import make_plan
+from harness.run.profiles import get_profile
+from harness.run.request import make_request
+from harness.run.tables import TableEvaluator, Tables
+from harness.run.tabulate.architectures import architectures
+from harness.run.tabulate.sheet import Sheet, facts_of, points
+from harness.spaces import get_space
+
+SPACE = get_space("nasbench201:skip_connect,nor_conv_3x3,avg_pool_3x3")
+PROFILE = get_profile("tabulate")
+TRAINED = {"channels": 8, "layers": 3, "stem_stride": 2, "image": [28, 28, 1], "classes": 10, "images": 6400}
+
+
+def written(path: Path, *, rows: int = 459, seeds: int = 2) -> Path:
+    """A table with made-up numbers: more convolutions are better, and every training has its own noise."""
+    generator, found = np.random.default_rng(3), architectures(SPACE, 0)
+    made = {"dataset": "toy", **facts_of(PROFILE, SPACE.name)}
+    sheet = Sheet(path, made, points(PROFILE, SPACE.name), range(seeds), found.genotypes)
+    for genotype in found.genotypes[:rows]:
+        worth = 0.7 + 0.03 * genotype.picks.count(1) + 0.01 * genotype.picks.count(0)
+        for seed in range(seeds):
+            curve = np.round(worth - 0.2 + generator.normal(0, 0.02, 4), 4)
+            told = {f"valid_{point}": float(value) for point, value in zip(sheet.points, curve, strict=True)}
+            values = {**told, "test": float(worth + generator.normal(0, 0.004)), "steps": 700}
+            costs = {"signal_seconds": 2.0 + seed, "score_seconds": 15.0, "images_per_second": 3000.0}
+            facts = {"genotypes": found.stands_for[genotype], "parameters": 1000, "macs": 50_000}
+            sheet.add(genotype.text, facts, seed, {**values, **costs})
+    sheet.made_by({"commit": "abc", "cpu": "a machine", "versions": "", "command": "a test"})
+    sheet.describe({**TRAINED, "validated": 8000, "steps": 100}, SPACE.name)
+    sheet.write()
+    return path
+
+
+def load(path: Path) -> Table:
+    table = source(path).load(path.parent)
+    assert isinstance(table, Table)
+    return table
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written(tmp_path_factory.mktemp("table") / "whole.csv")
+
+
+def test_a_row_stands_for_all_cells_of_its_function(path: Path) -> None:
+    table = load(path)
+    assert set(table.genotypes) == {genotype.text for genotype in SPACE.every()}
+    assert len(table.representatives) == len({table.genotypes[row] for row in table.representatives}) == 459
+    signal = table.signals["valid_100_s0"]
+    of_function: dict[str, tuple[float, ...]] = {}
+    for row, text in enumerate(table.genotypes):
+        values = (table.score[row], *(one.accuracy[row] for one in signal.repeats))
+        assert of_function.setdefault(SPACE.function(SPACE.parse(text)), values) == values
+    assert len(set(of_function.values())) > 450
+
+
+def test_trainings_are_read_as_they_were_written(path: Path) -> None:
+    table, signal = load(path), load(path).signals["valid_100_s0"]
+    with path.open(newline="") as file:
+        for line in csv.DictReader(file):
+            row = table.rows[line["genotype"]]
+            assert [score[row] for score in table.scores] == [float(line["test_s0"]), float(line["test_s1"])]
+            assert table.score[row] == pytest.approx((float(line["test_s0"]) + float(line["test_s1"])) / 2)
+            assert [one.accuracy[row] for one in signal.repeats] == [
+                float(line[f"valid_100_s{seed}"]) for seed in range(2)
+            ]
+    assert [one.seconds[0] for one in signal.each()] == [2, 3]
+    assert signal.seconds[0] == 2.5
+    assert signal.trained is not None
+    assert signal.trained.macs(SPACE, SPACE.parse(table.genotypes[0])) > 0
+
+
+class Asks(Method):
+    """Asks for one architecture so many times."""
+
+    name = title = "asks"
+    space = "nasbench201"
+
+    def __init__(self, genotype: Genotype, times: int, again: bool) -> None:
+        self.genotype, self.times, self.again = genotype, times, again
+
+    def search(self, task: Task) -> None:
+        """Always the same one."""
+        for _ in range(self.times):
+            task.evaluate([self.genotype], again=self.again)
+
+
+def asked(path: Path, seed: int, *, again: bool = True) -> list[tuple[float, float]]:
+    table = load(path)
+    evaluator = TableEvaluator(table.rows, table.signals["valid_100_s0"], 100, None, seed)
+    task = make_task(SPACE, "1000s", evaluator=evaluator, seed=seed)
+    run(Asks(SPACE.parse(table.genotypes[7]), 40, again), task)
+    return [(evaluation.accuracy, evaluation.seconds) for evaluation in task.evaluations]
+
+
+def test_an_evaluation_draws_one_training_and_pays_for_that(path: Path) -> None:
+    table = load(path)
+    told = {(one.accuracy[7], one.seconds[7]) for one in table.signals["valid_100_s0"].repeats}
+    assert set(asked(path, 0)) == told
+    assert asked(path, 0) == asked(path, 0)
+    assert asked(path, 0) != asked(path, 1)
+    assert 8 < sum(pair == min(told) for pair in asked(path, 0)) < 32
+    assert len(set(asked(path, 0, again=False))) == 1, "what is known is not trained again"
+
+
+def test_an_unfinished_table_says_so(tmp_path: Path) -> None:
+    path = written(tmp_path / "part.csv", rows=30)
+    with path.open("a") as file:
+        text = next(g.text for g in architectures(SPACE, 31).genotypes[30:])
+        file.write(f'"{text}",1,1000,50000,0.5,0.5,0.5,0.5,0.6,700,2,15,3000{"," * 11}\n')
+    table = load(path)
+    assert "30 of 459" in table.note
+    assert text not in table.genotypes
+    assert len(table.representatives) == 30
+    assert "30 of 459" in markdown(page(table))
+
+
+def test_two_rows_of_one_function_are_refused(tmp_path: Path) -> None:
+    path = written(tmp_path / "twice.csv", rows=20)
+    lines = path.read_text().splitlines()
+    cells = (genotype for genotype in SPACE.every() if genotype.text not in path.read_text())
+    known = {SPACE.function(SPACE.parse(line.split('"')[1])): line for line in lines[1:]}
+    other = next(genotype for genotype in cells if SPACE.function(genotype) in known)
+    line = known[SPACE.function(other)]
+    path.write_text("\n".join([*lines, line.replace(line.split('"')[1], other.text)]) + "\n")
+    with pytest.raises(InputError, match="the same function"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("functions = true", "functions = 1", "true or false"),
+        ("architectures = 459", 'architectures = "all"', "has to be a number"),
+        ("images = 6400", "", "trained has to say"),
+        ("image = [28, 28, 1]", "image = [28, 28]", "height, width and channels"),
+        ('seconds = ["signal_seconds_s0", "signal_seconds_s1"]', 'seconds = ["a", "b", "c"]', "as many columns"),
+        ('score = ["test_s0", "test_s1"]', 'score = ["test_s0", "valid_100_s1"]', "told what counts"),
+        ('"test_s0"', '"nothing"', "no column 'nothing'"),
+    ],
+)
+def test_a_wrong_description_is_refused(tmp_path: Path, old: str, new: str, told: str) -> None:
+    path = written(tmp_path / "wrong.csv", rows=5)
+    text = path.with_suffix(".toml").read_text()
+    assert old in text
+    path.with_suffix(".toml").write_text(text.replace(old, new))
+    with pytest.raises(InputError, match=told):
+        load(path)
+
+
+def test_the_page_counts_what_it_says() -> None:
+    """Two trainings with known noise: half of the pairs differ by far more than it, the others not at all."""
+    base = np.array([0.5, 0.5, 0.9, 0.9])
+    scores = (base + np.array([0.01, -0.01, 0.01, -0.01]), base - np.array([0.01, -0.01, 0.01, -0.01]))
+    signal = Signal.of([Signal(score, np.ones(4)) for score in scores])
+    space = get_space("nasbench201")
+    texts = tuple(genotype.text for genotype, _ in zip(space.every(), range(4), strict=False))
+    table = Table("t", space, texts, {"v": signal}, base, scores=scores)
+    assert within(scores) == pytest.approx(np.sqrt(2) * 0.01)
+    assert correlation(scores[0], scores[1]) == pytest.approx(0.6)
+    text = markdown(page(table))
+    assert "67 %: their mean scores" in text
+    assert "order 67 % of the pairs alike" in text
+    assert "scores 0.60, signals 0.60" in text
+
+
+def test_one_training_tells_nothing_about_noise(tmp_path: Path) -> None:
+    table = load(written(tmp_path / "one.csv", seeds=1))
+    assert table.scores == ()
+    assert table.signals["valid_100_s0"].repeats == ()
+    assert "does not say how noisy" in markdown(page(table))
+
+
+def test_searches_get_the_signal_and_nothing_of_the_score(path: Path, tmp_path: Path) -> None:
+    table = load(path)
+    prepared = Tables({"t": table}, "validation", tmp_path, Budget(5, "evals")).prepare("t", [0], lambda checksum: None)
+    scores = {float(value) for column in (table.score, *table.scores) for value in column}
+    with np.load(prepared.path) as stored:
+        assert set(stored.files) == {
+            *("genotypes", "accuracy", "seconds"),
+            *("accuracy 0", "accuracy 1", "seconds 0", "seconds 1"),
+        }
+        told = {float(value) for name in stored.files if name != "genotypes" for value in stored[name].ravel()}
+        assert np.array_equal(stored["accuracy 1"], table.signals["valid_100_s0"].repeats[1].accuracy)
+    assert not told & scores
+    assert path in source(path).hidden(tmp_path)
+
+
+def test_only_some_seeds_of_costly_methods_are_planned(path: Path, tmp_path: Path) -> None:
+    profile = replace(get_profile("table"), seeds=(3, 4, 5, 6), few=(("local_search", 2),))
+    request = make_request(
+        datasets=f"table:{path}", profile=profile, methods="local_search,reinforce", out=tmp_path / "out"
+    )
+    rows = {(job.method.name, job.seed) for job in make_plan(request).jobs}
+    assert {seed for method, seed in rows if method == "local_search"} == {3, 4}
+    assert {seed for method, seed in rows if method == "reinforce"} == {3, 4, 5, 6}
+    assert {seed for method, seed in rows if method == "random_search"} == {3, 4, 5, 6}
