@@ -224,6 +224,7 @@ def tabulate(
     backend: Annotated[
         str, typer.Option(help="Where the work is done: local, in processes of this machine.")
     ] = "local",
+    address: Annotated[str, typer.Option(help="Of the Ray cluster.", show_default="one of its own")] = "",
 ) -> None:
     """Trains the architectures of a small space on your data, once; then searches look them up in milliseconds.
 
@@ -260,7 +261,7 @@ def tabulate(
         retry_failed=retry_failed,
     )
     command = f"python -m harness {shlex.join(sys.argv[1:])}"
-    made = make(request, command=command, backend=backend, console=Console(stderr=True))
+    made = make(request, command=command, backend=backend, address=address, console=Console(stderr=True))
     print(made.words())
     if made.tally.failures or made.tally.busy:
         raise typer.Exit(FAILED_ROWS)

@@ -53,13 +53,16 @@ class Made:
         return f"{self.path}: {self.rows} of {self.architectures} architectures, {state}"
 
 
-def tabulate(request: TableRequest, *, command: str, backend: str = "local", console: Console | None = None) -> Made:
+def tabulate(
+    request: TableRequest, *, command: str, backend: str = "local", address: str = "", console: Console | None = None
+) -> Made:
     """Makes a table, or goes on with it.
 
     Args:
         request: what it is to be of.
         command: as it was given, for the description.
         backend: name of the back end.
+        address: of a cluster, for a back end that has one.
         console: where progress is shown; None for nowhere.
 
     Raises:
@@ -68,10 +71,10 @@ def tabulate(request: TableRequest, *, command: str, backend: str = "local", con
     """
     space = get_space(request.space)
     found = architectures(space, request.sample)
-    chosen = make_backend(backend)
     data, hidden = _images(request)
     check_writable(request.out.parent)
     work = request.out.with_name(f"{request.out.name}.work")
+    chosen = make_backend(backend, work, address)
     with alone(work):
         prepared = locate(data, request.profile.validation_share, work)
         made = {

@@ -79,6 +79,13 @@ def space_is(task: Task, *kinds: type[Space]) -> str | None:
     return f"it searches {' or '.join(kind.__name__ for kind in kinds)}, not the space '{task.space.name}'"
 
 
+def needs_shares(task: Task) -> str | None:
+    """None if a part of an evaluation can be had, else the sentence for :meth:`Method.unsupported`."""
+    if task.can_stop:
+        return None
+    return f"it buys parts of trainings, and '{task.data.dataset}' has only complete ones: no accuracies on their way"
+
+
 def needs_images(task: Task) -> str | None:
     """None if there are images to train on, else the sentence for :meth:`Method.unsupported`."""
     if len(task.data.x_train):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import shutil
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, get_args
 
@@ -169,6 +170,7 @@ def finish(job: Job, outcome: Outcome, scorer: Scorer, provenance: dict[str, Any
         try:
             replace_text(job.directory.record, record.to_json(), durable=job.durable)
             job.directory.note.unlink(missing_ok=True)
+            shutil.rmtree(job.directory.stopped, ignore_errors=True)
         except (OSError, ValueError) as error:
             record = _failed(record, f"the record could not be written: {sentence(error)}")
     return record

@@ -28,6 +28,7 @@ WRITES = (
     "evaluations.jsonl",
     "proposals.jsonl",
     "checkpoint.npz",
+    "stopped",
     "search.json",
 )
 """What a search may leave in its run's directory."""
