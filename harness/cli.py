@@ -270,17 +270,32 @@ def tabulate(
 @app.command("table")
 def table_(
     name: Annotated[str, typer.Argument(metavar="NAME", help="table:FILE.csv, or a table of list datasets.")],
+    runs: Annotated[Path | None, typer.Option(metavar="DIR", help="Searches on it: the --out of a run.")] = None,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draws regret and rank of these.")] = None,
     data: DataRoot = DEFAULT_DATA,
     plugin: Plugins = None,
 ) -> None:
     """Says what a table can tell: its spread, the noise of its trainings, how far its signal shows the score.
 
-    python -m harness table table:photos.csv
+    With [bold]--runs[/bold] also which methods were better than random search after 10, 20, 50, ... evaluations.
+
+      python -m harness table table:photos.csv
+
+      python -m harness run --datasets table:photos.csv --methods all --budget 200evals --out runs
+
+      python -m harness table table:photos.csv --runs runs --plot evaluations.png
     """
     from harness.commands.tabulate import page
+    from harness.commands.tabulate import plot as draw
     from harness.run.request import absolute_path
 
-    print(page(name, absolute_path(data), tuple(plugin or ())), end="")
+    root, plugins = absolute_path(data), tuple(plugin or ())
+    if plot is not None and runs is None:
+        raise InputError("--plot draws searches; name their directory with --runs")
+    print(page(name, root, plugins, runs), end="")
+    if plot is not None and runs is not None:
+        draw(name, root, plugins, runs, plot)
+        print(f"wrote {plot}", file=sys.stderr)
 
 
 @app.command("list")
