@@ -14,7 +14,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from harness.core.space import Size
 from harness.nets.build import build_model
 from harness.nets.runtime import graph_optimizer_off
-from harness.nets.supernets.enas import GatedCells, GatedMacro, GatedSupernet
+from harness.nets.supernets.enas import GatedCells, GatedMacro
+from harness.nets.supernets.gated import GatedSupernet
 from harness.spaces import get_space
 
 BATCH, SHAPE = 64, (32, 32, 3)

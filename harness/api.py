@@ -40,6 +40,8 @@ def compare(
     baselines: bool = True,
     final: str | None = None,
     backend: str = "local",
+    address: str = "",
+    mixed_devices: bool = False,
     progress: bool = False,
 ) -> Results:
     """Compares methods: searches, trains what was found, tests it.
@@ -64,7 +66,9 @@ def compare(
         baselines: whether random sampling and random search are added in every space that the methods search.
         final: what final trainings are counted in: ``"epochs"`` of the data set, or ``"seconds"`` of this machine for
             networks that are deployed under a clock; the profile's, unless given. A directory holds one kind.
-        backend: where the work is done.
+        backend: where the work is done: ``"local"``, in processes of this machine, or ``"ray"``.
+        address: of the Ray cluster; one on this machine starts and ends with the call, unless given.
+        mixed_devices: whether runs may be compared at equal seconds of unlike devices.
         progress: whether to show it, on standard error.
 
     Returns:
@@ -96,6 +100,7 @@ def compare(
         redo=redo,
         baselines=baselines,
         final=final,
+        mixed_devices=mixed_devices,
     )
     console = Console(stderr=True) if progress else None
-    return run(request, command="harness.compare", backend=backend, console=console)
+    return run(request, command="harness.compare", backend=backend, address=address, console=console)

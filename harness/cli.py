@@ -67,6 +67,7 @@ class What(StrEnum):
     datasets = "datasets"
     spaces = "spaces"
     profiles = "profiles"
+    families = "families"
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text for people.")]
@@ -143,8 +144,15 @@ def run(
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Do failed runs again from scratch.")] = False,
     redo: Annotated[str, typer.Option(metavar="METHODS", help="Do all runs of these methods again from scratch.")] = "",
     backend: Annotated[
-        str, typer.Option(help="Where the work is done: local, in processes of this machine.")
+        str, typer.Option(help="Where the work is done: local, in processes of this machine; or ray, on a cluster.")
     ] = "local",
+    address: Annotated[
+        str,
+        typer.Option(help="Of the Ray cluster: auto, HOST:6379 or ray://HOST:10001.", show_default="one of its own"),
+    ] = "",
+    mixed_devices: Annotated[
+        bool, typer.Option("--mixed-devices", help="Let a cluster's unlike devices compete at equal seconds.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Compares methods: searches, trains what was found, tests it, writes the tables.
@@ -183,9 +191,10 @@ def run(
         redo=redo,
         baselines=baselines,
         final=final,
+        mixed_devices=mixed_devices,
     )
     command = f"python -m harness {shlex.join(sys.argv[1:])}"
-    results = compare(request, command=command, backend=backend, console=Console(stderr=True))
+    results = compare(request, command=command, backend=backend, address=address, console=Console(stderr=True))
     _print_report(records(request.out) if as_json else tables(request.out), out)
     if results.failed:
         raise typer.Exit(FAILED_ROWS)
@@ -215,6 +224,7 @@ def tabulate(
     backend: Annotated[
         str, typer.Option(help="Where the work is done: local, in processes of this machine.")
     ] = "local",
+    address: Annotated[str, typer.Option(help="Of the Ray cluster.", show_default="one of its own")] = "",
 ) -> None:
     """Trains the architectures of a small space on your data, once; then searches look them up in milliseconds.
 
@@ -251,7 +261,7 @@ def tabulate(
         retry_failed=retry_failed,
     )
     command = f"python -m harness {shlex.join(sys.argv[1:])}"
-    made = make(request, command=command, backend=backend, console=Console(stderr=True))
+    made = make(request, command=command, backend=backend, address=address, console=Console(stderr=True))
     print(made.words())
     if made.tally.failures or made.tally.busy:
         raise typer.Exit(FAILED_ROWS)
@@ -315,6 +325,8 @@ def list_(
             rows = listing.spaces(catalogue)
         case What.profiles:
             rows = listing.profiles()
+        case What.families:
+            rows = listing.families(catalogue)
     if as_json:
         _print_json(rows)
     else:

@@ -30,7 +30,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from harness import Genotype, InputError, Method, State, Task, derive_seed, needs_images, rng, space_is
+from harness import InputError, Method, Space, State, Task, derive_seed, needs_images, rng, space_is
 from harness.core.budget import PASSES_PER_STEP
 from harness.core.lowering import lower
 from harness.core.measure import measure
@@ -38,9 +38,11 @@ from harness.core.schedule import cosine
 from harness.nets import runtime
 from harness.nets.augment import normalise
 from harness.nets.batches import Batches, augmented
-from harness.nets.supernets.darts import MixedSupernet, cell_edges
 from harness.nets.supernets.flat_weights import Layout
-from harness.spaces.darts import CellSpace
+from harness.nets.supernets.paths import RELAXED_SPACES, relaxed
+from harness.nets.supernets.relaxed import Relaxed
+
+from .common.derive import derived
 
 Tensors = Sequence[tf.Tensor]
 Gradients = Callable[[tf.Tensor, Tensors], tuple[tf.Tensor, Tensors]]
@@ -73,6 +75,7 @@ class Darts(Method):
     name = "darts"
     title = "DARTS"
     space = "cell"
+    families = ("differentiable",)
     position = 160
     look = 15
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
@@ -101,12 +104,11 @@ class Darts(Method):
             raise InputError("darts needs epochs, batch and propose_every of at least 1 and alpha_learning_rate > 0")
 
     def unsupported(self, task: Task) -> str | None:
-        """The supernet is that of DARTS' cells, whose nodes read two different inputs."""
-        return needs_images(task) or space_is(task, CellSpace)
+        """The supernets are those of DARTS' cells and of NAS-Bench-201's."""
+        return needs_images(task) or space_is(task, *RELAXED_SPACES)
 
     def search(self, task: Task) -> None:
         """Searches until the budget is spent, once or several times, and proposes the current cells now and then."""
-        assert isinstance(task.space, CellSpace)
         runtime.expect_large_graphs(wide=True)
         bilevel = Bilevel(self, task.space, task)
         restored = task.restored()
@@ -114,11 +116,11 @@ class Darts(Method):
             bilevel.restore(restored)
         else:
             # A short budget can end before the shared network is traced.
-            task.propose(derive(task.space, *bilevel.mixing()))
+            task.propose(derived(task.space, bilevel.mixing()))
         while (plan := self.plan(task, bilevel)).count > bilevel.number:
             self._descend(task, bilevel)
             if plan.count > 1:
-                task.evaluate([derive(task.space, *bilevel.mixing())])
+                task.evaluate([derived(task.space, bilevel.mixing())])
             bilevel.begin(bilevel.number + 1)
             task.checkpoint(bilevel.paced_state)
 
@@ -134,7 +136,6 @@ class Darts(Method):
 
     def _descend(self, task: Task, bilevel: Bilevel) -> None:
         """One search, or what is left of it."""
-        assert isinstance(task.space, CellSpace)
         accuracies: list[float] = []
         while True:
             plan = self.plan(task, bilevel)
@@ -149,11 +150,11 @@ class Darts(Method):
             accuracies.append(bilevel.step(rate))
             if bilevel.steps % self.propose_every == 0 or bilevel.steps == 1:
                 if not task.evaluations:
-                    task.propose(derive(task.space, *bilevel.mixing()), float(np.mean(accuracies)))
+                    task.propose(derived(task.space, bilevel.mixing()), float(np.mean(accuracies)))
                 accuracies.clear()
                 task.checkpoint(bilevel.paced_state)
         if accuracies and not task.evaluations:
-            task.propose(derive(task.space, *bilevel.mixing()), float(np.mean(accuracies)))
+            task.propose(derived(task.space, bilevel.mixing()), float(np.mean(accuracies)))
 
     def alpha_rate(self, steps: int) -> float:
         """Adam's rate for ``alpha`` in a search of so many steps."""
@@ -197,7 +198,7 @@ class Bilevel:
         typical: cells whose cost stands for that of any.
     """
 
-    def __init__(self, settings: Darts, space: CellSpace, task: Task) -> None:
+    def __init__(self, settings: Darts, space: Space, task: Task) -> None:
         data = task.data
         self._settings, self._data, self._augments = settings, data, task.recipe.augment
         self._task, self._space = task, space
@@ -213,7 +214,7 @@ class Bilevel:
         self._train = Batches(data.x_train, data.y_train, settings.batch, derive_seed(task.seed, "training batches"))
         self._valid = Batches(data.x_valid, data.y_valid, settings.batch, derive_seed(task.seed, "validation batches"))
         self._seed = derive_seed(task.seed, "augmentation")
-        self.typical = derive(space, *self.mixing())
+        self.typical = derived(space, self.mixing())
         recipe = task.recipe
         own = measure(lower(space.decode(self.typical, recipe.size)), data.image_shape, data.classes).macs
         self._evaluation_macs = recipe.evaluation_macs(own, len(data.x_valid))
@@ -252,23 +253,22 @@ class Bilevel:
             variable.assign(tf.zeros_like(variable))
         self.number, self.steps = number, 0
 
-    def _drawn(self, number: int) -> tuple[MixedSupernet, list[np.ndarray]]:
+    def _drawn(self, number: int) -> tuple[Relaxed, list[np.ndarray]]:
         """The network with the first weights of a search, and its first ``alpha``."""
         task, data, space = self._task, self._data, self._space
         weights = rng(task.seed, f"supernet weights {number}" if number else "supernet weights")
-        net = MixedSupernet(
-            space.nodes, ("none", *space.operations), task.recipe.size, data.image_shape, data.classes, weights
-        )
-        shape = (net.edges, len(net.operations))
+        size, shape = task.recipe.size, data.image_shape
+        net = relaxed(space, size, shape, data.classes, weights, pools_normalised=True)
+        alpha = (net.edges, len(net.operations))
         deviation = self._settings.alpha_deviation
-        return net, [weights.normal(0.0, deviation, shape).astype(np.float32) for _ in range(2)]
+        return net, [weights.normal(0.0, deviation, alpha).astype(np.float32) for _ in range(net.kinds)]
 
     def guess(self) -> float:
         """Seconds of training cells from scratch, if a multiply-accumulate takes as long as in a step."""
         return self.step_seconds * self._evaluation_macs / self.macs
 
     def mixing(self) -> list[np.ndarray]:
-        """Softmax of alpha: normal and reduction cell, (edges, operations) each."""
+        """Softmax of alpha per kind of cell, (edges, operations)."""
         return [tf.nn.softmax(alpha).numpy() for alpha in self.alpha]
 
     def _batch_gradients(
@@ -390,45 +390,6 @@ def architecture_gradient(
     _, plus = on_train(w + eps * towards, alpha)
     _, minus = on_train(w - eps * towards, alpha)
     return [d - rate * (p - m) / (2.0 * eps) for d, p, m in zip(direct, plus, minus, strict=True)]
-
-
-def derive(space: CellSpace, normal: np.ndarray, reduction: np.ndarray) -> Genotype:
-    """The discrete cells of mixing weights: per node the two strongest edges, each with its strongest operation.
-
-    Args:
-        space: DARTS' cell space.
-        normal, reduction: (edges, 1 + operations). Column 0 is ``none``, which is never chosen and does not count in
-            the strength of an edge.
-    """
-    edges = cell_edges(space.nodes)
-    cells: list[list[tuple[str, int]]] = []
-    for scores in (normal, reduction):
-        assert scores.shape == (len(edges), 1 + len(space.operations))
-        entries: list[tuple[str, int]] = []
-        for node in range(2, space.nodes + 2):
-            rows = [number for number, (_, target) in enumerate(edges) if target == node]
-            strongest = sorted(rows, key=lambda row: -float(scores[row, 1:].max()))[:2]
-            for row in sorted(strongest):
-                entries.append((space.operations[int(scores[row, 1:].argmax())], edges[row][0]))
-        cells.append(entries)
-    return space.from_edges(*cells)
-
-
-def one_hot(space: CellSpace, genotype: Genotype) -> list[np.ndarray]:
-    """Mixing weights that are 1 on the genotype's edges and ``none`` elsewhere; ``derive`` gives the genotype back."""
-    edges = cell_edges(space.nodes)
-    cells = []
-    for half in range(2):
-        scores = np.zeros((len(edges), 1 + len(space.operations)), np.float32)
-        for node in range(space.nodes):
-            position = (half * space.nodes + node) * 3
-            sources, *ops = (space.option(genotype, position + i) for i in range(3))
-            assert isinstance(sources, tuple)
-            for source, op in zip(sources, ops, strict=True):
-                scores[edges.index((source, node + 2)), 1 + space.operations.index(str(op))] = 1.0
-        scores[scores.sum(axis=1) == 0, 0] = 1.0
-        cells.append(scores)
-    return cells
 
 
 METHOD = Darts

@@ -14,6 +14,10 @@ Schedule: five cycles of the learning rate, each twice as long as the one before
 profiles); cells are proposed at the end of each. The weight decay is on the sum of squares, so that its gradient is
 twice the decay times the weight, as in the authors' code.
 
+In NAS-Bench-201's cell (``--space nasbench201``) the shared network is :mod:`harness.nets.supernets.paths` and the
+controller decides edge by edge (:mod:`harness.methods.common.edge_controller`), as in that benchmark; the rest is the
+same.
+
 In ``quick`` the controller hardly learns: there this is random sampling with a selection under shared weights.
 
 Published: CIFAR-10 error 3.54, with cutout 2.89; 0.45 GPU-days of search. Cost: one gradient step per training batch; a
@@ -24,10 +28,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness import Method, Task, needs_images, rng, space_is
 from harness.spaces.enas_micro import EnasCellSpace
+from harness.spaces.nasbench201 import NasBench201Space
+
+if TYPE_CHECKING:
+    from harness.nets.supernets.gated import GatedSupernet
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,7 @@ class EnasMicro(Method):
     name = "enas_micro"
     title = "ENAS micro"
     space = "enas_cell"
+    families = ("reinforcement learning", "one-shot")
     position = 140
     look = 13
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
@@ -78,22 +87,28 @@ class EnasMicro(Method):
     baseline_decay: float = 0.99
 
     def unsupported(self, task: Task) -> str | None:
-        """The shared network is that of ENAS' cells."""
-        return needs_images(task) or space_is(task, EnasCellSpace)
+        """The shared networks are those of ENAS' cells and of NAS-Bench-201's."""
+        return needs_images(task) or space_is(task, EnasCellSpace, NasBench201Space)
 
     def search(self, task: Task) -> None:
         """Trains shared weights and controller in turn until the budget is spent."""
         from harness.nets.supernets.enas import GatedCells
+        from harness.nets.supernets.paths import GatedPaths
 
+        from .common.edge_controller import EdgeController
         from .common.enas import EnasSearch, EnasSettings
         from .common.enas_micro_controller import EnasMicroController
+        from .common.policy import Controller
         from .common.shared_weights import supernet
 
-        assert isinstance(task.space, EnasCellSpace)
-        net = supernet(GatedCells, task, self)
-        controller = EnasMicroController(
-            task.space, rng(task.seed, "controller weights"), learning_rate=self.controller_learning_rate
-        )
+        weights, rate = rng(task.seed, "controller weights"), self.controller_learning_rate
+        controller: Controller
+        if isinstance(task.space, EnasCellSpace):
+            controller = EnasMicroController(task.space, weights, learning_rate=rate)
+            net: GatedSupernet = supernet(GatedCells, task, self)
+        else:
+            controller = EdgeController(task.space, weights, learning_rate=rate)
+            net = supernet(GatedPaths, task, self)
         EnasSearch(task, net, controller, EnasSettings.of(self)).run()
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import keras
 import numpy as np
+from harness.methods.common.edge_controller import EdgeController
 from harness.methods.common.enas_macro_controller import EnasMacroController
 from harness.methods.common.enas_micro_controller import EnasMicroController
 from harness.methods.common.layered_controller import LayeredController
@@ -49,12 +50,17 @@ def micro(space: EnasCellSpace, seed: int = 0, bound: float = 0.1) -> EnasMicroC
     return EnasMicroController(space, np.random.default_rng(seed), units=12, bound=bound)
 
 
+def edges(space: Space, seed: int = 0, bound: float = 0.1) -> EdgeController:
+    return EdgeController(space, np.random.default_rng(seed), units=12, bound=bound, temperature=1.0)
+
+
 CASES: dict[str, tuple[Space, Callable[[], Controller]]] = {
     "chain": (
         ConvChainSpace(layers=3, strides=True),
         lambda: plain(ConvChainSpace(layers=3, strides=True), bound=0.5),
     ),
     "macro": (get_space("macro-5"), lambda: macro(MacroSpace("macro-5", 5), bound=0.5)),
+    "edges": (get_space("nasbench201"), lambda: edges(get_space("nasbench201"), bound=0.5)),
     "micro": (EnasCellSpace(nodes=3), lambda: micro(EnasCellSpace(nodes=3), bound=0.5)),
 }
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from harness.nets.supernets.enas import GatedSupernet, Layers
 from harness.nets.supernets.flat_weights import Handle
+from harness.nets.supernets.gated import GatedSupernet
+from harness.nets.supernets.relaxed import Layers
 
 Score = Callable[[tuple[int, ...], int], float]
 """Accuracy of a path, given its picks and a number that stands for the batch."""

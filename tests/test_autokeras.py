@@ -72,7 +72,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
             journal,
             captured.read_text(),
             same,
-            {path for path in scratch.iterdir() if not path.name.startswith(GENERATED)},
+            # TensorFlow's own: what it writes down of a function, and Python's bytecode of that.
+            {path for path in scratch.rglob("*") if path.is_file() and not path.name.startswith(GENERATED)},
         )
 
 

@@ -11,7 +11,8 @@ import tensorflow as tf
 from fakes import FakeEvaluator, make_task, run, tiny_data
 from fresh_process import in_fresh_process
 from harness.methods import darts
-from harness.methods.darts import Bilevel, Darts, Searches, architecture_gradient, derive, divided, one_hot
+from harness.methods.common.derive import derive, derived, one_hot
+from harness.methods.darts import Bilevel, Darts, Searches, architecture_gradient, divided
 
 from harness.core.dataset import SearchData
 from harness.core.errors import InputError
@@ -251,6 +252,29 @@ def test_what_an_epoch_limit_leaves_goes_into_further_searches(
     if task.best:
         assert len({e.genotype for e in task.evaluations}) == searches, "other seeds, other cells"
         assert str(task.proposal) == task.best.genotype
+
+
+class FakeTaskOfStages(FakeTask):
+    """Cells with one input, in three stages."""
+
+    recipe = Recipe(size=Size(4, 3), steps=1)
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_both_orders_search_nasbench201s_cell(order: int) -> None:
+    space = get_space("nasbench201")
+    bilevel = Bilevel(Darts(order=order, batch=4, alpha_learning_rate=0.1), space, FakeTaskOfStages())  # type: ignore[arg-type]
+    before = bilevel.state()
+    bilevel.step(0.05)
+    assert not np.array_equal(before["alpha0"], bilevel.state()["alpha0"])
+    [shares] = bilevel.mixing()
+    assert shares.shape == (6, 5)
+    assert derived(space, [shares]).picks == tuple(shares.argmax(1))
+
+
+def test_none_may_win_in_nasbench201s_cell() -> None:
+    space = get_space("nasbench201")
+    assert derived(space, [np.eye(5)[[0, 1, 2, 3, 4, 0]]]).picks == (0, 1, 2, 3, 4, 0)
 
 
 def test_order_three_is_refused() -> None:

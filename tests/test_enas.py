@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fakes import MemoryJournal, make_task
+from fakes import MemoryJournal, make_task, run, tiny_data
 from harness.methods.common.enas import EnasSearch, EnasSettings
 from harness.methods.common.policy import Walk
 from harness.methods.enas_macro import METHOD as MACRO
 from harness.methods.enas_micro import METHOD as MICRO
 from nao_supernet import FakeNet
 
+from harness.core.space import Genotype
 from harness.core.task import Task
 from harness.spaces import get_space
 
@@ -98,3 +99,21 @@ def test_the_published_schedule_is_the_papers() -> None:
         assert (method.learning_rate, method.final_learning_rate) == (0.05, 0.0005)
     assert (MACRO().batch, MACRO().controller_steps, MACRO().samples) == (128, 50, 20)
     assert (MICRO().batch, MICRO().controller_steps, MICRO().samples) == (160, 30, 10)
+
+
+def test_enas_works_in_nasbench201s_cell() -> None:
+    """With the real shared network and the controller that decides edge by edge."""
+    task = make_task(get_space("nasbench201"), "20steps", data=tiny_data(images=64))
+    small: dict[str, Any] = {
+        "batch": 8,
+        "child_steps": 4,
+        "controller_steps": 1,
+        "samples": 3,
+        "cycles": 1,
+        "candidates": 3,
+    }
+    run(MICRO(**small, candidate_batches=1), task)
+    assert isinstance(task.proposal, Genotype)
+    assert task.space.contains(task.proposal)
+    assert task.meter.steps <= 20
+    assert task.planned["entropy_left"] == pytest.approx(1.0, abs=0.05)

@@ -68,7 +68,7 @@ EXTRA = {
     "harness.core": {"numpy"},
     "harness.spaces": {"numpy"},
     "harness.report": {"numpy", "matplotlib", "plotly", "jinja2", "msgspec", "scipy"},
-    "harness.run.backends": {"pebble", "filelock"},
+    "harness.run.backends": {"pebble", "filelock", "ray"},
     "harness.run": {"numpy", "rich", "threadpoolctl"},
     "harness.plugins": set(),
     "harness.api": {"rich"},

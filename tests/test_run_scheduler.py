@@ -215,7 +215,7 @@ def test_a_call_names_what_it_reads_and_may_write(tmp_path: Path, phases: Fake) 
     searching, training = phases.calls
     read = [{path.name for path in call.items[0].reads} for call in phases.calls]
     assert read == [
-        {"meta.json", "x_train.npy", "y_train.npy", "split-0.1-0.npz"},
+        {"meta.json", "x_train.npy", "y_train.npy", "split-0.1-0.npz", "good.py"},
         {"meta.json", "x_train.npy", "y_train.npy", "x_test.npy"},
     ]
     assert all(path.is_file() for call in phases.calls for path in call.items[0].reads)

@@ -11,7 +11,8 @@ from harness.core.lowering import lower
 from harness.core.measure import measure
 from harness.core.seeds import rng
 from harness.core.space import Size
-from harness.nets.supernets.darts import MixedSupernet, cell_edges
+from harness.nets.supernets.cells import cell_edges
+from harness.nets.supernets.darts import MixedSupernet
 from harness.nets.supernets.kernels import run
 from harness.spaces.cell import stacked
 from harness.spaces.darts import DARTS_OPERATIONS
@@ -33,8 +34,8 @@ def test_paper_size_has_the_reference_count() -> None:
 
 def by_definition(net: MixedSupernet, x: tf.Tensor, weights: list[tf.Tensor], mixing: list[tf.Tensor]) -> tf.Tensor:
     """Edge by edge and operation by operation, nothing shared."""
-    before = last = run(net._stem.steps, x, net._stem.of(weights))
-    for cell in net._cells:
+    before = last = run(net.frame.stem.steps, x, net.frame.stem.of(weights))
+    for cell in net.frame.cells:
         states = [run(cell.before.steps, before, cell.before.of(weights))]
         states.append(run(cell.last.steps, last, cell.last.of(weights)))
         for target in range(2, net.nodes + 2):
@@ -43,13 +44,13 @@ def by_definition(net: MixedSupernet, x: tf.Tensor, weights: list[tf.Tensor], mi
                 if end != target:
                     continue
                 for column, op in enumerate(net.operations):
-                    handle = cell.candidates[source, target].get(op)
+                    handle = cell.mixed.candidates[source, target].get(op)
                     if handle is not None:
                         share = mixing[int(cell.reduces)][row, column]
                         total += share * run(handle.steps, states[source], handle.of(weights))
             states.append(total)
         before, last = last, tf.concat(states[2:], -1)
-    kernel, bias = net._head.of(weights)
+    kernel, bias = net.frame.head.of(weights)
     return tf.matmul(tf.reduce_mean(last, [1, 2]), kernel) + bias
 
 

@@ -15,7 +15,8 @@ from harness.core.space import Genotype, Size
 from harness.nets import norm, processor
 from harness.nets.build import assign, build_architecture
 from harness.nets.supernets import kernels as ops
-from harness.nets.supernets.enas import GatedCells, GatedMacro, GatedSupernet
+from harness.nets.supernets.enas import GatedCells, GatedMacro
+from harness.nets.supernets.gated import GatedSupernet
 from harness.spaces.enas_macro import MACRO_OPERATIONS, MacroSpace
 from harness.spaces.enas_micro import EnasCellSpace
 

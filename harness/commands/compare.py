@@ -80,22 +80,29 @@ class Results:
         tables(self.out)
 
 
-def compare(request: Request, *, command: str, backend: str = "local", console: Console | None = None) -> Results:
+def compare(
+    request: Request, *, command: str, backend: str = "local", address: str = "", console: Console | None = None
+) -> Results:
     """Does what a request asks for.
 
     Args:
         request: of the command.
         command: as it was given, for the records.
         backend: name of the back end.
+        address: of a cluster, for a back end that has one.
         console: where progress is shown; None for nowhere.
 
     Raises:
         InputError: something in the request cannot be used; nothing was done then.
         KeyboardInterrupt: passed on after every process was stopped; the same request continues.
     """
-    chosen = make_backend(backend)
-    capacity = chosen.capacity
-    plan = make_plan(request, capacity)
+    chosen = make_backend(backend, request.out, address)
+    try:
+        capacity = chosen.capacity
+        plan = make_plan(request, capacity)
+    except BaseException:
+        chosen.close()
+        raise
     if console is not None:
         for note in plan.notes:
             console.print(note, markup=False, highlight=False, soft_wrap=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from harness.core.space import Space
 from harness.core.table import Table
 from harness.plugins.catalogue import FOLDERS, PACKAGES, BrokenPlugin, Catalogue, load_dataset
 from harness.run.backends import make_backend
+from harness.run.backends.base import Backend
 from harness.run.fence import Forbidden
 from harness.run.images import PreparedImages, locate, parts, write
 from harness.run.plan import check_writable
@@ -56,13 +58,16 @@ class Made:
         return f"{self.path}: {self.rows} of {self.architectures} architectures, {state}"
 
 
-def tabulate(request: TableRequest, *, command: str, backend: str = "local", console: Console | None = None) -> Made:
+def tabulate(
+    request: TableRequest, *, command: str, backend: str = "local", address: str = "", console: Console | None = None
+) -> Made:
     """Makes a table, or goes on with it.
 
     Args:
         request: what it is to be of.
         command: as it was given, for the description.
         backend: name of the back end.
+        address: of a cluster, for a back end that has one.
         console: where progress is shown; None for nowhere.
 
     Raises:
@@ -71,11 +76,10 @@ def tabulate(request: TableRequest, *, command: str, backend: str = "local", con
     """
     space = get_space(request.space)
     found = architectures(space, request.sample)
-    chosen = make_backend(backend)
     data, hidden = _images(request)
     check_writable(request.out.parent)
     work = request.out.with_name(f"{request.out.name}.work")
-    with alone(work):
+    with alone(work), _closed_on_error(make_backend(backend, work, address)) as chosen:
         prepared = locate(data, request.profile.validation_share, work)
         made = {
             "dataset": request.dataset,
@@ -110,6 +114,15 @@ def tabulate(request: TableRequest, *, command: str, backend: str = "local", con
         if not tally.busy:
             shutil.rmtree(work, ignore_errors=True)
     return Made(request.out, tally, sheet.whole(), len(found.genotypes))
+
+
+@contextlib.contextmanager
+def _closed_on_error(backend: Backend) -> Iterator[Backend]:
+    try:
+        yield backend
+    except BaseException:
+        backend.close()
+        raise
 
 
 def page(name: str, data_root: Path, plugins: tuple[Path, ...] = (), runs: Path | None = None) -> str:

@@ -22,7 +22,7 @@ from harness.core.errors import InputError
 from harness.core.home import folder
 from harness.core.names import one_of, sentence
 from harness.plugins import manifest as facts
-from harness.plugins.sources import fingerprint
+from harness.plugins.sources import files, fingerprint
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -80,7 +80,8 @@ class Source:
         if self.member:
             from harness.spaces.zoo.find import find
 
-            found = replace(found, title=find(self.member).title)
+            entry = find(self.member)
+            found = replace(found, title=entry.title, extra={"cutout": 1.0} if entry.cutout else {})
         return found.with_settings(dict(self.settings)) if self.settings else found
 
     def version(self) -> str:
@@ -91,6 +92,15 @@ class Source:
         """
         path = self.file or _located(self.module)
         return fingerprint(Path(path), PACKAGES["method"], FOLDERS["method"]) if path else ""
+
+    def files(self) -> tuple[Path, ...]:
+        """Its source and what that imports from its folder; empty where there is no source to look at.
+
+        Raises:
+            InputError: the file is unreadable, or not Python.
+        """
+        path = self.file or _located(self.module)
+        return files(Path(path), PACKAGES["method"], FOLDERS["method"]) if path else ()
 
     def needs_argument(self) -> bool:
         """Whether this is a data set that is named with a path, like ``folder:PATH``."""

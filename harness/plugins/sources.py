@@ -27,28 +27,38 @@ def fingerprint(path: Path, package: str, home: Path) -> str:
         InputError: the file is unreadable, or not Python.
     """
     digest = hashlib.sha256()
-    for name, content in sorted(_contents(path.resolve(), package, home.resolve()).items()):
+    folder, home = path.resolve().parent, home.resolve()
+    contents = {_name(file, folder, home): file.read_bytes() for file in files(path, package, home)}
+    for name, content in sorted(contents.items()):
         digest.update(f"{name}\0{hashlib.sha256(content).hexdigest()}\n".encode())
     return digest.hexdigest()
 
 
-def _contents(start: Path, package: str, home: Path) -> dict[str, bytes]:
-    """Content by path relative to the first file's folder, so that a copied project has the same fingerprint."""
-    found: dict[Path, bytes] = {}
+def files(path: Path, package: str, home: Path) -> tuple[Path, ...]:
+    """A plug-in's file and what it imports from its folder, directly or not.
+
+    Args:
+        path, package, home: see :func:`fingerprint`.
+
+    Raises:
+        InputError: the file is unreadable, or not Python.
+    """
+    start = path.resolve()
+    found: dict[Path, None] = {}
     waiting = [start]
     while waiting:
-        path = waiting.pop()
-        if path in found:
+        file = waiting.pop()
+        if file in found:
             continue
         try:
-            imported = _imported(path, start.parent, package, home)
-            found[path] = path.read_bytes()
+            imported = _imported(file, start.parent, package, home.resolve())
         except (InputError, OSError):
-            if path == start:
+            if file == start:
                 raise
             continue
+        found[file] = None
         waiting += imported
-    return {_name(path, start.parent, home): content for path, content in found.items()}
+    return tuple(found)
 
 
 def _name(path: Path, folder: Path, home: Path) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -12,6 +12,7 @@ from harness.core.dataset import SearchData
 from harness.core.evaluation import Evaluator
 from harness.core.journal import Journal
 from harness.core.names import sentence
+from harness.core.recipe import Recipe
 from harness.core.space import Space
 from harness.plugins.catalogue import BrokenPlugin, Source
 from harness.run.backends.base import Outcome, Tell
@@ -101,6 +102,7 @@ class Job:
         forbidden: what the search may not touch.
         threads: of TensorFlow in this job.
         inputs: everything that the result depends on, besides code and machine; stored in the directory.
+        extra: what the final training has besides the profile's recipe.
     """
 
     profile: Profile
@@ -118,6 +120,12 @@ class Job:
     inputs: dict[str, Any]
     position: int | None = None
     look: int | None = None
+    extra: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def final(self) -> Recipe:
+        """The recipe of the final training."""
+        return self.profile.final_for(self.space, self.extra)
 
     @property
     def label(self) -> str:
@@ -128,6 +136,12 @@ class Job:
     def durable(self) -> bool:
         """Whether each of its files is forced to the disk: that takes longer than a search on a table."""
         return self.prepared.together == 1
+
+    def code(self, phase: Phase) -> tuple[Path, ...]:
+        """The plug-in files that a phase loads, with what they import from their folders."""
+        given = [self.method] if phase == "search" else []
+        given += [self.space_source] if self.space_source else []
+        return tuple(path for source in given if source.single for path in source.files())
 
     def cap(self, phase: Phase) -> float:
         """Seconds after which a phase is stopped."""

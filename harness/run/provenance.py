@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.home import CHECKOUT
+from harness.core.processor import cpu, processor
 
 _PACKAGES = ("nas-comparison-harness", "tensorflow", "keras", "autokeras", "numpy")
 
@@ -28,9 +29,9 @@ def provenance(command: str, cores: int) -> dict[str, Any]:
         "dirty": dirty,
         "versions": {"python": platform.python_version(), **_versions()},
         "platform": platform.platform(),
-        "cpu": _cpu("model name") or platform.processor() or platform.machine(),
+        "cpu": processor(),
         # One name covers several generations, and kernels pick their order of summation by these.
-        "cpu_details": ", ".join(_cpu(name) for name in ("cpu family", "model", "stepping", "cache size")),
+        "cpu_details": ", ".join(cpu(name) for name in ("cpu family", "model", "stepping", "cache size")),
         "blas": _kernels(),
         "cores": cores,
         "executable": Path(sys.executable).name,
@@ -75,15 +76,3 @@ def _commit() -> tuple[str, bool]:
 def _git(*words: str) -> str:
     done = subprocess.run(["git", "-C", str(CHECKOUT), *words], capture_output=True, text=True, timeout=10, check=True)
     return done.stdout
-
-
-def _cpu(name: str) -> str:
-    """What the system says of the first core; empty where it says nothing."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            key, _, value = line.partition(":")
-            if key.strip() == name:
-                return value.strip()
-    except OSError:
-        pass
-    return ""

@@ -35,6 +35,7 @@ class Request:
         retry_failed: whether failed runs are thrown away and done again.
         baselines: whether random sampling and random search are added in every space that the methods search.
         redo: methods whose runs are thrown away and done again.
+        mixed_devices: whether runs that are counted in seconds may be done on unlike devices.
         few: of the methods named here, the runs with the first so many seeds only.
     """
 
@@ -50,6 +51,7 @@ class Request:
     retry_failed: bool = False
     baselines: bool = True
     redo: tuple[str, ...] = ()
+    mixed_devices: bool = False
     few: tuple[tuple[str, int], ...] = ()
 
 
@@ -69,6 +71,7 @@ def make_request(
     baselines: bool = True,
     redo: str | Sequence[str] = (),
     final: str | None = None,
+    mixed_devices: bool = False,
 ) -> Request:
     """A request, from words as on the command line or from the values that they stand for.
 
@@ -77,7 +80,7 @@ def make_request(
         profile: a name, or a profile of your own; by default the one that suits the data sets (:func:`usual_profile`).
         seeds: ``"0-9"``, ``3`` or ``range(10)``; default to the profile's.
         budget: of each search, like ``"60s"`` or ``"50evals"``; defaults to the profile's.
-        space, workers, retry_failed, baselines, redo: see :class:`Request`.
+        space, workers, retry_failed, baselines, redo, mixed_devices: see :class:`Request`.
         final: what final trainings are counted in: ``"epochs"`` or ``"seconds"``; defaults to the profile's.
         out, data, plugins: see :class:`Request`; ``~`` is the home directory.
 
@@ -105,6 +108,7 @@ def make_request(
         retry_failed=retry_failed,
         baselines=baselines,
         redo=_names("method", redo) if redo else (),
+        mixed_devices=mixed_devices,
         few=chosen.few if seeds is None or seeds == "" else (),
     )
 

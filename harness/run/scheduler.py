@@ -54,7 +54,7 @@ class Batch:
                 Item(
                     dataclasses.replace(job, forbidden=forbidden),
                     job.directory.path,
-                    job.prepared.reads(job.seed, self.phase),
+                    (*job.prepared.reads(job.seed, self.phase), *job.code(self.phase)),
                 )
                 for job in self.jobs
             ),
@@ -83,6 +83,7 @@ class Scheduler:
         self._running: dict[Handle, Batch] = {}
         self._provenance = provenance
         self._started: dict[RunDirectory, str] = {}
+        self._nodes: dict[RunDirectory, dict[str, str]] = {}
         self._began, self._share_before = time.monotonic(), 0.0
 
     def run(self) -> list[Record]:
@@ -97,7 +98,11 @@ class Scheduler:
                 while self._waiting and len(self._running) < self.plan.workers:
                     self._start(self._waiting.popleft())
                 for handle in self.backend.wait(_TICK):
-                    self._end(self._running.pop(handle), handle.outcomes)
+                    batch = self._running.pop(handle)
+                    if handle.where:
+                        for job in batch.jobs:
+                            self._nodes.setdefault(job.directory, {})[batch.phase] = handle.where
+                    self._end(batch, handle.outcomes)
                 self.screen.show(self.view())
         finally:
             self.backend.close()
@@ -160,8 +165,10 @@ class Scheduler:
 
     def _finish(self, job: Job, outcome: Outcome) -> Record:
         """Turns a job that is over into its record."""
-        times = {"started": self._started.get(job.directory, ""), "ended": _now()}
-        record = finish(job, outcome, self.plan.scorer, {**self._provenance, **times})
+        own: dict[str, Any] = {"started": self._started.get(job.directory, ""), "ended": _now()}
+        if nodes := self._nodes.pop(job.directory, None):
+            own["nodes"] = nodes
+        record = finish(job, outcome, self.plan.scorer, {**self._provenance, **own})
         self.records.append(record)
         return record
 

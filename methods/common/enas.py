@@ -18,7 +18,7 @@ import numpy as np
 
 from harness import Genotype, Space, State, Task
 from harness.nets import runtime
-from harness.nets.supernets.enas import GatedSupernet
+from harness.nets.supernets.gated import GatedSupernet
 
 from .baseline import RewardBaseline
 from .plan import Cycles

@@ -12,7 +12,7 @@ import numpy as np
 from harness import Genotype, State, Task
 from harness.core.budget import PASSES_PER_STEP
 from harness.nets import runtime
-from harness.nets.supernets.enas import GatedSupernet
+from harness.nets.supernets.gated import GatedSupernet
 
 from .nao import Known, Learner, drawn, improved
 from .nao_settings import ModelSettings

@@ -1,4 +1,4 @@
-"""Shared weights: how ENAS and NAO-WS train one network for all architectures and measure architectures with it.
+"""Shared weights: how methods train one network for all architectures and measure architectures with it.
 
 Every training batch is one gradient step on one architecture. The accuracy of an architecture is that on a validation
 batch under the shared weights; normalisations use the statistics of that batch. A forward pass for an accuracy is
@@ -20,7 +20,7 @@ from harness import State, Task, derive_seed, rng
 from harness.core.budget import PASSES_PER_STEP
 from harness.nets.augment import normalise
 from harness.nets.batches import Batches, augmented
-from harness.nets.supernets.enas import GatedSupernet
+from harness.nets.supernets.gated import GatedSupernet
 
 _TYPICAL = 10
 """Random paths whose mean cost stands for that of any."""
@@ -74,6 +74,7 @@ class SharedWeights:
         per_epoch: steps that one pass over the training images takes.
         valid_images: images per accuracy, at most all of them.
         step_seconds: mean time of a gradient step without the first one, which traces; 0 before the second.
+        valid_epoch: batches that the validation images fill.
     """
 
     def __init__(self, task: Task, net: GatedSupernet, batch: int, valid_batch: int) -> None:
@@ -93,26 +94,37 @@ class SharedWeights:
         self._timed, self.step_seconds = 0, 0.0
         paths = [task.space.sample(rng(task.seed, f"typical path {i}")).picks for i in range(_TYPICAL)]
         self._typical = float(np.mean([net.macs(picks) for picks in paths]))
-        self.per_epoch = self._train.per_epoch
+        self.per_epoch, self.valid_epoch = self._train.per_epoch, self._valid.per_epoch
 
     def train(self, children: Iterable[Child], rate: float) -> None:
-        """One gradient step on each child.
+        """One gradient step on each child, on batch after batch.
 
         Raises:
             BudgetSpent: the next step does not fit into the budget.
         """
         for picks in children:
-            began = self._task.meter.now()
-            self._task.step(macs=PASSES_PER_STEP * self.images * self._net.macs(picks))
-            images, labels = self._train[self._steps]
-            seed = tf.constant([self._seed, self._steps], tf.int64)
-            self._net.train_step(
-                self._augment(images, seed), labels, tf.constant(picks), tf.constant(rate, tf.float32)
-            )  # fmt: skip
-            self._steps += 1
-            if self._timed:
-                self.step_seconds += (self._task.meter.now() - began - self.step_seconds) / self._timed
-            self._timed += 1
+            vector = tf.constant(self._net.vector(picks))
+
+            def step(images: tf.Tensor, labels: tf.Tensor, vector: tf.Tensor = vector) -> None:
+                self._net.train_step(images, labels, vector, tf.constant(rate, tf.float32))
+
+            self._take(self._net.macs(picks), step)
+
+    def _take(self, macs: int, step: Callable[[tf.Tensor, tf.Tensor], None]) -> None:
+        """One gradient step on the next training batch.
+
+        Args:
+            macs: of one image's forward pass.
+            step: is given augmented images and their labels.
+        """
+        began = self._task.meter.now()
+        self._task.step(macs=PASSES_PER_STEP * self.images * macs)
+        images, labels = self._train[self._steps]
+        step(self._augment(images, tf.constant([self._seed, self._steps], tf.int64)), labels)
+        self._steps += 1
+        if self._timed:
+            self.step_seconds += (self._task.meter.now() - began - self.step_seconds) / self._timed
+        self._timed += 1
 
     def accuracies(self, children: Iterable[Child], batches: Sequence[Sequence[int]]) -> list[float]:
         """Mean accuracy of each child on its validation batches, given by number; charged beforehand.
@@ -153,7 +165,9 @@ class SharedWeights:
 
     def _accuracy(self, picks: Child, batch: int) -> float:
         data, (images, labels) = self._task.data, self._valid[batch]
-        return float(self._net.correct(normalise(images, data.mean, data.std), labels, tf.constant(picks)))
+        return float(
+            self._net.correct(normalise(images, data.mean, data.std), labels, tf.constant(self._net.vector(picks)))
+        )
 
     def state(self) -> State:
         """Weights, momentum and the number of gradient steps, for a checkpoint."""

@@ -1,15 +1,7 @@
-"""ENAS' shared weights: one traced network, one path of it switched on per step (Pham et al., ICML 2018).
-
-An architecture is an integer vector, the picks of a genotype, given to the traced graph as a tensor: a thousand
-children share one trace. Only the chosen branch of each ``switch_case`` runs. A step updates only weights on the chosen
-path: momentum and weight decay of all others rest, so that a path is exactly as it was left. Normalisations always use
-the statistics of the batch, in search and in evaluation (ENAS micro does; ENAS macro's code uses moving averages, which
-mix the statistics of all architectures).
-"""
+"""ENAS' shared networks, macro and micro (Pham et al., ICML 2018); see :mod:`harness.nets.supernets.gated`."""
 
 from __future__ import annotations
 
-import abc
 from collections.abc import Sequence
 from functools import partial
 
@@ -30,116 +22,13 @@ from harness.core.primitives import (
 from harness.core.space import Size
 from harness.nets.constants import Constants
 from harness.nets.supernets.flat_weights import Handle, Layout, Weights, by_layer
+from harness.nets.supernets.frame import Frame, Slot, classified
+from harness.nets.supernets.gated import GatedSupernet
 from harness.nets.supernets.kernels import normalise, run
-from harness.spaces.cell import CELL_NAMES, reductions
+from harness.nets.supernets.relaxed import Layers
+from harness.spaces.cell import CELL_NAMES
 from harness.spaces.enas_macro import MACRO_OPERATIONS, MacroSpace
 from harness.spaces.enas_micro import EnasCellSpace
-
-Layers = list[list[np.ndarray]]
-"""Weights grouped as the builder's layers, for :func:`harness.nets.build.assign`."""
-
-
-class GatedSupernet(abc.ABC):
-    """Shared weights, a masked Nesterov step, and the accuracy of one path.
-
-    Args:
-        weights: the laid-out weights.
-        picks: length of the picks vector.
-        image_shape: of the data; the graph needs to know it, because some kernels are chosen by the shape.
-        momentum, weight_decay, clip: of the shared weights' optimiser; the norm is clipped at ``clip``.
-    """
-
-    def __init__(
-        self,
-        weights: Weights,
-        picks: int,
-        image_shape: Shape,
-        *,
-        momentum: float,
-        weight_decay: float,
-        clip: float,
-    ) -> None:
-        self.layout = Layout([value.shape for value in weights.values])
-        self.weights = tf.Variable(self.layout.join(weights.values))
-        self._velocity = tf.Variable(tf.zeros_like(self.weights), trainable=False)
-        self._momentum, self._decay, self._clip = momentum, weight_decay, clip
-        self._flag_of = tf.constant(self._flags_of_numbers(weights))
-        vector = tf.TensorSpec([picks], tf.int32)
-        images, labels = tf.TensorSpec([None, *image_shape], tf.float32), tf.TensorSpec([None], tf.int64)
-        signature = [images, labels, vector, tf.TensorSpec([], tf.float32)]
-        self.train_step = tf.function(self._train_step, input_signature=signature, autograph=False)
-        self.correct = tf.function(self._correct, input_signature=signature[:3], autograph=False)
-
-    def logits(self, images: tf.Tensor, picks: tf.Tensor) -> tf.Tensor:
-        """Logits of the path ``picks`` on normalised images (n, h, w, c)."""
-        return self.network(images, self.layout.split_tensor(tf.convert_to_tensor(self.weights)), picks)
-
-    @abc.abstractmethod
-    def network(self, images: tf.Tensor, weights: Sequence[tf.Tensor], picks: tf.Tensor) -> tf.Tensor:
-        """The same as a function of the weights, each in its shape."""
-
-    @abc.abstractmethod
-    def gated(self) -> list[tuple[Handle, np.ndarray]]:
-        """Weights that some paths leave out, and their flags: integers from 0 that fit to the weights' shapes."""
-
-    @abc.abstractmethod
-    def flags(self, picks: tf.Tensor) -> list[tf.Tensor]:
-        """Whether the path uses them: boolean vectors, end to end the flags of :meth:`gated`."""
-
-    @abc.abstractmethod
-    def cut(self, picks: Sequence[int]) -> tuple[Layers, list[np.ndarray]]:
-        """The weights of one child, for the standalone network of the same genotype and size."""
-
-    @abc.abstractmethod
-    def macs(self, picks: Sequence[int] | np.ndarray) -> int:
-        """Multiply-accumulates of one image's forward pass along the path ``picks``: what is really computed.
-
-        That is the child's, and on top of it what the shared network computes for every path alike.
-        """
-
-    def active(self, picks: tf.Tensor) -> tf.Tensor:
-        """For each number of :attr:`weights`, whether the path uses it."""
-        return tf.gather(tf.concat([[True], *self.flags(picks)], 0), self._flag_of)
-
-    def _flags_of_numbers(self, weights: Weights) -> np.ndarray:
-        """Place of each number's flag; the first flag is always set."""
-        owners = [np.zeros(value.shape, np.int32) for value in weights.values]
-        first = 1
-        for handle, flags in self.gated():
-            for owner in handle.of(owners):
-                owner[...] = first + flags
-            first += int(flags.max()) + 1
-        return self.layout.join(owners)
-
-    def _train_step(self, images: tf.Tensor, labels: tf.Tensor, picks: tf.Tensor, rate: tf.Tensor) -> tf.Tensor:
-        weights = tf.convert_to_tensor(self.weights)
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(weights)
-            logits = self.network(images, self.layout.split_tensor(weights), picks)
-            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits))
-        gradient = tf.clip_by_norm(tape.gradient(loss, weights), self._clip) + self._decay * weights
-        active = self.active(picks)
-        moved = self._momentum * self._velocity + gradient
-        self._velocity.assign(tf.where(active, moved, self._velocity))
-        self.weights.assign(tf.where(active, weights - rate * (gradient + self._momentum * moved), weights))
-        return loss
-
-    def _correct(self, images: tf.Tensor, labels: tf.Tensor, picks: tf.Tensor) -> tf.Tensor:
-        hits = tf.argmax(self.logits(images, picks), -1) == labels
-        return tf.reduce_mean(tf.cast(hits, tf.float32))
-
-    def state(self) -> dict[str, np.ndarray]:
-        """Weights and momentum, for a checkpoint."""
-        return {"weights": self.weights.numpy(), "velocity": self._velocity.numpy()}
-
-    def restore(self, state: dict[str, np.ndarray]) -> None:
-        """Takes up a checkpoint."""
-        self.weights.assign(state["weights"])
-        self._velocity.assign(state["velocity"])
-
-    def values(self) -> list[np.ndarray]:
-        """The weights, each in its shape."""
-        return self.layout.split(self.weights.numpy())
 
 
 class GatedMacro(GatedSupernet):
@@ -218,8 +107,7 @@ class GatedMacro(GatedSupernet):
                     run(handle.steps, output, handle.of(weights), constants=constants)
                     for handle, output in zip(self._reducers[layer], outputs, strict=True)
                 ]
-        kernel, bias = self._head.of(weights)
-        return tf.matmul(tf.reduce_mean(outputs[-1], [1, 2]), kernel) + bias
+        return classified(outputs[-1], self._head.of(weights))
 
     def gated(self) -> list[tuple[Handle, np.ndarray]]:
         switched = (
@@ -261,12 +149,9 @@ class _Cell:
         self,
         weights: Weights,
         space: EnasCellSpace,
-        before: Shape,
-        last: Shape,
-        channels: int,
-        reduces: bool,
-        halved: bool,
+        slot: Slot,
     ) -> None:
+        before, last, channels, reduces, halved = slot
         self.reduces, self.nodes = reduces, space.nodes
         self.before = weights.add(halve(channels) if halved else relu_conv_norm(channels), before[2])
         self.last = weights.add(relu_conv_norm(channels), last[2])
@@ -280,7 +165,7 @@ class _Cell:
         self.shape: Shape = shape
         """Of the output and of every node."""
         joined = (*self.shape[:2], channels * (space.nodes + 2))
-        self.base_macs = base + macs_of((Conv(1, 1, channels),), joined)[0]
+        self.macs = base + macs_of((Conv(1, 1, channels),), joined)[0]
         self.op_macs = [macs_of(primitives_of(op, channels) or (), self.shape)[0] for op in space.operations]
         self.rows = 2 * sum(range(2, space.nodes + 2))
         self.ops = weights.add_bundle(
@@ -318,27 +203,15 @@ class GatedCells(GatedSupernet):
     ) -> None:
         self._space = space
         weights = Weights(rng)
-        channels = size.channels
-        stem: tuple[CellPrimitive, ...] = (Conv(3, 3, 3 * channels, (size.stem_stride,) * 2), Norm())
-        self._stem = weights.add(stem, image_shape[2])
-        self._base_macs, last = macs_of(stem, image_shape)
-        before, halved = last, False
-        self._cells: list[_Cell] = []
-        for number in range(size.layers):
-            reduces = number in reductions(size.layers)
-            channels *= 2 if reduces else 1
-            self._cells.append(_Cell(weights, space, before, last, channels, reduces, halved))
-            before, last, halved = last, self._cells[-1].shape, reduces
-        self._head = weights.add_dense(channels, classes)
-        self._base_macs += channels * classes + sum(cell.base_macs for cell in self._cells)
+        self._frame = Frame(weights, size, image_shape, classes, lambda slot: _Cell(weights, space, slot))
         super().__init__(
             weights, len(space.choices), image_shape, momentum=momentum, weight_decay=weight_decay, clip=clip
         )
 
     def macs(self, picks: Sequence[int] | np.ndarray) -> int:
         """The projection reads all nodes of a cell; slices of those that are read by others are zero."""
-        total = self._base_macs
-        for cell in self._cells:
+        total = self._frame.macs
+        for cell in self._frame.cells:
             base = self._base(cell)
             total += sum(cell.op_macs[int(op)] for op in picks[base + 1 : base + 4 * cell.nodes : 2])
         return total
@@ -348,11 +221,12 @@ class GatedCells(GatedSupernet):
 
     def network(self, images: tf.Tensor, weights: Sequence[tf.Tensor], picks: tf.Tensor) -> tf.Tensor:
         constants = Constants()
-        before = last = run(self._stem.steps, images, self._stem.of(weights), constants=constants)
-        for cell in self._cells:
-            before, last = last, self._cell(cell, before, last, weights, picks, constants)
-        kernel, bias = self._head.of(weights)
-        return tf.matmul(tf.reduce_mean(last, [1, 2]), kernel) + bias
+        return self._frame.logits(
+            images,
+            weights,
+            constants,
+            lambda cell, before, last: self._cell(cell, before, last, weights, picks, constants),
+        )
 
     def _cell(
         self,
@@ -413,14 +287,14 @@ class GatedCells(GatedSupernet):
 
     def gated(self) -> list[tuple[Handle, np.ndarray]]:
         gates = []
-        for cell in self._cells:
+        for cell in self._frame.cells:
             gates.append((cell.ops.handle, cell.ops.owners * cell.rows + np.arange(cell.rows)[:, None]))
             gates.append((cell.project, np.arange(cell.nodes + 2).reshape(-1, 1, 1, 1, 1)))
         return gates
 
     def flags(self, picks: tf.Tensor) -> list[tf.Tensor]:
         flags: list[tf.Tensor] = []
-        for cell in self._cells:
+        for cell in self._frame.cells:
             base = self._base(cell)
             wanted = picks[base : base + 4 * cell.nodes]
             sources, ops = wanted[0::2], wanted[1::2]
@@ -434,8 +308,8 @@ class GatedCells(GatedSupernet):
 
     def cut(self, picks: Sequence[int]) -> tuple[Layers, list[np.ndarray]]:
         values = self.values()
-        layers = by_layer(self._stem.steps, self._stem.of(values))
-        for cell in self._cells:
+        layers = by_layer(self._frame.stem.steps, self._frame.stem.of(values))
+        for cell in self._frame.cells:
             base = self._base(cell)
             for handle in (cell.before, cell.last, *cell.halvers):
                 layers += by_layer(handle.steps, handle.of(values))
@@ -450,7 +324,7 @@ class GatedCells(GatedSupernet):
             kept = [slices[node] for node in range(cell.nodes + 2) if node not in read]
             layers.append([np.concatenate(kept, axis=2)])
             layers += by_layer((Norm(),), cell.project_norm.of(values))
-        return layers, self._head.of(values)
+        return layers, self._frame.head.of(values)
 
 
 def _applied(steps: Sequence[CellPrimitive], layout: Layout, part: tf.Tensor | None, x: tf.Tensor) -> tf.Tensor:

@@ -155,8 +155,14 @@ class Weights:
         return Handle((), start, 2)
 
 
-def by_layer(steps: Sequence[CellPrimitive], values: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
-    """Groups the flat weights of ``steps`` as the builder's weighted Keras layers hold them, in order of creation."""
+def by_layer(steps: Sequence[CellPrimitive], values: Sequence[np.ndarray], channels: int = 0) -> list[list[np.ndarray]]:
+    """Groups the flat weights of ``steps`` as the builder's weighted Keras layers hold them, in order of creation.
+
+    Args:
+        steps, values: primitives and their weights.
+        channels: of their input. If given, a normalisation without weights gets a scale of one and an offset of zero:
+            those of the builder's networks have weights.
+    """
     remaining = iter(values)
     groups: list[list[np.ndarray]] = []
     for step in steps:
@@ -164,7 +170,13 @@ def by_layer(steps: Sequence[CellPrimitive], values: Sequence[np.ndarray]) -> li
             case Conv() | Depthwise():
                 groups.append([next(remaining)])
             case Norm(affine):
-                groups.append([next(remaining), next(remaining)] if affine else [])
+                groups.append([next(remaining), next(remaining)] if affine else _neutral(channels))
             case Halve():
                 groups += [[next(remaining)], [next(remaining)]]
+        channels = step.filters if channels and isinstance(step, Conv | Halve) else channels
     return groups
+
+
+def _neutral(channels: int) -> list[np.ndarray]:
+    """Scale and offset that change nothing; no weights for zero channels."""
+    return [np.ones(channels, np.float32), np.zeros(channels, np.float32)] if channels else []

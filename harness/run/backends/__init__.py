@@ -1,26 +1,45 @@
-"""Where the work of a command is done: on this machine today. The scheduler is handed one of these back ends.
+"""Where the work of a command is done: on this machine, or on a Ray cluster. The scheduler is handed one of these.
 
-:mod:`~harness.run.backends.base` says what a back end is. A new one (for a cluster, say) is one module beside
+:mod:`~harness.run.backends.base` says what a back end is. A new one is one module beside
 :mod:`~harness.run.backends.local` and one line in :data:`BACKENDS`.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
+from collections.abc import Callable
+from pathlib import Path
 
+from harness.core.errors import InputError
 from harness.core.names import one_of
 from harness.run.backends.base import Backend
 
-BACKENDS = {"local": "harness.run.backends.local:Local"}
+
+def _local(root: Path, address: str) -> Backend:
+    from harness.run.backends.local import Local
+
+    if address:
+        raise InputError("the back end 'local' has no address; leave --address out, or use --backend ray")
+    return Local()
+
+
+def _ray(root: Path, address: str) -> Backend:
+    from harness.run.backends.cluster import Cluster
+
+    return Cluster(root, address)
+
+
+BACKENDS: dict[str, Callable[[Path, str], Backend]] = {"local": _local, "ray": _ray}
 """Back ends by their names on the command line."""
 
 
-def make_backend(name: str) -> Backend:
+def make_backend(name: str, root: Path, address: str = "") -> Backend:
     """The back end with this name.
 
+    Args:
+        root: directory of the command's results.
+        address: of a cluster.
+
     Raises:
-        InputError: there is none.
+        InputError: there is none, or it cannot be reached.
     """
-    module, _, attribute = BACKENDS[one_of("back end", name, BACKENDS)].partition(":")
-    backend: Backend = getattr(import_module(module), attribute)()
-    return backend
+    return BACKENDS[one_of("back end", name, BACKENDS)](root, address)

@@ -40,12 +40,14 @@ class Capacity:
         cores: CPU cores that they share.
         memory: bytes that they share; 0 if unknown.
         cards: graphics cards that they share.
+        devices: the kinds of devices that train, by name, if the back end has several machines.
     """
 
     workers: int = 1
     cores: int = 1
     memory: int = 0
     cards: int = 0
+    devices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,11 +111,13 @@ class Handle:
         position: how far it is.
         outcomes: how the items ended, in order. A process that breaks at an item takes the later ones with it: then the
             last outcome is that of the item, and says why, and the later ones have none.
+        where: the machine and its device, if it is not this one.
     """
 
     call: Call
     position: Position = Position()
     outcomes: tuple[Outcome, ...] = ()
+    where: str = ""
 
 
 class Backend(abc.ABC):

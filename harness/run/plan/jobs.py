@@ -74,6 +74,7 @@ def make_plan(request: Request, capacity: Capacity = ONE_CORE) -> Plan:
     over, pending = _sorted_out(rows, request, versions)
     for name in {record.dataset: None for record in over}.keys() - {row.dataset for row in pending}:
         _check_data(rows, name, data.checksum(name))
+    _check_devices(request, capacity)
     workers = request.workers or capacity.workers
     threads = 1 if request.profile.budget.counted else max(1, capacity.cores // workers)
     jobs: list[Job] = []
@@ -101,6 +102,20 @@ def check_writable(out: Path) -> None:
             pass
     except OSError as error:
         raise InputError(f"cannot write into {out} ({error.strerror}); name another directory with --out") from error
+
+
+def _check_devices(request: Request, capacity: Capacity) -> None:
+    """Equal seconds of unlike devices are not equal budgets.
+
+    Raises:
+        InputError: runs would be compared at them.
+    """
+    if len(capacity.devices) > 1 and not request.profile.counted and not request.mixed_devices:
+        raise InputError(
+            f"profile '{request.profile.name}' counts seconds, and the cluster has unlike devices "
+            f"({', '.join(capacity.devices)}); give a --budget in macs, evals or steps with --final epochs, or say "
+            "--mixed-devices"
+        )
 
 
 def _check_judged_alike(request: Request) -> None:
@@ -222,6 +237,7 @@ def _job(
         inputs={**row.inputs(profile), "data": prepared.checksum, SOURCE: version},
         position=row.facts.position,
         look=row.facts.look,
+        extra=row.facts.extra,
     )
 
 

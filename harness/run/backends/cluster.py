@@ -1,0 +1,334 @@
+"""The back end of a Ray cluster: slots on its nodes, actors that hold the back end of one machine, work calls off.
+
+Nothing needs to be shared between the machines. A call travels with the files of its directories; arrays that many
+calls read go into Ray's object store once, and from there to each node once. While a call runs, its slot reports what
+has changed in its directories, and the head writes it where a local process would have. So a call whose node is lost
+goes on elsewhere from what the head has, a killed head continues with the same command, and records are made from the
+same files as always. Test labels are in no file that travels.
+
+Needs the extra ``ray``. Ray's own words: https://docs.ray.io/en/latest/ray-core/actors.html
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import secrets
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from filelock import BaseFileLock
+
+from harness.core.errors import InputError
+from harness.core.files import replacing
+from harness.core.names import sentence
+from harness.run.backends import machine, node, sandbox
+from harness.run.backends.base import LOG, Backend, Call, Capacity, Handle, Outcome, Position
+from harness.run.backends.interrupts import interrupts_wait
+from harness.run.backends.parcels import Packer
+
+ATTEMPTS = 5
+"""Times that a call is started before its item counts as failed, where nodes are lost."""
+PATIENCE = 20.0  # seconds that a call waits for the lock of a directory
+_REPORT = 1.0  # seconds between two reports of a slot
+_START = 60.0  # seconds in which a cluster's nodes have to answer
+_CLEAR = 15.0  # seconds that they have to remove their files
+
+
+@dataclass(eq=False)
+class _Slot:
+    """What this side has of a slot.
+
+    Args:
+        actor: Ray's handle of a :class:`~harness.run.backends.node.Slot`.
+        threads: cores that it holds.
+        has: files in its ground that several calls read.
+    """
+
+    actor: Any
+    threads: int
+    has: set[str] = field(default_factory=set)
+
+
+@dataclass(eq=False)
+class _Run:
+    """A call that is running.
+
+    Args:
+        slot: where.
+        started: Ray's reference to the end of the start.
+        pending: Ray's reference to the next report.
+        directories: of the items on this machine, by their paths in the slot's ground.
+        locks: of the items' directories on this machine.
+        attempts: starts so far.
+    """
+
+    slot: _Slot
+    started: Any
+    pending: Any
+    directories: dict[str, Path]
+    locks: list[BaseFileLock]
+    attempts: int
+
+
+class Cluster(Backend):
+    """A Ray cluster.
+
+    Args:
+        root: directory of the command's results; what is inside of it has the same place on every node.
+        address: of the cluster, as Ray takes it; "" for one on this machine that starts and ends with the command.
+
+    Raises:
+        InputError: Ray is not installed, there is no cluster at the address, or its nodes cannot take part.
+    """
+
+    def __init__(self, root: Path, address: str = "") -> None:
+        self._ray = _connected(address)
+        self._packer, self._session = Packer(root), secrets.token_hex(6)
+        self._facts = self._asked()
+        self._running: dict[Handle, _Run] = {}
+        self._ended: list[Handle] = []
+        self._idle: list[_Slot] = []
+        self._stored: dict[tuple[Path, int, int], Any] = {}
+
+    @property
+    def capacity(self) -> Capacity:
+        """That of all nodes."""
+        each = self._facts
+        return Capacity(
+            workers=sum(one.cards or max(1, min(one.cores, one.memory // machine.MEMORY_OF_A_RUN)) for one in each),
+            cores=sum(one.cores for one in each),
+            memory=sum(one.memory for one in each),
+            cards=sum(one.cards for one in each),
+            devices=tuple(sorted({one.device for one in each})),
+        )
+
+    def submit(self, call: Call) -> Handle:
+        """Locks the directories and sends the call to a slot."""
+        handle = Handle(call)
+        locks: list[BaseFileLock] = []
+        try:
+            for item in call.items:
+                locks.append(sandbox.lock(item.directory, PATIENCE))
+        except sandbox.Busy:
+            self._give_up(handle, locks, Outcome("busy", "another process is working on the same run"))
+            return handle
+        except OSError as error:
+            self._give_up(handle, locks, Outcome("failed", f"the {call.words} could not start: {sentence(error)}"))
+            return handle
+        self._begin(handle, locks, attempts=1)
+        return handle
+
+    def wait(self, seconds: float) -> list[Handle]:
+        """Takes reports in."""
+        deadline = time.monotonic() + seconds
+        while not self._ended and self._running:
+            left = max(0.0, deadline - time.monotonic())
+            pending = {run.pending: handle for handle, run in self._running.items()}
+            ready, _ = self._ray.wait(list(pending), num_returns=1, timeout=left)
+            for reference in ready:
+                self._hear(pending[reference])
+            if left == 0.0:
+                break
+        ended, self._ended = self._ended, []
+        return ended
+
+    def cancel(self, handle: Handle) -> None:
+        """Stops the call and the slot it has."""
+        run = self._running.pop(handle, None)
+        if run is not None:
+            self._end(run.slot)
+            _release(run.locks)
+
+    def close(self) -> None:
+        """Stops all slots and lets the cluster go."""
+        with interrupts_wait():
+            for handle in list(self._running):
+                self.cancel(handle)
+            for slot in self._idle:
+                self._end(slot)
+            self._idle.clear()
+            with contextlib.suppress(Exception):  # a node that is gone has nothing to clear
+                self._ray.get(self._on_nodes(node.clear, self._session), timeout=_CLEAR)
+            self._ray.shutdown()
+
+    def _asked(self) -> list[node.Facts]:
+        """What the nodes are.
+
+        Raises:
+            InputError: one does not answer, or has other versions than this machine.
+        """
+        try:
+            found: list[node.Facts] = self._ray.get(self._on_nodes(node.facts), timeout=_START)
+        except Exception as error:
+            raise InputError(
+                f"a node of the cluster cannot take part ({sentence(error)}); install this project there, in the "
+                "environment that its ray runs in"
+            ) from error
+        check_versions(node.facts(), found)
+        return found
+
+    def _on_nodes(self, function: Callable[..., Any], *arguments: Any) -> list[Any]:
+        """References to what a function returns on each node."""
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as On
+
+        remote = self._ray.remote(num_cpus=0, max_calls=1)(function)
+        names = [one["NodeID"] for one in self._ray.nodes() if one["Alive"]]
+        return [remote.options(scheduling_strategy=On(name, soft=False)).remote(*arguments) for name in names]
+
+    def _begin(self, handle: Handle, locks: list[BaseFileLock], attempts: int) -> None:
+        """Sends a call to a slot: an idle one, or a new one that waits for its cores."""
+        call = handle.call
+        slot = next((one for one in self._idle if one.threads == call.threads), None)
+        if slot is None:
+            cards = {"num_gpus": 1} if self.capacity.cards else {}
+            make = self._ray.remote(num_cpus=call.threads, max_restarts=0, **cards)(node.Slot)
+            slot = _Slot(make.remote(self._session), call.threads)
+        else:
+            self._idle.remove(slot)
+        try:
+            parcel = self._packer.pack(call)
+            for path, here in parcel.reads.items():
+                if path not in slot.has:
+                    slot.actor.keep.remote(path, self._in_store(here))
+                    slot.has.add(path)
+        except OSError as error:
+            self._idle.append(slot)
+            self._give_up(handle, locks, Outcome("failed", f"the {call.words} could not start: {sentence(error)}"))
+            return
+        started = slot.actor.start.remote(parcel.call, parcel.directories, parcel.own)
+        handle.position = Position(words="waiting for a node")
+        directories = dict(zip(parcel.directories, (item.directory for item in call.items), strict=True))
+        self._running[handle] = _Run(slot, started, slot.actor.report.remote(_REPORT), directories, locks, attempts)
+
+    def _in_store(self, path: Path) -> Any:
+        """A reference to a file's content; the same as long as the file is the same."""
+        stat = path.stat()
+        key = path, stat.st_mtime_ns, stat.st_size
+        if key not in self._stored:
+            self._stored[key] = self._ray.put(path.read_bytes())
+        return self._stored[key]
+
+    def _hear(self, handle: Handle) -> None:
+        """Takes in what a slot reports, or that it is lost."""
+        run = self._running[handle]
+        try:
+            self._ray.get(run.started)
+            report: node.Report = self._ray.get(run.pending)
+        except self._ray.exceptions.RayActorError as error:
+            del self._running[handle]
+            if run.attempts < ATTEMPTS:
+                self._begin(handle, run.locks, run.attempts + 1)
+            else:
+                reason = f"the {handle.call.words} lost its node {ATTEMPTS} times: {sentence(error)}"
+                self._give_up(handle, run.locks, Outcome("failed", reason))
+            return
+        except self._ray.exceptions.RayError as error:
+            self.cancel(handle)
+            reason = f"the {handle.call.words} could not be worked off: {sentence(error)}"
+            self._give_up(handle, [], Outcome("failed", reason))
+            return
+        try:
+            _take_in(handle.call.writes, run.directories, report)
+        except OSError as error:
+            self.cancel(handle)
+            reason = f"what the {handle.call.words} sends cannot be written: {sentence(error)}"
+            self._give_up(handle, [], Outcome("failed", reason))
+            return
+        handle.position, handle.where = report.position, report.where
+        if not report.over:
+            run.pending = run.slot.actor.report.remote(_REPORT)
+            return
+        del self._running[handle]
+        self._idle.append(run.slot)
+        handle.outcomes = report.outcomes
+        _release(run.locks)
+        self._ended.append(handle)
+
+    def _give_up(self, handle: Handle, locks: list[BaseFileLock], outcome: Outcome) -> None:
+        handle.outcomes = (outcome,)
+        _release(locks)
+        self._ended.append(handle)
+
+    def _end(self, slot: _Slot) -> None:
+        with contextlib.suppress(Exception):  # it is gone
+            self._ray.kill(slot.actor)
+
+
+def check_versions(mine: node.Facts, others: Sequence[node.Facts]) -> None:
+    """Refuses nodes with other versions than the head's.
+
+    Raises:
+        InputError: one has, with its name and the version.
+    """
+    wanted = dict(mine.versions)
+    for other in others:
+        has = dict(other.versions)
+        for name in dict.fromkeys((*wanted, *has)):
+            if wanted.get(name) != has.get(name):
+                raise InputError(
+                    f"node {other.name} has {name} {has.get(name, 'not at all')}, this machine has "
+                    f"{wanted.get(name, 'none')}; install the same on both"
+                )
+
+
+def _connected(address: str) -> Any:
+    """The module ``ray``, connected.
+
+    Raises:
+        InputError: it is not installed, or there is no cluster.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+        import ray.exceptions
+    except ModuleNotFoundError as error:
+        raise InputError("the back end 'ray' needs Ray; install it with: pip install '.[ray]'") from error
+    # Workers on this machine import the code that this process has.
+    paths = os.pathsep.join(str(Path(path).absolute()) for path in sys.path)
+    environment = {} if address else {"env_vars": {"PYTHONPATH": paths}}
+    words: dict[str, Any] = {"address": address} if address else {"num_cpus": machine.cores(), "address": "local"}
+    try:
+        ray.init(
+            **words,
+            include_dashboard=None if address else False,
+            log_to_driver=False,
+            configure_logging=True,
+            logging_level=logging.ERROR,
+            runtime_env=environment or None,
+        )
+    except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
+        raise InputError(
+            f"there is no Ray cluster at '{address or 'this machine'}' ({sentence(error)}); start one with: ray start "
+            "--head"
+        ) from error
+    return ray
+
+
+def _take_in(writes: Sequence[str], directories: Mapping[str, Path], report: node.Report) -> None:
+    """Makes the items' directories like those of a slot: files that the call may leave there, and no others.
+
+    Logs come first and results last, so that a head that is killed in between has what a killed process leaves.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    names = sorted((*writes, LOG), key=lambda name: not name.endswith(".jsonl"))
+    for there, here in directories.items():
+        for name in names:
+            path = f"{there}/{name}"
+            if path in report.files:
+                with replacing(here / name) as new:
+                    new.write_bytes(report.files[path])
+            elif path not in report.present and name != LOG:
+                (here / name).unlink(missing_ok=True)
+
+
+def _release(locks: Iterable[BaseFileLock]) -> None:
+    for held in locks:
+        held.release()

@@ -1,0 +1,202 @@
+"""What works on a node of a cluster: the back end of one machine, in an actor of Ray, and a ground for its files.
+
+A slot works one call off after the other. Each of them is a process that :mod:`~harness.run.backends.local` starts and
+watches, with the same lock, caps, log and fence as on the head, and without a connection to Ray.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import platform
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from harness.core.files import replacing
+from harness.core.home import PACKAGE, folder
+from harness.core.processor import processor
+from harness.run.backends import machine
+from harness.run.backends.base import LOG, Handle, Outcome, Position
+from harness.run.backends.local import Local
+from harness.run.backends.parcels import unpack
+
+LARGE = 2**20
+"""Bytes from which on a file is not sent with every report, but with each tenth and with the last."""
+_PACKAGES = ("tensorflow", "keras", "numpy", "autokeras")
+_TRIES = 5
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a node is.
+
+    Args:
+        name: its host's.
+        device: what trains, the kind of graphics card or of processor.
+        cards: number of graphics cards.
+        cores, memory: what it offers; bytes.
+        versions: of Python, of the packages that results depend on, and of this project's code.
+    """
+
+    name: str
+    device: str
+    cards: int
+    cores: int
+    memory: int
+    versions: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """How far the call of a slot is.
+
+    Args:
+        position, outcomes: of its handle.
+        over: whether it has ended.
+        files: contents of what has changed in its directories, by path relative to the ground.
+        present: all files there.
+        where: the node and its device.
+    """
+
+    position: Position
+    outcomes: tuple[Outcome, ...]
+    over: bool
+    files: Mapping[str, bytes]
+    present: frozenset[str]
+    where: str
+
+
+class Slot:
+    """Works calls off, one at a time.
+
+    Args:
+        session: names the ground, which the slots of a node share.
+    """
+
+    def __init__(self, session: str) -> None:
+        self.ground = ground_of(session)
+        self._local, self._where = Local(), f"{platform.node()} ({_device()})"
+        self._handle: Handle | None = None
+        self._directories: tuple[str, ...] = ()
+        self._sent: dict[str, tuple[int, int]] = {}
+        self._reports = 0
+
+    def has(self, path: str) -> bool:
+        """Whether a file that several calls read is here."""
+        return (self.ground / path).exists()
+
+    def keep(self, path: str, content: Any) -> None:
+        """Writes such a file.
+
+        Args:
+            path: relative to the ground.
+            content: its bytes.
+        """
+        if not self.has(path):
+            self._write(path, content)
+
+    def start(self, call: bytes, directories: tuple[str, ...], own: Mapping[str, bytes]) -> None:
+        """Starts a call in directories that hold these files and no others."""
+        for directory in directories:
+            shutil.rmtree(self.ground / directory, ignore_errors=True)
+            (self.ground / directory).mkdir(parents=True)
+        for path, content in own.items():
+            self._write(path, content)
+        self._directories, self._reports = directories, 0
+        self._sent = {path: _stamp(self.ground / path) for path in own}
+        self._handle = self._local.submit(unpack(call, self.ground))
+
+    def report(self, seconds: float) -> Report:
+        """Waits so long for the call's end, and says how far it is."""
+        handle = self._handle
+        assert handle is not None, "nothing was started"
+        over = handle in self._local.wait(seconds)
+        self._reports += 1
+        files = self._changed(handle, everything=over or self._reports % 10 == 0)
+        present = frozenset(path for path, _ in self._files(handle))
+        return Report(handle.position, handle.outcomes, over, files, present, self._where)
+
+    def _changed(self, handle: Handle, everything: bool) -> dict[str, bytes]:
+        """Changed files as they were at one moment, as a killed process leaves them; none if they never rest."""
+        for _ in range(_TRIES):
+            before = {path: _stamp(full) for path, full in self._files(handle)}
+            large = {path for path, (_, size) in before.items() if size > LARGE and not everything}
+            names = [path for path, stamp in before.items() if self._sent.get(path) != stamp and path not in large]
+            contents = {}
+            with contextlib.suppress(FileNotFoundError):
+                contents = {path: (self.ground / path).read_bytes() for path in names}
+            if before == {path: _stamp(full) for path, full in self._files(handle)} and len(contents) == len(names):
+                self._sent |= {path: before[path] for path in names}
+                return contents
+        return {}
+
+    def _files(self, handle: Handle) -> Iterator[tuple[str, Path]]:
+        for directory in self._directories:
+            for name in (*handle.call.writes, LOG):
+                path = self.ground / directory / name
+                if path.is_file() and not path.is_symlink():
+                    yield f"{directory}/{name}", path
+
+    def _write(self, path: str, content: bytes) -> None:
+        (self.ground / path).parent.mkdir(parents=True, exist_ok=True)
+        with replacing(self.ground / path, durable=False) as new:
+            new.write_bytes(content)
+
+
+def ground_of(session: str) -> Path:
+    """Where the slots of a node have their files."""
+    return Path(tempfile.gettempdir()).resolve() / f"nas-harness-{os.getuid()}-{session}"
+
+
+def clear(session: str) -> None:
+    """Removes the ground of a session whose slots were stopped; their processes may take a moment to end."""
+    ground = ground_of(session)
+    for _ in range(_TRIES):
+        shutil.rmtree(ground, ignore_errors=True)
+        if not ground.exists():
+            return
+        time.sleep(1.0)
+
+
+def facts() -> Facts:
+    """What this node is."""
+    versions = {"Python": platform.python_version(), "this project": _code()}
+    for name in _PACKAGES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
+    return Facts(
+        platform.node(),
+        _device(),
+        machine.cards(),
+        machine.cores(),
+        machine.memory(),
+        tuple(versions.items()),
+    )
+
+
+def _device() -> str:
+    return "graphics card" if machine.cards() else processor()
+
+
+def _code() -> str:
+    """A short fingerprint of this project's code."""
+    digest = hashlib.sha256()
+    for top in dict.fromkeys((PACKAGE, folder("methods"), folder("datasets"))):
+        for path in sorted(top.rglob("*.py")):
+            digest.update(f"{top.name}/{path.relative_to(top).as_posix()}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        stat = path.stat()
+    except OSError:
+        return (0, -1)
+    return stat.st_mtime_ns, stat.st_size

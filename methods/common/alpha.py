@@ -1,0 +1,69 @@
+"""Architecture parameters of a relaxed network: logits per edge and operation, and how they learn."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness import State
+
+from .adam import Adam
+
+Numbers = NDArray[np.float64]
+FASTEST = 0.05
+"""Learning rate, at most."""
+
+
+class Alpha:
+    """Logits, moved by Adam.
+
+    Args:
+        start: the first ones, (kinds, edges, operations).
+        beta1: of Adam.
+        decay: weight of the logits themselves in their gradient.
+    """
+
+    def __init__(self, start: Numbers, beta1: float, decay: float) -> None:
+        self.values: Numbers = start.copy()
+        self._adam, self._decay = Adam([self.values], beta1), decay
+
+    def shares(self) -> Numbers:
+        """The softmax over the operations of each edge."""
+        return softmax(self.values)
+
+    def descend(self, gradient: Numbers, rate: float) -> None:
+        """One step against the derivative by the logits."""
+        self._adam.descend([gradient + self._decay * self.values], rate)
+
+    def state(self) -> State:
+        """For a checkpoint."""
+        return {"values": self.values.copy(), **{f"adam.{name}": value for name, value in self._adam.state().items()}}
+
+    def restore(self, state: State) -> None:
+        """Takes over what :meth:`state` returned."""
+        self.values[...] = state["values"]
+        self._adam.restore({name.removeprefix("adam."): value for name, value in state.items()})
+
+
+def softmax(logits: Numbers) -> Numbers:
+    """Over the last axis."""
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    shares: Numbers = powers / powers.sum(axis=-1, keepdims=True)
+    return shares
+
+
+def through_softmax(shares: Numbers, gradient: Numbers) -> Numbers:
+    """The derivative by logits, given that by their softmax."""
+    moved: Numbers = shares * (gradient - (shares * gradient).sum(axis=-1, keepdims=True))
+    return moved
+
+
+def alpha_rate(rate: float, paper_steps: int, steps: float) -> float:
+    """Adam's rate in a search of so many steps: rate times steps is the paper's, while the rate is within bounds.
+
+    Args:
+        rate: the paper's.
+        paper_steps: gradient steps of the paper's search.
+        steps: of this one.
+    """
+    return max(rate, min(FASTEST, rate * paper_steps / max(1.0, steps)))

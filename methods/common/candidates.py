@@ -1,0 +1,159 @@
+"""Many architectures compared under shared weights, the best of them trained from scratch.
+
+All candidates are measured on the same validation batches, so that no batch favours one; the best are measured again
+on more of them. Where the budget allows, the best are then trained from scratch, and the best of that is the result.
+How far both orders agree goes into the record: the rank correlation of the accuracies under shared weights with those
+of the trainings.
+
+Importing this module imports TensorFlow; methods do so inside ``search``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from harness import Genotype, InputError, State, Task
+
+from .plan import kept
+from .settings import Settings
+from .shared_weights import SharedWeights
+
+CHUNK = 10
+"""Candidates between two checkpoints."""
+MOST = 0.2
+"""Share of the budget that the comparison takes, at most."""
+_TRIES = 20
+"""Draws for a candidate that is not a repeat."""
+
+
+@dataclass(frozen=True)
+class CandidateSettings(Settings):
+    """The comparison.
+
+    Args:
+        candidates: architectures, at most; fewer where they would cost more than a fifth of the budget.
+        candidate_batches: validation batches that each is measured on.
+        finalists: the best, measured again.
+        final_batches: validation batches for that; 0 for all validation images.
+        retrained: finalists that are trained from scratch, at most; none or at least two, within 0.3 of the budget.
+    """
+
+    candidates: int
+    candidate_batches: int
+    finalists: int
+    final_batches: int
+    retrained: int
+
+    def __post_init__(self) -> None:
+        if min(self.candidates, self.candidate_batches, self.finalists) < 1:
+            raise InputError("candidates, candidate_batches and finalists have to be at least 1")
+        if min(self.final_batches, self.retrained) < 0:
+            raise InputError("final_batches and retrained have to be at least 0")
+
+
+class Candidates:
+    """The comparison of one search.
+
+    Args:
+        task: gives budget and randomness.
+        shared: the weights.
+        settings: see :class:`CandidateSettings`.
+    """
+
+    def __init__(self, task: Task, shared: SharedWeights, settings: CandidateSettings) -> None:
+        self._task, self._shared, self._settings = task, shared, settings
+        self._drawn: list[Genotype] = []
+        self._scores: list[float] = []
+
+    @property
+    def begun(self) -> bool:
+        """Whether there are candidates already."""
+        return bool(self._drawn)
+
+    def share(self) -> float:
+        """The share of the budget that comparison and trainings will take."""
+        chunks, each, finals = self._plan()
+        return min(0.9, chunks * each + finals + self._kept()[1])
+
+    def _plan(self) -> tuple[int, float, float]:
+        """How many chunks, which share of the budget each takes, and which the finalists take."""
+        settings, images = self._settings, self._shared.valid_images
+        finals = self._shared.share_of(settings.finalists * self._final_batches() * images)
+        chunk = min(CHUNK, settings.candidates)
+        each = self._shared.share_of(chunk * settings.candidate_batches * images)
+        wanted = math.ceil(settings.candidates / chunk)
+        affordable = wanted if each == 0 else int((MOST - finals) / each)
+        return max(1, min(wanted, affordable)), each, finals
+
+    def _final_batches(self) -> int:
+        return min(self._settings.final_batches or self._shared.valid_epoch, self._shared.valid_epoch)
+
+    def _kept(self) -> tuple[int, float]:
+        task, wanted = self._task, min(self._settings.retrained, self._settings.finalists)
+        example = task.space.genotype((0,) * len(task.space.choices))
+        return kept(task, example, wanted, self._shared.step_seconds, self._shared.images) if wanted else (0, 0.0)
+
+    def compare(self, draw: Callable[[], Genotype | None], save: Callable[[], None]) -> None:
+        """Draws and measures, proposes the best so far after every chunk, and trains the finalists.
+
+        Args:
+            draw: gives a candidate; None where it has no more.
+            save: is called after every chunk.
+        """
+        chunk = min(CHUNK, self._settings.candidates)
+        chunks = self._plan()[0]
+        batches = range(self._settings.candidate_batches)
+        while len(self._scores) < chunks * chunk and (fresh := self._fresh(draw, chunk)):
+            self._scores += self._shared.accuracies([genotype.picks for genotype in fresh], [batches] * len(fresh))
+            self._drawn += fresh
+            best = int(np.argmax(self._scores))
+            self._task.propose(self._drawn[best], self._scores[best])
+            save()
+        self._finals()
+
+    def _fresh(self, draw: Callable[[], Genotype | None], count: int) -> list[Genotype]:
+        """Candidates that were not drawn before; fewer where they are hard to get."""
+        known, fresh = set(self._drawn), list[Genotype]()
+        for _ in range(_TRIES * count):
+            genotype = draw()
+            if genotype is None or len(fresh) == count:
+                break
+            if genotype not in known:
+                known.add(genotype)
+                fresh.append(genotype)
+        return fresh
+
+    def _finals(self) -> None:
+        order = np.argsort(-np.array(self._scores), stable=True)[: self._settings.finalists]
+        finalists = [self._drawn[place] for place in order]
+        batches = [range(self._final_batches())] * len(finalists)
+        accuracies = np.array(self._shared.accuracies([genotype.picks for genotype in finalists], batches))
+        order = np.argsort(-accuracies, stable=True)
+        finalists, accuracies = [finalists[place] for place in order], accuracies[order]
+        self._task.propose(finalists[0], float(accuracies[0]))
+        count = min(self._kept()[0], len(finalists))
+        self._task.plan(candidates=len(self._drawn), retrained=count)
+        if count:
+            trained = [e.accuracy for e in self._task.evaluate(finalists[:count])]
+            self._task.plan(rank_correlation=correlation(accuracies[:count].tolist(), trained))
+
+    def state(self) -> State:
+        """Candidates and accuracies, for a checkpoint."""
+        return {"drawn": np.array([genotype.picks for genotype in self._drawn]), "scores": np.array(self._scores)}
+
+    def restore(self, state: State) -> None:
+        """Takes over what :meth:`state` returned."""
+        self._drawn = [self._task.space.genotype(tuple(picks)) for picks in state["drawn"].tolist()]
+        self._scores = state["scores"].tolist()
+
+
+def correlation(shared: list[float], trained: list[float]) -> float:
+    """Spearman's rank correlation; 0 for fewer than three pairs and where all of one side are equal."""
+    if len(shared) < 3 or len(set(shared)) == 1 or len(set(trained)) == 1:
+        return 0.0
+    return round(float(spearmanr(shared, trained).statistic), 4)

@@ -1,0 +1,185 @@
+"""What searches over single paths of a relaxed network share: the loop, the schedules and the checkpoints.
+
+Importing this module imports TensorFlow; methods do so inside ``search``.
+"""
+
+from __future__ import annotations
+
+import abc
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness import Genotype, InputError, State, Task, rng
+from harness.core.budget import PASSES_PER_STEP
+from harness.core.schedule import cosine
+from harness.nets import runtime
+from harness.nets.supernets.paths import GatedPaths
+
+from .candidates import Candidates, CandidateSettings
+from .path_weights import PathWeights
+from .settings import Settings
+
+
+@dataclass(frozen=True)
+class PathSettings(Settings):
+    """The hyper-parameters of the shared weights.
+
+    Args:
+        batch, valid_batch: images per gradient step, and per validation batch.
+        learning_rate, final_learning_rate: cosine over the training's share of the budget.
+        momentum, weight_decay, clip: of SGD with Nesterov momentum; the decay is a factor on the weights.
+        save_every: steps between two checkpoints.
+    """
+
+    batch: int
+    valid_batch: int
+    learning_rate: float
+    final_learning_rate: float
+    momentum: float
+    weight_decay: float
+    clip: float
+    save_every: int
+
+    def __post_init__(self) -> None:
+        if min(self.batch, self.valid_batch, self.save_every) < 1 or self.learning_rate <= 0 or self.clip <= 0:
+            raise InputError("batch, valid_batch, save_every, learning_rate and clip have to be above 0")
+
+
+class PathSearch(abc.ABC):
+    """Shared weights of one search.
+
+    Args:
+        task: gives data, budget and randomness.
+        settings: see :class:`PathSettings`.
+
+    Attributes:
+        net, shared: the supernet, and its training.
+        steps: taken so far.
+    """
+
+    def __init__(self, task: Task, settings: PathSettings) -> None:
+        self.task, self._settings = task, settings
+        data = task.data
+        self.net = GatedPaths(
+            task.space,
+            task.recipe.size,
+            data.image_shape,
+            data.classes,
+            rng(task.seed, "supernet weights"),
+            momentum=settings.momentum,
+            weight_decay=settings.weight_decay,
+            clip=settings.clip,
+        )
+        self.shared = PathWeights(task, self.net, settings.batch, settings.valid_batch)
+        self.steps = 0
+
+    @abc.abstractmethod
+    def step(self, rate: float, done: float) -> None:
+        """One step of the training.
+
+        Args:
+            rate: learning rate of the shared weights.
+            done: share of the training that is over, 0 to 1.
+        """
+
+    @abc.abstractmethod
+    def finish(self) -> None:
+        """Proposes the result."""
+
+    @abc.abstractmethod
+    def price(self) -> tuple[int, int]:
+        """Gradient steps and multiply-accumulates of a step, at most."""
+
+    def end(self) -> float:
+        """Share of the budget at which the training ends."""
+        return 1.0
+
+    def over(self) -> bool:
+        """Whether the training is over, whatever the share of the budget."""
+        return False
+
+    def run(self) -> None:
+        """Trains until :meth:`end`, then finishes."""
+        runtime.expect_large_graphs()
+        restored = self.task.restored()
+        if restored is not None:
+            self.restore(restored)
+        else:
+            # A short budget can end before the shared network is traced.
+            self.task.propose(self.task.space.sample(self.task.rng))
+        self.train()
+        self.finish()
+
+    def train(self) -> None:
+        """Trains until :meth:`end`."""
+        settings, meter = self._settings, self.task.meter
+        while not self.over() and (done := meter.share / self.end()) < 1.0:
+            steps, macs = self.price()
+            if meter.price(seconds=self.shared.step_seconds, steps=steps, macs=macs) > meter.left:
+                break
+            self.step(cosine(settings.learning_rate, settings.final_learning_rate, done), done)
+            self.steps += 1
+            if self.steps % settings.save_every == 0:
+                self.save()
+
+    def most_macs(self) -> int:
+        """Multiply-accumulates of a gradient step along the most expensive path."""
+        return PASSES_PER_STEP * self.shared.images * self.net.net.most_macs()
+
+    def save(self) -> None:
+        """Offers a checkpoint."""
+        self.task.checkpoint(self.state)
+
+    def planned_steps(self) -> float:
+        """Steps of the whole training, from the steps so far; 1 before the first one."""
+        share = self.task.meter.share
+        return max(1.0, self.steps * self.end() / share) if share else 1.0
+
+    def state(self) -> State:
+        """For a checkpoint."""
+        return {**self.shared.state(), "path_steps": np.array(self.steps)}
+
+    def restore(self, state: State) -> None:
+        """Takes over what :meth:`state` returned."""
+        self.shared.restore(state)
+        self.steps = int(state["path_steps"])
+
+
+class ComparedSearch(PathSearch):
+    """A search that ends with a comparison of many architectures under the shared weights.
+
+    Args:
+        task, settings: see :class:`PathSearch`.
+        comparison: see :class:`harness.methods.common.candidates.CandidateSettings`.
+    """
+
+    def __init__(self, task: Task, settings: PathSettings, comparison: CandidateSettings) -> None:
+        super().__init__(task, settings)
+        self.candidates = Candidates(task, self.shared, comparison)
+
+    @abc.abstractmethod
+    def draw(self) -> Genotype:
+        """A candidate."""
+
+    def end(self) -> float:
+        """What the comparison and the trainings from scratch leave."""
+        return 1.0 - self.candidates.share()
+
+    def over(self) -> bool:
+        """The comparison has begun."""
+        return self.candidates.begun
+
+    def finish(self) -> None:
+        """Compares; the best is proposed."""
+        self.candidates.compare(self.draw, self.save)
+
+    def state(self) -> State:
+        """For a checkpoint."""
+        compared = {f"candidates.{name}": value for name, value in self.candidates.state().items()}
+        return {**super().state(), **compared}
+
+    def restore(self, state: State) -> None:
+        """Takes over what :meth:`state` returned."""
+        super().restore(state)
+        self.candidates.restore({name.removeprefix("candidates."): value for name, value in state.items()})

@@ -1,0 +1,146 @@
+"""Random search with weight sharing: uniform training, a fair comparison, a budget that is kept, an honest record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from fakes import FakeEvaluator, MemoryJournal, make_task, run, tiny_data
+from harness.methods.common.candidates import MOST, correlation
+from harness.methods.rs_ws import METHOD
+from path_supernet import FakePaths, install
+from scipy.stats import chisquare
+
+from harness.core.errors import InputError
+from harness.core.space import Genotype
+from harness.core.task import Task
+from harness.spaces import get_space
+
+SPACE = get_space("nasbench201")
+SETTINGS = {"batch": 8, "valid_batch": 8, "candidates": 40, "candidate_batches": 2, "finalists": 4, "final_batches": 3}
+
+
+def convs(picks: tuple[int, ...], batch: int) -> float:
+    """Share of 3x3 convolutions; the batch matters little."""
+    return 0.9 * sum(pick == 3 for pick in picks) / 6 + batch % 10 / 1000
+
+
+def searched(
+    monkeypatch: pytest.MonkeyPatch, budget: str = "600steps", journal: MemoryJournal | None = None, **settings: Any
+) -> tuple[FakePaths, Task]:
+    made = install(monkeypatch, convs)
+    evaluator = FakeEvaluator(
+        lambda proposal: convs(proposal.picks, 0) if isinstance(proposal, Genotype) else 0.0,
+        gradient_steps=20,
+        macs=100_000,
+    )
+    task = make_task(SPACE, budget, evaluator=evaluator, data=tiny_data(images=80), journal=journal)
+    run(METHOD(**{**SETTINGS, "retrained": 0, **settings}), task)
+    return made[-1], task
+
+
+def test_training_is_uniform_over_the_operations_of_every_edge(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, _ = searched(monkeypatch, "4000steps")
+    picks = np.array([path for path, *_ in net.trained])
+    for edge in picks.T:
+        assert chisquare(np.bincount(edge, minlength=5)).pvalue > 1e-3
+
+
+def test_all_candidates_are_measured_on_the_same_batches_and_finalists_on_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, task = searched(monkeypatch)
+    candidates, finals = net.measured[:80], net.measured[80:]
+    assert len({path for path, *_ in candidates}) == 40, "no repeats"
+    for pairs in (candidates[0::2], candidates[1::2], finals[0::3], finals[1::3], finals[2::3]):
+        assert len({batch for _, batch, _ in pairs}) == 1
+    assert len(finals) == 4 * 3
+    assert {path for path, *_ in finals} <= {path for path, *_ in candidates}
+    assert task.planned["candidates"] == 40
+
+
+def test_the_best_candidate_is_proposed(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, task = searched(monkeypatch)
+    assert isinstance(task.proposal, Genotype)
+    most = max(path.count(3) for path, *_ in net.measured)
+    assert task.proposal.picks.count(3) == most > 6 / 5
+
+
+@pytest.mark.parametrize("budget", ["300steps", "600steps", "4000steps", "1000000macs"])
+def test_the_comparison_takes_a_fifth_and_the_budget_is_kept(monkeypatch: pytest.MonkeyPatch, budget: str) -> None:
+    net, task = searched(monkeypatch, budget)
+    spent = task.meter.spent / task.meter.limit
+    assert 0.9 < spent <= 1.0
+    trained = 3 * 8 * sum(10 + sum(path) for path, *_ in net.trained)
+    share = trained if budget.endswith("macs") else len(net.trained)
+    assert share / task.meter.limit > 1 - MOST - 0.08
+
+
+def test_fewer_candidates_where_more_would_cost_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, task = searched(monkeypatch, "150steps", candidates=1000)
+    assert 10 <= task.planned["candidates"] <= 40
+
+
+def test_rates_fall_over_the_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    rates = [rate for *_, rate in searched(monkeypatch)[0].trained]
+    assert rates[0] == pytest.approx(0.025)
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] == pytest.approx(0.001, abs=1e-4)
+
+
+def test_the_best_are_trained_from_scratch_where_the_budget_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, task = searched(monkeypatch, retrained=4)
+    assert task.planned["retrained"] == len(task.evaluations) == 4
+    assert {e.genotype for e in task.evaluations} <= {str(SPACE.genotype(path)) for path, *_ in net.measured[80:]}
+    assert "rank_correlation" in task.planned
+    assert searched(monkeypatch, "60steps", retrained=4)[1].planned["retrained"] == 0
+
+
+def test_correlation_is_spearmans() -> None:
+    assert correlation([0.1, 0.2, 0.3], [0.5, 0.6, 0.9]) == 1.0
+    assert correlation([0.1, 0.2, 0.3, 0.4], [0.4, 0.3, 0.2, 0.1]) == -1.0
+    assert correlation([0.1, 0.2], [0.1, 0.2]) == correlation([0.1] * 3, [0.1, 0.2, 0.3]) == 0.0
+
+
+class Stopped(Exception):
+    """Stands for a kill."""
+
+
+class Mortal(MemoryJournal):
+    """Dies at one of its writes."""
+
+    def __init__(self, writes: int) -> None:
+        super().__init__()
+        self.left = writes
+
+    def save(self, state: Any) -> None:
+        super().save(state)
+        self.left -= 1
+        if self.left == 0:
+            raise Stopped
+
+
+@pytest.mark.parametrize("writes", [1, 9, 10, 12])
+def test_a_killed_search_ends_with_the_same_result(monkeypatch: pytest.MonkeyPatch, writes: int) -> None:
+    """Killed in the training (9 checkpoints) or in the comparison (4 more)."""
+    calm, undisturbed = searched(monkeypatch)
+    journal = Mortal(writes)
+    with pytest.raises(Stopped):
+        searched(monkeypatch, journal=journal)
+    journal.left = -1
+    resumed, task = searched(monkeypatch, journal=journal)
+    assert (task.proposal, task.meter.steps) == (undisturbed.proposal, undisturbed.meter.steps)
+    assert resumed.measured[-12:] == calm.measured[-12:]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"batch": 0}, {"candidates": 0}, {"finalists": 0}, {"retrained": -1}, {"learning_rate": 0.0}]
+)
+def test_refuses_nonsense(wrong: dict[str, float]) -> None:
+    with pytest.raises(InputError):
+        METHOD(**wrong)
+
+
+def test_says_where_it_cannot_work() -> None:
+    assert METHOD().unsupported(make_task(get_space("cell-2"))) is None
+    assert METHOD().unsupported(make_task(SPACE)) is None
+    assert "macro" in str(METHOD().unsupported(make_task(get_space("macro-4"))))

@@ -1,0 +1,231 @@
+"""Calls that travel: what a parcel holds, what a node's slot reports, and, where Ray is installed, a cluster of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from plugin_files import GOOD, write_method
+from test_run_plan import request_for
+
+from harness.core.errors import InputError
+from harness.core.home import PACKAGE
+from harness.run.backends import make_backend, node
+from harness.run.backends.base import LOG, Backend, Call, Capacity, Handle, Item, Outcome, Tell
+from harness.run.backends.cluster import check_versions
+from harness.run.backends.node import Facts, Slot
+from harness.run.backends.parcels import Packer, unpack
+from harness.run.plan import make_plan
+from harness.run.scheduler import Batch
+
+needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed: the extra 'ray'")
+WRITES = ("count.txt", "answer.txt")
+
+
+def counts(directory: Path, tell: Tell) -> Outcome:
+    """Counts to ten, a number per file write, from where an earlier process was."""
+    number = directory / "count.txt"
+    for count in range(int(number.read_text()) + 1 if number.exists() else 1, 11):
+        number.write_text(str(count))
+        with (directory / "said.jsonl").open("a") as file:
+            file.write(f"{count}\n")
+        tell(count / 10, f"at {count}")
+        time.sleep(0.2)
+    print("done counting")
+    (directory / "answer.txt").write_text(f"{count} on {directory}")
+    return Outcome("ok")
+
+
+def call_of(directory: Path, function: Callable[[Path, Tell], Outcome] = counts, reads: tuple[Path, ...] = ()) -> Call:
+    directory.mkdir(parents=True, exist_ok=True)
+    item = Item(directory, directory, reads)
+    return Call("search", function, (item,), (*WRITES, "said.jsonl"), 60, 4.0, 1, False)
+
+
+def test_a_job_is_unpacked_with_the_paths_of_its_node(tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    plan = make_plan(request_for(here, methods=("good",), seeds=(0,)))
+    [job] = plan.jobs
+    job.directory.path.mkdir(parents=True)
+    (job.directory.path / "inputs.json").write_text("{}")
+    for phase in ("search", "final"):
+        call = Batch(phase, (job,)).call()  # type: ignore[arg-type]
+        parcel = Packer(plan_root(here)).pack(call)
+        [item] = unpack(parcel.call, there).items
+        mine = there / "root" / "smoke" / "squares" / "macro-3" / "good" / "0"
+        assert item.directory == item.value.directory.path == mine
+        assert parcel.directories == (mine.relative_to(there).as_posix(),)
+        assert item.value.prepared.directory.is_relative_to(there / "root" / "prepared")
+        assert {str(there / path) for path in parcel.reads} == {str(path) for path in item.reads}
+        assert set(parcel.own) == {"root/smoke/squares/macro-3/good/0/inputs.json"}
+        assert there / "root" in item.value.forbidden.closed, "the results are closed there too"
+        assert item.value.forbidden.writable == (mine,)
+        assert (item.value.method.file == job.method.file) == (phase == "final"), "methods go to searches"
+        labels = [path for path in parcel.reads.values() if "test" in path.name]
+        assert [path.name for path in labels] == ([] if phase == "search" else ["x_test.npy"])
+
+
+def plan_root(directory: Path) -> Path:
+    """``--out`` of the plan's request."""
+    return directory / "out"
+
+
+def test_a_plug_in_travels_with_what_it_imports(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    (folder / "parts").mkdir(parents=True)
+    (folder / "parts" / "__init__.py").write_text("")
+    (folder / "parts" / "numbers.py").write_text("ONE = 1\n")
+    own = write_method(folder, "own", "from parts.numbers import ONE\n" + GOOD)
+    request = request_for(tmp_path, methods=("own",), seeds=(0,))
+    plan = make_plan(dataclasses.replace(request, plugins=(*request.plugins, own)))
+    plan.jobs[0].directory.path.mkdir(parents=True)
+    parcel = Packer(plan_root(tmp_path)).pack(Batch("search", plan.jobs).call())
+    value = unpack(parcel.call, tmp_path / "there").items[0].value
+    there = Path(value.method.file)
+    assert there.is_relative_to(tmp_path / "there")
+    for path in ("own.py", "parts/__init__.py", "parts/numbers.py"):
+        assert (there.parent / path).relative_to(tmp_path / "there").as_posix() in parcel.reads
+
+
+def test_the_projects_own_code_is_where_a_node_has_it(tmp_path: Path) -> None:
+    call = dataclasses.replace(call_of(tmp_path / "run"), items=(Item(PACKAGE / "core", tmp_path / "run"),))
+    (item,) = unpack(Packer(tmp_path).pack(call).call, tmp_path / "there").items
+    assert item.value == PACKAGE / "core"
+    assert b"site-packages" not in Packer(tmp_path).pack(call).call
+
+
+@pytest.fixture
+def slot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Slot]:
+    monkeypatch.setattr(node, "ground_of", lambda session: tmp_path / session)
+    made = Slot("ground")
+    yield made
+    made._local.close()
+
+
+def test_a_slot_sends_what_has_changed_and_nothing_twice(tmp_path: Path, slot: Slot) -> None:
+    call = call_of(tmp_path / "run")
+    (tmp_path / "run" / "count.txt").write_text("4")
+    (tmp_path / "run" / "ours").write_text("not the call's")
+    parcel = Packer(tmp_path).pack(call)
+    slot.start(parcel.call, parcel.directories, parcel.own)
+    reports = [slot.report(0.3)]
+    while not reports[-1].over:
+        reports.append(slot.report(0.3))
+    assert reports[-1].outcomes == (Outcome("ok"),)
+    assert len(reports) > 2
+    seen = [report.files["root/run/count.txt"] for report in reports if "root/run/count.txt" in report.files]
+    assert seen[-1] == b"10"
+    assert seen == list(dict.fromkeys(seen)), "sent when it has changed"
+    assert int(seen[0]) >= 5, "it went on from the file that came along"
+    assert {path for report in reports for path in report.files} <= {
+        f"root/run/{name}" for name in (*WRITES, "said.jsonl", LOG)
+    }
+    assert b"done counting" in reports[-1].files[f"root/run/{LOG}"]
+    assert "root/run/answer.txt" in reports[-1].present
+
+
+def test_large_files_are_sent_seldom_but_at_the_end(
+    tmp_path: Path, slot: Slot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(node, "LARGE", 3)
+    parcel = Packer(tmp_path).pack(call_of(tmp_path / "run"))
+    slot.start(parcel.call, parcel.directories, parcel.own)
+    first = slot.report(1.0)
+    assert "root/run/said.jsonl" not in first.files
+    while not (last := slot.report(0.5)).over:
+        pass
+    assert last.files["root/run/said.jsonl"].split() == [b"%d" % count for count in range(1, 11)]
+
+
+def test_nodes_with_other_versions_are_refused() -> None:
+    mine = Facts("head", "cpu", 0, 2, 0, (("Python", "3.11.7"), ("tensorflow", "2.21.0")))
+    check_versions(mine, [mine])
+    other = dataclasses.replace(mine, name="b", versions=(("Python", "3.11.7"), ("tensorflow", "2.20.0")))
+    with pytest.raises(InputError, match=r"node b has tensorflow 2\.20\.0, this machine has 2\.21\.0"):
+        check_versions(mine, [mine, other])
+    with pytest.raises(InputError, match="node b has tensorflow not at all"):
+        check_versions(mine, [dataclasses.replace(other, versions=(("Python", "3.11.7"),))])
+
+
+def test_unlike_devices_do_not_compete_at_equal_seconds(tmp_path: Path) -> None:
+    mixed = Capacity(workers=2, cores=2, devices=("a card", "another card"))
+    make_plan(request_for(tmp_path), mixed)
+    from harness.run.profiles import HOUR
+
+    timed = request_for(tmp_path, profile=HOUR)
+    with pytest.raises(InputError, match="unlike devices"):
+        make_plan(timed, mixed)
+
+
+def test_a_back_end_that_cannot_be_had_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match="has no address"):
+        make_backend("local", tmp_path, "auto")
+    with pytest.raises(InputError, match="back end"):
+        make_backend("slurm", tmp_path)
+    if importlib.util.find_spec("ray") is None:
+        with pytest.raises(InputError, match=r"pip install '\.\[ray\]'"):
+            make_backend("ray", tmp_path)
+
+
+# --- with Ray -------------------------------------------------------------------------------------------------------
+
+
+def is_killed_once(directory: Path, tell: Tell) -> Outcome:
+    """Its slot is killed in the middle, once: as when a node is lost."""
+    if (directory / "count.txt").exists():
+        return counts(directory, tell)
+    (directory / "count.txt").write_text("6")
+    tell(0.6, "at 6")
+    time.sleep(3)
+    os.kill(_slot(), signal.SIGKILL)
+    time.sleep(60)
+    return Outcome("failed", "it was not killed")
+
+
+def _slot() -> int:
+    """The process of the slot: the parent of the first ancestor that Ray has not started itself."""
+    pid = os.getpid()
+    while "ray::" not in Path(f"/proc/{pid}/cmdline").read_text(errors="replace"):
+        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return pid
+
+
+def ended(backend: Backend, handles: list[Handle]) -> None:
+    left = list(handles)
+    deadline = time.monotonic() + 300
+    while left:
+        assert time.monotonic() < deadline
+        for handle in backend.wait(1.0):
+            left.remove(handle)
+
+
+@needs_ray
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_a_cluster_works_calls_off_and_survives_a_lost_slot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    data = tmp_path / "elsewhere" / "array.npy"
+    data.parent.mkdir()
+    data.write_bytes(b"x" * 10_000)
+    backend = make_backend("ray", tmp_path / "out")
+    try:
+        assert backend.capacity.workers >= 1
+        calm = backend.submit(call_of(tmp_path / "out" / "calm", reads=(data,)))
+        killed = backend.submit(call_of(tmp_path / "out" / "killed", is_killed_once))
+        ended(backend, [calm, killed])
+        assert calm.outcomes == killed.outcomes == (Outcome("ok"),)
+        for handle in (calm, killed):
+            directory = handle.call.items[0].directory
+            assert (directory / "answer.txt").read_text().startswith("10 on ")
+            assert str(tmp_path) not in (directory / "answer.txt").read_text(), "it worked in a ground of its own"
+            assert handle.where
+        assert (tmp_path / "out" / "killed" / "said.jsonl").read_text().split() == ["7", "8", "9", "10"]
+    finally:
+        backend.close()
