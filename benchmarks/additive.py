@@ -2,8 +2,10 @@
 
 A task gives every option of every choice a random worth. An architecture is worth the sum over its choices, and an
 evaluation tells that with normal noise, as a short training does: deviation :data:`NOISE`, where the worth of random
-architectures has deviation 1. Choices of one node and kind (the two inputs of a node, say) share their options' worths,
-because they may be swapped. A cell of PNAS is worth the mean over its blocks, wherever they stand.
+architectures has deviation 1. Stopped at a share of its training, an architecture tells its worth with more noise, of
+deviation ``NOISE / sqrt(share)``: as the mean of independent noise per gradient step. Choices of one node and kind
+(the two inputs of a node, say) share their options' worths, because they may be swapped. A cell of PNAS is worth the
+mean over its blocks, wherever they stand.
 
 Each method searches in its own space at the size of a profile, with as many children as the profile buys, and so does
 random search, with the same worths and the same number of children. What counts is the true worth of what is returned.
@@ -34,7 +36,7 @@ from scipy.stats import t as student
 
 from harness.core.budget import Budget, BudgetSpent, Meter
 from harness.core.dataset import SearchData
-from harness.core.evaluation import Evaluation, Proposal
+from harness.core.evaluation import Evaluation, Part, Proposal
 from harness.core.journal import State
 from harness.core.method import Method
 from harness.core.recipe import Recipe
@@ -48,6 +50,8 @@ from harness.spaces.nasnet import PnasSpace
 
 NOISE = 0.5
 LEVEL = 0.01
+STEPS = 144
+"""Gradient steps of a complete training."""
 CENTRE, SPREAD = 0.8, 0.04
 """Mean and standard deviation of the accuracies of random architectures."""
 
@@ -80,6 +84,7 @@ MORE = (800, 1600)
 QUERYING = (
     *("regularized_evolution", "local_search", "gp", "pnas", "nao"),
     *("reinforce", "nasnet", "nas_rl", "metaqnn", "blockqnn"),
+    *("asha", "bohb"),
 )
 
 
@@ -118,14 +123,27 @@ class Worth:
 
 
 class Told:
-    """An evaluator that tells worths with noise; every evaluation costs one step and one second."""
+    """An evaluator that tells worths with noise; every evaluation costs :data:`STEPS` steps and one second."""
 
     def __init__(self, worth: Worth, seed: int) -> None:
-        self._worth, self._noise = worth, rng(seed, "noise")
+        self._worth, self._noise, self._seed = worth, rng(seed, "noise"), seed
 
     def steps(self) -> int:
-        """One."""
-        return 1
+        """Of a complete training."""
+        return STEPS
+
+    def stops(self) -> Sequence[int]:
+        """All."""
+        return range(1, STEPS + 1)
+
+    def part_macs(self, proposal: Proposal, part: Part) -> int:
+        """None are counted."""
+        return 0
+
+    def evaluate_part(self, proposal: Proposal, number: int, meter: Meter, part: Part) -> Evaluation:
+        """The worth with the mean of the noise of all gradient steps up to the end of this part."""
+        noise = rng(self._seed, f"noise {number}").standard_normal(STEPS)[: part.end].mean() * np.sqrt(STEPS)
+        return self._told(proposal, float(noise), part)
 
     def macs(self, proposal: Proposal) -> int:
         """None are counted."""
@@ -133,10 +151,14 @@ class Told:
 
     def evaluate(self, proposal: Proposal, number: int, meter: Meter) -> Evaluation:
         """The worth as an accuracy."""
+        return self._told(proposal, self._noise.standard_normal(), Part(0, STEPS))
+
+    def _told(self, proposal: Proposal, noise: float, part: Part) -> Evaluation:
         assert isinstance(proposal, Genotype)
-        told = self._worth.of(proposal.picks) + NOISE * self._noise.standard_normal()
+        told = self._worth.of(proposal.picks) + NOISE * noise
         accuracy = float(np.clip(CENTRE + SPREAD * told, 0.0, 1.0))
-        return Evaluation(str(proposal), accuracy, (accuracy,), 1.0, 1)
+        share = part.end / STEPS
+        return Evaluation(str(proposal), accuracy, (accuracy,), part.steps / STEPS, part.steps, share=share)
 
 
 class Deaf:
@@ -167,10 +189,10 @@ def returned(method: Method, space: Space, children: int, seed: int) -> float:
     task = Task(
         space=space,
         data=SearchData.of_table("additive"),
-        recipe=Recipe(size=Size(4, 3), steps=1),
+        recipe=Recipe(size=Size(4, 3), steps=STEPS),
         rng=rng(seed, f"search {type(method).__name__}"),
         seed=seed,
-        meter=Meter(Budget(children, "evals"), 1, clock=lambda: 0.0),
+        meter=Meter(Budget(children, "evals"), STEPS, clock=lambda: 0.0),
         evaluator=Told(worth, seed),
         journal=Deaf(),
     )

@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # the same names for type checkers, which cannot read the tab
     from harness.core.method import Method as Method
     from harness.core.method import ask_tell as ask_tell
     from harness.core.method import needs_images as needs_images
+    from harness.core.method import needs_shares as needs_shares
     from harness.core.method import space_is as space_is
     from harness.core.recipe import Recipe as Recipe
     from harness.core.seeds import derive_seed as derive_seed
@@ -56,7 +57,7 @@ PUBLIC = {
     "harness.core.evaluation": ("Evaluation", "KerasConfig", "Proposal"),
     "harness.core.graph": ("LayerGraph", "Layers"),
     "harness.core.journal": ("State",),
-    "harness.core.method": ("Method", "ask_tell", "needs_images", "space_is"),
+    "harness.core.method": ("Method", "ask_tell", "needs_images", "needs_shares", "space_is"),
     "harness.core.recipe": ("Recipe",),
     "harness.core.seeds": ("derive_seed", "rng"),
     "harness.core.space": ("Choice", "Genotype", "Size", "Space"),

@@ -67,6 +67,7 @@ class What(StrEnum):
     datasets = "datasets"
     spaces = "spaces"
     profiles = "profiles"
+    families = "families"
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text for people.")]
@@ -223,6 +224,7 @@ def tabulate(
     backend: Annotated[
         str, typer.Option(help="Where the work is done: local, in processes of this machine.")
     ] = "local",
+    address: Annotated[str, typer.Option(help="Of the Ray cluster.", show_default="one of its own")] = "",
 ) -> None:
     """Trains the architectures of a small space on your data, once; then searches look them up in milliseconds.
 
@@ -259,7 +261,7 @@ def tabulate(
         retry_failed=retry_failed,
     )
     command = f"python -m harness {shlex.join(sys.argv[1:])}"
-    made = make(request, command=command, backend=backend, console=Console(stderr=True))
+    made = make(request, command=command, backend=backend, address=address, console=Console(stderr=True))
     print(made.words())
     if made.tally.failures or made.tally.busy:
         raise typer.Exit(FAILED_ROWS)
@@ -268,17 +270,32 @@ def tabulate(
 @app.command("table")
 def table_(
     name: Annotated[str, typer.Argument(metavar="NAME", help="table:FILE.csv, or a table of list datasets.")],
+    runs: Annotated[Path | None, typer.Option(metavar="DIR", help="Searches on it: the --out of a run.")] = None,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draws regret and rank of these.")] = None,
     data: DataRoot = DEFAULT_DATA,
     plugin: Plugins = None,
 ) -> None:
     """Says what a table can tell: its spread, the noise of its trainings, how far its signal shows the score.
 
-    python -m harness table table:photos.csv
+    With [bold]--runs[/bold] also which methods were better than random search after 10, 20, 50, ... evaluations.
+
+      python -m harness table table:photos.csv
+
+      python -m harness run --datasets table:photos.csv --methods all --budget 200evals --out runs
+
+      python -m harness table table:photos.csv --runs runs --plot evaluations.png
     """
     from harness.commands.tabulate import page
+    from harness.commands.tabulate import plot as draw
     from harness.run.request import absolute_path
 
-    print(page(name, absolute_path(data), tuple(plugin or ())), end="")
+    root, plugins = absolute_path(data), tuple(plugin or ())
+    if plot is not None and runs is None:
+        raise InputError("--plot draws searches; name their directory with --runs")
+    print(page(name, root, plugins, runs), end="")
+    if plot is not None and runs is not None:
+        draw(name, root, plugins, runs, plot)
+        print(f"wrote {plot}", file=sys.stderr)
 
 
 @app.command("list")
@@ -308,6 +325,8 @@ def list_(
             rows = listing.spaces(catalogue)
         case What.profiles:
             rows = listing.profiles()
+        case What.families:
+            rows = listing.families(catalogue)
     if as_json:
         _print_json(rows)
     else:

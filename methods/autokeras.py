@@ -40,6 +40,7 @@ class AutoKeras(Method):
     name = "autokeras"
     title = "AutoKeras 3.0 (greedy tuner)"
     space = "keras"
+    families = ("evolutionary",)
     position = 170
     look = 16
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {

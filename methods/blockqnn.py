@@ -62,6 +62,7 @@ class BlockQnn(Method):
     name = "blockqnn"
     title = "BlockQNN"
     space = "block"
+    families = ("reinforcement learning",)
     position = 90
     look = 8
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {

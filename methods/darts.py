@@ -75,6 +75,7 @@ class Darts(Method):
     name = "darts"
     title = "DARTS"
     space = "cell"
+    families = ("differentiable",)
     position = 160
     look = 15
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {

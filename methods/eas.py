@@ -90,6 +90,7 @@ class Eas(Method):
     name = "eas"
     title = "EAS (network transformation)"
     space = "eas"
+    families = ("morphism", "reinforcement learning")
     position = 162
     look = 20
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {

@@ -41,11 +41,13 @@ class EnasMacro(Method):
         momentum, weight_decay, clip: of the shared weights.
         controller_learning_rate: Adam's.
         skip_target, skip_weight: wanted rate of skip connections, and weight of the penalty for other rates.
+        channels: ``+``: the final network is four thirds as wide, as in the paper's row "more channels".
     """
 
     name = "enas_macro"
     title = "ENAS macro"
     space = "macro"
+    families = ("reinforcement learning", "one-shot")
     position = 130
     look = 12
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
@@ -62,6 +64,8 @@ class EnasMacro(Method):
             **{"candidates": 20, "candidate_batches": 4, "controller_learning_rate": 0.1, "baseline_decay": 0.95},
         },
     }
+
+    extras: ClassVar[Mapping[str, Mapping[str, float]]] = {"channels": {"channels": 1.33334}}
 
     batch: int = 128
     valid_batch: int = 0
@@ -82,6 +86,7 @@ class EnasMacro(Method):
     baseline_decay: float = 0.99
     skip_target: float = 0.4
     skip_weight: float = 0.8
+    channels: str = ""
 
     def unsupported(self, task: Task) -> str | None:
         """The shared network is that of the macro space."""

@@ -50,6 +50,7 @@ class EnasMicro(Method):
     name = "enas_micro"
     title = "ENAS micro"
     space = "enas_cell"
+    families = ("reinforcement learning", "one-shot")
     position = 140
     look = 13
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {

@@ -58,6 +58,7 @@ class EvolutionStrategies(Method):
     name = "es"
     title = "Evolution strategies"
     space = "nasbench201"
+    families = ("neural evolution strategies",)
     position = 62
     look = 18
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {}

@@ -47,6 +47,7 @@ class GaussianProcessSearch(Method):
     name = "gp"
     title = "GP Bayesian optimisation"
     space = "nasbench201"
+    families = ("Bayesian",)
     position = 50
     look = 4
 

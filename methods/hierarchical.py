@@ -50,6 +50,7 @@ class HierarchicalEvolution(Method):
     name = "hierarchical"
     title = "Hierarchical evolution"
     space = "hierarchical"
+    families = ("hierarchical", "evolutionary")
     position = 45
     look = 19
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {}

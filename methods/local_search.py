@@ -38,6 +38,7 @@ class LocalSearch(Method):
     name = "local_search"
     title = "Local search"
     space = "cell"
+    families = ("evolutionary",)
     position = 30
     look = 2
 

@@ -47,6 +47,7 @@ class MetaQnn(Method):
     name = "metaqnn"
     title = "MetaQNN"
     space = "qchain"
+    families = ("reinforcement learning",)
     position = 80
     look = 7
 

@@ -76,6 +76,7 @@ class MorphismSearch(Method):
     name = "morphism_bo"
     title = "AutoKeras 0.2.18 (morphism)"
     space = "morph"
+    families = ("morphism", "Bayesian")
     position = 165
     look = 21
     published = "AutoKeras"

@@ -45,6 +45,7 @@ class Nao(Method):
     name = "nao"
     title = "NAO"
     space = "nao_cell"
+    families = ("gradient-based",)
     position = 120
     look = 11
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {

@@ -51,6 +51,7 @@ class NaoWs(Method):
     name = "nao_ws"
     title = "NAO-WS"
     space = "enas_cell"
+    families = ("gradient-based", "one-shot")
     position = 150
     look = 14
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {

@@ -19,7 +19,9 @@ layers, pooling and more filters). Cost: one proxy training per child.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -41,13 +43,16 @@ class NasRl(Method):
         bound: weights start in U(-bound, bound).
         baseline_decay: share of the old moving average kept per reward.
         last: how many validation accuracies at the end of a training the reward looks at.
+        filters: ``+``: every layer of the final network has 40 more, as in the paper's best row.
     """
 
     name = "nas_rl"
     title = "NAS-RL"
     space = "chain"
+    families = ("reinforcement learning",)
     position = 70
     look = 6
+    extras: ClassVar[Mapping[str, Mapping[str, float]]] = {"filters": {"more": 40}}
 
     children: int = 0
     learning_rate: float = 0.0
@@ -56,6 +61,7 @@ class NasRl(Method):
     bound: float = 0.08
     baseline_decay: float = 0.95
     last: int = 5
+    filters: str = ""
 
     def __post_init__(self) -> None:
         if self.children < 0 or min(self.units, self.layers, self.last) < 1:

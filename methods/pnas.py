@@ -81,6 +81,7 @@ class Pnas(Method):
     name = "pnas"
     title = "PNAS"
     space = "pnas"
+    families = ("progressive",)
     position = 110
     look = 10
 

@@ -21,6 +21,7 @@ class RandomSampling(Method):
     name = "random_sampling"
     title = "Random sampling"
     space = "cell"
+    families = ("random",)
     position = 10
     look = 0
 

@@ -21,6 +21,7 @@ class RandomSearch(Method):
     name = "random_search"
     title = "Random search"
     space = "cell"
+    families = ("random",)
     position = 20
     look = 1
 

@@ -51,6 +51,7 @@ class RegularizedEvolution(Method):
     name = "regularized_evolution"
     title = "Regularized evolution"
     space = "cell"
+    families = ("evolutionary",)
     position = 40
     look = 3
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {

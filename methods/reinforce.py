@@ -50,6 +50,7 @@ class Reinforce(Method):
     name = "reinforce"
     title = "REINFORCE"
     space = "nasbench201"
+    families = ("reinforcement learning",)
     position = 60
     look = 5
 

@@ -55,6 +55,7 @@ class TdSearch(Method):
     name = "td"
     title = "TD search"
     space = "nasbench201"
+    families = ("reinforcement learning",)
     position = 65
     look = 17
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {"nb201": {"alpha": 0.3, "decay": 0.99}}

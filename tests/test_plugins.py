@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness.core.errors import InputError
 from harness.core.home import CHECKOUT as ROOT
+from harness.core.recipe import Recipe
+from harness.core.space import Size
 from harness.plugins.catalogue import (
     BrokenPlugin,
     Catalogue,
@@ -218,3 +222,31 @@ def test_hyper_parameters_can_be_given_behind_a_method(tmp_path: Path) -> None:
     ):
         with pytest.raises(InputError, match=sentence):
             catalogue.source("method", f"darts:{words}")
+
+
+@pytest.mark.parametrize(
+    ("name", "extra", "changed"),
+    [
+        ("nas_rl:filters=+", {"more": 40}, lambda recipe: recipe.size.more == 40),
+        ("enas_macro:channels=+", {"channels": 1.33334}, lambda recipe: recipe.size.channels == 128),
+        ("nasnet:cutout=+", {"cutout": 1}, lambda recipe: recipe.cutout),
+        ("published/nasnet_a_cutout", {"cutout": 1}, lambda recipe: recipe.cutout),
+        ("nas_rl", {}, lambda recipe: recipe == replace(recipe, cutout=False)),
+        ("published/nasnet_a", {}, lambda recipe: not recipe.cutout),
+    ],
+)
+def test_what_a_final_training_has_besides_is_read_without_running_the_method(
+    name: str, extra: dict[str, float], changed: Callable[[Recipe], bool]
+) -> None:
+    facts = Catalogue().source("method", name).facts()
+    assert facts.extra == extra
+    recipe = Recipe(Size(96, 12), steps=10)
+    after = recipe.with_extra(facts.extra)
+    assert changed(after)
+    assert (after == recipe) == (not extra)
+    assert ("more" in after.values()["size"]) == ("more" in extra)
+
+
+def test_extras_are_asked_for_with_a_plus_or_not_at_all() -> None:
+    with pytest.raises(InputError, match=r"filters=\+ or no filters"):
+        Catalogue().source("method", "nas_rl:filters=40x")

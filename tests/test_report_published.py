@@ -5,9 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from harness.commands.zoo import counted
 from harness.core.errors import InputError
+from harness.plugins.catalogue import Catalogue, method_names
 from harness.report.model import literature as published
+from harness.spaces.zoo import MISSING, PUBLISHED
 
+BESIDE = {"smash"}
+"""Methods that are written at the same time; empty when they are there."""
 SPECS = Path(__file__).parents[2] / "shared" / "specs" / "published_tables.json"
 
 
@@ -24,8 +29,31 @@ def test_methods_are_found_by_their_names_here():
     assert table.values["cifar10", "enas_micro"] == 96.16
     assert table.values["imagenet10_2", "nao_ws"] == 61.20
     assert table.column("random_search") is None
-    [autokeras] = [column for column in table.columns if column.other_system]
-    assert (autokeras.method, autokeras.name) == ("autokeras", "AutoKeras 0.2.18")
+    assert (table.columns[0].method, table.columns[0].name) == ("morphism_bo", "AutoKeras 0.2.18")
+    assert [(one.method, one.name) for one in table.beside] == [("autokeras", "AutoKeras 3.0")]
+    assert table.value("cifar10", "autokeras") is None
+    names = set(method_names())
+    assert {one.method for one in (*table.columns, *table.beside)} <= names
+
+
+def test_every_system_of_table_b_has_something_here_or_a_reason():
+    rows = published.table_b().rows
+    assert len(rows) == 19
+    for row in rows:
+        assert bool(row.search) != bool(row.no_search), row.name
+        assert bool(row.network) != bool(row.no_network), row.name
+        for name in row.methods:
+            if (name.partition(":")[0]) not in BESIDE:
+                Catalogue().source("method", name)
+
+
+def test_rebuilt_counts_are_those_of_the_networks():
+    for row in published.table_b().rows:
+        assert row.rebuilt == (counted(row.network).parameters if row.network else None)
+        zoo = [entry.row for entry in PUBLISHED.values() if entry.name == row.network]
+        assert all(row.name.startswith(name) for name in zoo)
+        why = [entry for entry in MISSING if row.name.startswith(entry.row) and len(entry.row) > 4]
+        assert bool(row.no_network) or not why
 
 
 def test_rows_of_table_b_belong_to_cifar10():

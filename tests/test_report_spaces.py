@@ -6,6 +6,7 @@ import csv
 import io
 import random
 import re
+from dataclasses import replace
 
 import pytest
 from report_records import PROVENANCE, make, save, tabular
@@ -18,9 +19,12 @@ from harness.report.forms.latex import tables_tex
 from harness.report.forms.markdown import markdown
 from harness.report.model.cost import cost, cost_table
 from harness.report.model.groups import BASELINE, REFERENCE, ZERO_LINE, blocks, limit_of
+from harness.report.model.literature import table_b
 from harness.report.model.load import load_runs
 from harness.report.model.performance import performance, performance_table
 from harness.report.model.results import OVERRUN, result_of, share_of
+from harness.report.model.systems import published_costs
+from harness.report.stats.pairs import compared
 
 FINAL = {"seconds": 150.0, "steps": 3000, "images_per_second": 900, "epochs": 12.0, "limit": "epochs", "capped": False}
 SEARCH = {"charged": 2e12, "seconds": 61.5, "evaluations": 9, "unique": 8, "steps": 540, "macs": 1.9e12, "overrun": 1.0}
@@ -236,15 +240,50 @@ def test_data_sets_of_table_a_without_a_run_are_rows_that_say_so():
     assert "| cifar10 |" not in toy
 
 
-def test_systems_of_table_b_without_a_run_are_rows_that_say_so_or_why():
-    from harness.spaces.zoo.missing import MISSING
+def extra(run: Run, method: str, **added: float) -> Run:
+    """The run as one of a method with another final training."""
+    return replace(run, record=replace(run.record, method=method, recipes={"extra": added}))
 
-    made = markdown(cost([new("enas_macro", 0.9)]))
-    assert cells(made, "ENAS + macro search space")[-1] == "ENAS (macro)"
-    assert cells(made, "NASNet-A (Zoph et al., 2018)")[-1] == "not run"
-    impossible = [line.split("|")[1].strip() for line in made.splitlines() if "not possible here: " in line]
-    assert len(impossible) == 3
-    assert all(any(name.startswith(one.row) for one in MISSING) for name in impossible)
+
+def test_systems_of_table_b_without_a_run_are_rows_that_say_so_and_why():
+    runs = [new("enas_macro", 0.9), new("published/nasnet_a", 0.7), new("nasnet", 0.6)]
+    runs.append(extra(new("enas_macro", 0.8), "enas_macro:channels=+", channels=4 / 3))
+    runs = [replace(run, record=replace(run.record, dataset="cifar10")) for run in runs]
+    runs.append(new("nas_rl", 0.9))  # on other images: no measurement of this table
+    _, table = published_costs(runs)
+    assert list(dict.fromkeys(row[0].text for row in table.rows)) == [row.name for row in table_b().rows]
+    keys = [column.key for column in table.columns]
+    lines = [dict(zip(keys, row, strict=True)) for row in table.rows]
+
+    def told(system: str, key: str) -> list[str]:
+        return [line[key].text for line in lines if line["system"].text == system]
+
+    assert told("ENAS + macro search space", "error") == ["10.00 (1)"]
+    assert told("ENAS + macro search space", "network") == ["enas_macro"]
+    assert told("NAS (Zoph & Le, 2017)", "error") == ["not run"]
+    assert told("NASNet-A (Zoph et al., 2018)", "measured") == ["nasnet", "published/nasnet_a"]
+    assert told("NASNet-A (Zoph et al., 2018)", "error") == ["40.00 (1)", "30.00 (1)"]
+    assert told("NASNet-A (Zoph et al., 2018)", "rebuilt_parameters_millions") == ["3.35", "3.35"]
+    [wide] = [line for line in lines if line["system"].text == "ENAS + macro search space + more channels"]
+    assert wide["error"].text == "20.00 (1)"
+    [mark] = wide["error"].marks
+    assert "1.33 times as wide" in table.notes[mark.note - 1]
+    for row in table_b().rows:
+        for key, why in (("search", row.no_search), ("network", row.no_network)):
+            [shown] = set(told(row.name, key))
+            assert bool(why) == shown.startswith("none [")
+            assert not why or why in table.notes[int(shown[6:-1]) - 1]
+
+
+def test_a_row_with_another_final_training_is_compared_with_none():
+    here = {"space": "chain-6", "native": "chain-6"}
+    zero = [new(name, 0.5, seed, **here) for name in ZERO_LINE for seed in range(3)]
+    runs = [*zero, *(extra(new("nas_rl", 0.9, seed, **here), "nas_rl:filters=+", more=40) for seed in range(3))]
+    [block] = blocks(runs)
+    assert compared(block) == []
+    made = markdown(performance(runs))
+    assert "40 more filters in every layer" in made
+    assert cells(made, "RI, ")[1:] == ["0.00 (3, 3)", "–"]
 
 
 # Reading

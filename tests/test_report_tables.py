@@ -138,7 +138,7 @@ def test_runs_of_other_profiles_budgets_and_spaces_are_never_averaged():
         make("darts", 0.3, space="macro", native="cell"),
         make("darts", 0.2, space="nasbench201", native=""),
     ]
-    found = re.findall(r"(\d\d\.00) \((\d)\)", performance(runs))
+    found = re.findall(r"(\d\d\.00) \((\d)\)", performance(runs).partition("## Published")[0])
     assert sorted(found) == [(f"{accuracy}0.00", "1") for accuracy in (2, 3, 4, 5, 9)]
 
 
@@ -159,10 +159,14 @@ def test_profile_and_source_stand_on_the_table():
     assert "not for comparison" in made
 
 
-def test_published_autokeras_is_called_another_system():
-    made = performance([make("autokeras", 0.9)])
-    assert "(AutoKeras 0.2.18)</sub>" in made
-    assert "two different systems" in made
+def test_the_two_systems_called_autokeras_stand_apart():
+    made = performance([make("autokeras", 0.9), make("morphism_bo", 0.8)])
+    before, _, table = made.partition("## Published, and measured here: Table A")
+    assert sorted(cells(before, "fashion_mnist")[1:]) == ["80.00 (1)<br><sub>published 91.84</sub>", "90.00 (1)"]
+    row = cells(table, "Fashion-MNIST")
+    assert row[1] == "91.84<br><sub>quick, 60s: 80.00 (1)</sub>"
+    assert row[6] == "–<br><sub>quick, 60s: 90.00 (1)</sub>"
+    assert "another system under the same name" in table
 
 
 def test_measured_cells_do_not_depend_on_published_numbers(monkeypatch):
@@ -185,8 +189,8 @@ def test_cost_row_means_over_the_seeds_that_ended():
 def test_published_row_stands_beside_the_measured_one_on_cifar10_only():
     made = cost([make("nas_rl", 0.6, dataset="cifar10")])
     assert cells(made, "NAS-RL")[-4:] == ["800", "21-28", "7.1", "4.47"]
-    assert cells(made, "NAS (Zoph & Le, 2017)")[-1] == "NAS-RL"
-    assert "published: GPUs" not in cost([make("nas_rl", 0.6)])
+    assert cells(made, "NAS (Zoph & Le, 2017)")[8:11] == ["nas_rl", "quick, 60s", "40.00 (1)"]
+    assert "published: GPUs" not in cost([make("nas_rl", 0.6)]).partition("## Published")[0]
 
 
 def test_without_times_nothing_depends_on_machine_or_moment():

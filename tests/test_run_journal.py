@@ -13,7 +13,7 @@ from harness.core.budget import Budget, BudgetSpent, Meter
 from harness.core.evaluation import Evaluation, KerasConfig, Proposal
 from harness.core.journal import State
 from harness.core.recipe import Recipe
-from harness.core.space import Size
+from harness.core.space import Genotype, Size
 from harness.core.task import Task
 from harness.run.journal import DiskJournal, Progress
 from harness.run.store import RunDirectory, read_json, read_lines
@@ -85,6 +85,17 @@ def queries(task: Task) -> None:
         task.evaluate([SPACE.sample(task.rng)])
 
 
+def in_shares(task: Task) -> None:
+    """A method that stops trainings and goes on with some of them, one step at a time."""
+    stopped: list[Genotype] = []
+    while True:
+        genotype, share = SPACE.sample(task.rng), 1 / 3
+        if len(stopped) > 2:
+            genotype, share = stopped.pop(int(task.rng.integers(len(stopped)))), 2 / 3
+        task.evaluate([genotype], share=share)
+        stopped += [genotype] if share < 0.5 else []
+
+
 def shared_weights(task: Task) -> None:
     """A method with weights: its own steps, a random walk of them, proposals by the weights, an evaluation at times."""
     state = task.restored()
@@ -112,7 +123,7 @@ def outcome(directory: RunDirectory, task: Task) -> tuple[object, ...]:
 
 
 @pytest.mark.parametrize("torn", [False, True])
-@pytest.mark.parametrize("search", [queries, shared_weights])
+@pytest.mark.parametrize("search", [queries, in_shares, shared_weights])
 def test_killed_at_any_write_and_resumed_is_the_same_search(
     tmp_path: Path, search: Callable[[Task], None], torn: bool
 ) -> None:

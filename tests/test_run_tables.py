@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fakes import VectorSpace, make_task
 from harness.datasets.table import source
 from plugin_files import write_method
 from tables_on_disk import write_table
@@ -30,7 +31,7 @@ from harness.run.plan import make_plan
 from harness.run.profiles import NB201, SMOKE
 from harness.run.request import Request
 from harness.run.scheduler import Scheduler
-from harness.run.tables import PreparedTable, TableEvaluator, read
+from harness.run.tables import PreparedTable, TableEvaluator, locate, read, write
 from harness.spaces import get_space
 
 QUICK = dataclasses.replace(NB201, name="table", budget=Budget(200, "s"))
@@ -313,3 +314,44 @@ def test_a_loss_is_minimised_and_a_record_says_what_its_shares_are(tmp_path: Pat
     assert record.test_accuracy > 0.6, "the smallest of the values it has seen is near the smallest of all"
     assert record.recipes["final"]["score"].startswith("test loss as a share, ")
     assert record.recipes["final"]["measure"]["unit"] == "nats"
+
+
+def test_a_share_is_looked_up_where_the_table_has_it_and_refused_elsewhere(tmp_path: Path) -> None:
+    space = VectorSpace(1)
+    numbers = {"accuracy": np.array([0.5, 0.6]), "seconds": np.array([9.0, 18.0])}
+    signals = {
+        "with": Signal(**numbers, stopped={1 / 3: np.array([0.4, 0.3]), 1 / 9: np.array([0.2, 0.1])}),
+        "without": Signal(**numbers),
+    }
+    table = Table("t", space, tuple(str(space.genotype((pick,))) for pick in (0, 1)), signals, np.array([0.5, 0.6]))
+    tasks = []
+    for name in signals:
+        prepared = locate(table, name, tmp_path, Budget(100, "s"))
+        write(table, prepared)
+        tasks.append(make_task(space, "100s", evaluator=TableEvaluator(*read(prepared), 90)))
+    task, without = tasks
+    found = [task.evaluate([space.genotype((1,))], share=share)[0] for share in (1 / 9, 1 / 3, 1.0)]
+    assert [(e.accuracy, e.seconds, e.steps) for e in found] == [(0.1, 2.0, 10), (0.3, 4.0, 20), (0.6, 12.0, 60)]
+    assert task.meter.spent == 18
+    with pytest.raises(InputError, match=r"can be stopped at the share 0\.5; there are 0\.111111, 0\.333333, 1$"):
+        task.evaluate([space.genotype((0,))], share=0.5)
+    with pytest.raises(InputError, match=r"there are 1$"):
+        without.evaluate([space.genotype((0,))], share=1 / 3)
+    assert (task.can_stop, without.can_stop) == (True, False)
+
+
+def test_points_of_trainings_are_part_of_the_checksum_and_checked(tmp_path: Path) -> None:
+    space = VectorSpace(1)
+
+    def table(stopped: dict[float, np.ndarray]) -> Table:
+        signal = Signal(np.array([0.5, 0.6]), np.array([9.0, 18.0]), stopped=stopped)
+        texts = tuple(str(space.genotype((pick,))) for pick in (0, 1))
+        return Table("t", space, texts, {"only": signal}, np.array([0.5, 0.6]))
+
+    points = [{}, {0.5: np.array([0.1, 0.2])}, {0.25: np.array([0.1, 0.2])}, {0.5: np.array([0.1, 0.3])}]
+    sums = {locate(table(stopped), "only", tmp_path, Budget(9, "s")).checksum for stopped in points}
+    assert len(sums) == 4
+    with pytest.raises(InputError, match="share 1;"):
+        table({1.0: np.array([0.1, 0.2])})
+    with pytest.raises(InputError, match="outside"):
+        table({0.5: np.array([0.1, 1.2])})

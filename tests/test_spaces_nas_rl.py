@@ -7,6 +7,8 @@ import pytest
 
 from harness.core.architecture import ConvChain
 from harness.core.errors import InputError
+from harness.core.lowering import lower
+from harness.core.primitives import Conv
 from harness.core.space import Size
 from harness.spaces import get_space
 from harness.spaces.nas_rl import ConvChainSpace
@@ -84,6 +86,17 @@ def test_the_size_widens_the_filters() -> None:
     genotype = space.sample(np.random.default_rng(0))
     assert space.decode(genotype, Size(64, 0)).widen == space.decode(genotype, Size(32, 0)).widen == 1
     assert space.decode(genotype, Size(16, 0)).widen == 0.5
+
+
+def test_more_filters_are_added_to_every_layer_before_the_network_shrinks() -> None:
+    space = ConvChainSpace(layers=3)
+    genotype = space.sample(np.random.default_rng(0))
+    plain, more = (lower(space.decode(genotype, Size(16, 0, more=more))) for more in (0, 40))
+    filters = [
+        [p.filters for layer in net.layers for p in layer.primitives if isinstance(p, Conv)] for net in (plain, more)
+    ]
+    assert len(filters[0]) == 3
+    assert [wide - slim for slim, wide in zip(*filters, strict=True)] == [20, 20, 20]
 
 
 def test_sized_chains_by_name() -> None:

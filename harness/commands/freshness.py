@@ -37,11 +37,11 @@ def mark(directory: Path, state: str, files: Sequence[Path]) -> None:
 
 def state_of(directory: Path) -> str:
     """A digest of what a report depends on: runs, all code of the harness (a drawing comes through spaces, core and
-    commands), published numbers, versions of libraries."""
+    commands), methods, published numbers, versions of libraries."""
     digest = hashlib.sha256()
     for library in _LIBRARIES:
         digest.update(f"{library} {version(library)}\n".encode())
-    for home in (PACKAGE, folder("results/published")):
+    for home in (PACKAGE, folder("methods"), folder("results/published")):
         for line in sorted(_lines(home)):
             digest.update(line.encode())
     for line in sorted(_lines(directory, _READ)):

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import InputError
+from harness.core.families import FAMILIES, Member
+from harness.core.method import LAST
 from harness.plugins.catalogue import BrokenPlugin, Catalogue, Source, load_dataset
 
 Row = dict[str, Any]
@@ -24,6 +26,29 @@ def methods(catalogue: Catalogue) -> list[Row]:
     family = catalogue.published().facts()
     rows.append({"name": "published/NAME", "title": family.title, "space": family.space, "summary": family.summary})
     return rows
+
+
+def families(catalogue: Catalogue) -> list[Row]:
+    """The families of the survey, what each is, and the methods that stand for it."""
+    members = members_of(catalogue)
+    return [
+        {"name": name, "methods": [one.name for one in members if name in one.families], "summary": what}
+        for name, what in FAMILIES.items()
+    ]
+
+
+def members_of(catalogue: Catalogue) -> list[Member]:
+    """The methods with their families, as their source text states them; a broken file has none."""
+    found = []
+    for name in catalogue.names("method"):
+        try:
+            facts = catalogue.source("method", name).facts()
+        except InputError:
+            continue
+        found.append((LAST if facts.position is None else facts.position, name, facts))
+    return [
+        Member(name, facts.title or name, facts.families) for _, name, facts in sorted(found, key=lambda one: one[:2])
+    ]
 
 
 def datasets(catalogue: Catalogue, root: Path) -> list[Row]:
@@ -72,6 +97,8 @@ def profiles() -> list[Row]:
 
 def short(row: Row) -> Row:
     """A row for people: what is missing is told in the same column as what there would be."""
+    if "methods" in row:
+        row = {**row, "methods": ", ".join(row["methods"]) or "none here"}
     if not row.get("missing"):
         return {name: value for name, value in row.items() if name != "missing"}
     words = " - ".join(part for part in (row["summary"], row["missing"]) if part)

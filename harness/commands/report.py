@@ -32,7 +32,9 @@ def _write(directory: Path) -> None:
     if is_fresh(directory, state):
         return
     from harness.commands.inspection import proposed
+    from harness.commands.listing import members_of
+    from harness.plugins.catalogue import Catalogue
     from harness.report.forms.write import write_all
     from harness.report.model.load import load_runs
 
-    mark(directory, state, write_all(load_runs(directory), directory, proposed))
+    mark(directory, state, write_all(load_runs(directory), directory, proposed, members_of(Catalogue())))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness.core.dataset import Dataset
 from harness.core.errors import InputError
 from harness.core.names import directory_name, sentence
+from harness.core.paths import dataset_name
 from harness.core.space import Space
 from harness.core.table import Table
 from harness.plugins.catalogue import FOLDERS, PACKAGES, BrokenPlugin, Catalogue, load_dataset
@@ -29,6 +30,8 @@ from harness.spaces import get_space
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from harness.report.model.groups import Block
 
 
 @dataclass(frozen=True)
@@ -53,13 +56,16 @@ class Made:
         return f"{self.path}: {self.rows} of {self.architectures} architectures, {state}"
 
 
-def tabulate(request: TableRequest, *, command: str, backend: str = "local", console: Console | None = None) -> Made:
+def tabulate(
+    request: TableRequest, *, command: str, backend: str = "local", address: str = "", console: Console | None = None
+) -> Made:
     """Makes a table, or goes on with it.
 
     Args:
         request: what it is to be of.
         command: as it was given, for the description.
         backend: name of the back end.
+        address: of a cluster, for a back end that has one.
         console: where progress is shown; None for nowhere.
 
     Raises:
@@ -68,10 +74,10 @@ def tabulate(request: TableRequest, *, command: str, backend: str = "local", con
     """
     space = get_space(request.space)
     found = architectures(space, request.sample)
-    chosen = make_backend(backend)
     data, hidden = _images(request)
     check_writable(request.out.parent)
     work = request.out.with_name(f"{request.out.name}.work")
+    chosen = make_backend(backend, work, address)
     with alone(work):
         prepared = locate(data, request.profile.validation_share, work)
         made = {
@@ -109,24 +115,64 @@ def tabulate(request: TableRequest, *, command: str, backend: str = "local", con
     return Made(request.out, tally, sheet.whole(), len(found.genotypes))
 
 
-def page(name: str, data_root: Path, plugins: tuple[Path, ...] = ()) -> str:
-    """What a table can tell, as markdown.
+def page(name: str, data_root: Path, plugins: tuple[Path, ...] = (), runs: Path | None = None) -> str:
+    """What a table can tell, as markdown, and how searches on it got on.
 
     Args:
         name: of the table, as on the command line.
         data_root: directory of the data sets.
         plugins: files with data sets.
+        runs: directory of searches; None for none.
 
     Raises:
-        InputError: it is unknown, missing, broken, or no table.
+        InputError: it is unknown, missing, broken, or no table; or there are no runs on it.
     """
     from harness.report.forms.markdown import markdown
+    from harness.report.stats.evaluations import page as searches
     from harness.report.stats.tabulated import page as parts_of
 
+    table = _table(name, data_root, plugins)
+    parts = parts_of(table)
+    if runs is not None:
+        for block in _blocks(name, runs):
+            parts += [*searches(f"{name}, {block.title}", block.runs, table)]
+    return markdown(parts)
+
+
+def plot(name: str, data_root: Path, plugins: tuple[Path, ...], runs: Path, path: Path) -> None:
+    """Draws regret and rank over evaluations; a column for each profile and budget of the runs. As :func:`page`."""
+    from harness.report.evaluations_plot import draw
+    from harness.report.stats.evaluations import points_of, progress
+
+    table, found = _table(name, data_root, plugins), _blocks(name, runs)
+    points = min((points_of(block.runs) for block in found), key=len)
+    looks = {method: look for block in found for method, look in block.looks.items()}
+    try:
+        draw({block.title: progress(block.runs, table, points) for block in found}, points, looks, path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror})") from error
+
+
+def _table(name: str, data_root: Path, plugins: tuple[Path, ...]) -> Table:
     table, _ = _load(name, data_root, plugins)
     if not isinstance(table, Table):
         raise InputError(f"'{name}' is a set of images; make a table of it with tabulate")
-    return markdown(parts_of(table))
+    return table
+
+
+def _blocks(name: str, runs: Path) -> list[Block]:
+    """The runs on a table, by profile and budget.
+
+    Raises:
+        InputError: there are none.
+    """
+    from harness.report.model.groups import blocks
+    from harness.report.model.load import load_runs
+
+    mine = [run for run in load_runs(runs) if run.record.dataset == dataset_name(name)]
+    if not mine:
+        raise InputError(f"{runs} has no runs on '{name}'; make some: python -m harness run --datasets {name}")
+    return blocks(mine)
 
 
 def _load(name: str, data_root: Path, plugins: tuple[Path, ...]) -> tuple[Dataset | Table, tuple[Path, ...]]:

@@ -132,12 +132,13 @@ class ConvChain:
     Node 0 is the image. Layer i uses two nodes: edges ``(j, gather_i, "concat")`` collect the inputs and the edge
     ``(gather_i, out_i, "conv_HxW_N_sVxH")`` is the convolution: height x width, filters, vertical x horizontal stride.
     Outputs that nothing reads are concatenated before the classifier (``graph.output``). The chain has no stem, so a
-    ``stem_stride`` of 2 halves the image by averaging.
+    ``stem_stride`` of 2 halves the image by averaging. A layer has ``widen * (N + more)`` filters.
     """
 
     graph: Cell
     widen: float = 1.0
     stem_stride: int = 1
+    more: int = 0
 
 
 Architecture = CellStack | ResidualStages | MacroStack | ConvChain | LayerGraph

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -28,7 +29,10 @@ Proposal = Genotype | KerasConfig
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One proxy training of one proposal.
+    """One proxy training of one proposal, or a part of one.
+
+    A part that continues a stopped training has the accuracy and the curve of the whole training so far, and the costs
+    of the part alone.
 
     Args:
         genotype: what was trained, as text.
@@ -38,6 +42,7 @@ class Evaluation:
         steps: gradient steps.
         failure: empty, or one sentence on why there is no accuracy.
         macs: multiply-accumulates of training and validating; 0 where nobody has counted them.
+        share: where the training was stopped, as a share of its gradient steps; 1 for a complete training.
     """
 
     genotype: str
@@ -47,6 +52,20 @@ class Evaluation:
     steps: int
     failure: str = ""
     macs: int = 0
+    share: float = 1.0
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a proxy training: the gradient steps after number ``begin`` up to and including number ``end``."""
+
+    begin: int
+    end: int
+
+    @property
+    def steps(self) -> int:
+        """How many they are."""
+        return self.end - self.begin
 
 
 class Evaluator(Protocol):
@@ -63,4 +82,25 @@ class Evaluator(Protocol):
 
         Raises:
             BudgetSpent: the budget ended on the way; nothing is charged or logged.
+        """
+
+    def stops(self) -> Sequence[int]:
+        """The gradient steps after which a training can be stopped, ascending; the last one is :meth:`steps`."""
+
+    def part_macs(self, proposal: Proposal, part: Part) -> int:
+        """Multiply-accumulates of a part of an evaluation, with its validations; one is at its end in any case."""
+
+    def evaluate_part(self, proposal: Proposal, number: int, meter: Meter, part: Part) -> Evaluation:
+        """As :meth:`evaluate`, stopped at ``part.end``; the part alone is charged.
+
+        The result is that of an undisturbed training stopped there, whatever has been trained before.
+
+        Args:
+            proposal: what is trained.
+            number: of the evaluation that began this training: it names the seed.
+            meter: ends the training where the budget is one of seconds.
+            part: begins where this training was stopped last, or at 0.
+
+        Raises:
+            BudgetSpent: as :meth:`evaluate` does.
         """

@@ -72,6 +72,6 @@ def _conv_chain(net: ConvChain) -> LayerGraph:
             nodes.append(layers.add(nodes[edge.source], Pool("max", 2, 2)))
             continue
         height, width, filters, vertical, horizontal = (int(word) for word in match.groups())
-        convolution = Conv(height, width, max(1, round(filters * net.widen)), (vertical, horizontal))
+        convolution = Conv(height, width, max(1, round((filters + net.more) * net.widen)), (vertical, horizontal))
         nodes.append(layers.add(nodes[edge.source], convolution, Norm(), Relu()))
     return layers.graph(layers.merged([nodes[node] for node in graph.output], "concat"))

@@ -23,18 +23,24 @@ class Method(abc.ABC):
         name: as given on the command line; equals the file's name.
         title: as printed in tables.
         space: name of the space that the paper searches.
+        families: of :data:`harness.core.families.FAMILIES`, at least one: what kind of search it is.
         position: where the method stands in tables and legends: smaller numbers first, equal ones by name. The methods
             that come with the harness have 10 to 170.
         look: number of its colour and marker in figures, 0 to 98 (nine colours, eleven markers); None: one by its name.
         scaled: hyper-parameters by profile, where the paper's values make no sense at a small budget.
+        extras: by hyper-parameter, what the final training has besides the profile's recipe where that hyper-parameter
+            is ``+``, see :meth:`~harness.core.recipe.Recipe.with_extra`. The search is the same. Such a row is
+            compared with no other.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     space: ClassVar[str]
+    families: ClassVar[tuple[str, ...]] = ()
     position: ClassVar[int] = LAST
     look: ClassVar[int | None] = None
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    extras: ClassVar[Mapping[str, Mapping[str, float]]] = {}
 
     def unsupported(self, task: Task) -> str | None:
         """One sentence on why this method cannot work on ``task``, or None."""
@@ -71,6 +77,13 @@ def space_is(task: Task, *kinds: type[Space]) -> str | None:
     if isinstance(task.space, kinds):
         return None
     return f"it searches {' or '.join(kind.__name__ for kind in kinds)}, not the space '{task.space.name}'"
+
+
+def needs_shares(task: Task) -> str | None:
+    """None if a part of an evaluation can be had, else the sentence for :meth:`Method.unsupported`."""
+    if task.can_stop:
+        return None
+    return f"it buys parts of trainings, and '{task.data.dataset}' has only complete ones: no accuracies on their way"
 
 
 def needs_images(task: Task) -> str | None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from types import MappingProxyType
+from typing import Any, Literal
 
 from harness.core.budget import PASSES_PER_STEP
+from harness.core.evaluation import Part
 from harness.core.space import Size
 
 LEAST_MACS = 100_000
 """What a forward pass of an image is charged as, at least."""
+MORE = "+"
+"""The value of a hyper-parameter that asks for another final training, ``nas_rl:filters=+``."""
+NO_EXTRA: Mapping[str, float] = MappingProxyType({})
 Limit = Literal["epochs", "seconds", "steps"]
 """What a training is counted in."""
 
@@ -68,6 +74,24 @@ class Recipe:
         """What decides how long a training is."""
         return "epochs" if self.epochs else "seconds" if self.seconds else "steps"
 
+    def values(self) -> dict[str, Any]:
+        """The recipe as plain values; a size without more filters does not mention them."""
+        values = asdict(self)
+        if not self.size.more:
+            del values["size"]["more"]
+        return values
+
+    def with_extra(self, extra: Mapping[str, float]) -> Recipe:
+        """The recipe of a found network that is larger, or trained otherwise, than the profile's.
+
+        Args:
+            extra: ``channels``: factor of the width; ``more``: filters that every layer has besides; ``cutout``: 1 for
+                cutout.
+        """
+        channels = round(self.size.channels * extra.get("channels", 1.0))
+        size = replace(self.size, channels=channels, more=int(extra.get("more", self.size.more)))
+        return replace(self, size=size, cutout=bool(extra.get("cutout", self.cutout)))
+
     def steps_on(self, images: int) -> int:
         """Gradient steps of a training on so many images; at least one. Limited by seconds it may take fewer."""
         return max(1, round(self.epochs * images / self.batch)) if self.epochs else self.steps
@@ -82,5 +106,14 @@ class Recipe:
             macs: of one image's forward pass; an auxiliary head is left out.
             validation_images: how many the split has.
         """
+        return self._macs(macs, self.steps, self.validations, validation_images)
+
+    def part_macs(self, macs: int, validation_images: int, part: Part) -> int:
+        """As :meth:`evaluation_macs`, of a part of that training; its end is validated whether that is due or not."""
+        due = [step * self.validations // self.steps for step in (part.begin, part.end - 1, part.end)]
+        extra = int(due[2] == due[1])
+        return self._macs(macs, part.steps, due[2] - due[0] + extra, validation_images)
+
+    def _macs(self, macs: int, steps: int, validations: int, validation_images: int) -> int:
         seen = min(self.validation_images or validation_images, validation_images)
-        return max(macs, LEAST_MACS) * (PASSES_PER_STEP * self.steps * self.batch + self.validations * seen)
+        return max(macs, LEAST_MACS) * (PASSES_PER_STEP * steps * self.batch + validations * seen)

@@ -35,7 +35,8 @@ class Record:
         native: the method's own space where it may differ from ``space``, else empty.
         budget: the search budget as text.
         settings: the method's hyper-parameters.
-        recipes: the recipes ``proxy`` and ``final`` as plain values.
+        recipes: the recipes ``proxy`` and ``final`` as plain values; ``extra``, what the second one has besides the
+            profile's (:attr:`~harness.core.method.Method.extras`); ``network``, the size of a published network.
         proposal: the architecture that the search proposed, as text.
         test_accuracy: of the final training, 0..1; of a table, the score of the architecture.
         parameters: trainable weights of the final network, auxiliary head excluded.

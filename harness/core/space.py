@@ -221,8 +221,11 @@ class Size:
         channels: filters of the first stage.
         layers: cells of the network. Spaces whose depth is part of the genotype ignore it.
         stem_stride: 1, or 2 to halve the image before the first cell, which quick profiles do to save time.
+        more: filters that every layer has besides those of its genotype, before a profile shrinks it. Only spaces that
+            choose numbers of filters read it (:mod:`harness.spaces.nas_rl`).
     """
 
     channels: int
     layers: int
     stem_stride: int = 1
+    more: int = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -52,13 +52,17 @@ class Signal:
         accuracy: validation accuracy 0..1 of each row, shape ``(n,)``.
         seconds: device seconds that each row's training costs, shape ``(n,)``.
         trained: how, if known; without it a search cannot be paid for in multiply-accumulates.
+        stopped: validation accuracies 0..1 of the very same trainings on their way, shape ``(n,)``, by the share of the
+            training at which they were measured, above 0 and below 1. Not those of shorter trainings, whose learning
+            rate has fallen sooner. Without them a search cannot buy a part of an evaluation.
         repeats: the single trainings, where the other columns are their means. A search is told one of them, drawn
-            anew for every evaluation, as in NAS-Bench-201's protocol.
+            anew for every training, as in NAS-Bench-201's protocol. All are stopped at the same shares.
     """
 
     accuracy: Numbers
     seconds: Numbers
     trained: Trained | None = None
+    stopped: Mapping[float, Numbers] = field(default_factory=dict)
     repeats: tuple[Signal, ...] = ()
 
     def each(self) -> tuple[Signal, ...]:
@@ -70,8 +74,17 @@ class Signal:
         """The signal of several trainings of each architecture; of one it is that."""
         if len(repeats) == 1:
             return repeats[0]
-        accuracy = np.mean([one.accuracy for one in repeats], axis=0)
-        return Signal(accuracy, np.mean([one.seconds for one in repeats], axis=0), repeats[0].trained, tuple(repeats))
+
+        def mean(columns: Sequence[Numbers]) -> Numbers:
+            return np.asarray(np.mean(columns, axis=0))
+
+        return Signal(
+            mean([one.accuracy for one in repeats]),
+            mean([one.seconds for one in repeats]),
+            repeats[0].trained,
+            {share: mean([one.stopped[share] for one in repeats]) for share in repeats[0].stopped},
+            tuple(repeats),
+        )
 
 
 @dataclass(frozen=True)
@@ -150,10 +163,16 @@ class Table:
             self._check(what, values)
             if values.min() < 0 or values.max() > 1:
                 raise InputError(f"the table '{self.name}' has a {what} outside 0..1 (after its scale)")
-        for signal, seconds in ((name, one.seconds) for name, whole in self.signals.items() for one in whole.each()):
-            self._check(f"cost '{signal}'", seconds)
-            if seconds.min() <= 0:
-                raise InputError(f"the table '{self.name}' has a cost of {seconds.min():g} s; it must be positive")
+        for signal, column in ((name, one) for name, whole in self.signals.items() for one in whole.each()):
+            if wrong := [share for share in column.stopped if not 0 < share < 1]:
+                raise InputError(
+                    f"the table '{self.name}' stops trainings at the share {wrong[0]:g}; it is above 0 and below 1"
+                )
+            self._check(f"cost '{signal}'", column.seconds)
+            if column.seconds.min() <= 0:
+                raise InputError(
+                    f"the table '{self.name}' has a cost of {column.seconds.min():g} s; it must be positive"
+                )
         if self.parameters is not None and len(self.parameters) != len(self.genotypes):
             raise InputError(f"the table '{self.name}' has {len(self.parameters)} parameter counts for its rows")
         if len(set(self.genotypes)) != len(self.genotypes):
@@ -162,8 +181,14 @@ class Table:
             self.space.parse(text)
 
     def _accuracies(self) -> list[tuple[str, Numbers]]:
-        told = [(f"signal '{name}'", one.accuracy) for name, signal in self.signals.items() for one in signal.each()]
-        return [*((self.measure, score) for score in (self.score, *self.scores)), *told]
+        signals = [(name, one) for name, signal in self.signals.items() for one in signal.each()]
+        told = [(f"signal '{name}'", one.accuracy) for name, one in signals]
+        parts = [
+            (f"signal '{name}' at {share:g} of the training", accuracy)
+            for name, one in signals
+            for share, accuracy in one.stopped.items()
+        ]
+        return [*((self.measure, score) for score in (self.score, *self.scores)), *told, *parts]
 
     def _check(self, what: str, values: Numbers) -> None:
         if values.shape != (len(self.genotypes),):

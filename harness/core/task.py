@@ -14,11 +14,13 @@ import numpy as np
 
 from harness.core.budget import BudgetSpent, Meter
 from harness.core.dataset import SearchData
-from harness.core.evaluation import Evaluation, Evaluator, KerasConfig, Proposal
+from harness.core.errors import InputError
+from harness.core.evaluation import Evaluation, Evaluator, KerasConfig, Part, Proposal
 from harness.core.journal import EVALUATIONS, Journal, State
 from harness.core.recipe import Recipe
 from harness.core.seeds import rng
 from harness.core.space import Genotype, Space
+from harness.core.trainings import Trainings
 
 _DRAWS = 10
 """Random architectures whose mean cost stands for that of a child before there is one."""
@@ -58,39 +60,75 @@ class Task:
         self.space, self.data, self.recipe, self.rng, self.seed, self.meter = space, data, recipe, rng, seed, meter
         self._evaluator, self._journal = evaluator, journal
         self._last_checkpoint = meter.spent
-        self._cache: dict[str, Evaluation] = {}
+        self._trainings = Trainings(evaluator.steps())
+        self._parts: list[float] = []
         self.evaluations: list[Evaluation] = []
         self.proposal: Proposal | None = None
         self.best: Evaluation | None = None
         self.planned: dict[str, float] = {}
         self.discarded = 0
 
-    def evaluate(self, proposals: Iterable[Proposal], *, again: bool = False) -> list[Evaluation]:
+    def evaluate(self, proposals: Iterable[Proposal], *, again: bool = False, share: float = 1.0) -> list[Evaluation]:
         """Trains each proposal on the proxy task and returns its evaluation.
 
         A proposal that was evaluated before is not trained again, but is charged again with the same cost: a policy
-        that has converged pays for its repeats, as in NAS-Bench-201's protocol. An evaluation that is the best so far
-        becomes the proposal.
+        that has converged pays for its repeats, as in NAS-Bench-201's protocol.
+
+        With ``share`` below 1 a training is stopped after that share of its gradient steps, and charged for these. A
+        later call with a larger share continues it and pays the difference, to the step; in multiply-accumulates also
+        the validation at each stop. A training in shares has the very same results as an undisturbed one.
+
+        Only evaluations of equal share compete: an evaluation becomes the proposal if its share is larger than that of
+        the best so far, or if it is equal and its accuracy is higher. So the proposal is the best complete training;
+        as long as there is none, it is the best of those that went furthest.
 
         Args:
             again: train a repeated genotype again, with other first weights and another order of images, for methods
                 that live on the noise of a training. A table has one answer only and gives it again.
+            share: above 0, at most 1. On images it is rounded to a whole number of gradient steps, one at least; a
+                table has certain shares only (:meth:`stop`).
 
         Raises:
             BudgetSpent: the next evaluation does not fit into the budget. Let it pass.
+            InputError: the trainings cannot be stopped at this share.
         """
-        return [self._evaluate(proposal, again) for proposal in proposals]
+        end = self._end(share)
+        return [self._evaluate(proposal, again, end) for proposal in proposals]
 
-    def _evaluate(self, proposal: Proposal, again: bool) -> Evaluation:
-        number = len(self.evaluations)
-        self._afford(proposal)
+    @property
+    def can_stop(self) -> bool:
+        """Whether trainings can be stopped: not on a table without points of its trainings."""
+        stops, total = self._evaluator.stops(), self._evaluator.steps()
+        return total == 1 or stops[0] < total
+
+    def stop(self, share: float) -> float:
+        """The share nearest to ``share`` at which a training can be stopped; 1 if it can be stopped nowhere."""
+        total = self._evaluator.steps()
+        return min(self._evaluator.stops(), key=lambda end: abs(end - share * total)) / total
+
+    def _end(self, share: float) -> int:
+        """The gradient step at which an evaluation of this share ends."""
+        if not 0 < share <= 1:
+            raise ValueError(f"a share of an evaluation is above 0 and at most 1, not {share!r}")
+        total = self._evaluator.steps()
+        end = max(1, round(share * total))
+        if end != total and end not in (stops := self._evaluator.stops()):
+            points = ", ".join(f"{stop / total:g}" for stop in stops)
+            raise InputError(
+                f"no training of '{self.data.dataset}' can be stopped at the share {share:g}; there are {points}"
+            )
+        return end
+
+    def _evaluate(self, proposal: Proposal, again: bool, end: int) -> Evaluation:
+        number, text = len(self.evaluations), str(proposal)
+        part = self._trainings.part(text, end, again)
+        self._afford(proposal, part)
         began = self.meter.now()
-        text = str(proposal)
-        known = None if again else self._known(text)
-        logged = self._logged(number, text)
-        evaluation = logged or known or self._evaluator.evaluate(proposal, number, self.meter)
-        self._cache[text] = evaluation
-        best = self._note(evaluation)
+        training = self._trainings.number(text, number, again)
+        known = None if again else self._known(text, end)
+        logged = self._logged(number, text, end / self._evaluator.steps())
+        evaluation = logged or known or self._trained(proposal, training, part)
+        best = self._note(evaluation, training)
         self.meter.exclude(self.meter.now() - began)
         self._charge(evaluation)
         if logged is None:
@@ -100,30 +138,48 @@ class Task:
         self.progress(f"{len(self.evaluations)} evaluated")
         return evaluation
 
-    def _afford(self, proposal: Proposal) -> None:
-        """Ends the search if the evaluation does not fit; counted where the budget asks, because that takes time."""
-        macs = self._evaluator.macs(proposal) if self.meter.budget.unit == "macs" else 0
-        self.meter.afford(self._evaluator.steps(), macs)
+    def _trained(self, proposal: Proposal, training: int, part: Part) -> Evaluation:
+        if self._whole(part):
+            return self._evaluator.evaluate(proposal, training, self.meter)
+        return self._evaluator.evaluate_part(proposal, training, self.meter, part)
+
+    def _whole(self, part: Part) -> bool:
+        return part == Part(0, self._evaluator.steps())
+
+    def _afford(self, proposal: Proposal, part: Part) -> None:
+        """Ends the search if the evaluation does not fit."""
+        self.meter.afford(part.steps, self._macs(proposal, part))
+
+    def _macs(self, proposal: Proposal, part: Part) -> int:
+        """Counted where the budget asks, because that takes time."""
+        if self.meter.budget.unit != "macs":
+            return 0
+        whole = self._whole(part)
+        return self._evaluator.macs(proposal) if whole else self._evaluator.part_macs(proposal, part)
 
     def _charge(self, evaluation: Evaluation) -> None:
         self.meter.charge(seconds=evaluation.seconds, steps=evaluation.steps, macs=evaluation.macs)
 
-    def cost(self, proposal: Proposal) -> float:
-        """What evaluating ``proposal`` costs, in the budget's unit.
+    def cost(self, proposal: Proposal, share: float = 1.0) -> float:
+        """What evaluating ``proposal`` costs, in the budget's unit; the difference only if its training was stopped.
 
-        In seconds this is the mean of the evaluations so far, and 0 before the first one.
+        In seconds this is estimated by the mean of the evaluations so far, and 0 before the first one.
         """
+        part = self._trainings.part(str(proposal), self._end(share), again=False)
         if self.meter.budget.unit == "s":
-            return float(np.mean([e.seconds for e in self.evaluations])) if self.evaluations else 0.0
-        macs = self._evaluator.macs(proposal) if self.meter.budget.unit == "macs" else 0
-        return self.meter.price(seconds=0.0, steps=self._evaluator.steps(), macs=macs)
+            return self._mean([e.seconds for e in self.evaluations]) * part.steps / self._evaluator.steps()
+        return self.meter.price(seconds=0.0, steps=part.steps, macs=self._macs(proposal, part))
+
+    def _mean(self, costs: list[float]) -> float:
+        """Mean cost of a complete evaluation, from those of all evaluations so far, in parts or complete."""
+        return float(np.sum(costs) / np.sum(self._parts)) if costs else 0.0
 
     def affordable(self, cost: float) -> int:
         """How many things of this cost, in the budget's unit and above 0, still fit into what is left."""
         return int(self.meter.left / cost)
 
     def children(self) -> int:
-        """How many evaluations the whole budget buys, at least 1: what schedules are made from.
+        """How many complete evaluations the whole budget buys, at least 1: what schedules are made from.
 
         Exact in budgets of evaluations and steps. Otherwise an estimate, the budget divided by the mean cost of the
         evaluations so far; before the first one it is 1 in seconds, and in multiply-accumulates the count of ten random
@@ -134,7 +190,7 @@ class Task:
             cost = float(self._evaluator.steps())
         elif self.evaluations:
             costs = [self.meter.price(seconds=e.seconds, steps=e.steps, macs=e.macs) for e in self.evaluations]
-            cost = float(np.mean(costs))
+            cost = self._mean(costs)
         elif unit == "macs":
             draws = rng(self.seed, "plan")
             cost = float(np.mean([self._evaluator.macs(self.space.sample(draws)) for _ in range(_DRAWS)]))
@@ -146,17 +202,25 @@ class Task:
         """Notes what a method has made of the budget, such as the size of its population, for the record."""
         self.planned |= values
 
-    def _note(self, evaluation: Evaluation) -> bool:
-        """Counts an evaluation and says whether it is the best so far."""
+    def _note(self, evaluation: Evaluation, training: int | None) -> bool:
+        """Counts an evaluation and says whether it is the best so far.
+
+        Args:
+            training: the evaluation that began the training; None if the method has trained it itself.
+        """
+        part = None if training is None else self._trainings.note(evaluation, training)
+        self._parts.append(1.0 if part is None else part.steps / self._evaluator.steps())
         self.evaluations.append(evaluation)
-        best = not evaluation.failure and (self.best is None or evaluation.accuracy > self.best.accuracy)
+        best = not evaluation.failure and (
+            self.best is None or (evaluation.share, evaluation.accuracy) > (self.best.share, self.best.accuracy)
+        )
         if best:
             self.best = evaluation
         return best
 
-    def _known(self, text: str) -> Evaluation | None:
+    def _known(self, text: str, end: int) -> Evaluation | None:
         """The evaluation of a proposal that was evaluated before; raises BudgetSpent if its cost does not fit."""
-        known = self._cache.get(text)
+        known = self._trainings.known(text, end)
         if known is not None and not self.meter.budget.counted and known.seconds > self.meter.left:
             raise BudgetSpent
         return known
@@ -176,7 +240,7 @@ class Task:
             ValueError: the evaluation's accuracy is none from 0 to 1.
         """
         number = len(self.evaluations)
-        logged = self._logged(number, text)
+        logged = self._logged(number, text, 1.0)
         if logged is None:
             evaluation = train()
             _share(evaluation.accuracy)
@@ -184,16 +248,16 @@ class Task:
         else:
             evaluation = logged
             self._charge(evaluation)
-        self._note(evaluation)
+        self._note(evaluation, None)
         self.progress(f"{len(self.evaluations)} evaluated")
         return evaluation
 
-    def _logged(self, number: int, text: str) -> Evaluation | None:
+    def _logged(self, number: int, text: str, share: float) -> Evaluation | None:
         logged = self._journal.replay(number)
-        if logged is not None and logged.genotype != text:
+        if logged is not None and (logged.genotype, logged.share) != (text, share):
             raise RuntimeError(
-                f"evaluation {number} was logged for {logged.genotype} but the method now asks for {text}: "
-                "it draws randomness from somewhere else than task.rng"
+                f"evaluation {number} was logged for {_words(logged.genotype, logged.share)} but the method now asks "
+                f"for {_words(text, share)}: it draws randomness from somewhere else than task.rng"
             )
         return logged
 
@@ -284,6 +348,7 @@ class Task:
                 "steps": self.meter.steps,
                 "macs": self.meter.macs,
                 "proposal": proposal,
+                "trainings": self._trainings.began(),
             }
         )
 
@@ -293,17 +358,23 @@ class Task:
         self.rng.bit_generator.state = state["rng"]
         self.meter.restore(seconds=state["seconds"], steps=state["steps"], macs=state["macs"])
         self._last_checkpoint = self.meter.spent
+        trainings: dict[str, int] | None = state.get("trainings")
         for number in range(evaluations):
             logged = self._journal.replay(number)
             if logged is None:
                 raise RuntimeError(f"the checkpoint knows {evaluations} evaluations but the log has {number}")
-            self._cache[logged.genotype] = logged
-            self._note(logged)
+            began = number if trainings is None else trainings.get(logged.genotype)
+            # An earlier training of the same architecture was one by itself.
+            self._note(logged, None if began is None else min(number, began))
         match state["proposal"]:
             case {"name": name, "json": config}:
                 self.proposal = KerasConfig(name, config)
             case {"text": text}:
                 self.proposal = self.space.parse(text)
+
+
+def _words(text: str, share: float) -> str:
+    return text if share == 1 else f"{share:g} of {text}"
 
 
 def _share(accuracy: object) -> float:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import keras
 import tensorflow as tf
@@ -12,7 +13,7 @@ import tensorflow as tf
 from harness.core.budget import Meter
 from harness.core.dataset import SearchData
 from harness.core.errors import InputError
-from harness.core.evaluation import Evaluation, Proposal
+from harness.core.evaluation import Evaluation, Part, Proposal
 from harness.core.lowering import lower
 from harness.core.measure import measure
 from harness.core.recipe import Recipe
@@ -41,15 +42,18 @@ class ProxyEvaluator:
         data: training and validation images.
         recipe: the proxy task.
         seed: with an evaluation's number it gives the seed of the weights, the batches and the augmentation.
+        stopped: directory for the weights of stopped trainings, a file each; made when it is needed. Without it, and
+            where a file is gone, a training that goes on is repeated from its start, with the same result.
 
     Raises:
         InputError: there are no validation images.
     """
 
-    def __init__(self, space: Space, data: SearchData, recipe: Recipe, seed: int) -> None:
+    def __init__(self, space: Space, data: SearchData, recipe: Recipe, seed: int, stopped: Path | None = None) -> None:
         if len(data.x_valid) == 0:
             raise InputError(f"data set '{data.dataset}' has no validation images; a search needs some")
         self._space, self._data, self._recipe, self._seed = space, data, recipe, seed
+        self._stopped, self._trainings = stopped, 0
         self._macs: dict[str, int] = {}
         self._shared = Shared(data, recipe)
 
@@ -59,17 +63,27 @@ class ProxyEvaluator:
 
     def macs(self, proposal: Proposal) -> int:
         """Multiply-accumulates of one evaluation; of a network that cannot be built, those of :data:`UNKNOWN_MACS`."""
+        return self._recipe.evaluation_macs(self._of_an_image(proposal), len(self._data.x_valid))
+
+    def part_macs(self, proposal: Proposal, part: Part) -> int:
+        """As :meth:`macs`, of a part of an evaluation."""
+        return self._recipe.part_macs(self._of_an_image(proposal), len(self._data.x_valid), part)
+
+    def stops(self) -> Sequence[int]:
+        """All gradient steps; the end only where nobody knows before how many there will be."""
+        return range(self.steps() if self._recipe.seconds else 1, self.steps() + 1)
+
+    def _of_an_image(self, proposal: Proposal) -> int:
+        """Multiply-accumulates of one image's forward pass."""
         text = str(proposal)
         if text not in self._macs:
             try:
-                own = self._count(proposal)
+                self._macs[text] = self._count(proposal)
             except (InputError, ValueError):
-                own = UNKNOWN_MACS
-            self._macs[text] = self._recipe.evaluation_macs(own, len(self._data.x_valid))
+                self._macs[text] = UNKNOWN_MACS
         return self._macs[text]
 
     def _count(self, proposal: Proposal) -> int:
-        """Multiply-accumulates of one image's forward pass."""
         data, size = self._data, self._recipe.size
         if isinstance(proposal, Genotype):
             return measure(lower(self._space.decode(proposal, size)), data.image_shape, data.classes).macs
@@ -84,25 +98,42 @@ class ProxyEvaluator:
         Raises:
             BudgetSpent: a budget in seconds ended during the training.
         """
+        return self._evaluate(proposal, number, meter, None)
+
+    def evaluate_part(self, proposal: Proposal, number: int, meter: Meter, part: Part) -> Evaluation:
+        """Trains ``proposal`` up to ``part.end``; see :class:`harness.core.evaluation.Evaluator`.
+
+        Raises:
+            BudgetSpent: a budget in seconds ended during the training.
+            InputError: the file of the stopped training is damaged.
+        """
+        return self._evaluate(proposal, number, meter, part)
+
+    def _evaluate(self, proposal: Proposal, number: int, meter: Meter, part: Part | None) -> Evaluation:
         began = time.perf_counter()
         try:
             with runtime.graph_optimizer_off():
-                trained = self._train(proposal, number, meter)
+                trained = self._train(proposal, number, meter, part)
         finally:
             # Models and traced functions refer to each other in circles.
             gc.collect()
-            if number % FORGET_EVERY == FORGET_EVERY - 1:
+            self._trainings += 1
+            if self._trainings % FORGET_EVERY == 0:
                 keras.utils.clear_session(free_memory=False)
-        seconds = time.perf_counter() - began
+        seconds, total = time.perf_counter() - began, self._recipe.steps
+        macs = self.macs(proposal) if part is None else self.part_macs(proposal, part)
+        share = 1.0 if part is None else part.end / total
         if isinstance(trained, str):
-            return Evaluation(str(proposal), 0.0, (), seconds, self._recipe.steps, trained, self.macs(proposal))
-        return Evaluation(
-            str(proposal), trained.accuracy, trained.curve, seconds, trained.steps, macs=self.macs(proposal)
-        )
+            steps = total if part is None else part.steps
+            return Evaluation(str(proposal), 0.0, (), seconds, steps, trained, macs, share)
+        steps = trained.steps if part is None else part.steps
+        return Evaluation(str(proposal), trained.accuracy, trained.curve, seconds, steps, "", macs, share)
 
-    def _train(self, proposal: Proposal, number: int, meter: Meter) -> Training | str:
+    def _train(self, proposal: Proposal, number: int, meter: Meter, part: Part | None) -> Training | str:
         """The training, or why there is none."""
         seed, recipe, data = derive_seed(self._seed, f"evaluation {number}"), self._recipe, self._data
+        until = None if part is None else part.end
+        file = self._file(number) if part is not None else None
         try:
             model = network(proposal, self._space, recipe, data, seed, self._shared)
         except (InputError, ValueError) as error:
@@ -110,11 +141,21 @@ class ProxyEvaluator:
         except (tf.errors.ResourceExhaustedError, MemoryError):
             return "the memory did not suffice to build the network"
         try:
-            return train(model, data, recipe, seed=seed, on_step=_stop_with(meter))
+            trained = train(model, data, recipe, seed=seed, on_step=_stop_with(meter), checkpoint=file, until=until)
         except TrainingFailed as error:
             return str(error)
         except (tf.errors.ResourceExhaustedError, MemoryError):
             return "the memory did not suffice to train the network"
+        if file is not None and until == recipe.steps:
+            file.unlink(missing_ok=True)
+        return trained
+
+    def _file(self, number: int) -> Path | None:
+        """Where the training that began with evaluation ``number`` is kept when it is stopped."""
+        if self._stopped is None:
+            return None
+        self._stopped.mkdir(exist_ok=True)
+        return self._stopped / f"{number}.npz"
 
 
 def network(

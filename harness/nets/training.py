@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 import time
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
@@ -73,6 +74,7 @@ def train(
     seed: int,
     on_step: Callable[[int, int], None] | None = None,
     checkpoint: Path | None = None,
+    until: int | None = None,
 ) -> Training:
     """Trains ``model`` in place.
 
@@ -85,7 +87,7 @@ def train(
 
     Args:
         model: takes normalised images and returns logits, or a list of two logits with an auxiliary head; or a proxy
-            network, which was made for the same data and recipe and is trained in one go, without a checkpoint.
+            network, which was made for the same data and recipe.
         data: the training images are read where they lie; without validation images nothing is validated.
         recipe: all of it applies except ``size``.
         seed: of the order of the images and of the augmentation; the weights' seed was the builder's.
@@ -94,20 +96,24 @@ def train(
         checkpoint: file for the state of an interrupted training, written every :data:`CHECKPOINT_SECONDS` and at the
             end. If it exists the training goes on from there; a recipe that counts epochs or steps then ends with the
             very same weights.
+        until: stop after this gradient step, validate, and leave the schedule as it is: a later call with the same
+            checkpoint goes on, to the very same weights and curve as if there had been no stop. The checkpoint is
+            written at the stop only; one that is already past it is neither read nor replaced. Not for a recipe
+            limited by seconds, whose number of steps is not known before.
 
     Raises:
         TrainingFailed: the loss is not finite any more.
         InputError: there is nothing to train on, or the checkpoint belongs to another training.
     """
-    if checkpoint is not None and isinstance(model, Child):
-        raise ValueError("a proxy network has no checkpoint")
+    if until is not None and recipe.seconds:
+        raise ValueError("a training that is limited by seconds cannot be stopped at a gradient step")
     clock = _Clock()
     images = len(data.x_train[: recipe.train_images or None])
     planned = recipe.steps_on(images)
     if images == 0 or planned < 1:
         raise InputError(f"a training of {planned} steps on {images} images is none; give it at least one of each")
     pace, curve, done = Pace(planned, recipe.seconds, capped=recipe.limit == "epochs"), list[float](), 0
-    saved = _Checkpoint(checkpoint, f"{recipe} seed={seed} data={data.dataset}", model)
+    saved = _Checkpoint(checkpoint, f"{recipe} seed={seed} data={data.dataset}", model, until)
     state = saved.load()
     if state is not None:
         done, curve = int(state["done"]), state["curve"].tolist()
@@ -120,7 +126,8 @@ def train(
     else:
         step = TrainingStep(model, data, recipe, seed, buffer)
     order, validate, traced = Order(images, recipe.batch, seed), _Validation(model, data, recipe), True
-    while done < pace.total:
+    measured = done == pace.total or (state is not None and bool(state.get("measured", False)))
+    while done < min(pace.total, until or pace.total):
         batch = order.batch(done)
         rate, drop_path = learning_rate(recipe, done, pace.total), recipe.drop_path * done / pace.total
         loss = step(data.x_train[batch], data.y_train[batch], done, rate, drop_path)
@@ -131,13 +138,15 @@ def train(
         if not math.isfinite(loss):
             raise TrainingFailed(f"the loss was {loss} at step {done} of {pace.total}")
         due = pace.fixed and done * recipe.validations >= (len(curve) + 1) * pace.total
-        if due or done == pace.total:
+        measured = due or done == pace.total
+        if measured:
             curve += validate()
-        if saved.due() or done == pace.total:
-            saved.write(step.buffer(), pace, curve, done, clock.seconds())
+        if saved.due() or done in (until, pace.total):
+            saved.write(step.buffer(), pace, curve, done, clock.seconds(), measured)
         if on_step is not None:
             on_step(done, pace.total)
         clock.lap()
+    curve += [] if measured else validate()
     return Training(
         accuracy=curve[-1] if curve else math.nan,
         curve=tuple(curve),
@@ -145,7 +154,7 @@ def train(
         seconds=clock.seconds(),
         images_per_second=pace.rate() * recipe.batch,
         epochs=done * recipe.batch / images,
-        capped=recipe.limit == "epochs" and done < planned,
+        capped=recipe.limit == "epochs" and done < min(planned, until or planned),
     )
 
 
@@ -238,42 +247,66 @@ class _Clock:
 
 
 class _Checkpoint:
-    """The file of an interrupted training: all variables of the model, the momentum, the progress.
+    """The file of an interrupted or stopped training: all variables of the model, the momentum, the progress.
 
     Args:
         path: None for no file.
         label: what the training is; a file with another label is refused.
+        model: whose variables are stored.
+        until: where the training is to be stopped; None: nowhere.
     """
 
-    def __init__(self, path: Path | None, label: str, model: Network) -> None:
-        self._path, self._label, self._variables = path, label, [] if isinstance(model, Child) else model.variables
+    def __init__(self, path: Path | None, label: str, model: Network, until: int | None) -> None:
+        self._path, self._label, self._model, self._until = path, label, model, until
         self._last = time.perf_counter()
 
     def due(self) -> bool:
-        return self._path is not None and time.perf_counter() - self._last >= CHECKPOINT_SECONDS
+        late = time.perf_counter() - self._last >= CHECKPOINT_SECONDS
+        return self._path is not None and self._until is None and late
 
     def load(self) -> dict[str, np.ndarray] | None:
-        """Sets the model's variables and returns the rest; None if there is no file."""
+        """Sets the model's variables and returns the rest; None if there is no file, or one past the stop."""
         if self._path is None or not self._path.exists():
             return None
-        with np.load(self._path) as file:
-            state = dict(file)
-        values = [state.get(f"variable {place}") for place in range(len(self._variables))]
-        shapes = [tuple(variable.shape) for variable in self._variables]
+        try:
+            with np.load(self._path) as file:
+                state = dict(file)
+        except (OSError, ValueError, zipfile.BadZipFile) as error:
+            raise InputError(f"the checkpoint {self._path} is damaged; delete it to train anew") from error
+        shapes = [value.shape for value in _values(self._model)]
+        values = [state.get(f"variable {place}") for place in range(len(shapes))]
         if str(state["label"]) != self._label or [getattr(v, "shape", None) for v in values] != shapes:
             raise InputError(f"the checkpoint {self._path} belongs to another training; delete it to start anew")
-        for variable, value in zip(self._variables, values, strict=True):
-            variable.assign(value)
+        if self._until is not None and int(state["done"]) > self._until:
+            self._path = None
+            return None
+        _set_values(self._model, [state[f"variable {place}"] for place in range(len(shapes))])
         return state
 
-    def write(self, buffer: np.ndarray, pace: Pace, curve: Sequence[float], done: int, seconds: float) -> None:
-        """Replaces the file, atomically."""
+    def write(
+        self, buffer: np.ndarray, pace: Pace, curve: Sequence[float], done: int, seconds: float, measured: bool
+    ) -> None:
+        """Replaces the file, atomically; ``measured`` says whether the last value of the curve is of this step."""
         if self._path is None:
             return
-        state = {f"variable {place}": variable.numpy() for place, variable in enumerate(self._variables)}
+        state: dict[str, Any] = {f"variable {place}": value for place, value in enumerate(_values(self._model))}
         progress = {"done": done, "total": pace.total, "used": pace.used, "fixed": pace.fixed, "seconds": seconds}
-        state.update({name: np.array(value) for name, value in progress.items()})
+        state.update({name: np.array(value) for name, value in progress.items()}, measured=np.array(measured))
         state.update(buffer=buffer, curve=np.array(curve, np.float64), label=np.array(self._label))
         with replacing(self._path) as new, new.open("wb") as file:
             np.savez(file, **state)
         self._last = time.perf_counter()
+
+
+def _values(model: Network) -> list[np.ndarray]:
+    """All variables of a network, statistics included."""
+    variables = [model.weights, model.statistics] if isinstance(model, Child) else model.variables
+    return [variable.numpy() for variable in variables]
+
+
+def _set_values(model: Network, values: Sequence[np.ndarray]) -> None:
+    if isinstance(model, Child):
+        model.weights, model.statistics = (tf.constant(value) for value in values)
+        return
+    for variable, value in zip(model.variables, values, strict=True):
+        variable.assign(value)

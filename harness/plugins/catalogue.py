@@ -80,7 +80,8 @@ class Source:
         if self.member:
             from harness.spaces.zoo.find import find
 
-            found = replace(found, title=find(self.member).title)
+            entry = find(self.member)
+            found = replace(found, title=entry.title, extra={"cutout": 1.0} if entry.cutout else {})
         return found.with_settings(dict(self.settings)) if self.settings else found
 
     def version(self) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from harness.core.errors import InputError
 from harness.core.names import one_of
+from harness.core.recipe import MORE
 
 _SOURCES = ("DatasetSource", "source")  # what makes a data set, by name
 
@@ -21,10 +22,13 @@ class Facts:
     Args:
         summary: the ``summary="..."`` of a data set, else the first line of the docstring.
         title, space: of a method's class; "" where the class body does not state it as a plain string.
+        families: of a method's class; empty where the class body does not state them as a plain tuple of strings.
         position, look: of a method's class; None where the class body does not state it as a plain number.
         settings: hyper-parameters with literal defaults; None where a profile may change them in a way that only
             running the file can tell.
         scaled: what profiles change of them.
+        extras: what a hyper-parameter adds to the final training, as the class states it.
+        extra: what is added here.
     """
 
     summary: str = ""
@@ -34,6 +38,9 @@ class Facts:
     look: int | None = None
     settings: Mapping[str, Any] | None = None
     scaled: Mapping[str, Mapping[str, Any]] | None = None
+    extras: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    extra: Mapping[str, float] = field(default_factory=dict)
+    families: tuple[str, ...] = ()
 
     def parse_settings(self, method: str, words: str) -> tuple[tuple[str, Any], ...]:
         """Reads ``order=2:epochs=30``.
@@ -57,6 +64,8 @@ class Facts:
                 value = text
             if type(value) is not type(usual) and not (isinstance(usual, float) and type(value) is int):
                 raise InputError(f"{method} takes {name}={usual!r} and the like, not {text!r}")
+            if name in self.extras and value not in ("", MORE):
+                raise InputError(f"{method} takes {name}={MORE} or no {name}, not {text!r}")
             found[name] = value
         return tuple(found.items())
 
@@ -68,7 +77,10 @@ class Facts:
             for profile, some in (self.scaled or {}).items()
         }
         settings = {**(self.settings or {}), **changes}
-        return replace(self, title=f"{self.title} ({words})", settings=settings, scaled=scaled)
+        extra = {**self.extra}
+        for name, added in self.extras.items():
+            extra |= added if settings.get(name) == MORE else {}
+        return replace(self, title=f"{self.title} ({words})", settings=settings, scaled=scaled, extra=extra)
 
     def under(self, profile: str) -> dict[str, Any]:
         """The hyper-parameters that are known for a profile."""
@@ -123,6 +135,7 @@ def read(path: Path, attribute: str) -> Facts:
         if isinstance(node, ast.ClassDef) and node.name == exported.id:
             plain, fields = _class_values(node)
             title, space, scaled = plain.get("title"), plain.get("space"), plain.get("scaled")
+            extras = plain.get("extras")
             return Facts(
                 summary,
                 title if isinstance(title, str) else "",
@@ -131,12 +144,18 @@ def read(path: Path, attribute: str) -> Facts:
                 _number(plain.get("look")),
                 fields if isinstance(scaled, dict) or not _states(node, "scaled") else None,
                 scaled if isinstance(scaled, dict) else None,
+                extras if isinstance(extras, dict) else {},
+                families=_texts(plain.get("families")),
             )
     return Facts(summary)
 
 
 def _number(value: Any) -> int | None:
     return value if type(value) is int else None
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(part for part in value if isinstance(part, str)) if isinstance(value, tuple) else ()
 
 
 def _is_name(node: ast.expr, name: str) -> bool:

@@ -38,7 +38,7 @@ def _train(job: Job, tell: Tell) -> None:
     if not isinstance(job.prepared, PreparedImages):
         raise Failure(f"'{job.dataset}' has no images to train on")
     stands = fence(job.forbidden.without(job.prepared.hidden))
-    recipe, seed = job.profile.final_for(job.space), derive_seed(job.seed, "final training")
+    recipe, seed = job.final, derive_seed(job.seed, "final training")
     device = runtime.start(threads=job.threads, deterministic=recipe.limit != "seconds", seed=seed)
     from harness.nets import count, training
     from harness.nets.build import build_model

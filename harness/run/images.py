@@ -80,9 +80,8 @@ class PreparedImages:
 
         space = load_space(job.space, job.space_source)
         data = search_data(self, job.seed)
-        evaluator = ProxyEvaluator(
-            space, data, job.profile.proxy_for(job.space), derive_seed(job.seed, "proxy training")
-        )
+        recipe, seed = job.profile.proxy_for(job.space), derive_seed(job.seed, "proxy training")
+        evaluator = ProxyEvaluator(space, data, recipe, seed, job.directory.stopped)
         journal = DiskJournal(job.directory, Progress(job.directory.progress, "search", tell))
         return Workbench(space, data, evaluator, journal, time.perf_counter)
 

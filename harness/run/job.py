@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -12,6 +12,7 @@ from harness.core.dataset import SearchData
 from harness.core.evaluation import Evaluator
 from harness.core.journal import Journal
 from harness.core.names import sentence
+from harness.core.recipe import Recipe
 from harness.core.space import Space
 from harness.plugins.catalogue import BrokenPlugin, Source
 from harness.run.backends.base import Outcome, Tell
@@ -101,6 +102,7 @@ class Job:
         forbidden: what the search may not touch.
         threads: of TensorFlow in this job.
         inputs: everything that the result depends on, besides code and machine; stored in the directory.
+        extra: what the final training has besides the profile's recipe.
     """
 
     profile: Profile
@@ -118,6 +120,12 @@ class Job:
     inputs: dict[str, Any]
     position: int | None = None
     look: int | None = None
+    extra: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def final(self) -> Recipe:
+        """The recipe of the final training."""
+        return self.profile.final_for(self.space, self.extra)
 
     @property
     def label(self) -> str:

@@ -24,6 +24,8 @@ from harness.run.store import RunDirectory, line, read_json, read_lines, write_j
 
 _PROPOSALS = "_proposals"
 _FIELDS = tuple(field.name for field in dataclasses.fields(Evaluation))
+_NEEDED = {*_FIELDS} - {"share"}
+"""Logs of versions that knew no shares hold complete trainings."""
 _PAUSE = 0.5  # seconds between two progress files
 
 
@@ -123,7 +125,8 @@ class DiskJournal:
         if number >= len(self._rows):
             return None
         row = self._rows[number]
-        return Evaluation(**{**{name: row[name] for name in _FIELDS}, "curve": tuple(row["curve"])})
+        fields = {name: row[name] for name in _FIELDS if name in row}
+        return Evaluation(**{**fields, "curve": tuple(row["curve"])})
 
     def evaluated(self, number: int, evaluation: Evaluation, spent: float) -> None:
         """Appends an evaluation."""
@@ -209,6 +212,6 @@ def _proposal_row(proposal: Proposal, accuracy: float | None, spent: float, shar
 def _whole(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """The rows of evaluations up to the first that is not the next one, or lacks something."""
     for number, row in enumerate(rows):
-        if row.get("number") != number or not isinstance(row.get("curve"), list) or set(_FIELDS) - set(row):
+        if row.get("number") != number or not isinstance(row.get("curve"), list) or _NEEDED - set(row):
             return
         yield row

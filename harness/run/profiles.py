@@ -6,13 +6,14 @@ Whoever changes the numbers of a profile gives up its comparability with older r
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from harness.core.budget import Budget
 from harness.core.errors import InputError
 from harness.core.home import folder
 from harness.core.names import one_of
-from harness.core.recipe import Limit, Recipe
+from harness.core.recipe import NO_EXTRA, Limit, Recipe
 from harness.core.space import Size
 
 UNLIMITED = 1_000_000
@@ -85,9 +86,9 @@ class Profile:
         """The recipe of the trainings inside a search of ``space``."""
         return _widened(self.proxy, {name: proxy for name, proxy, _ in self.channels}.get(space))
 
-    def final_for(self, space: str) -> Recipe:
-        """The recipe of the final training of a network of ``space``."""
-        return _widened(self.final, {name: final for name, _, final in self.channels}.get(space))
+    def final_for(self, space: str, extra: Mapping[str, float] = NO_EXTRA) -> Recipe:
+        """The recipe of the final training of a network of ``space``, and what a row has besides."""
+        return _widened(self.final, {name: final for name, _, final in self.channels}.get(space)).with_extra(extra)
 
     def search_cap(self) -> float:
         """Seconds after which a search process is stopped, whatever it is doing."""
@@ -132,13 +133,13 @@ _SMALL_SPACES = (
     *(("cell", "cell-3"), ("enas_cell", "enas_cell-3"), ("macro", "macro-6"), ("chain", "chain-6")),
     *(("nasnet", "nasnet-3"), ("pnas", "pnas-3"), ("qchain", "qchain-6"), ("block", "block-5")),
     *(("nao_cell", "nao_cell-3"), ("hierarchical", "hierarchical-3")),
-    *(("morph", "morph-3"), ("eas", "eas-3")),
+    *(("morph", "morph-3"), ("eas", "eas-3"), ("fabric", "fabric-4")),
 )
 _TINY_SPACES = (
     *(("cell", "cell-2"), ("enas_cell", "enas_cell-2"), ("macro", "macro-4"), ("chain", "chain-4")),
     *(("nasnet", "nasnet-2"), ("pnas", "pnas-2"), ("qchain", "qchain-4"), ("block", "block-3")),
     *(("nao_cell", "nao_cell-2"), ("hierarchical", "hierarchical-2")),
-    *(("morph", "morph-2"), ("eas", "eas-2")),
+    *(("morph", "morph-2"), ("eas", "eas-2"), ("fabric", "fabric-3")),
 )
 
 SMOKE = Profile(

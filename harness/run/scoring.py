@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import shutil
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, get_args
 
@@ -76,11 +77,14 @@ class HiddenLabels:
             return dataclasses.replace(record, status="failed", reason=str(error))
 
     def recipes(self, job: Job) -> dict[str, Any]:
-        """The profile's two recipes; of a published network also the size that it has under the second one."""
+        """The two recipes, and what the second one has besides the profile's; of a published network also its size
+        under the second one."""
         from harness.spaces.zoo.find import scaling
 
-        final, proxy = job.profile.final_for(job.space), job.profile.proxy_for(job.space)
-        recipes = {"proxy": dataclasses.asdict(proxy), "final": dataclasses.asdict(final)}
+        final = job.final
+        recipes: dict[str, Any] = {"proxy": job.profile.proxy_for(job.space).values(), "final": final.values()}
+        if job.extra:
+            recipes["extra"] = dict(job.extra)
         return {**recipes, "network": scaling(job.method.member, final.size)} if job.method.member else recipes
 
 
@@ -166,6 +170,7 @@ def finish(job: Job, outcome: Outcome, scorer: Scorer, provenance: dict[str, Any
         try:
             replace_text(job.directory.record, record.to_json(), durable=job.durable)
             job.directory.note.unlink(missing_ok=True)
+            shutil.rmtree(job.directory.stopped, ignore_errors=True)
         except (OSError, ValueError) as error:
             record = _failed(record, f"the record could not be written: {sentence(error)}")
     return record

@@ -28,6 +28,7 @@ WRITES = (
     "evaluations.jsonl",
     "proposals.jsonl",
     "checkpoint.npz",
+    "stopped",
     "search.json",
 )
 """What a search may leave in its run's directory."""
@@ -105,6 +106,8 @@ def make_method(job: Job) -> tuple[Method, dict[str, Any]]:
     settings: dict[str, Any] = {}
     if dataclasses.is_dataclass(method):
         settings = plain(dataclasses.asdict(method))
+        # Nearly all runs ask for no extra; their settings do not mention it.
+        settings = {name: value for name, value in settings.items() if name not in cls.extras or value}
     if job.directory.settings.exists():
         if read_json(job.directory.settings) != settings:
             raise Failure(

@@ -64,6 +64,11 @@ class RunDirectory:
         return self.path / "checkpoint.npz"
 
     @property
+    def stopped(self) -> Path:
+        """A directory with the weights of trainings that were stopped and may go on; gone when the run is over."""
+        return self.path / "stopped"
+
+    @property
     def progress(self) -> Path:
         """Adds up the time of interrupted attempts."""
         return self.path / "progress.json"

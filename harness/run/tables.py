@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,12 +21,12 @@ import numpy as np
 from harness.core.budget import Budget, BudgetSpent, Meter
 from harness.core.dataset import SearchData
 from harness.core.errors import InputError
-from harness.core.evaluation import Evaluation, Proposal
+from harness.core.evaluation import Evaluation, Part, Proposal
 from harness.core.files import replacing
 from harness.core.names import directory_name
 from harness.core.seeds import derive_seed
 from harness.core.space import Choice, Genotype, Space, option_text
-from harness.core.table import Signal, Table, Trained
+from harness.core.table import Numbers, Signal, Table, Trained
 from harness.plugins.catalogue import load_space
 from harness.run.backends.base import Tell
 from harness.run.job import Job, Phase, Workbench
@@ -53,6 +53,7 @@ class TableEvaluator:
         self._trained, self._space, self._seed = signal.trained, space, seed
         self._rows, self._steps = rows, steps
         self._repeats = [(one.accuracy.tolist(), one.seconds.tolist()) for one in signal.each()]
+        self._stopped = [{round(share * steps): one for share, one in each.stopped.items()} for each in signal.each()]
         self._mean = float(np.mean(signal.seconds))
 
     def steps(self) -> int:
@@ -76,22 +77,38 @@ class TableEvaluator:
         Raises:
             BudgetSpent: the budget has no room for it.
         """
-        text = str(proposal)
+        return self.evaluate_part(proposal, number, meter, Part(0, self._steps))
+
+    def stops(self) -> Sequence[int]:
+        """The points that the table has of its trainings."""
+        return (*sorted(end for end in self._stopped[0] if 0 < end < self._steps), self._steps)
+
+    def part_macs(self, proposal: Proposal, part: Part) -> int:
+        """In proportion to the gradient steps."""
+        return self.macs(proposal) * part.steps // self._steps
+
+    def evaluate_part(self, proposal: Proposal, number: int, meter: Meter, part: Part) -> Evaluation:
+        """As :meth:`evaluate`, at one of :meth:`stops`; seconds are in proportion to the gradient steps."""
+        text, share = str(proposal), part.end / self._steps
         row = self._rows.get(text)
         accuracies, costs = self._repeats[self._drawn(number)]
-        seconds = self._mean if row is None else costs[row]
+        seconds = (self._mean if row is None else costs[row]) * (part.steps / self._steps)
         if not meter.budget.counted and meter.spent + seconds > meter.limit:
             raise BudgetSpent
+        macs = self.part_macs(proposal, part)
         if row is None:
-            return Evaluation(text, 0.0, (), seconds, self._steps, "the table does not have it", self.macs(proposal))
-        accuracy = accuracies[row]
-        return Evaluation(text, accuracy, (accuracy,), seconds, self._steps, macs=self.macs(proposal))
+            return Evaluation(text, 0.0, (), seconds, part.steps, "the table does not have it", macs, share)
+        stopped = self._stopped[self._drawn(number)]
+        accuracy = accuracies[row] if part.end == self._steps else float(stopped[part.end][row])
+        return Evaluation(text, accuracy, (accuracy,), seconds, part.steps, "", macs, share)
 
     def _drawn(self, number: int) -> int:
         many = len(self._repeats)
         return derive_seed(self._seed, f"repeat {number}") % many if many > 1 else 0
 
 
+_AT = "accuracy at "
+"""Begins the name of a column of stopped trainings; their share follows."""
 _MACS: dict[tuple[Trained, Genotype], int] = {}
 """What this process has counted."""
 
@@ -200,11 +217,10 @@ def write(table: Table, prepared: PreparedTable) -> None:
     signal = table.signals[prepared.signal]
     columns: dict[str, Any] = {
         "genotypes": np.array(table.genotypes),
-        "accuracy": signal.accuracy,
-        "seconds": signal.seconds,
+        **_columns(signal),
     }
     for number, one in enumerate(signal.repeats):
-        columns |= {f"accuracy {number}": one.accuracy, f"seconds {number}": one.seconds}
+        columns |= _columns(one, f" {number}")
     if _holds(prepared.path, columns):
         return
     prepared.path.parent.mkdir(parents=True, exist_ok=True)
@@ -229,11 +245,28 @@ def read(prepared: PreparedTable) -> tuple[dict[str, int], Signal]:
     """Row by genotype, and the signal."""
     with np.load(prepared.path, allow_pickle=False) as stored:
         rows = {str(text): row for row, text in enumerate(stored["genotypes"])}
+        whole = _stored(stored, "", prepared.trained)
         repeats = [
-            Signal(stored[f"accuracy {number}"], stored[f"seconds {number}"], prepared.trained)
-            for number in range(sum(name.startswith("accuracy ") for name in stored.files))
+            _stored(stored, f" {number}", prepared.trained)
+            for number in range(sum(name.startswith("seconds ") for name in stored.files))
         ]
-        return rows, Signal(stored["accuracy"], stored["seconds"], prepared.trained, tuple(repeats))
+        return rows, dataclasses.replace(whole, repeats=tuple(repeats))
+
+
+def _columns(signal: Signal, name: str = "") -> dict[str, Numbers]:
+    """The columns of one training, as they are stored; ``name`` ends their names."""
+    parts = {f"{_AT}{share!r}{name}": accuracy for share, accuracy in signal.stopped.items()}
+    return {f"accuracy{name}": signal.accuracy, f"seconds{name}": signal.seconds, **parts}
+
+
+def _stored(stored: Mapping[str, Any], name: str, trained: Trained | None) -> Signal:
+    """Reads what :func:`_columns` has named."""
+    parts = {
+        float(words[0]): stored[column]
+        for column in stored
+        if column.startswith(_AT) and (words := column.removeprefix(_AT).split(" "))[1:] == name.split()
+    }
+    return Signal(stored[f"accuracy{name}"], stored[f"seconds{name}"], trained, parts)
 
 
 def own_space(prepared: PreparedTable) -> Space | None:
@@ -242,17 +275,19 @@ def own_space(prepared: PreparedTable) -> Space | None:
 
 
 def _checksum(table: Table) -> str:
+    stopped = [list(signal.stopped) for signal in table.signals.values()]
     about = {
         "space": [table.space.name, [[c.name, [option_text(o) for o in c.options]] for c in table.space.choices]],
         "measure": table.measure,
         **({} if table.scored is None else {"scored": dataclasses.asdict(table.scored)}),
         "signals": list(table.signals),
+        **({"stopped": stopped} if any(stopped) else {}),
     }
     digest = hashlib.sha256(json.dumps(about).encode())
     digest.update("\n".join(table.genotypes).encode())
     parameters = np.zeros(0, np.int64) if table.parameters is None else table.parameters
     signals = [one for signal in table.signals.values() for one in (signal, *signal.repeats)]
-    columns = [column for signal in signals for column in (signal.accuracy, signal.seconds)]
+    columns = [column for signal in signals for column in (signal.accuracy, signal.seconds, *signal.stopped.values())]
     for column in (table.score, parameters, *columns, *table.scores):
         digest.update(np.ascontiguousarray(column).data)
     return digest.hexdigest()

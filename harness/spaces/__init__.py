@@ -10,6 +10,7 @@ from harness.spaces.blockqnn import BlockSpace
 from harness.spaces.darts import CellSpace
 from harness.spaces.enas_macro import MacroSpace
 from harness.spaces.enas_micro import EnasCellSpace
+from harness.spaces.fabric import FabricSpace
 from harness.spaces.hierarchical import HierarchicalSpace
 from harness.spaces.keras import KerasSpace
 from harness.spaces.metaqnn import LayerChainSpace
@@ -39,6 +40,10 @@ _FIXED: dict[str, tuple[str, Callable[[], Space]]] = {
     "qchain": ("MetaQNN: a chain of up to eighteen convolutions, poolings and dense layers", LayerChainSpace),
     "block": ("BlockQNN: a block of up to 23 layers, each reading any earlier ones", BlockSpace),
     "hierarchical": ("Liu et al.: a cell of six motifs, which are graphs of six primitives", HierarchicalSpace),
+    "fabric": (
+        "Convolutional neural fabrics: a trellis of eight layers and six scales, each edge on or off",
+        FabricSpace,
+    ),
     "morph": ("AutoKeras 0.2.18: three blocks of convolutions, dense layers, a few skips", morph_space),
     "eas": ("EAS: four blocks of convolutions of thirteen widths, dense layers", eas_space),
     "nasbench201": ("NAS-Bench-201: one cell of six edges, five operations, 15,625 in all", NasBench201Space),
@@ -53,6 +58,7 @@ _SIZED: dict[str, tuple[int, Callable[[str, int], Space]]] = {
     "qchain": (3, LayerChainSpace),
     "block": (3, BlockSpace),
     "hierarchical": (2, lambda name, n: HierarchicalSpace(name, motifs=n, nodes=3, cell_nodes=4)),
+    "fabric": (2, lambda name, n: FabricSpace(name, n, min(n, 6))),
     "morph": (1, morph_space),
     "eas": (1, eas_space),
     "macro": (3, MacroSpace),
@@ -72,10 +78,10 @@ def get_space(name: str) -> Space:
     ``macro-N`` and ``chain-N`` are the same spaces with N layers, ``cell-N``, ``enas_cell-N`` and ``nao_cell-N`` with
     N nodes a cell, ``nasnet-N`` with N blocks a cell and ``pnas-N`` with at most N; ``qchain-N`` and ``block-N`` have
     N layers at most, ``morph-N`` and ``eas-N`` N convolutions a block at most; ``hierarchical-N`` has N motifs of
-    three nodes in a cell of four. A chain of another depth than the paper's 15 has fixed 2x2 max poolings after a
-    third and two thirds of its layers, as in the paper's third experiment. ``nasbench201:op,op`` has these operations
-    only. ``keras`` is for methods that propose Keras models instead of genotypes; ``published`` is the space of the
-    published networks.
+    three nodes in a cell of four, ``fabric-N`` N layers and as many scales, at most six. A chain of another depth than
+    the paper's 15 has fixed 2x2 max poolings after a third and two thirds of its layers, as in the paper's third
+    experiment. ``nasbench201:op,op`` has these operations only. ``keras`` is for methods that propose Keras models
+    instead of genotypes; ``published`` is the space of the published networks.
 
     Raises:
         InputError: no such space.

@@ -69,7 +69,7 @@ class ConvChainSpace(Space):
         return layers
 
     def decode(self, genotype: Genotype, size: Size) -> ConvChain:
-        """Below 32 channels the filter numbers shrink in proportion; otherwise they are the paper's."""
+        """Below 32 channels the filter numbers shrink in proportion; else they are the paper's; with ``size.more``."""
         edges: list[Edge] = []
         output_of = {0: 0}
         unread: set[int] = set()
@@ -89,4 +89,4 @@ class ConvChainSpace(Space):
             output_of[number] = node
             unread.add(number)
         graph = Cell(1, node + 1, tuple(edges), tuple(output_of[number] for number in sorted(unread)))
-        return ConvChain(graph, widen=min(1.0, size.channels / FULL_CHANNELS), stem_stride=size.stem_stride)
+        return ConvChain(graph, min(1.0, size.channels / FULL_CHANNELS), size.stem_stride, size.more)

@@ -84,10 +84,10 @@ class WatchedTask(Task):
     """Called when the method does not stop."""
     _over = False
 
-    def evaluate(self, proposals: Iterable[Proposal], *, again: bool = False) -> list[Evaluation]:
+    def evaluate(self, proposals: Iterable[Proposal], *, again: bool = False, share: float = 1.0) -> list[Evaluation]:
         """Evaluates, and watches."""
         with self._watched():
-            return super().evaluate(proposals, again=again)
+            return super().evaluate(proposals, again=again, share=share)
 
     def step(self, steps: int = 1, *, macs: int = 0) -> None:
         """Charges, and watches."""

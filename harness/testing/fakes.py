@@ -10,14 +10,14 @@ Use::
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from harness.core.architecture import Architecture
 from harness.core.budget import Budget, BudgetSpent, Meter
 from harness.core.dataset import SearchData
-from harness.core.evaluation import Evaluation, Evaluator, Proposal
+from harness.core.evaluation import Evaluation, Evaluator, Part, Proposal
 from harness.core.journal import State
 from harness.core.method import Method
 from harness.core.recipe import Recipe
@@ -44,6 +44,8 @@ class FakeEvaluator:
         gradient_steps: charged per evaluation.
         macs: multiply-accumulates charged per evaluation, a number or a function of the proposal.
         curve: validation accuracies during the training, from the proposal; None: ``(score,)``.
+        partial: accuracy of a training that was stopped at a share of its gradient steps; None: as at the end.
+        stops: gradient steps at which a training can be stopped; None: all.
     """
 
     def __init__(
@@ -54,10 +56,13 @@ class FakeEvaluator:
         gradient_steps: int = 1,
         macs: int | Callable[[Proposal], int] = 0,
         curve: Callable[[Proposal], tuple[float, ...]] | None = None,
+        partial: Callable[[Proposal, float], float] | None = None,
+        stops: Sequence[int] | None = None,
     ) -> None:
         self.score, self.seconds, self.gradient_steps, self.curve = score, seconds, gradient_steps, curve
-        self._macs = macs
+        self._macs, self._partial, self._stops = macs, partial, stops
         self.trained: list[Proposal] = []
+        self.parts: list[tuple[int, Part]] = []
 
     def steps(self) -> int:
         """Gradient steps of one evaluation."""
@@ -74,6 +79,23 @@ class FakeEvaluator:
         curve = self.curve(proposal) if self.curve else (accuracy,)
         seconds = self.seconds(proposal) if callable(self.seconds) else self.seconds
         return Evaluation(str(proposal), accuracy, curve, float(seconds), self.gradient_steps, macs=self.macs(proposal))
+
+    def stops(self) -> Sequence[int]:
+        """All gradient steps, unless told otherwise."""
+        return range(1, self.gradient_steps + 1) if self._stops is None else self._stops
+
+    def part_macs(self, proposal: Proposal, part: Part) -> int:
+        """In proportion to the gradient steps."""
+        return self.macs(proposal) * part.steps // self.gradient_steps
+
+    def evaluate_part(self, proposal: Proposal, number: int, meter: Meter, part: Part) -> Evaluation:
+        """Looks the score up; costs are in proportion to the gradient steps. Remembers training and part."""
+        self.parts.append((number, part))
+        whole, share = self.evaluate(proposal, number, meter), part.end / self.gradient_steps
+        accuracy = self._partial(proposal, share) if self._partial and not whole.failure else whole.accuracy
+        seconds = whole.seconds * part.steps / self.gradient_steps
+        macs = self.part_macs(proposal, part)
+        return Evaluation(whole.genotype, accuracy, (accuracy,), seconds, part.steps, whole.failure, macs, share)
 
 
 class MemoryJournal:

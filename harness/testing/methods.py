@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import InputError
+from harness.core.families import FAMILIES
 from harness.core.method import Method
 from harness.core.names import sentence
 from harness.plugins.catalogue import BrokenPlugin, Catalogue, Source, load_method, named_space
@@ -209,6 +210,12 @@ def says_what_it_is(source: Source, plugins: Sequence[Path] = ()) -> None:
     ensure(
         (cls.title, cls.space) == (facts.title, facts.space),
         "title and space have to be plain strings in the body of the class, so that a list can show them",
+    )
+    if unknown := [name for name in cls.families if name not in FAMILIES]:
+        raise Broken(f"'families' names '{unknown[0]}'; there are {', '.join(FAMILIES)}")
+    ensure(
+        cls.families == facts.families,
+        "families have to be a plain tuple of strings in the body of the class, so that a list can show them",
     )
     ensure(facts.summary, "its file has no docstring; the first line of it is what a list shows")
     ensure(dataclasses.is_dataclass(cls), "its class has to be a dataclass: its fields are the hyper-parameters")

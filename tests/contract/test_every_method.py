@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from harness.core.dataset import SearchData
+from harness.core.families import FAMILIES
 from harness.core.method import Method
 from harness.plugins.catalogue import Catalogue, load_method, method_names
 from harness.run.profiles import SMOKE
@@ -68,6 +69,20 @@ def test_a_method_says_what_it_is(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", method_names())
+def test_a_method_belongs_to_a_family(name: str) -> None:
+    """Read from the source text, as the report reads it; a third party's method may do without."""
+    families = Catalogue().source("method", name).facts().families
+    assert families, f'state in the class of {name} what kind of search it is: families = ("evolutionary",)'
+    assert set(families) <= set(FAMILIES)
+
+
+def test_every_family_of_the_survey_has_a_method() -> None:
+    """All but those whose methods are written at the same time."""
+    stated = {family for name in method_names() for family in Catalogue().source("method", name).facts().families}
+    assert set(FAMILIES) - stated <= {"ensemble", "meta-learning and transfer"}
+
+
+@pytest.mark.parametrize("name", method_names())
 def test_settings_of_profiles_are_settings_of_the_method(name: str) -> None:
     kit.settings_of_profiles(Catalogue().source("method", name))
 
@@ -87,7 +102,9 @@ def test_no_method_can_see_test_data() -> None:
 
 
 QUERYING = [
-    name for name in method_names() if name not in ("autokeras", "enas_macro", "morphism_bo", "eas", *SUPERNETS)
+    name
+    for name in method_names()
+    if name not in ("autokeras", "enas_macro", "morphism_bo", "eas", "fabrics", "bsn", *SUPERNETS)
 ]
 """Methods that train nothing themselves; the others do not come by this evaluator."""
 

@@ -21,11 +21,12 @@ from harness.core.record import Record, Run
 from harness.report.drawing.draw import STYLE
 from harness.report.forms.cards import Decode, cards
 from harness.report.forms.charts import MARKS, chart
-from harness.report.model.cost import cost_table, provenance, published_costs
+from harness.report.model.cost import cost_table, provenance
 from harness.report.model.groups import Block, accuracies, blocks
 from harness.report.model.numbers import NOT_RECORDED, numbers
-from harness.report.model.performance import datasets_not_run, performance_table, published_accuracies
+from harness.report.model.performance import datasets_not_run, performance_table, published_tables
 from harness.report.model.results import MethodResult, result_of
+from harness.report.model.systems import published_costs
 from harness.report.model.table import Facts, Heading, Part, Table, Text
 from harness.report.model.values import Name
 from harness.report.stats.verdict import verdict
@@ -67,7 +68,12 @@ class Links:
 
 
 def report_html(
-    runs: Sequence[Run], directory: Path, decode: Decode, statistics: Sequence[Part], files: Sequence[str]
+    runs: Sequence[Run],
+    directory: Path,
+    decode: Decode,
+    statistics: Sequence[Part],
+    files: Sequence[str],
+    families: Sequence[Part] = (),
 ) -> str:
     """The page as a document.
 
@@ -77,13 +83,15 @@ def report_html(
         decode: tells which architecture a record's proposal means.
         statistics: as a document, its title first.
         files: names of the report's other files beside the page.
+        families: as a document, its title first.
     """
     from plotly.offline import get_plotlyjs
 
     links = Links(directory)
     sections: dict[str, Sequence[Part]] = {
         "Statistics": statistics[1:],
-        "Published": [*published_accuracies(runs), *published_costs(runs)],
+        "Published": [*published_tables(runs), *published_costs(runs)],
+        **({"Families": families[1:]} if families else {}),
         "Provenance": [provenance(runs)],
     }
     return (

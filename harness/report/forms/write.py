@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.core.errors import InputError
+from harness.core.families import Member
 from harness.core.files import replace_text
 from harness.core.record import Record, Run
 from harness.report.drawing.diagram import critical_difference, rankings
@@ -15,6 +16,7 @@ from harness.report.forms.html import report_html
 from harness.report.forms.latex import tables_tex
 from harness.report.forms.markdown import markdown
 from harness.report.model.cost import cost, cost_table
+from harness.report.model.families import families
 from harness.report.model.groups import blocks
 from harness.report.model.performance import performance, performance_table
 from harness.report.plots import accuracy_parameters, anytime
@@ -25,8 +27,11 @@ def _nothing(record: Record) -> None:
     """Decodes no proposal: they are shown as text."""
 
 
-def write_all(runs: Sequence[Run], directory: Path, decode: Decode = _nothing) -> list[Path]:
-    """Writes the tables as markdown, CSV and LaTeX, the statistics, the plots, and ``report.html`` with all of it.
+def write_all(
+    runs: Sequence[Run], directory: Path, decode: Decode = _nothing, members: Sequence[Member] = ()
+) -> list[Path]:
+    """Writes the tables as markdown, CSV and LaTeX, the statistics, the families, the plots, and ``report.html`` with
+    all of it.
 
     ``critical_difference.png`` is there with enough data sets only. Existing files of these names are replaced.
 
@@ -34,6 +39,7 @@ def write_all(runs: Sequence[Run], directory: Path, decode: Decode = _nothing) -
         runs: at least one.
         directory: made, if it is not there.
         decode: tells which architecture a record's proposal means; it is drawn on the page.
+        members: the methods that there are, for the page of families.
 
     Returns:
         The paths of all files.
@@ -45,7 +51,7 @@ def write_all(runs: Sequence[Run], directory: Path, decode: Decode = _nothing) -
         raise InputError("there are no runs to report on; run some first")
     accuracies = [performance_table(block) for block in blocks(runs)]
     costs = [cost_table(block, dataset) for block in blocks(runs) for dataset in block.datasets]
-    numbers = statistics(runs)
+    numbers, known = statistics(runs), families(members, runs)
     texts = {
         "performance.md": markdown(performance(runs)),
         "performance.csv": tables_csv(accuracies),
@@ -54,13 +60,14 @@ def write_all(runs: Sequence[Run], directory: Path, decode: Decode = _nothing) -
         "cost.csv": tables_csv(costs),
         "cost.tex": tables_tex(costs),
         "statistics.md": markdown(numbers),
+        "families.md": markdown(known),
         "records.csv": records_csv(runs),
     }
     figures = {"anytime.png": anytime, "accuracy_parameters.png": accuracy_parameters}
     if rankings(runs):
         figures["critical_difference.png"] = critical_difference
     files = [*texts, *figures]
-    texts["report.html"] = report_html(runs, directory, decode, numbers, files)
+    texts["report.html"] = report_html(runs, directory, decode, numbers, files, known)
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():

@@ -8,10 +8,11 @@ from typing import Any
 
 from harness.core.record import Run
 from harness.report.model.groups import Block, MethodInSpace, blocks
-from harness.report.model.literature import RowB, table_b
-from harness.report.model.numbers import DASH, NOT_RECORDED, numbers
+from harness.report.model.literature import table_b
+from harness.report.model.numbers import NOT_RECORDED, numbers
 from harness.report.model.performance import keys, name_cell
 from harness.report.model.results import MethodResult, measures, mixed_devices, result_of
+from harness.report.model.systems import published_costs, published_values
 from harness.report.model.table import NOT_RUN, Column, Fact, Facts, Heading, Notes, Part, Table, TableCell, Text
 from harness.report.model.values import Absent, Evaluations, Number, Spread, Value, Words
 
@@ -90,15 +91,7 @@ def _row(block: Block, dataset: str, method: MethodInSpace, notes: Notes) -> lis
     row += [TableCell(value(result) if result.runs else Absent(NOT_RUN), result=result) for _, value in _COSTS]
     error = Spread(None if result.mean is None else 100 - result.mean, result.deviation, len(result.accuracies))
     row.append(TableCell(error, notes.lost(result), (), result, notes.marks(result)))
-    return row + [TableCell(value) for value in _published_values(result.published_cost)]
-
-
-def _published_values(row: RowB | None) -> list[Value]:
-    """GPUs, days, parameters, error."""
-    if row is None:
-        return [Absent()] * len(_BESIDE)
-    words: list[Value] = [Words(text) if text else Absent() for text in (row.gpus, row.days)]
-    return [*words, Number(row.params_millions, ".1f", missing=DASH), Number(row.error, ".2f", missing=DASH)]
+    return row + [TableCell(value) for value in published_values(result.published_cost)]
 
 
 def _device(runs: Sequence[Run]) -> str:
@@ -118,25 +111,8 @@ def cost(runs: Sequence[Run], *, times: bool = True) -> list[Part]:
         for dataset in block.datasets:
             table = cost_table(block, dataset, times=times).filled()
             parts += [Heading(2, table.title), table]
-    parts += published_costs(runs)
+    parts += published_costs(runs, times=times)
     return [*parts, Heading(2, "Provenance"), provenance(runs)] if times else parts
-
-
-def published_costs(runs: Sequence[Run]) -> list[Part]:
-    """Table B as published, with the methods that were measured here pointed out."""
-    titles = {run.record.method: run.record.title for run in sorted(runs, key=lambda run: run.record.title)}
-    heads = [("method", "method"), *((column.key, column.head) for column in _BESIDE), ("here", "measured here as")]
-    rows = [
-        (
-            *map(TableCell, [Words(row.name), *_published_values(row)]),
-            TableCell(Words(titles.get(row.method or "", row.not_run))),
-        )
-        for row in table_b().rows
-    ]
-    about = f"Source: {table_b().source}. {table_b().what}. Published numbers, not measured here; other budgets."
-    columns = tuple(Column(key, head, left=key in ("method", "here")) for key, head in heads)
-    table = Table("Table B", f"Published: {table_b().title}", columns, tuple(rows), remarks=(about,))
-    return [Heading(2, table.title), table]
 
 
 def provenance(runs: Sequence[Run]) -> Facts:

@@ -125,6 +125,12 @@ class Block:
         """The runs of one method on one data set, by seed."""
         return tuple(self._groups.get((dataset, method), ()))
 
+    def extra(self, method: MethodInSpace) -> dict[str, float]:
+        """What a method's final trainings have besides the profile's recipe; such a row is compared with no other."""
+        return next(
+            (extra_of(run.record) for (_, own), runs in self._groups.items() if own == method for run in runs), {}
+        )
+
     def title_of(self, method: MethodInSpace) -> str:
         """The method's title as the records have it."""
         return next(runs[0].record.title for (_, own), runs in self._groups.items() if own == method)
@@ -217,6 +223,12 @@ def limit_of(record: Record) -> str:
     if recipe.get("epochs"):
         return "epochs"
     return "seconds" if recipe.get("seconds") else ""
+
+
+def extra_of(record: Record) -> dict[str, float]:
+    """What a final training has besides the profile's recipe: more filters, another width, cutout."""
+    stated = record.recipes.get("extra", {})
+    return {str(name): float(value) for name, value in stated.items()}
 
 
 def devices(block: Block) -> dict[str, int]:

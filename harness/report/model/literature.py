@@ -23,7 +23,7 @@ class PublishedValue:
 
     Args:
         value, deviation: in %; the deviation is None where none was published.
-        remark: empty, or what to know about it: the system that was measured, where it is another one than here.
+        remark: empty, or what to know about it.
         source: where it was published.
     """
 
@@ -43,14 +43,12 @@ class MethodA:
     """A method of Table A.
 
     Args:
-        name: as published, with its version where the published system is another one than the measured.
-        method: name of the method here; it may not exist here.
-        other_system: empty, or how the published system differs from the one measured here.
+        name: as published, with its version where there are several systems of that name.
+        method: name of the method here.
     """
 
     name: str
     method: str
-    other_system: str
 
 
 @dataclass(frozen=True)
@@ -61,6 +59,7 @@ class TableA:
         title, what, source: what the table is, how it was measured, where it was published.
         remarks: what else the source says about it.
         columns: the methods.
+        beside: methods of which nothing was published, and whose measurements stand beside the others.
         datasets: the published name of each data set, by its name here.
         values: % by (name of the data set here, name of the method here).
         needs: what a user has to bring for a data set, where it cannot be downloaded.
@@ -71,6 +70,7 @@ class TableA:
     source: str
     remarks: tuple[str, ...]
     columns: tuple[MethodA, ...]
+    beside: tuple[MethodA, ...]
     datasets: dict[str, str]
     values: dict[tuple[str, str], float]
     needs: dict[str, str]
@@ -88,29 +88,38 @@ class TableA:
         column, value = self.column(method), self.values.get((dataset, method))
         if column is None or value is None:
             return None
-        return PublishedValue(value, None, column.name if column.other_system else "", self.source)
+        return PublishedValue(value, None, "", self.source)
 
 
 @dataclass(frozen=True)
 class RowB:
-    """A row of Table B; ``method`` is the method's name here or None, unpublished values are None.
+    """A row of Table B; unpublished values are None.
 
-    ``gpus`` and ``days`` are texts because some are ranges; ``params_millions`` in millions, ``error`` in %;
-    ``impossible`` is empty, or why the system cannot be run here.
+    Args:
+        name: the system, as published.
+        search: the method here that searches as the system does, or None.
+        network: the published network here (:mod:`harness.spaces.zoo`) that the system ended with, or None.
+        gpus, days: of the search; texts, because some are ranges.
+        params_millions, error: of the network; error in %.
+        rebuilt: parameters of ``network`` as it is built here, at its published size.
+        no_search, no_network: why there is no search here, and why its network cannot be built; or empty.
     """
 
     name: str
-    method: str | None
+    search: str | None
+    network: str | None
     gpus: str | None
     days: str | None
     params_millions: float | None
     error: float | None
-    impossible: str = ""
+    rebuilt: int | None = None
+    no_search: str = ""
+    no_network: str = ""
 
     @property
-    def not_run(self) -> str:
-        """What to say of a system that was not run here."""
-        return f"not possible here: {self.impossible}" if self.impossible else "not run"
+    def methods(self) -> tuple[str, ...]:
+        """What can be run here for the system: its search, and ``published/NETWORK``."""
+        return (*([self.search] if self.search else []), *([f"published/{self.network}"] if self.network else []))
 
 
 @dataclass(frozen=True)
@@ -125,7 +134,7 @@ class TableB:
 
     def row(self, dataset: str, method: str) -> RowB | None:
         """The row of a method of this project on a data set, if there is one."""
-        return next((row for row in self.rows if row.method == method and dataset == self.dataset), None)
+        return next((row for row in self.rows if method in row.methods and dataset == self.dataset), None)
 
 
 @cache
@@ -143,6 +152,7 @@ def table_a() -> TableA:
         source=raw["source"],
         remarks=tuple(raw["remarks"]),
         columns=columns,
+        beside=tuple(MethodA(**column) for column in raw["beside"]),
         datasets={row["dataset"]: row["name"] for row in raw["rows"]},
         values={
             (row["dataset"], column.method): value

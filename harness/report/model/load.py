@@ -33,6 +33,7 @@ class _Size(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     channels: Annotated[int, msgspec.Meta(ge=1)]
     layers: Annotated[int, msgspec.Meta(ge=1)]
     stem_stride: Literal[1, 2] = 1
+    more: int = 0
 
 
 class _Search(msgspec.Struct):
@@ -134,6 +135,7 @@ def _check(record: Record, path: Path) -> None:
         msgspec.convert(record.search, _Search)
         msgspec.convert(record.final, _Final)
         msgspec.convert(record.recipes.get("final", {}), _FinalRecipe)
+        msgspec.convert(record.recipes.get("extra", {}), dict[str, float])
     except msgspec.ValidationError as error:
         raise InputError(f"{path} is damaged: {_sentence(error)}; {_AGAIN}") from error
     if record.status == "ok" and record.test_accuracy is None:

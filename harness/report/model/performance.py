@@ -12,6 +12,7 @@ from harness.report.model.groups import BASELINE, Block, MethodInSpace, blocks
 from harness.report.model.literature import nasbench201, table_a
 from harness.report.model.numbers import DASH
 from harness.report.model.results import MethodResult, measures, mixed_devices, result_of
+from harness.report.model.systems import published_accuracies
 from harness.report.model.table import NOT_RUN, Column, Heading, Notes, Part, Table, TableCell, Text
 from harness.report.model.values import Improvement, Name, Number, Published, Spread, Words
 from harness.report.stats.verdict import verdict
@@ -94,7 +95,7 @@ def _improvement(result: MethodResult) -> Improvement:
         return Improvement(None, NOT_RUN)
     if not result.accuracies:
         return Improvement(None, " and ".join(status for status in ("failed", "unsupported") if result.count(status)))
-    if not result.random:
+    if not result.random or result.extra:
         return Improvement(None, DASH)
     return Improvement(result.improvement, "undefined", len(result.accuracies), len(result.random))
 
@@ -110,12 +111,10 @@ def _about_published(block: Block) -> list[str]:
     shown = dict.fromkeys(name for dataset, name in cells if table_a().value(dataset, name))
     if not shown:
         return ["No published value belongs to a cell of this table."]
-    others = [column for name in shown if (column := table_a().column(name)) and column.other_system]
-    about = (
+    return [
         f"Published, not measured here: {table_a().source}: {table_a().what}. Its budgets and its training are not "
         f"those of profile {block.profile}: it is for orientation, not for comparison."
-    )
-    return [" ".join([about, *(f"{column.name}: {column.other_system}." for column in others)])]
+    ]
 
 
 def performance(runs: Sequence[Run]) -> list[Part]:
@@ -128,7 +127,7 @@ def performance(runs: Sequence[Run]) -> list[Part]:
         shown = complete.without(RI_KEY, EPOCHS_KEY).filled().folded().transposed("data set")
         parts += [Heading(2, table.title), shown]
         parts += _improvements(block, table)
-    return [*parts, *published_accuracies(runs)]
+    return [*parts, *published_tables(runs)]
 
 
 def datasets_not_run(block: Block) -> list[str]:
@@ -163,38 +162,15 @@ def _improvements(block: Block, table: Table) -> list[Part]:
     return [Heading(3, title), Text(how), Table(f"RI {block.title}", title, tuple(columns), tuple(rows)).transposed("")]
 
 
-def published_accuracies(runs: Sequence[Run]) -> list[Part]:
-    """Table A as published, complete; behind it NAS-Bench-201's if a run was made on its data sets."""
-    known = table_a()
-    run_here = {run.record.dataset for run in runs}
-    columns = [
-        Column("dataset", "data set", left=True),
-        *(Column(c.method, c.name) for c in known.columns),
-        Column("here", "here", left=True),
-    ]
-    rows = [
-        (
-            TableCell(Words(name)),
-            *(TableCell(Number(known.values[dataset, column.method], ".2f")) for column in known.columns),
-            TableCell(Words("run" if dataset in run_here else known.not_run(dataset))),
-        )
-        for dataset, name in known.datasets.items()
-    ]
-    about = f"Source: {known.source}. How: {known.what}. Published numbers, not measured here; other budgets."
-    tables = [_published("Table A", known.title, columns, rows, " ".join([about, *known.remarks]))]
+def published_tables(runs: Sequence[Run]) -> list[Part]:
+    """Table A, with what was measured here; behind it NAS-Bench-201's if a run was made on its data sets."""
+    parts = published_accuracies(runs)
     benchmark = nasbench201()
-    if any(run.record.dataset in benchmark.datasets for run in runs):
-        columns = [Column("method", "method", left=True), *(Column(name, name) for name in benchmark.datasets)]
-        rows = [
-            (TableCell(Words(name)), *(TableCell(Words(str(v))) for v in values)) for name, _, values in benchmark.rows
-        ]
-        about = f"Source: {benchmark.source}. How: {benchmark.what}. Published numbers, not measured here."
-        remark = " ".join([about, *benchmark.remarks])
-        tables.append(_published("NAS-Bench-201", benchmark.title, columns, rows, remark))
-    return [part for table in tables for part in (Heading(2, table.title), table)]
-
-
-def _published(
-    name: str, title: str, columns: Sequence[Column], rows: Sequence[tuple[TableCell, ...]], remark: str
-) -> Table:
-    return Table(name, f"Published: {title}", tuple(columns), tuple(rows), remarks=(remark,))
+    if not any(run.record.dataset in benchmark.datasets for run in runs):
+        return parts
+    columns = (Column("method", "method", left=True), *(Column(name, name) for name in benchmark.datasets))
+    rows = [(TableCell(Words(name)), *(TableCell(Words(str(v))) for v in values)) for name, _, values in benchmark.rows]
+    about = f"Source: {benchmark.source}. How: {benchmark.what}. Published numbers, not measured here."
+    remarks = (" ".join([about, *benchmark.remarks]),)
+    table = Table("NAS-Bench-201", f"Published: {benchmark.title}", columns, tuple(rows), remarks=remarks)
+    return [*parts, Heading(2, table.title), table]

@@ -108,6 +108,11 @@ class MethodResult:
         return tuple(run for run in self.runs if accuracies([run]) and run.record.final.get("capped"))
 
     @property
+    def extra(self) -> dict[str, float]:
+        """What the final trainings have besides the profile's recipe."""
+        return self.block.extra(self.method)
+
+    @property
     def overrun(self) -> tuple[Run, ...]:
         """The runs whose search spent more than :data:`OVERRUN` of its budget."""
         return tuple(run for run in self.runs if share_of(run.record) > OVERRUN)
@@ -132,7 +137,7 @@ class MethodResult:
     @cached_property
     def improvement(self) -> float | None:
         """RI, the relative improvement over random sampling, in %; of random sampling itself there is none."""
-        if self.method.name == BASELINE or not self.accuracies or not any(self.random):
+        if self.method.name == BASELINE or self.extra or not self.accuracies or not any(self.random):
             return None
         return relative_improvement(mean(self.accuracies), mean(self.random))
 

@@ -229,6 +229,8 @@ class Notes:
     def marks(self, result: MethodResult) -> tuple[Mark, ...]:
         """What has to be known about a number: trainings that were cut short, searches that spent too much."""
         marks = []
+        if result.extra and result.runs:
+            marks.append(Mark("other training", self.number(f"{result.label}: {_other(result.extra)}")))
         for words, runs, sentence in (
             ("capped", result.capped, _capped),
             ("over budget", result.overrun, _overrun),
@@ -238,6 +240,18 @@ class Notes:
                 count = f"{len(runs)} " if len(result.runs) > 1 else ""
                 marks.append(Mark(f"{count}{words}", self.number(f"{result.label}, {seeds}: {sentence(runs)}")))
         return tuple(marks)
+
+
+_EXTRAS = {
+    "channels": "{:.3g} times as wide as the profile's",
+    "more": "{:.0f} more filters in every layer (before the profile shrinks them)",
+    "cutout": "cutout",
+}
+
+
+def _other(extra: Mapping[str, float]) -> str:
+    told = ", ".join(_EXTRAS.get(name, name + " {:g}").format(value) for name, value in extra.items())
+    return f"its final network has besides the profile's recipe: {told}. It is compared with no other row."
 
 
 def _capped(runs: Sequence[Run]) -> str:

@@ -14,8 +14,9 @@ from harness.report.model.groups import REFERENCE, ZERO_LINE, Block, MethodInSpa
 
 
 def compared(block: Block) -> list[MethodInSpace]:
-    """The methods that are compared with random search: all but the two that every space has."""
-    return [method for method in block.methods if method.name not in ZERO_LINE]
+    """The methods that are compared with random search: all but the two that every space has, and but those whose final
+    networks are larger, or trained otherwise, than the profile's."""
+    return [method for method in block.methods if method.name not in ZERO_LINE and not block.extra(method)]
 
 
 def differences(block: Block, method: MethodInSpace, datasets: Sequence[str]) -> dict[int, float]:

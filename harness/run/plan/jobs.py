@@ -237,6 +237,7 @@ def _job(
         inputs={**row.inputs(profile), "data": prepared.checksum, SOURCE: version},
         position=row.facts.position,
         look=row.facts.look,
+        extra=row.facts.extra,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -45,7 +44,7 @@ class Row:
             "budget": str(profile.budget),
             **judged,
             "proxy recipe": _values(profile.proxy_for(self.space)),
-            "final recipe": _values(profile.final_for(self.space)),
+            "final recipe": _values(profile.final_for(self.space, self.facts.extra)),
             "validation share": profile.validation_share,
             "data set": self.dataset,
             "space": self.space,
@@ -57,7 +56,7 @@ class Row:
 @cache
 def _values(recipe: Recipe) -> dict[str, Any]:
     """A recipe as plain values, to be read only: thousands of runs share it."""
-    return dataclasses.asdict(recipe)
+    return recipe.values()
 
 
 def named_rows(request: Request, catalogue: Catalogue, spaces: Mapping[str, str | None]) -> list[Row]:

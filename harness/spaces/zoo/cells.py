@@ -141,7 +141,9 @@ CELLS = (
         open="The released code is for ImageNet; 9 cells of 48 filters are from the paper and confirmed by the count.",
     ),
     _NASNET_A,
-    replace(_NASNET_A, name="nasnet_a_cutout", title="NASNet-A, cutout", row="NASNet-A + CutOut", error=2.65),
+    replace(
+        _NASNET_A, name="nasnet_a_cutout", title="NASNet-A, cutout", row="NASNet-A + CutOut", error=2.65, cutout=True
+    ),
     DARTS_V1,
     DARTS_V2,
     ZooNetwork(

@@ -37,6 +37,7 @@ class ZooNetwork:
         also_counted: what ``parameters`` contains besides the trainable weights that the output depends on: moving
             averages of the normalisations, or weights of layers whose output is not used.
         genotype: the network as a genotype of a search space, if it is one.
+        cutout: whether the row is that of a training with cutout, which it then has under every profile.
     """
 
     name: str
@@ -55,6 +56,7 @@ class ZooNetwork:
     open: str = ""
     also_counted: tuple[Literal["statistics", "idle"], ...] = ()
     genotype: Genotype | None = None
+    cutout: bool = False
 
     @property
     def channels(self) -> int:

@@ -135,6 +135,7 @@ HANDMADE = (
         paper="DeVries & Taylor 2017, arXiv 1708.04552",
         sources=(*_SHAKE.sources, "uoguelph-mlrg/Cutout: shake-shake/, util/cutout.py"),
         error=2.56,
+        cutout=True,
     ),
     ZooNetwork(
         name="convolutional_neural_fabric_dense",

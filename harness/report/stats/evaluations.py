@@ -1,0 +1,171 @@
+"""What each method would have returned after 10, 20, 50, ... evaluations on a table: regret and rank.
+
+A pure function of the runs' logs and of the table's scores, computed when the searches are over.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import rankdata, wilcoxon
+
+from harness.core.record import Run
+from harness.core.table import Table
+from harness.report.model.groups import REFERENCE
+from harness.report.model.numbers import DASH
+from harness.report.model.table import Column, Heading, Part, TableCell, Text
+from harness.report.model.table import Table as Sheet
+from harness.report.model.values import Words
+
+POINTS = (10, 20, 50, 100, 200)
+"""Evaluations after which a search is looked at, as far as its budget goes."""
+LEVEL = 0.05
+_READING = (
+    "Regret: how many points the score of the architecture that a search would have returned is below the best score "
+    "of the table; mean over the seeds, with the half-width of its 95 % interval. Rank: mean over the seeds, 1 is "
+    "best, among the methods with the most seeds. Better, worse: than random search with the same seeds beyond chance "
+    "(Wilcoxon's signed-rank test, two-sided, at level 0.05 after Holm's correction for all comparisons of the table)."
+)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One method on one table.
+
+    Args:
+        method, title: its name, and how it is called.
+        seeds: of its runs that ended well.
+        regrets: in points, shape ``(seeds, points)``; NaN where a search had nothing to return yet.
+    """
+
+    method: str
+    title: str
+    seeds: tuple[int, ...]
+    regrets: np.ndarray
+
+    def mean(self) -> np.ndarray:
+        """Mean regret at each point."""
+        return np.array(self.regrets.mean(axis=0))
+
+    def half_width(self) -> np.ndarray:
+        """Half of the 95 % interval of the mean; NaN for one seed."""
+        if len(self.seeds) < 2:
+            return np.full(self.regrets.shape[1], math.nan)
+        return np.array(1.96 * self.regrets.std(axis=0, ddof=1) / math.sqrt(len(self.seeds)))
+
+
+def points_of(runs: Sequence[Run]) -> tuple[int, ...]:
+    """The points that every search of ``runs`` has reached, or the last one's evaluations if none has."""
+    least = min((int(run.record.search.get("evaluations", 0)) for run in runs if _counts(run)), default=0)
+    return tuple(point for point in POINTS if point <= least) or ((least,) if least else ())
+
+
+def progress(runs: Sequence[Run], table: Table, points: Sequence[int]) -> list[Progress]:
+    """The methods with a result on a table, in the order of their runs.
+
+    Args:
+        runs: on the table, of one profile and budget.
+        table: has the scores.
+        points: numbers of evaluations.
+    """
+    best = float(table.score.max())
+    by_method: dict[str, list[Run]] = {}
+    for run in runs:
+        if _counts(run):
+            by_method.setdefault(run.record.method, []).append(run)
+    found = []
+    for method, mine in by_method.items():
+        regrets = np.array([[100 * (best - _score_at(run, table, point)) for point in points] for run in mine])
+        found.append(Progress(method, mine[0].record.title, tuple(run.record.seed for run in mine), regrets))
+    return found
+
+
+def _counts(run: Run) -> bool:
+    """Whether a run has evaluations to count, as a search has and random sampling has not."""
+    return run.record.status == "ok" and run.record.search.get("evaluations", 0) > 0
+
+
+def _score_at(run: Run, table: Table, point: int) -> float:
+    """Score of the last proposal within so many evaluations; NaN if there was none."""
+    each = run.record.search["steps"] / run.record.search["evaluations"]
+    known = [row for row in run.proposals if row["spent"] <= point * each * (1 + 1e-9)]
+    row = table.rows.get(known[-1]["genotype"]) if known else None
+    return math.nan if row is None else float(table.score[row])
+
+
+def ranks(methods: Sequence[Progress]) -> np.ndarray:
+    """Mean rank of each method at each point, shape ``(methods, points)``.
+
+    NaN for a method that has fewer seeds than another one, or nothing to return at that point.
+    """
+    most = max((len(one.seeds) for one in methods), default=0)
+    whole = [number for number, one in enumerate(methods) if len(one.seeds) == most]
+    found = np.full((len(methods), methods[0].regrets.shape[1] if methods else 0), math.nan)
+    for place in range(found.shape[1]):
+        mine = [number for number in whole if not np.isnan(methods[number].regrets[:, place]).any()]
+        if len(mine) > 1:
+            regrets = np.round([methods[number].regrets[:, place] for number in mine], 9)
+            found[mine, place] = rankdata(regrets, axis=0).mean(axis=1)
+    return found
+
+
+def verdicts(methods: Sequence[Progress]) -> Mapping[tuple[str, int], str]:
+    """``better`` or ``worse`` than random search, by method and number of the point; nothing where chance allows it."""
+    reference = next((one for one in methods if one.method == REFERENCE), None)
+    if reference is None:
+        return {}
+    theirs = dict(zip(reference.seeds, reference.regrets, strict=True))
+    tested: list[tuple[float, tuple[str, int], float]] = []
+    for one in methods:
+        pairs = [(mine, theirs[seed]) for seed, mine in zip(one.seeds, one.regrets, strict=True) if seed in theirs]
+        if one is reference or len(pairs) < 2:
+            continue
+        differences = np.array([mine - other for mine, other in pairs])
+        for place, column in enumerate(differences.T):
+            if np.isnan(column).any():
+                continue
+            p = float(wilcoxon(column).pvalue) if np.any(column) else 1.0
+            tested.append((p, (one.method, place), float(column.mean())))
+    said, tested = dict[tuple[str, int], str](), sorted(tested)
+    for number, (p, key, difference) in enumerate(tested):
+        if p * (len(tested) - number) > LEVEL:
+            break
+        said[key] = "better" if difference < 0 else "worse"
+    return said
+
+
+def page(dataset: str, runs: Sequence[Run], table: Table) -> list[Part]:
+    """Regret and rank of every method on a table after 10, 20, ... evaluations, as a document."""
+    points = points_of(runs)
+    methods = progress(runs, table, points)
+    if not methods:
+        return [Text(f"No run on {dataset} has evaluations to count.")]
+    methods.sort(key=lambda one: float(np.nan_to_num(one.mean()[-1], nan=math.inf)))
+    places, said = ranks(methods), verdicts(methods)
+    columns = [Column("method", "method", left=True), Column("seeds", "seeds")]
+    columns += [Column(f"at_{point}", f"after {point} evaluations") for point in points]
+    rows = [tuple(_row(one, places[number], said)) for number, one in enumerate(methods)]
+    sheet = Sheet(
+        name=f"evaluations {dataset}",
+        title=f"Regret over evaluations on {dataset}",
+        columns=tuple(columns),
+        rows=tuple(rows),
+        reading=_READING,
+    )
+    return [Heading(2, sheet.title), Text(_READING), sheet]
+
+
+def _row(one: Progress, places: np.ndarray, said: Mapping[tuple[str, int], str]) -> list[TableCell]:
+    cells = [TableCell(Words(one.title)), TableCell(Words(str(len(one.seeds))))]
+    for number, (mean, half) in enumerate(zip(one.mean(), one.half_width(), strict=True)):
+        width = "" if math.isnan(half) else f" ± {half:.2f}"
+        rank = DASH if math.isnan(places[number]) else f"{places[number]:.1f}"
+        words = said.get((one.method, number), "")
+        if math.isnan(mean):
+            cells.append(TableCell(Words(DASH)))
+            continue
+        cells.append(TableCell(Words(f"{mean:.2f}{width}"), asides=(f"rank {rank}{', ' if words else ''}{words}",)))
+    return cells

@@ -1,0 +1,94 @@
+"""Regret and rank over evaluations: recounted from logs whose answers are known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.core.record import Record, Run
+from harness.core.table import Signal, Table
+from harness.report.evaluations_plot import draw
+from harness.report.forms.markdown import markdown
+from harness.report.stats.evaluations import page, points_of, progress, ranks, verdicts
+from harness.spaces import get_space
+
+SPACE = get_space("nasbench201")
+TEXTS = tuple(genotype.text for genotype, _ in zip(SPACE.every(), range(5), strict=False))
+SCORES = np.array([0.5, 0.6, 0.7, 0.8, 0.9])
+TABLE = Table("t", SPACE, TEXTS, {"v": Signal(SCORES, np.ones(5))}, SCORES)
+STEPS = 7
+"""Gradient steps of an evaluation."""
+
+
+def run(method: str, seed: int, proposals: list[tuple[int, int]], *, evaluations: int = 50, status: str = "ok") -> Run:
+    """A search that has proposed these rows of the table after so many evaluations."""
+    record = Record(
+        status=status,  # type: ignore[arg-type]
+        reason="",
+        profile="table",
+        dataset="t",
+        space=SPACE.name,
+        method=method,
+        title=method.title(),
+        seed=seed,
+        budget="50 evals",
+        search={"evaluations": evaluations, "steps": evaluations * STEPS},
+    )
+    rows = [
+        {"genotype": TEXTS[row], "accuracy": 0.5, "spent": float(after * STEPS), "shared_weights": False}
+        for after, row in proposals
+    ]
+    return Run(Path("x"), record, (), tuple(rows))  # type: ignore[arg-type]
+
+
+def test_what_was_proposed_last_counts() -> None:
+    runs = [run("one", 0, [(1, 0), (10, 1), (11, 4)]), run("one", 1, [(1, 2), (30, 3)])]
+    [one] = progress(runs, TABLE, (10, 20, 50))
+    assert one.regrets == pytest.approx(np.array([[30.0, 0, 0], [20, 20, 10]]))
+    assert one.mean() == pytest.approx([25, 10, 5])
+    assert one.half_width() == pytest.approx(1.96 * np.array([50**0.5, 200**0.5, 50**0.5]) / 2**0.5)
+
+
+def test_points_are_those_that_every_search_has_reached() -> None:
+    assert points_of([run("one", 0, [(1, 0)]), run("two", 0, [(1, 0)], evaluations=30)]) == (10, 20)
+    assert points_of([run("one", 0, [(1, 0)], evaluations=7)]) == (7,)
+    assert points_of([run("one", 0, [], evaluations=0), run("two", 0, [], status="failed")]) == ()
+
+
+def test_ranks_are_among_the_methods_with_the_most_seeds() -> None:
+    runs = [run("bad", seed, [(1, 0)]) for seed in range(4)] + [run("good", seed, [(1, 4)]) for seed in range(4)]
+    runs += [run("rare", 0, [(1, 4)]), *(run("late", seed, [(15, 4)]) for seed in range(4))]
+    methods = progress(runs, TABLE, (10, 20))
+    found = dict(zip([one.method for one in methods], ranks(methods).tolist(), strict=True))
+    assert found["good"] == [1, 1.5]
+    assert found["bad"] == [2, 3]
+    assert np.isnan(found["rare"]).all()
+    assert np.isnan(found["late"][0])
+    assert found["late"][1] == 1.5
+
+
+def test_better_and_worse_are_said_beyond_chance_only() -> None:
+    seeds = range(12)
+    runs = [run("random_search", seed, [(1, 2)]) for seed in seeds]
+    runs += [run("better", seed, [(1, 2), (15, 3 + seed % 2)]) for seed in seeds]
+    runs += [run("worse", seed, [(1, seed % 2)]) for seed in seeds]
+    runs += [run("alike", seed, [(1, 1 + 2 * (seed % 2))]) for seed in seeds]
+    said = verdicts(progress(runs, TABLE, (10, 20)))
+    assert said == {("better", 1): "better", ("worse", 0): "worse", ("worse", 1): "worse"}
+    assert verdicts(progress(runs[12:], TABLE, (10, 20))) == {}
+
+
+def test_the_page_and_the_figure_hold_every_method(tmp_path: Path) -> None:
+    runs = [run(name, seed, [(1, seed)]) for name in ("random_search", "other") for seed in range(4)]
+    runs.append(run("rare", 0, [(15, 4)]))
+    text = markdown(page("t", runs, TABLE))
+    for name in ("Random_Search", "Other", "Rare"):
+        assert f"| {name}" in text.replace("\\", "")
+    assert "after 50 evaluations" in text
+    assert "25.00 ± 12.65" in text
+    methods = progress(runs, TABLE, (10, 20))
+    draw({"a": methods, "b": methods}, (10, 20), {"random_search": 0, "other": 1, "rare": 2}, tmp_path / "plot.png")
+    assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
+    assert "no run" in markdown(page("t", [], TABLE)).lower()
