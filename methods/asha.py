@@ -44,6 +44,7 @@ class AshaSearch(Method):
     space = "cell"
     position = 25
     look = 30
+    families = ("random",)
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "smoke": {"smallest": 0.25},
         "quick": {"smallest": 0.25},

@@ -55,6 +55,7 @@ class BohbSearch(Method):
     space = "cell"
     position = 55
     look = 31
+    families = ("Bayesian",)
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "smoke": {"smallest": 0.25},
         "quick": {"smallest": 0.25},
