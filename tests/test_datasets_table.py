@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from harness.datasets.table import _COLUMN_KEYS, _KEYS, source
+from harness.datasets.common.described import _COLUMN_KEYS, _KEYS
+from harness.datasets.table import source
 from tables_on_disk import write_table
 
 from harness.core.errors import InputError

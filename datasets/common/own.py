@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.core.dataset import DatasetSource
 from harness.core.home import folder
 
-from ..table import load_table
+from .described import load_table
 
 DIRECTORY = "results/tabulated"
 

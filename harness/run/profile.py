@@ -1,0 +1,123 @@
+"""What a profile is: budget, recipes, spaces and limits under which methods are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from harness.core.budget import Budget
+from harness.core.errors import InputError
+from harness.core.limits import NO_LIMITS, Limits
+from harness.core.recipe import NO_EXTRA, Limit, Recipe
+
+UNLIMITED = 1_000_000
+"""Gradient steps of a training that its epochs or its seconds end."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One way of comparing methods.
+
+    Args:
+        name: as given on the command line and printed on tables.
+        summary: one line for people.
+        budget: of each search.
+        proxy: recipe of the trainings inside a search.
+        final: recipe of the one training whose network is tested.
+        spaces: pairs ``(native space, scaled space)`` where the native one is too large for this budget.
+        datasets, seeds: used when the command line names none.
+        search_seconds: hard cap of a search process; a search in seconds gets at least twice its budget and 2 minutes.
+        final_seconds: hard cap of a final training process.
+        memory: hard cap of a process's private memory, GiB.
+        validation_share: part of the training images that validates during the search.
+        signal: of a table, what a search is told; empty for profiles that train.
+        channels: by space, filters of the proxy and of the final network, where a paper's width is another.
+        equal_seconds: of each final training, if the command asks for equal seconds, not epochs; 0: it may not.
+        limits: of the networks of the final trainings.
+        few: methods whose own computation takes seconds per search, and how many of the usual seeds they get.
+        like: the profile whose scaled hyper-parameters hold here too; empty for its own.
+    """
+
+    name: str
+    summary: str
+    budget: Budget
+    proxy: Recipe
+    final: Recipe
+    spaces: tuple[tuple[str, str], ...]
+    datasets: tuple[str, ...]
+    seeds: tuple[int, ...]
+    search_seconds: float
+    final_seconds: float
+    memory: float
+    validation_share: float = 0.1
+    signal: str = ""
+    channels: tuple[tuple[str, int, int], ...] = ()
+    equal_seconds: float = 0.0
+    like: str = ""
+    limits: Limits = NO_LIMITS
+    few: tuple[tuple[str, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.proxy.epochs:
+            raise InputError(f"profile '{self.name}' counts proxy trainings in epochs; give their recipe steps")
+
+    @property
+    def counted(self) -> bool:
+        """Whether nothing depends on the clock, unless a cap is reached: the same command gives the same numbers."""
+        timed = "seconds" in (self.proxy.limit, self.final.limit)
+        return bool(self.signal) or (self.budget.counted and not timed)
+
+    @property
+    def scale(self) -> str:
+        """The profile for which methods state hyper-parameters of this scale."""
+        return self.like or self.name
+
+    def space_for(self, native: str) -> str:
+        """The space that stands for a method's native one under this profile."""
+        return dict(self.spaces).get(native, native)
+
+    def proxy_for(self, space: str) -> Recipe:
+        """The recipe of the trainings inside a search of ``space``."""
+        return _widened(self.proxy, {name: proxy for name, proxy, _ in self.channels}.get(space))
+
+    def final_for(self, space: str, extra: Mapping[str, float] = NO_EXTRA) -> Recipe:
+        """The recipe of the final training of a network of ``space``, and what a row has besides."""
+        return _widened(self.final, {name: final for name, _, final in self.channels}.get(space)).with_extra(extra)
+
+    def search_cap(self) -> float:
+        """Seconds after which a search process is stopped, whatever it is doing."""
+        if self.budget.counted or self.signal:
+            return self.search_seconds
+        return max(self.search_seconds, 2 * self.budget.amount + 120)
+
+    def with_budget(self, budget: Budget) -> Profile:
+        """The same profile with another search budget and, where the budget counts more work, a longer time cap."""
+        growth = max(1.0, self._steps(budget) / self._steps(self.budget)) if budget.counted else 1.0
+        return replace(self, budget=budget, search_seconds=self.search_seconds * growth)
+
+    def with_final(self, limit: Limit) -> Profile:
+        """The same profile with final trainings that are counted in epochs, or in seconds.
+
+        Raises:
+            InputError: the profile does not offer that.
+        """
+        if self.signal:
+            raise InputError(f"profile '{self.name}' looks tables up and has no final training; leave --final out")
+        if limit == self.final.limit:
+            return self
+        if limit != "seconds" or not self.equal_seconds:
+            raise InputError(
+                f"profile '{self.name}' counts its final trainings in {self.final.limit}, not in {limit}; leave "
+                "--final out, or use --profile quick"
+            )
+        final = replace(self.final, epochs=0.0, seconds=self.equal_seconds, steps=UNLIMITED, train_images=0)
+        return replace(self, final=final)
+
+    def _steps(self, budget: Budget) -> float:
+        """A budget in gradient steps; other units count as those of a slow machine: one step, 4e8 MACs in 2 s."""
+        rates = {"steps": 1.0, "evals": float(self.proxy.steps), "s": 0.5, "macs": 1 / 4e8}
+        return budget.amount * rates[budget.unit]
+
+
+def _widened(recipe: Recipe, channels: int | None) -> Recipe:
+    return recipe if channels is None else replace(recipe, size=replace(recipe.size, channels=channels))
