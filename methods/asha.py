@@ -42,8 +42,10 @@ class AshaSearch(Method):
     name = "asha"
     title = "ASHA (random search, early stopping)"
     space = "cell"
+    families = ("random",)
     position = 25
     look = 30
+    families = ("random",)
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "smoke": {"smallest": 0.25},
         "quick": {"smallest": 0.25},

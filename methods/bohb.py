@@ -53,8 +53,10 @@ class BohbSearch(Method):
     name = "bohb"
     title = "BOHB"
     space = "cell"
+    families = ("Bayesian",)
     position = 55
     look = 31
+    families = ("Bayesian",)
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "smoke": {"smallest": 0.25},
         "quick": {"smallest": 0.25},

@@ -277,6 +277,23 @@ def _print_report(told: str | list[dict[str, Any]], directory: Path) -> None:
 
 
 @app.command()
+def experience(
+    directory: Annotated[Path, typer.Argument(metavar="RUNS", help="The --out of a run.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="Where to; outside of RUNS and of the checkout.")],
+) -> None:
+    """Writes what searches have measured, for [bold]transfer[/bold] to begin with on another data set.
+
+    Genotypes and validation accuracies, no test results.
+
+    python -m harness experience runs experience.csv
+    """
+    from harness.commands.experience import write_experience
+
+    count = write_experience(directory, file)
+    typer.echo(f"{count} accuracies are in {file}")
+
+
+@app.command()
 def baseline(
     directory: Annotated[Path, typer.Argument(metavar="RUNS", help="The --out of a run.")],
     name: Annotated[str, typer.Option(help="Name of the baseline.")],

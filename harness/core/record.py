@@ -6,7 +6,7 @@ import dataclasses
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 from harness.core.errors import InputError
 
@@ -134,6 +134,7 @@ class EvaluationRow(TypedDict):
     steps: int
     failure: str
     spent: float
+    share: NotRequired[float]
 
 
 class ProposalRow(TypedDict):
