@@ -24,7 +24,7 @@ __all__ = ["InputError", "compare"]
 
 
 def compare(
-    methods: str | Sequence[str] = "all",
+    methods: str | Sequence[str] = "",
     datasets: str | Sequence[str] | None = None,
     profile: str | Profile | None = None,
     *,
@@ -40,6 +40,10 @@ def compare(
     baselines: bool = True,
     final: str | None = None,
     backend: str = "local",
+    architectures: str | Iterable[str | Path] = (),
+    max_parameters: str = "",
+    max_macs: str = "",
+    max_latency: str = "",
     address: str = "",
     mixed_devices: bool = False,
     progress: bool = False,
@@ -49,7 +53,8 @@ def compare(
     A run that is over is not done again and an interrupted one continues: call it again after a crash.
 
     Args:
-        methods: names, ``"darts,random_search"`` or a list; ``"all"``; with settings: ``"darts:order=2"``.
+        methods: names, ``"darts,random_search"`` or a list; ``"all"``; with settings: ``"darts:order=2"``. Without
+            names: all, or none where architectures are given.
         datasets: names; the profile's, unless given.
         profile: budget and training, by name or as a profile of your own; unless given, ``table`` for tables and where
             no data set is named, ``quick`` for images.
@@ -69,6 +74,9 @@ def compare(
         backend: where the work is done: ``"local"``, in processes of this machine, or ``"ray"``.
         address: of the Ray cluster; one on this machine starts and ends with the call, unless given.
         mixed_devices: whether runs may be compared at equal seconds of unlike devices.
+        architectures: files with architectures that are trained and tested beside the methods' results.
+        max_parameters, max_macs, max_latency: limits of the final networks, like ``"500k"``, ``"50m"``, ``"2.5ms"``;
+            proposals beyond are refused before training. A directory holds runs of the same limits.
         progress: whether to show it, on standard error.
 
     Returns:
@@ -100,6 +108,10 @@ def compare(
         redo=redo,
         baselines=baselines,
         final=final,
+        architectures=architectures,
+        max_parameters=max_parameters,
+        max_macs=max_macs,
+        max_latency=max_latency,
         mixed_devices=mixed_devices,
     )
     console = Console(stderr=True) if progress else None

@@ -45,6 +45,7 @@ class AshaSearch(Method):
     families = ("random",)
     position = 25
     look = 30
+    families = ("random",)
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "smoke": {"smallest": 0.25},
         "quick": {"smallest": 0.25},

@@ -20,14 +20,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import InputError, Method, Space, Task
+from harness import Genotype, InputError, Method, Space, Task
 
 Numbers = NDArray[np.float64]
 Picks = tuple[int, ...]
+
+
+class Prior(Protocol):
+    """A prior mean in normal scores."""
+
+    def expected(self, picks: Numbers) -> Numbers:
+        """Of each row."""
+
+    def weight(self, expected: Numbers, scores: Numbers) -> float:
+        """How much of it holds, 0 to 1, as far as the architectures tell that were trained here."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +78,14 @@ class GaussianProcessSearch(Method):
         """It needs choices."""
         return None if task.space.choices else f"the space '{task.space.name}' has no choices"
 
-    def search(self, task: Task) -> None:
-        """Fits, predicts, trains in turn. An interrupted run fits again from its log."""
+    def search(self, task: Task, first: Sequence[Genotype] = (), prior: Prior | None = None) -> None:
+        """Fits, predicts, trains in turn. An interrupted run fits again from its log.
+
+        Args:
+            task: of the search.
+            first: architectures that take every other start, from the first one on.
+            prior: the mean of the process, if it is not 0.
+        """
         from sklearn.gaussian_process import GaussianProcessRegressor
         from threadpoolctl import ThreadpoolController
 
@@ -79,14 +96,18 @@ class GaussianProcessSearch(Method):
         while True:
             initial = self.starts(task.children())
             pool = self.pool(task.space, known, task.rng, initial)
-            chosen = pool[0]
+            start, odd = divmod(len(known), 2)
+            given = first[start].picks if not odd and start < len(first) else pool[0]
+            chosen = pool[0] if given in known else given
             task.plan(initial=initial)
             if len(known) >= initial:
+                picks, scores = np.array(list(known), float), normal_scores(list(known.values()))
                 with threads.limit(limits=1):  # the matrices are small: more threads only get into each other's way
-                    process.fit(np.array(list(known), float), normal_scores(list(known.values())))
+                    shift, ahead = expectation(prior, picks, scores, np.array(pool, float))
+                    process.fit(picks, scores - shift)
                     mean, deviation = process.predict(np.array(pool, float), return_std=True)
                 # Symmetric candidates tie. After rounding the pool's random order decides and not the last bit.
-                chosen = pool[int(np.argmax(np.round(mean + self.exploration * deviation, 6)))]
+                chosen = pool[int(np.argmax(np.round(mean + ahead + self.exploration * deviation, 6)))]
             [evaluation] = task.evaluate([task.space.genotype(chosen)])
             known[chosen] = evaluation.accuracy
 
@@ -111,6 +132,19 @@ class GaussianProcessSearch(Method):
                 candidates += [neighbour.picks for neighbour in space.neighbours(best)]
         new = [picks for picks in dict.fromkeys(candidates) if picks not in known]
         return [new[index] for index in rng.permutation(len(new))] or [space.sample(rng).picks]
+
+
+def expectation(prior: Prior | None, picks: Numbers, scores: Numbers, pool: Numbers) -> tuple[Numbers, Numbers]:
+    """The weighted prior mean of the architectures that were trained and of the candidates; 0 without a prior.
+
+    The scores are ranks among the former, so it is taken relative to their mean.
+    """
+    if prior is None:
+        return np.zeros(len(picks)), np.zeros(len(pool))
+    here = prior.expected(picks)
+    level = here.mean()
+    weight = prior.weight(here - level, scores)
+    return weight * (here - level), weight * (prior.expected(pool) - level)
 
 
 def normal_scores(values: Sequence[float]) -> Numbers:

@@ -55,7 +55,7 @@ class LocalSearch(Method):
         while True:
             drawn: list[Genotype] = []
             while not drawn or len(drawn) < self.draws(task.children()):
-                drawn.append(task.space.sample(task.rng))
+                drawn.append(task.sample())
                 [evaluation] = task.evaluate(drawn[-1:])
                 known[drawn[-1]] = evaluation.accuracy
             here = max(drawn, key=known.__getitem__)

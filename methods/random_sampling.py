@@ -27,7 +27,7 @@ class RandomSampling(Method):
 
     def search(self, task: Task) -> None:
         """Proposes one random genotype; nothing is spent."""
-        task.propose(task.space.sample(task.rng))
+        task.propose(task.sample())
 
 
 METHOD = RandomSampling

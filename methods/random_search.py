@@ -28,7 +28,7 @@ class RandomSearch(Method):
     def search(self, task: Task) -> None:
         """Draws and evaluates until the budget is spent."""
         while True:
-            task.evaluate([task.space.sample(task.rng)])
+            task.evaluate([task.sample()])
 
 
 METHOD = RandomSearch

@@ -22,8 +22,9 @@ Expected: C10 error 3.34 +- 0.06 % after 20,000 models; in NAS-Bench-201 with po
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -66,17 +67,28 @@ class RegularizedEvolution(Method):
         if self.population < 0 or self.sample < 0 or not 0 <= self.identity < 1:
             raise InputError("regularized_evolution needs population >= 0, sample >= 0 and identity in [0, 1)")
 
-    def search(self, task: Task) -> None:
-        """Fills the queue with random members, then breeds; appending to the full queue drops the oldest."""
+    def search(self, task: Task, first: Sequence[Genotype] = ()) -> None:
+        """Fills the queue with random members, then breeds; appending to the full queue drops the oldest.
+
+        Args:
+            task: of the search.
+            first: members that take every other slot of the first queue, from the first slot on.
+        """
         queue: deque[tuple[Genotype, float]] = deque()
         while not queue or len(queue) < self.members(task.children()):
-            self._train(task, queue, task.space.sample(task.rng))
+<<<<<<< HEAD
+            self._train(task, queue, task.sample())
+=======
+            slot, odd = divmod(len(queue), 2)
+            given = not odd and slot < len(first)
+            self._train(task, queue, first[slot] if given else task.space.sample(task.rng))
+>>>>>>> w/mf
         members, draws = len(queue), self.sample or min(SAMPLE, -(-len(queue) // 2))
         task.plan(population=members, sample=draws)
         while True:
             drawn = [queue[member] for member in task.rng.integers(members, size=draws)]
             parent, _ = max(drawn, key=lambda member: member[1])
-            self._train(task, queue, self.mutate(task.space, parent, task.rng))
+            self._train(task, queue, task.draw(partial(self.mutate, task.space, parent, task.rng)))
             queue.popleft()
 
     def members(self, children: int) -> int:

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from report_records import make
 
-from harness.commands.inspection import cell_stack, from_file, parse_image, proposed
+from harness.commands.inspection import from_file, parse_image, proposed
 from harness.core.architecture import Edge, ResidualStages
 from harness.core.errors import InputError
 from harness.core.space import Size
 from harness.spaces import get_space
+from harness.spaces.given import cell_stack
 
 CELL = [["sep_conv_3x3", 0], ["none", 0], ["skip_connect", 2], ["max_pool_3x3", 1]]
 WHOLE = {"normal": CELL, "normal_concat": [2, 3], "reduce": CELL[:2], "reduce_concat": [2]}
@@ -22,7 +23,7 @@ SIZE = Size(4, 6)
 
 
 def test_cells_are_read_with_any_number_of_nodes_and_repeated_inputs() -> None:
-    net = cell_stack(WHOLE, SIZE, Path("x.json"))
+    net = cell_stack(WHOLE, SIZE, "x.json")
     assert (net.normal.nodes, net.reduction.nodes, net.reductions) == (4, 3, (2, 4))
     assert net.normal.edges[:2] == (Edge(0, 2, "sep_conv_3x3"), Edge(0, 2, "none"))
     assert net.normal.output == (2, 3)

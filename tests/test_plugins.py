@@ -62,6 +62,14 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
+def test_a_setting_twice_or_without_end_is_refused() -> None:
+    for words, sentence in (("order=2:order=1", "twice"), ("order=1:batch=8:order=1", "twice")):
+        with pytest.raises(InputError, match=sentence):
+            Catalogue().source("method", f"darts:{words}")
+    with pytest.raises(InputError, match="and the like"):
+        Catalogue().source("method", "regularized_evolution:identity=1e400")
+
+
 def test_the_projects_own_files_are_found() -> None:
     catalogue = Catalogue()
     assert "random_search" in catalogue.names("method")

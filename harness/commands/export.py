@@ -8,23 +8,47 @@ from harness.core.errors import InputError
 from harness.core.files import replacing
 from harness.run.store import RunDirectory, read_json
 
+FORMATS = ("keras", "tflite")
+_NO_ONNX = (
+    "ONNX is not offered: tf2onnx (1.17) and Keras' own export make a file of these versions' networks that asks for "
+    "inputs it should not have; export to tflite or keras, and convert that"
+)
 
-def export(run: Path, file: Path) -> None:
-    """Writes a ``.keras`` model of stock layers, from images with values 0..255 to class probabilities.
+
+def export(run: Path, file: Path, form: str = "") -> None:
+    """Writes a model of stock layers, from images with values 0..255 to class probabilities.
+
+    Args:
+        run: directory of one run.
+        file: where to write it.
+        form: one of :data:`FORMATS`; empty: by the file's ending.
 
     Raises:
-        InputError: the run has no trained network, or ``file`` has another ending or cannot be written.
+        InputError: the run has no trained network, ``file`` has another ending or cannot be written, or there is no
+            such format.
     """
     directory = RunDirectory(run)
-    if file.suffix != ".keras":
-        raise InputError(f"the model's file has to end in .keras, not like {file}")
+    form = _format(file, form)
     if not directory.model.exists() or not directory.final.exists():
         raise InputError(f"there is no trained network in {run}; name the directory of one run, down to its seed")
     if not file.absolute().parent.is_dir():
         raise InputError(f"there is no directory {file.absolute().parent} to write the model into")
     facts = read_json(directory.final)
     from harness.nets.export import plain
+    from harness.nets.formats import write
     from harness.nets.runtime import load
 
     with replacing(file) as new:
-        plain(load(directory.model), facts["mean"], facts["std"]).save(new)
+        write(plain(load(directory.model), facts["mean"], facts["std"]), facts.get("classes", ()), new, form)
+
+
+def _format(file: Path, form: str) -> str:
+    if "onnx" in (form, file.suffix[1:]):
+        raise InputError(_NO_ONNX)
+    if form and form not in FORMATS:
+        raise InputError(f"'{form}' is no format to export to; there are {' and '.join(FORMATS)}")
+    wanted = form or file.suffix[1:]
+    if wanted not in FORMATS or file.suffix != f".{wanted}":
+        endings = f".{form}" if form else " or ".join(f".{name}" for name in FORMATS)
+        raise InputError(f"the model's file has to end in {endings}, not like {file}")
+    return wanted

@@ -1,23 +1,25 @@
-"""An architecture from a file or a record, and its size without training it."""
+"""``inspect``: an architecture from a file or a record, and its size without training it."""
 
 from __future__ import annotations
 
-import json
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from harness.core.architecture import Architecture, Cell, CellStack, Edge
+from harness.commands import zoo
+from harness.commands.printing import print_json, print_rows
+from harness.core.architecture import Architecture
 from harness.core.errors import InputError
+from harness.core.lowering import lower
+from harness.core.measure import measure
 from harness.core.record import Record
 from harness.core.space import Size, Space
+from harness.plugins.catalogue import Catalogue, named_space
 from harness.spaces import get_space
-from harness.spaces.cell import reductions
-from harness.spaces.darts import DARTS_OPERATIONS
-from harness.spaces.nasbench201 import NasBench201Space
+from harness.spaces.notation import read_text
 
 _IMAGE = re.compile(r"^(\d+)x(\d+)(?:x(\d+))?$")
-_KEYS = ("normal", "normal_concat", "reduce", "reduce_concat")
 
 
 def proposed(record: Record) -> Architecture | None:
@@ -34,72 +36,69 @@ def proposed(record: Record) -> Architecture | None:
 
 
 def from_file(path: Path, space: Space, size: Size) -> Architecture:
-    """The architecture in a file: cells in DARTS' notation as JSON, or a genotype's text.
-
-    Raises:
-        InputError: unreadable, not in one of the two forms, or not a point of ``space``.
-    """
-    try:
-        text = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"the genotype file {path} cannot be read ({error})") from error
-    if text.startswith("|") and isinstance(space, NasBench201Space):
-        return space.decode(space.from_official(text), size)
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return space.decode(space.parse(text), size)
-    if isinstance(value, str):
-        return space.decode(space.parse(value), size)
-    return cell_stack(value, size, path)
-
-
-def cell_stack(value: Any, size: Size, path: Path) -> CellStack:
-    """The network of ``{"normal": [[op, input], ...], "normal_concat": [...], "reduce": ..., "reduce_concat": ...}``.
-
-    Two entries per node, in order; inputs 0 and 1 are the two previous cells. Repeated inputs, ``none`` and any number
-    of nodes are allowed, which the search space is stricter about.
+    """The architecture in a file, in any notation of :mod:`harness.spaces.notation`.
 
     Args:
-        value: what the JSON file holds.
+        path: of the file.
+        space: that a genotype's text may be of, besides the built-in spaces.
         size: of the network.
-        path: of the file, for error messages.
 
     Raises:
-        InputError: another form.
+        InputError: unreadable, in none of the notations, or not a point of its space.
     """
-    if not isinstance(value, dict) or sorted(value) != sorted(_KEYS):
-        raise InputError(f"{path} must hold a JSON object with exactly the keys {', '.join(_KEYS)}")
-    return CellStack(
-        normal=_cell(value["normal"], value["normal_concat"], f"{path}, normal"),
-        reduction=_cell(value["reduce"], value["reduce_concat"], f"{path}, reduce"),
-        channels=size.channels,
-        layers=size.layers,
-        reductions=reductions(size.layers),
-        stem_stride=size.stem_stride,
-    )
+    text = read_text(path)
+    head = text.partition(":")[0]
+    chosen = space if head == space.name else get_space(head)
+    return chosen.decode(chosen.parse(text), size)
 
 
-def _cell(entries: Any, concat: Any, where: str) -> Cell:
-    if not isinstance(entries, list) or not entries or len(entries) % 2:
-        raise InputError(f"{where}: an even number of [operation, input] entries is needed, two per node")
-    nodes = 2 + len(entries) // 2
-    edges = []
-    for place, entry in enumerate(entries):
-        node = 2 + place // 2
-        match entry:
-            case [str(op), int(source)] if op in DARTS_OPERATIONS and 0 <= source < node:
-                edges.append(Edge(source, node, op))
-            case _:
-                raise InputError(
-                    f"{where}: entry {place} is {json.dumps(entry)}, not one of {', '.join(DARTS_OPERATIONS)} "
-                    f"with an input from 0 to {node - 1}"
-                )
-    match concat:
-        case [_, *_] if all(isinstance(node, int) and 0 <= node < nodes for node in concat):
-            return Cell(2, nodes, tuple(edges), tuple(concat))
-        case _:
-            raise InputError(f"{where}_concat: a list of nodes from 0 to {nodes - 1} is needed")
+@dataclass(frozen=True)
+class Wanted:
+    """How an architecture is to be counted; channels and layers None: as published, or 36 and 20."""
+
+    channels: int | None
+    layers: int | None
+    image: tuple[int, int, int]
+    classes: int
+
+
+def inspect_given(path: Path, space: str, plugins: Sequence[Path], wanted: Wanted, *, as_json: bool) -> None:
+    """Prints the counts of the architecture in a file; ``space`` may be a plug-in's."""
+    size = Size(wanted.channels or 36, wanted.layers or 20)
+    architecture = from_file(path, named_space(space, Catalogue(tuple(plugins))), size)
+    found = measure(lower(architecture), wanted.image, wanted.classes)
+    if as_json:
+        facts = {"channels": size.channels, "layers": size.layers, "classes": wanted.classes}
+        print_json({"parameters": found.parameters, "macs": found.macs, **facts, "image": list(wanted.image)})
+    else:
+        _print_sizes(found.parameters, found.macs)
+
+
+def inspect_published(name: str, wanted: Wanted, *, as_json: bool, markdown: bool) -> None:
+    """Prints the counts of one published network, or of all."""
+    if name == zoo.ALL:
+        if wanted != Wanted(None, None, zoo.IMAGE, zoo.CLASSES):
+            raise InputError("all published architectures are counted as published; name one to change its size")
+        if markdown:
+            print(zoo.markdown(), end="")
+        elif as_json:
+            print_json(zoo.rows())
+        else:
+            print_rows([zoo.short(row) for row in zoo.rows()])
+        return
+    if markdown:
+        raise InputError("--markdown is for --published all")
+    found = zoo.counted(name, wanted.channels, wanted.layers, wanted.image, wanted.classes)
+    if as_json:
+        print_json({**zoo.row(found), "classes": wanted.classes, "image": list(wanted.image)})
+    else:
+        _print_sizes(found.parameters, found.sizes.macs)
+        print(f"published parameters  {zoo.printed(found.entry):>15}")
+
+
+def _print_sizes(parameters: int, macs: int) -> None:
+    print(f"parameters            {parameters:>15,}")
+    print(f"multiply-accumulates  {macs:>15,}")
 
 
 def parse_image(text: str) -> tuple[int, int, int]:

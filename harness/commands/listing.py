@@ -8,7 +8,7 @@ from typing import Any
 from harness.core.errors import InputError
 from harness.core.families import FAMILIES, Member
 from harness.core.method import LAST
-from harness.plugins.catalogue import BrokenPlugin, Catalogue, Source, load_dataset
+from harness.plugins.catalogue import PUBLISHED, BrokenPlugin, Catalogue, Source, load_dataset
 
 Row = dict[str, Any]
 
@@ -23,7 +23,7 @@ def methods(catalogue: Catalogue) -> list[Row]:
         except InputError as error:
             row = {"name": name, "title": name, "space": "", "summary": str(error)}
         rows.append(row)
-    family = catalogue.published().facts()
+    family = catalogue.family(PUBLISHED).facts()
     rows.append({"name": "published/NAME", "title": family.title, "space": family.space, "summary": family.summary})
     return rows
 

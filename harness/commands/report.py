@@ -3,32 +3,66 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.commands.freshness import is_fresh, mark, state_of
+from harness.core.errors import InputError
+from harness.core.names import one_of
+from harness.core.record import Run
+from harness.report.model.metrics import ACCURACY, METRICS, measured_by
 
 
-def tables(directory: Path) -> str:
+def tables(directory: Path, metric: str = ACCURACY) -> str:
     """Both tables as text, once the files are written; files that are up to date are neither made nor written again.
 
+    Args:
+        directory: of the runs.
+        metric: what tables, tests and plots show.
+
     Raises:
-        InputError: there are no runs, one cannot be read, or the files cannot be written.
+        InputError: there are no runs, one cannot be read or does not have the metric, or the files cannot be written.
     """
-    _write(directory)
+    _write(directory, metric)
     return "\n".join((directory / name).read_text(encoding="utf-8") for name in ("performance.md", "cost.md"))
 
 
-def records(directory: Path) -> list[dict[str, Any]]:
+def records(directory: Path, metric: str = ACCURACY) -> list[dict[str, Any]]:
     """The records as plain values; files and errors as with :func:`tables`."""
     from harness.report.model.load import load_runs
 
-    _write(directory)
+    _write(directory, metric)
     return [json.loads(run.record.to_json()) for run in load_runs(directory)]
 
 
-def _write(directory: Path) -> None:
-    state = state_of(directory)
+def check_metric(metric: str) -> None:
+    """Raises InputError if there is no such metric."""
+    one_of("metric", metric, METRICS)
+
+
+def check_same_data(runs: Sequence[Run]) -> None:
+    """Looks whether runs that would stand in one table were made with the same data; older records do not say.
+
+    Raises:
+        InputError: they were not.
+    """
+    first: dict[tuple[str, str, str], Run] = {}
+    for run in runs:
+        record, checksum = run.record, run.record.provenance.get("data")
+        if not checksum:
+            continue
+        other = first.setdefault((record.profile, record.budget, record.dataset), run)
+        if other.record.provenance["data"] != checksum:
+            raise InputError(
+                f"{run.path} and {other.path} were made with different data of the name '{record.dataset}'; they do "
+                "not belong in one table, so move the runs with the one into another directory"
+            )
+
+
+def _write(directory: Path, metric: str) -> None:
+    check_metric(metric)
+    state = f"{state_of(directory)} {metric}"
     if is_fresh(directory, state):
         return
     from harness.commands.inspection import proposed
@@ -37,4 +71,6 @@ def _write(directory: Path) -> None:
     from harness.report.forms.write import write_all
     from harness.report.model.load import load_runs
 
-    mark(directory, state, write_all(load_runs(directory), directory, proposed, members_of(Catalogue())))
+    runs = load_runs(directory)
+    check_same_data(runs)
+    mark(directory, state, write_all(measured_by(runs, metric), directory, proposed, members_of(Catalogue())))

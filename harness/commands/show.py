@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.core.architecture import Architecture
 from harness.core.record import Run
+from harness.core.table import Measure
 from harness.report.drawing.describe import describe
 from harness.report.model.curves import incumbent
 
@@ -65,11 +66,17 @@ def lines(facts: Mapping[str, Any], architecture: Architecture | None) -> list[s
     for name, words in (("test_accuracy", "test accuracy"), ("parameters", "parameters"), ("macs", "MACs")):
         if record[name] is not None:
             value = f"{100 * record[name]:.2f} %" if name == "test_accuracy" else f"{record[name]:,}"
+            if name == "test_accuracy" and (own := record["recipes"].get("final", {}).get("measure")):
+                measure = Measure(**own)
+                words, value = measure.name, f"{measure.value(record[name]):.4g} {measure.unit}".rstrip()
             found.append(f"  {words:<17} {value}")
     for phase in ("search", "final"):
         counts = ", ".join(f"{name} {_number(value)}" for name, value in record[phase].items() if value is not None)
         if counts:
             found.append(f"  {phase:<17} {counts}")
+    if record["metrics"]:
+        more = ", ".join(f"{name} {value:.4f}" for name, value in record["metrics"].items())
+        found.append(f"  {'also measured':<17} {more}")
     if record["settings"]:
         found.append(
             f"  settings          {', '.join(f'{name} {value}' for name, value in record['settings'].items())}"

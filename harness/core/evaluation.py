@@ -25,6 +25,8 @@ class KerasConfig:
 
 
 Proposal = Genotype | KerasConfig
+REFUSED = "refused: "
+"""How the failure of a proposal begins that is beyond a limit."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,11 @@ class Evaluation:
     failure: str = ""
     macs: int = 0
     share: float = 1.0
+
+    @property
+    def refused(self) -> bool:
+        """Whether the proposal was beyond a limit: then nothing was trained and nothing is charged."""
+        return self.failure.startswith(REFUSED)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -32,16 +33,26 @@ def dataset_name(word: str) -> str:
 
 def dataset_names(text: str) -> list[str]:
     """The names in ``a,folder:B``; commas in the path of a folder or a table belong to it if such a path exists."""
+    return [dataset_name(name) for name in _split(text, lambda word: word.partition(":")[2])]
+
+
+def existing_paths(text: str) -> list[Path]:
+    """The paths in ``a,B``; commas in a path belong to it if such a path exists."""
+    return [existing(Path(word)) for word in _split(text, lambda word: word)]
+
+
+def _split(text: str, path_in: Callable[[str], str]) -> list[str]:
+    """The words between commas; several are one if that has a path in it which exists."""
     words = text.split(",")
-    names: list[str] = []
+    found: list[str] = []
     while words:
         taken = 1
-        _, colon, path = words[0].strip().partition(":")
-        for count in range(len(words), 1, -1) if colon else ():
+        path = path_in(words[0].strip())
+        for count in range(len(words), 1, -1) if path else ():
             if os.path.lexists(existing(Path(",".join([path, *words[1:count]])).expanduser().absolute())):
                 taken = count
                 break
-        name = ",".join(words[:taken]).strip()
-        names += [dataset_name(name)] if name else []
+        word = ",".join(words[:taken]).strip()
+        found += [word] if word else []
         words = words[taken:]
-    return names
+    return found

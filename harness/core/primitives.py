@@ -127,6 +127,7 @@ Primitive = CellPrimitive | BiasedConv | ShakeShortcut | Unpool | FloorPool | Fl
 
 _CONV = re.compile(r"^(nor_conv|conv|sep_conv|dil_conv)_(\d)x\2$")
 _PAIR = re.compile(r"^conv_1x(\d)_\1x1$")
+_ONCE = re.compile(r"^conv_(\d)x1_1x\1$")
 _POOL = re.compile(r"^(max|avg)_pool_(\d)x\2$")
 
 
@@ -149,7 +150,7 @@ def primitives_of(
         op: its name, as in DARTS, ENAS micro and NAS-Bench-201: ``none``, ``skip_connect``, and for a size k
             ``max_pool_kxk``, ``avg_pool_kxk``, ``conv_kxk`` (``nor_conv_kxk``), ``sep_conv_kxk``, ``dil_conv_kxk``, and
             ``conv_1xk_kx1`` (NASNet, NAO): a row convolution, then a column convolution, each rectified before and
-            normalised after.
+            normalised after; ``conv_kx1_1xk`` (DARTS' file of genotypes): the same two, rectified and normalised once.
         filters: channels of the cell; input and output have as many.
         stride: 1, or 2 on an edge that halves the image.
         affine: whether normalisations have a scale and an offset.
@@ -162,7 +163,7 @@ def primitives_of(
         return None
     if op == "skip_connect":
         return () if stride == 1 else halve(filters, affine)
-    pool, pair, conv = _POOL.match(op), _PAIR.match(op), _CONV.match(op)
+    pool, pair, once, conv = (pattern.match(op) for pattern in (_POOL, _PAIR, _ONCE, _CONV))
     if pool:
         pooled: tuple[CellPrimitive, ...] = (Pool("max" if pool[1] == "max" else "avg", int(pool[2]), stride),)
         return (*pooled, Norm(affine=False)) if search else pooled
@@ -172,6 +173,9 @@ def primitives_of(
             *(Relu(), Conv(1, long, filters, (1, stride)), Norm(affine)),
             *(Relu(), Conv(long, 1, filters, (stride, 1)), Norm(affine)),
         )
+    if once:
+        long = int(once[1])
+        return (Relu(), Conv(1, long, filters, (1, stride)), Conv(long, 1, filters, (stride, 1)), Norm(affine))
     if conv is None:
         raise ValueError(f"unknown operation '{op}'")
     kind, size = conv[1], int(conv[2])

@@ -6,7 +6,7 @@ import dataclasses
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 from harness.core.errors import InputError
 
@@ -45,12 +45,19 @@ class Record:
             ``steps``, ``macs`` (charged multiply-accumulates of training), ``overrun`` (spent ÷ limit).
         final: ``limit`` (what the training was counted in: ``epochs``, ``seconds`` or ``steps``), ``epochs`` (of the
             images trained on), ``capped`` (whether a cap in seconds has cut its epochs short), ``seconds``,
-            ``cpu_seconds``, ``steps``, ``images_per_second``, ``training_seed``. Of a table, ``optimum``. Of both,
+            ``cpu_seconds``, ``steps``, ``images_per_second``, ``latency`` (median of a forward pass of one image, ms),
+            ``training_seed``. Of a table, ``optimum``. Of both,
             ``chance``, the accuracy of a guess: the share of the largest test class, or the mean score of a table's
             architectures.
         provenance: command, commit, dirty flag, versions, device, threads, cores, times.
         position, look: of the method in tables and figures, as its class states them
             (:class:`~harness.core.method.Method`); None in a record that does not say.
+        limits: of the final network, by name (:class:`~harness.core.limits.Limits`).
+        metrics: of the stored predictions, besides accuracy: ``balanced_accuracy``, ``macro_f1``, ``nll`` (nats per
+            image), ``calibration_error``; of a table, nothing.
+        classes: ``names`` and ``confusion``: a text per true class, its images by predicted class; of a table, nothing.
+        learning: of the final training, a number per epoch: ``epoch`` (how often its images had been seen), ``loss``
+            and ``accuracy`` on the batches as they were learnt from. A final training has no validation images.
         schema: version of this layout.
     """
 
@@ -75,6 +82,10 @@ class Record:
     native: str = ""
     position: int | None = None
     look: int | None = None
+    limits: dict[str, float] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    classes: dict[str, list[str]] = field(default_factory=dict)
+    learning: dict[str, list[float]] = field(default_factory=dict)
     schema: int = SCHEMA
 
     def to_json(self) -> str:
@@ -123,6 +134,7 @@ class EvaluationRow(TypedDict):
     steps: int
     failure: str
     spent: float
+    share: NotRequired[float]
 
 
 class ProposalRow(TypedDict):

@@ -15,9 +15,11 @@ import numpy as np
 from harness.core.budget import BudgetSpent, Meter
 from harness.core.dataset import SearchData
 from harness.core.errors import InputError
-from harness.core.evaluation import Evaluation, Evaluator, KerasConfig, Part, Proposal
+from harness.core.evaluation import REFUSED, Evaluation, Evaluator, KerasConfig, Part, Proposal
 from harness.core.journal import EVALUATIONS, Journal, State
+from harness.core.limits import NO_LIMITS, Limits
 from harness.core.recipe import Recipe
+from harness.core.refusals import Refusals
 from harness.core.seeds import rng
 from harness.core.space import Genotype, Space
 from harness.core.trainings import Trainings
@@ -41,8 +43,11 @@ class Task:
         meter: the budget's meter; ``meter.left``, in the budget's unit, is for methods that plan ahead, as are
             :meth:`cost`, :meth:`affordable` and :meth:`children`.
         seed: the search seed, for methods that need an integer (TensorFlow's stateless generators).
+        limits: of the final network. A proposal beyond them gets accuracy 0, is not trained and costs nothing.
+            :meth:`draw` and :meth:`sample` stay within them, :meth:`refusal` tells what is beyond.
         planned: what :meth:`plan` was told.
         discarded: proposals that came after the budget's end.
+        refusals: of proposals beyond the limits.
     """
 
     def __init__(
@@ -56,9 +61,12 @@ class Task:
         meter: Meter,
         evaluator: Evaluator,
         journal: Journal,
+        limits: Limits = NO_LIMITS,
+        beyond: Callable[[Proposal], str] = lambda _: "",
     ) -> None:
         self.space, self.data, self.recipe, self.rng, self.seed, self.meter = space, data, recipe, rng, seed, meter
         self._evaluator, self._journal = evaluator, journal
+        self.limits, self.refusals = limits, Refusals(limits, beyond, meter)
         self._last_checkpoint = meter.spent
         self._trainings = Trainings(evaluator.steps())
         self._parts: list[float] = []
@@ -82,6 +90,8 @@ class Task:
         the best so far, or if it is equal and its accuracy is higher. So the proposal is the best complete training;
         as long as there is none, it is the best of those that went furthest.
 
+        A proposal beyond the limits is not trained and costs nothing.
+
         Args:
             again: train a repeated genotype again, with other first weights and another order of images, for methods
                 that live on the noise of a training. A table has one answer only and gives it again.
@@ -94,6 +104,42 @@ class Task:
         """
         end = self._end(share)
         return [self._evaluate(proposal, again, end) for proposal in proposals]
+
+    def refusal(self, proposal: Proposal) -> str:
+        """What of a proposal's final network is beyond the limits, in a few words; empty if nothing is.
+
+        Costs nothing of the budget. A limit of latency is measured, which takes some seconds.
+        """
+        return self.refusals.of(proposal)
+
+    def draw(self, draws: Callable[[], Genotype]) -> Genotype:
+        """Calls ``draws`` until its genotype is within the limits; without limits, once.
+
+        Raises:
+            BudgetSpent: a thousand in a row were beyond them (a hundred, where each has to be timed).
+        """
+        return self.refusals.draw(draws)
+
+    def sample(self) -> Genotype:
+        """A genotype drawn uniformly among those within the limits, by :attr:`rng`."""
+        return self.draw(lambda: self.space.sample(self.rng))
+
+    def _refused(self, proposal: Proposal, share: float = 1.0) -> Evaluation | None:
+        """The evaluation of a proposal beyond the limits, logged and free of charge; None if it may be trained."""
+        if not self.limits:
+            return None
+        text, number = str(proposal), len(self.evaluations)
+        logged = self._logged(number, text, share)
+        words = self.refusal(proposal) if logged is None else logged.failure.removeprefix(REFUSED)
+        if not (words if logged is None else logged.refused):
+            self.refusals.passed()
+            return None
+        evaluation = logged or Evaluation(text, 0.0, (), 0.0, 0, f"{REFUSED}{words}", share=share)
+        self._note(evaluation, None)
+        if logged is None:
+            self._journal.evaluated(number, evaluation, self.meter.spent)
+        self.refusals.add(text, words)
+        return evaluation
 
     @property
     def can_stop(self) -> bool:
@@ -120,6 +166,9 @@ class Task:
         return end
 
     def _evaluate(self, proposal: Proposal, again: bool, end: int) -> Evaluation:
+        refused = self._refused(proposal, end / self._evaluator.steps())
+        if refused is not None:
+            return refused
         number, text = len(self.evaluations), str(proposal)
         part = self._trainings.part(text, end, again)
         self._afford(proposal, part)
@@ -172,7 +221,7 @@ class Task:
 
     def _mean(self, costs: list[float]) -> float:
         """Mean cost of a complete evaluation, from those of all evaluations so far, in parts or complete."""
-        return float(np.sum(costs) / np.sum(self._parts)) if costs else 0.0
+        return float(np.sum(costs) / np.sum(self._parts)) if any(self._parts) else 0.0
 
     def affordable(self, cost: float) -> int:
         """How many things of this cost, in the budget's unit and above 0, still fit into what is left."""
@@ -188,15 +237,24 @@ class Task:
         unit = self.meter.budget.unit
         if unit in ("evals", "steps"):
             cost = float(self._evaluator.steps())
-        elif self.evaluations:
+        elif any(self._parts):
             costs = [self.meter.price(seconds=e.seconds, steps=e.steps, macs=e.macs) for e in self.evaluations]
             cost = self._mean(costs)
         elif unit == "macs":
             draws = rng(self.seed, "plan")
-            cost = float(np.mean([self._evaluator.macs(self.space.sample(draws)) for _ in range(_DRAWS)]))
+            cost = float(np.mean([self._evaluator.macs(self._drawn(draws)) for _ in range(_DRAWS)]))
         else:
             return 1
         return max(1, int(self.meter.limit / cost)) if cost > 0 else 1
+
+    def _drawn(self, draws: np.random.Generator) -> Genotype:
+        """A genotype within the limits, unless twenty in a row are beyond."""
+        genotype = self.space.sample(draws)
+        for _ in range(20):
+            if not self.refusal(genotype):
+                break
+            genotype = self.space.sample(draws)
+        return genotype
 
     def plan(self, **values: float) -> None:
         """Notes what a method has made of the budget, such as the size of its population, for the record."""
@@ -208,8 +266,9 @@ class Task:
         Args:
             training: the evaluation that began the training; None if the method has trained it itself.
         """
-        part = None if training is None else self._trainings.note(evaluation, training)
-        self._parts.append(1.0 if part is None else part.steps / self._evaluator.steps())
+        part = None if training is None or evaluation.refused else self._trainings.note(evaluation, training)
+        whole = 0.0 if evaluation.refused else 1.0
+        self._parts.append(whole if part is None else part.steps / self._evaluator.steps())
         self.evaluations.append(evaluation)
         best = not evaluation.failure and (
             self.best is None or (evaluation.share, evaluation.accuracy) > (self.best.share, self.best.accuracy)
@@ -225,7 +284,7 @@ class Task:
             raise BudgetSpent
         return known
 
-    def record(self, text: str, train: Callable[[], Evaluation]) -> Evaluation:
+    def record(self, text: str, train: Callable[[], Evaluation], proposal: Proposal | None = None) -> Evaluation:
         """Logs a training that the method does itself instead of calling :meth:`evaluate`, failed trainings included.
 
         ``train`` charges its gradient steps by :meth:`step`, and its time counts as the method's own. If an interrupted
@@ -234,11 +293,15 @@ class Task:
         Args:
             text: ``str`` of the proposal that is trained.
             train: trains it and returns the evaluation, whose ``genotype`` is ``text``.
+            proposal: to be looked at before it is trained, if there are limits.
 
         Raises:
             BudgetSpent: it was raised in ``train``; the training is not logged.
             ValueError: the evaluation's accuracy is none from 0 to 1.
         """
+        refused = None if proposal is None else self._refused(proposal)
+        if refused is not None:
+            return refused
         number = len(self.evaluations)
         logged = self._logged(number, text, 1.0)
         if logged is None:
@@ -264,8 +327,8 @@ class Task:
     def propose(self, proposal: Proposal, accuracy: float | None = None, *, shared_weights: bool = True) -> None:
         """Names what the search would return if it were stopped now.
 
-        After the budget's end nothing counts any more, unless there is no proposal yet: then the search has overrun,
-        which its record says, but has a result.
+        A proposal beyond the limits is refused: the one before it stays. After the budget's end nothing counts any
+        more, unless there is no proposal yet: then the search has overrun, which its record says, but has a result.
 
         Args:
             proposal: a genotype of :attr:`space`, or a Keras model.
@@ -280,6 +343,9 @@ class Task:
             accuracy = _share(accuracy)
         if isinstance(proposal, Genotype) and not self.space.contains(proposal):
             raise ValueError(f"proposed '{proposal}', which is not in space '{self.space.name}'")
+        if words := self.refusal(proposal):
+            self.refusals.add(str(proposal), words)
+            return
         self._propose(proposal, accuracy, shared_weights=shared_weights)
 
     def _propose(self, proposal: Proposal, accuracy: float | None, *, shared_weights: bool) -> None:

@@ -45,16 +45,18 @@ class TrainingStep:
         layers = model._flatten_layers(include_self=False)
         self._drop_paths = [layer for layer in layers if isinstance(layer, DropPath)]
         self._traced = tf.function(self._step, autograph=False)
+        self.right = 0.0
+        """Share of the last batch's images that were labelled right before their step."""
 
     def __call__(self, images: Images, labels: Labels, step: int, learning_rate: float, drop_path: float) -> float:
         """Takes gradient step number ``step`` on uint8 ``images`` and returns the loss before it."""
-        loss = self._traced(
+        loss, self.right = self._traced(
             tf.constant(images),
             tf.constant(labels),
             tf.constant([self._seed, step]),
             tf.constant(learning_rate),
             tf.constant(drop_path),
-        )
+        ).numpy()
         return float(loss)
 
     def buffer(self) -> np.ndarray:
@@ -77,7 +79,8 @@ class TrainingStep:
         gradients = tape.gradient(loss, self._weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         if gradients:
             self._update(gradients, learning_rate)
-        return loss
+        right = tf.equal(tf.argmax(logits[0], axis=-1, output_type=labels.dtype), labels)
+        return tf.stack([tf.cast(loss, tf.float32), tf.reduce_mean(tf.cast(right, tf.float32))])
 
     def _update(self, gradients: list[tf.Tensor], learning_rate: tf.Tensor) -> None:
         flat = self._layout.join_tensors([tf.cast(gradient, tf.float32) for gradient in gradients])

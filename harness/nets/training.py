@@ -11,7 +11,7 @@ import math
 import time
 import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -27,6 +27,7 @@ from harness.core.schedule import cosine
 from harness.nets.augment import normalise
 from harness.nets.batches import Order
 from harness.nets.child import Child, ChildStep
+from harness.nets.learning import LearningCurve
 from harness.nets.pace import Pace
 from harness.nets.sgd import TrainingStep
 
@@ -55,6 +56,7 @@ class Training:
         images_per_second: training rate without the first step, which traces; 0 if there was no other.
         epochs: how often each of the training images was seen, on average.
         capped: whether a cap in seconds has cut the recipe's epochs short.
+        learning: of a Keras model, loss and accuracy by epoch, see :class:`~harness.nets.learning.LearningCurve`.
     """
 
     accuracy: float
@@ -64,6 +66,7 @@ class Training:
     images_per_second: float
     epochs: float
     capped: bool
+    learning: dict[str, list[float]] = field(default_factory=dict)
 
 
 def train(
@@ -113,12 +116,14 @@ def train(
     if images == 0 or planned < 1:
         raise InputError(f"a training of {planned} steps on {images} images is none; give it at least one of each")
     pace, curve, done = Pace(planned, recipe.seconds, capped=recipe.limit == "epochs"), list[float](), 0
+    learning = LearningCurve(images, recipe.batch)
     saved = _Checkpoint(checkpoint, f"{recipe} seed={seed} data={data.dataset}", model, until)
     state = saved.load()
     if state is not None:
         done, curve = int(state["done"]), state["curve"].tolist()
         pace.restore(int(state["total"]), float(state["used"]), bool(state["fixed"]))
         clock.restore(float(state["seconds"]))
+        learning.restore(state)
     buffer = None if state is None else state["buffer"]
     step: ChildStep | TrainingStep
     if isinstance(model, Child):
@@ -135,6 +140,8 @@ def train(
         # Tracing again after an interruption takes nothing off the seconds that the training was given.
         pace.stepped(done, 0.0 if traced and state is not None else clock.lap(), traced=traced)
         traced = False
+        if isinstance(step, TrainingStep):
+            learning.step(done, loss, float(step.right), last=done == pace.total)
         if not math.isfinite(loss):
             raise TrainingFailed(f"the loss was {loss} at step {done} of {pace.total}")
         due = pace.fixed and done * recipe.validations >= (len(curve) + 1) * pace.total
@@ -142,7 +149,7 @@ def train(
         if measured:
             curve += validate()
         if saved.due() or done in (until, pace.total):
-            saved.write(step.buffer(), pace, curve, done, clock.seconds(), measured)
+            saved.write(step.buffer(), pace, curve, done, clock.seconds(), measured, learning.state())
         if on_step is not None:
             on_step(done, pace.total)
         clock.lap()
@@ -155,6 +162,7 @@ def train(
         images_per_second=pace.rate() * recipe.batch,
         epochs=done * recipe.batch / images,
         capped=recipe.limit == "epochs" and done < min(planned, until or planned),
+        learning=learning.values(),
     )
 
 
@@ -284,7 +292,14 @@ class _Checkpoint:
         return state
 
     def write(
-        self, buffer: np.ndarray, pace: Pace, curve: Sequence[float], done: int, seconds: float, measured: bool
+        self,
+        buffer: np.ndarray,
+        pace: Pace,
+        curve: Sequence[float],
+        done: int,
+        seconds: float,
+        measured: bool,
+        learning: dict[str, np.ndarray],
     ) -> None:
         """Replaces the file, atomically; ``measured`` says whether the last value of the curve is of this step."""
         if self._path is None:
@@ -292,6 +307,7 @@ class _Checkpoint:
         state: dict[str, Any] = {f"variable {place}": value for place, value in enumerate(_values(self._model))}
         progress = {"done": done, "total": pace.total, "used": pace.used, "fixed": pace.fixed, "seconds": seconds}
         state.update({name: np.array(value) for name, value in progress.items()}, measured=np.array(measured))
+        state.update(learning)
         state.update(buffer=buffer, curve=np.array(curve, np.float64), label=np.array(self._label))
         with replacing(self._path) as new, new.open("wb") as file:
             np.savez(file, **state)

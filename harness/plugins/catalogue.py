@@ -13,9 +13,10 @@ import hashlib
 import importlib
 import importlib.util
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.core.errors import InputError
@@ -37,8 +38,8 @@ FOLDERS: dict[Kind, Path] = {"method": folder("methods"), "dataset": folder("dat
 PACKAGES: dict[Kind, str] = {"method": "harness.methods", "dataset": "harness.datasets"}
 _SHARED = "common"  # the folder of what several files share
 _FACTORY = "source"
-_FAMILY: tuple[Kind, str] = ("method", "published")
-"""The file of methods that are named with a published network behind a slash."""
+PUBLISHED, GIVEN = "published", "given"
+"""Files of methods that are named with a network behind a slash: a published one, or one that the user gives."""
 WORDS: dict[Kind, str] = {"method": "method", "dataset": "data set", "space": "space"}
 
 
@@ -56,7 +57,7 @@ class Source:
         file: its source; "" for an entry point, whose package is not looked at before it is needed.
         attribute: what to take out of the module.
         single: whether it is a ``--plugin`` file, to be loaded by path.
-        member: of a family of methods, which one it is: the network of ``published/NAME``.
+        member: which network it is: the name of a published one, or the text of a given one.
         settings: hyper-parameters given on the command line, ``darts:order=2``.
     """
 
@@ -69,6 +70,11 @@ class Source:
     member: str = ""
     settings: tuple[tuple[str, Any], ...] = ()
 
+    @property
+    def family(self) -> str:
+        """:data:`PUBLISHED` or :data:`GIVEN` for networks that are not searched for; else empty."""
+        return self.name.partition("/")[0] if self.member else ""
+
     def facts(self) -> facts.Facts:
         """What the source text tells (of an entry point: after importing its parent packages).
 
@@ -77,11 +83,15 @@ class Source:
         """
         path = self.file or _located(self.module)
         found = facts.read(Path(path), self.attribute) if path else facts.Facts(f"from the package {self.module}")
-        if self.member:
+        if self.family == PUBLISHED:
             from harness.spaces.zoo.find import find
 
             entry = find(self.member)
             found = replace(found, title=entry.title, extra={"cutout": 1.0} if entry.cutout else {})
+        elif self.family == GIVEN:
+            own = {"architecture": self.member}
+            title = f"{self.name.partition('/')[2]} (given)"
+            found = replace(found, title=title, space=self.member.partition(":")[0], settings=own)
         return found.with_settings(dict(self.settings)) if self.settings else found
 
     def version(self) -> str:
@@ -114,14 +124,16 @@ class Catalogue:
 
     Args:
         files: ``--plugin`` files.
+        given: texts of architectures that are to be trained as they are, by name.
 
     Raises:
         InputError: a file is missing or not Python or exports nothing known, or two origins use the same name.
     """
 
-    def __init__(self, files: Sequence[Path] = ()) -> None:
+    def __init__(self, files: Sequence[Path] = (), given: Mapping[str, str] = MappingProxyType({})) -> None:
         from importlib.metadata import entry_points
 
+        self._given = given
         self._sources: dict[Kind, dict[str, Source]] = {kind: {} for kind in EXPORTS}
         for kind, home in FOLDERS.items():
             for path in sorted(home.rglob("*.py")):
@@ -155,8 +167,9 @@ class Catalogue:
             self._add(Source(kind, path.stem, module, absolute, EXPORTS[kind], single=True))
 
     def names(self, kind: Kind) -> tuple[str, ...]:
-        """Names of one kind; the project's own first, in alphabetical order. Published networks are not among them."""
-        return tuple(name for name in self._sources[kind] if (kind, name) != _FAMILY)
+        """Names of one kind; the project's own first, in alphabetical order. Networks that are not searched for are not
+        among them."""
+        return tuple(name for name in self._sources[kind] if kind != "method" or name not in (PUBLISHED, GIVEN))
 
     def source(self, kind: Kind, name: str) -> Source:
         """The origin of a name; that of a method may have hyper-parameters behind it, ``darts:order=2:epochs=30``.
@@ -169,16 +182,19 @@ class Catalogue:
             source = self.source(kind, base)
             return replace(source, name=name, settings=source.facts().parse_settings(base, words))
         family, _, member = name.partition("/")
-        if (kind, family) == _FAMILY:
+        if kind == "method" and family == PUBLISHED:
             from harness.spaces.zoo.find import find
 
-            return replace(self.published(), name=name, member=find(member).name)
+            return replace(self.family(family), name=name, member=find(member).name)
+        if kind == "method" and family == GIVEN:
+            if member not in self._given:
+                raise InputError(f"'{name}' needs the file of the architecture; write --architecture FILE")
+            return replace(self.family(family), name=name, member=self._given[member])
         return self._sources[kind][one_of(WORDS[kind], name, self.names(kind))]
 
-    def published(self) -> Source:
-        """The family of methods that train a published network."""
-        kind, name = _FAMILY
-        return self._sources[kind][name]
+    def family(self, name: str) -> Source:
+        """The file of the methods that train published networks, or given ones."""
+        return self._sources["method"][name]
 
     def spaces(self) -> dict[str, Source | None]:
         """All spaces; None stands for a built-in one."""
@@ -201,8 +217,10 @@ def load_method(source: Source) -> type[Method]:
     from harness.core.method import Method
 
     exported = _load(source)
-    if source.member:
+    if source.family == PUBLISHED:
         exported = exported.of(source.member)
+    elif source.family == GIVEN:
+        exported = exported.of(source.member, source.name)
     if not (isinstance(exported, type) and issubclass(exported, Method)):
         raise BrokenPlugin(f"{source.attribute} of '{source.name}' is {_described(exported)}, not a subclass of Method")
     missing = [word for word in ("name", "title", "space") if not isinstance(getattr(exported, word, None), str)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -50,19 +51,23 @@ class Facts:
             words: the text.
 
         Raises:
-            InputError: no such hyper-parameter, or a value of another kind than its default.
+            InputError: no such hyper-parameter, one twice, or a value of another kind than its default.
         """
         found: dict[str, Any] = {}
         for word in words.split(":"):
             name, equals, text = word.partition("=")
             if not equals:
                 raise InputError(f"'{word}' sets no hyper-parameter; write {method}:NAME=VALUE")
+            if name in found:
+                raise InputError(f"{method} is given {name} twice in '{words}'")
             usual = (self.settings or {}).get(one_of(f"hyper-parameter of {method}", name, self.settings or ()))
             try:
                 value = ast.literal_eval(text)
             except (ValueError, SyntaxError):
                 value = text
             if type(value) is not type(usual) and not (isinstance(usual, float) and type(value) is int):
+                raise InputError(f"{method} takes {name}={usual!r} and the like, not {text!r}")
+            if isinstance(value, float) and not math.isfinite(value):
                 raise InputError(f"{method} takes {name}={usual!r} and the like, not {text!r}")
             if name in self.extras and value not in ("", MORE):
                 raise InputError(f"{method} takes {name}={MORE} or no {name}, not {text!r}")

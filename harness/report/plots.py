@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from harness.core.record import Run
 from harness.report.model.curves import BAND, anytime_curves, unit
 from harness.report.model.groups import Block, MethodInSpace, accuracies, blocks
+from harness.report.model.results import axis_of, own_values
 from harness.report.style import FAINT, INK, colour_of, figure, marker_of, short
 
 if TYPE_CHECKING:
@@ -40,8 +41,8 @@ def anytime(runs: Sequence[Run], path: Path) -> None:
 
 
 def accuracy_parameters(runs: Sequence[Run], path: Path) -> None:
-    """Test accuracy of every final network over its trainable weights, as a PNG; panels as in :func:`anytime`."""
-    _draw(runs, path, _parameters_panel, "Test accuracy and size of the final networks, one mark per seed")
+    """The result of every final network over its trainable weights, as a PNG; panels as in :func:`anytime`."""
+    _draw(runs, path, _parameters_panel, "Result and size of the final networks, one mark per seed")
 
 
 def _draw(runs: Sequence[Run], path: Path, panel: Callable[[Axes, Block, str, str], bool], title: str) -> None:
@@ -113,7 +114,7 @@ def _parameters_panel(axes: Axes, block: Block, dataset: str, space: str = "") -
         color, marker = _look(block, method)
         axes.scatter(
             [float(run.record.parameters or 0) for run in runs],
-            accuracies(runs),
+            own_values(runs),
             s=46 if len(runs) <= _MANY else 14,
             color=color,
             marker=marker,
@@ -123,7 +124,7 @@ def _parameters_panel(axes: Axes, block: Block, dataset: str, space: str = "") -
         )
     axes.set_xscale("log")
     axes.set_xlabel("trainable parameters of the final network")
-    axes.set_ylabel("test accuracy (%)")
+    axes.set_ylabel(axis_of(block, dataset))
     return drawn
 
 

@@ -40,7 +40,7 @@ def _train(job: Job, tell: Tell) -> None:
     stands = fence(job.forbidden.without(job.prepared.hidden))
     recipe, seed = job.final, derive_seed(job.seed, "final training")
     device = runtime.start(threads=job.threads, deterministic=recipe.limit != "seconds", seed=seed)
-    from harness.nets import count, training
+    from harness.nets import count, footprint, training
     from harness.nets.build import build_model
 
     space = load_space(job.space, job.space_source)
@@ -81,11 +81,13 @@ def _train(job: Job, tell: Tell) -> None:
         "steps": trained.steps,
         "capped": trained.capped,
         "images_per_second": trained.images_per_second,
+        "latency": round(footprint.latency(model), 3),
         "training_seed": seed,
         **times,
     }
     stored = {
         "final": counts,
+        "learning": trained.learning,
         "parameters": count.parameters(model),
         "macs": count.macs(model),
         "mean": list(data.mean),

@@ -77,13 +77,16 @@ class PreparedImages:
     def open(self, job: Job, tell: Tell) -> Workbench:
         """Proposals are trained on the proxy task; the log is on disk."""
         from harness.nets.evaluator import ProxyEvaluator
+        from harness.nets.footprint import Sizer
 
         space = load_space(job.space, job.space_source)
         data = search_data(self, job.seed)
         recipe, seed = job.profile.proxy_for(job.space), derive_seed(job.seed, "proxy training")
         evaluator = ProxyEvaluator(space, data, recipe, seed, job.directory.stopped)
         journal = DiskJournal(job.directory, Progress(job.directory.progress, "search", tell))
-        return Workbench(space, data, evaluator, journal, time.perf_counter)
+        size = job.final.size
+        sizer = Sizer(space, size, data.image_shape, data.classes, job.profile.limits)
+        return Workbench(space, data, evaluator, journal, time.perf_counter, sizer)
 
 
 class ImageSets:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from harness.core.dataset import SearchData
-from harness.core.evaluation import Evaluator
+from harness.core.evaluation import Evaluator, Proposal
 from harness.core.journal import Journal
 from harness.core.names import sentence
 from harness.core.recipe import Recipe
@@ -44,6 +44,7 @@ class Workbench:
         evaluator: trains proposals, or looks them up.
         journal: of the run.
         clock: of the meter, seconds.
+        beyond: what of a proposal is beyond the limits of the search, in words.
     """
 
     space: Space
@@ -51,6 +52,7 @@ class Workbench:
     evaluator: Evaluator
     journal: RunJournal
     clock: Callable[[], float]
+    beyond: Callable[[Proposal], str] = lambda _: ""
 
 
 class Prepared(Protocol):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from harness.core.budget import Budget
 from harness.core.errors import InputError
 from harness.core.home import folder
+from harness.core.limits import NO_LIMITS, Limits
 from harness.core.names import one_of
 from harness.core.recipe import NO_EXTRA, Limit, Recipe
 from harness.core.space import Size
@@ -37,10 +38,9 @@ class Profile:
         memory: hard cap of a process's private memory, GiB.
         validation_share: part of the training images that validates during the search.
         signal: of a table, what a search is told; empty for profiles that train.
-        channels: by space, filters of the proxy and of the final network, where a paper's network has another width
-            than the profile's recipes.
-        equal_seconds: of each final training, where the command asks for equal seconds instead of equal epochs; 0
-            where it may not.
+        channels: by space, filters of the proxy and of the final network, where a paper's width is another.
+        equal_seconds: of each final training, if the command asks for equal seconds, not epochs; 0: it may not.
+        limits: of the networks of the final trainings.
         few: methods whose own computation takes seconds per search, and how many of the usual seeds they get.
         like: the profile whose scaled hyper-parameters hold here too; empty for its own.
     """
@@ -61,6 +61,7 @@ class Profile:
     channels: tuple[tuple[str, int, int], ...] = ()
     equal_seconds: float = 0.0
     like: str = ""
+    limits: Limits = NO_LIMITS
     few: tuple[tuple[str, int], ...] = ()
 
     def __post_init__(self) -> None:

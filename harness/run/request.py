@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.core.budget import Budget
 from harness.core.errors import InputError
-from harness.core.paths import dataset_name, dataset_names
+from harness.core.limits import Limits
+from harness.core.paths import dataset_name, dataset_names, existing_paths
 from harness.core.recipe import Limit
 from harness.run.profiles import OWN_TABLES, Profile, get_profile
 
@@ -35,6 +36,7 @@ class Request:
         retry_failed: whether failed runs are thrown away and done again.
         baselines: whether random sampling and random search are added in every space that the methods search.
         redo: methods whose runs are thrown away and done again.
+        architectures: files with architectures that are trained and tested as they are.
         mixed_devices: whether runs that are counted in seconds may be done on unlike devices.
         few: of the methods named here, the runs with the first so many seeds only.
     """
@@ -51,13 +53,14 @@ class Request:
     retry_failed: bool = False
     baselines: bool = True
     redo: tuple[str, ...] = ()
+    architectures: tuple[Path, ...] = ()
     mixed_devices: bool = False
     few: tuple[tuple[str, int], ...] = ()
 
 
 def make_request(
     *,
-    methods: str | Sequence[str] = "all",
+    methods: str | Sequence[str] = "",
     datasets: str | Sequence[str] | None = None,
     profile: str | Profile | None = None,
     seeds: str | int | Iterable[int] | None = None,
@@ -71,32 +74,44 @@ def make_request(
     baselines: bool = True,
     redo: str | Sequence[str] = (),
     final: str | None = None,
+    architectures: str | Iterable[str | Path] = (),
+    max_parameters: str = "",
+    max_macs: str = "",
+    max_latency: str = "",
     mixed_devices: bool = False,
 ) -> Request:
     """A request, from words as on the command line or from the values that they stand for.
 
     Args:
-        methods, datasets: ``"a,b"`` or ``["a", "b"]``; data sets default to the profile's.
-        profile: a name, or a profile of your own; by default the one that suits the data sets (:func:`usual_profile`).
+        methods, datasets: ``"a,b"`` or ``["a", "b"]``; data sets default to the profile's, methods to all, or to none
+            where architectures are given.
+        profile: a name, or a profile of your own; by default the one that suits the data sets (:func:`usual_profile`),
+            or quick for architectures alone.
         seeds: ``"0-9"``, ``3`` or ``range(10)``; default to the profile's.
         budget: of each search, like ``"60s"`` or ``"50evals"``; defaults to the profile's.
         space, workers, retry_failed, baselines, redo, mixed_devices: see :class:`Request`.
         final: what final trainings are counted in: ``"epochs"`` or ``"seconds"``; defaults to the profile's.
+        architectures: ``"a.json,b.txt"``, or a list of files.
+        max_parameters, max_macs, max_latency: limits of the final networks, see :meth:`Limits.parse`.
         out, data, plugins: see :class:`Request`; ``~`` is the home directory.
 
     Raises:
         InputError: one of them cannot be read.
     """
+    files = existing_paths(architectures) if isinstance(architectures, str) else [Path(file) for file in architectures]
     named = _data_sets(datasets) if datasets else ()
-    chosen = get_profile(profile or usual_profile(named)) if isinstance(profile, str | None) else profile
+    usual = "quick" if files and not named else usual_profile(named)
+    chosen = get_profile(profile or usual) if isinstance(profile, str | None) else profile
     if final:
         chosen = chosen.with_final(_limit(final))
+    if limits := Limits.parse(max_parameters, max_macs, max_latency):
+        chosen = replace(chosen, limits=limits)
     if workers is not None and workers < 1:
         raise InputError(f"{workers} workers do nothing; name at least one")
     if not (named or chosen.datasets):
         raise InputError(f"profile '{chosen.name}' has no data sets of its own here; name one with --datasets")
     return Request(
-        methods=_names("method", methods),
+        methods=_names("method", methods) if methods else () if files else ("all",),
         datasets=named or chosen.datasets,
         profile=chosen.with_budget(Budget.parse(budget)) if budget else chosen,
         seeds=chosen.seeds if seeds is None or seeds == "" else _seeds(seeds),
@@ -108,6 +123,7 @@ def make_request(
         retry_failed=retry_failed,
         baselines=baselines,
         redo=_names("method", redo) if redo else (),
+        architectures=tuple(absolute_path(file) for file in files),
         mixed_devices=mixed_devices,
         few=chosen.few if seeds is None or seeds == "" else (),
     )

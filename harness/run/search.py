@@ -54,6 +54,8 @@ def _search(job: Job, tell: Tell) -> None:
         meter=Meter(profile.budget, rate, clock=bench.clock),
         evaluator=bench.evaluator,
         journal=journal,
+        limits=profile.limits,
+        beyond=bench.beyond,
     )
     let_search(method, task)
     proposal = checked(task, bench.space)
@@ -78,19 +80,23 @@ def summary(task: Task, steps_per_evaluation: int) -> dict[str, float]:
 
     ``charged`` is in the budget's unit, ``share`` is what that is of the budget: above 1 the search has overrun it.
     ``steps`` and ``macs`` are counted under every budget, ``macs`` only where the networks are known. ``discarded``
-    proposals came too late. ``planned_...`` is what the method has made of the budget.
+    proposals came too late, ``refused`` ones were beyond a limit and are no evaluations.
+    ``planned_...`` is what the method has made of the budget.
     """
     meter = task.meter
     rate = steps_per_evaluation if meter.budget.unit == "evals" else 1
+    trained = [evaluation for evaluation in task.evaluations if not evaluation.refused]
     facts: dict[str, float] = {
         "charged": meter.spent / rate,
         "share": round(meter.spent / meter.limit, 4),
-        "evaluations": len(task.evaluations),
-        "unique": len({evaluation.genotype for evaluation in task.evaluations}),
+        "evaluations": len(trained),
+        "unique": len({evaluation.genotype for evaluation in trained}),
         "steps": meter.steps,
     }
     if meter.macs:
         facts["macs"] = meter.macs
+    if task.refusals.count:
+        facts["refused"] = task.refusals.count
     if task.discarded:
         facts["discarded"] = task.discarded
     # A record holds numbers: a decision for or against something is 1 or 0.
@@ -143,6 +149,10 @@ def checked(task: Task, space: Space) -> Proposal:
         Failure: it is no proposal of this space.
     """
     match task.proposal:
+        case None if task.refusals.count:
+            refusals = task.refusals
+            told = f"{task.limits.words()}; {refusals.count} were refused, the last one {refusals.last}"
+            raise Failure(f"the search proposed nothing within the limits, {told}")
         case None:
             reason = "within its budget; a method has to evaluate or to call task.propose before that is spent"
             raise Failure(f"the search proposed nothing {reason}")

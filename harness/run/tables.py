@@ -8,6 +8,7 @@ dropped and ends the search, as in NAS-Bench-201's comparison.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,6 +24,9 @@ from harness.core.dataset import SearchData
 from harness.core.errors import InputError
 from harness.core.evaluation import Evaluation, Part, Proposal
 from harness.core.files import replacing
+from harness.core.limits import NO_LIMITS, Footprint, Limits
+from harness.core.lowering import lower
+from harness.core.measure import measure
 from harness.core.names import directory_name
 from harness.core.seeds import derive_seed
 from harness.core.space import Choice, Genotype, Space, option_text
@@ -110,6 +114,7 @@ class TableEvaluator:
 _AT = "accuracy at "
 """Begins the name of a column of stopped trainings; their share follows."""
 _MACS: dict[tuple[Trained, Genotype], int] = {}
+_FOOTPRINTS: dict[tuple[Trained, Genotype], Footprint] = {}
 """What this process has counted."""
 
 
@@ -154,7 +159,8 @@ class PreparedTable:
         counted_in = space if job.profile.budget.unit == "macs" else None
         evaluator = TableEvaluator(*read(self), job.profile.proxy.steps, counted_in, job.seed)
         data = SearchData.of_table(job.dataset)
-        return Workbench(space, data, evaluator, TableJournal(job.directory), lambda: 0.0)
+        beyond = functools.partial(_beyond, space, self.trained, job.profile.limits)
+        return Workbench(space, data, evaluator, TableJournal(job.directory), lambda: 0.0, beyond)
 
 
 class Tables:
@@ -165,14 +171,19 @@ class Tables:
         signal: the profile's.
         out: directory of the records.
         budget: of the searches.
+        limits: of their proposals.
 
     Raises:
         InputError: a table has no such signal, or does not know what the budget counts.
     """
 
-    def __init__(self, tables: Mapping[str, Table], signal: str, out: Path, budget: Budget) -> None:
+    def __init__(
+        self, tables: Mapping[str, Table], signal: str, out: Path, budget: Budget, limits: Limits = NO_LIMITS
+    ) -> None:
         self._tables = tables
         self._prepared = {name: locate(table, signal, out, budget) for name, table in tables.items()}
+        for name, table in tables.items():
+            check_limits(table, self._prepared[name], limits)
         self.spaces: Mapping[str, str | None] = {name: table.space.name for name, table in tables.items()}
         self.notes = [table.note for table in tables.values() if table.note]
         self.scorer = HiddenScores(tables, {name: table.signal for name, table in self._prepared.items()})
@@ -210,6 +221,32 @@ def locate(table: Table, signal: str, out: Path, budget: Budget) -> PreparedTabl
             "be counted; give the budget in seconds, evals or steps"
         )
     return PreparedTable(path, checksum, name, choices, trained)
+
+
+def check_limits(table: Table, prepared: PreparedTable, limits: Limits) -> None:
+    """Looks whether networks of a table can be counted, where there are limits.
+
+    Raises:
+        InputError: they cannot, or cannot be timed.
+    """
+    if limits.latency:
+        raise InputError(f"the table '{table.name}' has no networks to time; leave --max-latency out")
+    if limits and prepared.trained is None:
+        raise InputError(
+            f"the table '{table.name}' does not say which networks were trained, so they cannot be counted; leave "
+            "--max-parameters and --max-macs out"
+        )
+
+
+def _beyond(space: Space, trained: Trained | None, limits: Limits, proposal: Proposal) -> str:
+    """What of a row's network is beyond the limits."""
+    if trained is None or not isinstance(proposal, Genotype):
+        return ""
+    key = trained, proposal
+    if key not in _FOOTPRINTS:
+        sizes = measure(lower(space.decode(proposal, trained.size)), trained.image, trained.classes)
+        _FOOTPRINTS[key] = Footprint(sizes.parameters, sizes.macs)
+    return limits.beyond(_FOOTPRINTS[key])
 
 
 def write(table: Table, prepared: PreparedTable) -> None:

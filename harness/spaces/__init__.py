@@ -11,6 +11,7 @@ from harness.spaces.darts import CellSpace
 from harness.spaces.enas_macro import MacroSpace
 from harness.spaces.enas_micro import EnasCellSpace
 from harness.spaces.fabric import FabricSpace
+from harness.spaces.given import GivenSpace
 from harness.spaces.hierarchical import HierarchicalSpace
 from harness.spaces.keras import KerasSpace
 from harness.spaces.metaqnn import LayerChainSpace
@@ -81,7 +82,7 @@ def get_space(name: str) -> Space:
     three nodes in a cell of four, ``fabric-N`` N layers and as many scales, at most six. A chain of another depth than
     the paper's 15 has fixed 2x2 max poolings after a third and two thirds of its layers, as in the paper's third
     experiment. ``nasbench201:op,op`` has these operations only. ``keras`` is for methods that propose Keras models
-    instead of genotypes; ``published`` is the space of the published networks.
+    instead of genotypes; ``published`` is the space of the published networks, ``given`` that of given cells.
 
     Raises:
         InputError: no such space.
@@ -92,6 +93,8 @@ def get_space(name: str) -> Space:
         return KerasSpace()
     if name == PublishedSpace.name:
         return PublishedSpace()
+    if name == GivenSpace.name:
+        return GivenSpace()
     if (some := restricted(name)) is not None:
         return some
     kind, _, number = name.rpartition("-")

@@ -19,6 +19,7 @@ from harness.core.budget import Budget, BudgetSpent, Meter
 from harness.core.dataset import SearchData
 from harness.core.evaluation import Evaluation, Evaluator, Part, Proposal
 from harness.core.journal import State
+from harness.core.limits import NO_LIMITS, Limits
 from harness.core.method import Method
 from harness.core.recipe import Recipe
 from harness.core.space import Choice, Genotype, Size, Space
@@ -172,11 +173,14 @@ def make_task(
     recipe: Recipe | None = None,
     seed: int = 0,
     clock: Callable[[], float] = lambda: 0.0,
+    limits: Limits = NO_LIMITS,
+    beyond: Callable[[Proposal], str] = lambda _: "",
 ) -> Task:
     """A task on ``space`` whose evaluations come from ``score`` (or ``evaluator``); the method's own time is free.
 
     Args:
         budget: as on the command line; seconds are those that the evaluator charges, because ``clock`` stands still.
+        limits, beyond: of the search, and what of a proposal is beyond them.
     """
     evaluator = evaluator or FakeEvaluator(score)
     return Task(
@@ -188,6 +192,8 @@ def make_task(
         meter=Meter(Budget.parse(budget), evaluator.steps(), clock),
         evaluator=evaluator,
         journal=journal or MemoryJournal(),
+        limits=limits,
+        beyond=beyond,
     )
 
 

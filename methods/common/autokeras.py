@@ -27,6 +27,7 @@ from keras_tuner.errors import FailedTrialError
 
 from harness import BudgetSpent, Evaluation, KerasConfig, Task, derive_seed
 from harness.core.budget import PASSES_PER_STEP
+from harness.core.evaluation import REFUSED
 from harness.nets import count
 
 from .autokeras_data import BATCH, Data
@@ -223,6 +224,8 @@ class Trials:
             raise FailedTrialError("it starts from weights pretrained on ImageNet, which no method here may use")
         model = build()
         self._json = _to_json(model)
+        if words := self._task.refusal(KerasConfig("trial", self._json)):
+            raise FailedTrialError(f"{REFUSED}{words}")
         charge.counts(count.macs(model), self.data.validation_images)
         seed = derive_seed(self._task.seed, f"images of trial {len(self._task.evaluations)}")
         model.fit(

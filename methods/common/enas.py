@@ -137,8 +137,10 @@ class EnasSearch:
         settings, space = self._settings, self._task.space
         candidates = self._sample(settings.candidates)
         scores = self._shared.accuracies(candidates, [range(settings.candidate_batches)] * settings.candidates)
-        best = int(np.argmax(scores))
-        self._task.propose(_genotype(space, candidates[best]), scores[best])
+        best_first = [int(place) for place in np.argsort(-np.array(scores), kind="stable")]
+        genotypes = {place: _genotype(space, candidates[place]) for place in best_first}
+        best = next((place for place in best_first if not self._task.refusal(genotypes[place])), best_first[0])
+        self._task.propose(genotypes[best], scores[best])
 
     def _state(self) -> State:
         return {

@@ -100,7 +100,7 @@ class Inheriting:
             return evaluation
 
         best = task.best.accuracy if task.best else -1.0
-        evaluation = task.record(text, charged)
+        evaluation = task.record(text, charged, genotype)
         if not after:
             began = task.meter.now()
             after.append(None if evaluation.failure else self._train(net, number, text, charge=False)[1])

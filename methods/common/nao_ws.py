@@ -154,7 +154,8 @@ class PoolSearch:
         """Proposes the best finalist; all are measured on the same batches, so that no batch favours one of them."""
         batches = [range(self._settings.final_batches)] * len(finalists)
         accuracies = self._shared.accuracies((finalist.picks for finalist in finalists), batches)
-        best = int(np.argmax(accuracies))
+        best_first = [int(place) for place in np.argsort(-np.array(accuracies), kind="stable")]
+        best = next((place for place in best_first if not self._task.refusal(finalists[place])), best_first[0])
         self._task.propose(finalists[best], accuracies[best])
 
     def renewed(self, ranked: list[Genotype]) -> list[Genotype]:

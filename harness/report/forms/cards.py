@@ -9,8 +9,9 @@ from harness.core.architecture import Architecture
 from harness.core.record import Record, Run
 from harness.report.drawing.draw import drawings
 from harness.report.model.groups import accuracies
+from harness.report.model.metrics import measure_of
 from harness.report.model.numbers import mean
-from harness.report.model.results import MethodResult
+from harness.report.model.results import MethodResult, own_values
 
 Decode = Callable[[Record], Architecture | None]
 """The architecture that a record's proposal means; None where the proposal can be shown as text only."""
@@ -37,8 +38,14 @@ class Card:
 
     @property
     def accuracy(self) -> float:
-        """Mean test accuracy of its runs in %."""
-        return mean(accuracies(self.runs))
+        """Mean result of its runs, in its own unit."""
+        return mean(own_values(self.runs))
+
+    @property
+    def unit(self) -> str:
+        """What stands behind that number."""
+        unit = measure_of(self.runs[0].record).unit
+        return f" {unit}" if unit else ""
 
 
 def cards(result: MethodResult, decode: Decode) -> list[Card]:

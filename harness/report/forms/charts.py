@@ -9,7 +9,7 @@ from typing import Any
 from harness.core.record import Run
 from harness.report.model.curves import BAND, anytime_curves, unit
 from harness.report.model.groups import Block, accuracies
-from harness.report.model.results import COSTS, result_of
+from harness.report.model.results import COSTS, axis_of, own_values, result_of
 
 MARKS = 200
 """Marks per method in a scatter plot. Of more runs, evenly spaced ones are drawn: the cloud looks the same."""
@@ -20,6 +20,7 @@ _AXES = {
     "search_seconds": "seconds of the search",
     "final_seconds": "seconds of the final training",
     "search_macs": "multiply-accumulates of the search",
+    "latency": "milliseconds of a forward pass",
     "epochs": "epochs of the final training",
     "evaluations": "evaluations",
     "steps": "gradient steps of the search",
@@ -34,11 +35,11 @@ def chart(block: Block, dataset: str, link: Callable[[Run], str]) -> dict[str, A
         link: the address of a run's record.
 
     Returns:
-        ``unit`` of the budget; ``spaces``, those with something to draw; ``methods``: name, space and look (see
-        :func:`harness.report.model.groups.assign_looks`);
-        ``curves``: per method, accuracies in %, null where not known; ``silent``: methods without a curve; ``axes``:
-        names of the costs that some run has; ``points``: per method, accuracies in %, costs, seeds and links of up to
-        :data:`MARKS` runs, and how many runs there are; ``thinned``: whether there are more of some method.
+        ``unit`` of the budget; ``measure`` of the results, with its unit; ``spaces``, those with something to draw;
+        ``methods``: name, space and look (see :func:`harness.report.model.groups.assign_looks`); ``curves``: per
+        method, accuracies in %, null where not known; ``silent``: methods without a curve; ``axes``: names of the costs
+        that some run has; ``points``: per method, results, costs, seeds and links of up to :data:`MARKS` runs, and how
+        many runs there are; ``thinned``: whether there are more of some method.
     """
     curves, silent = anytime_curves(block, dataset)
     points = [_points(number, result_of(block, dataset, one).runs, link) for number, one in enumerate(block.methods)]
@@ -46,6 +47,7 @@ def chart(block: Block, dataset: str, link: Callable[[Run], str]) -> dict[str, A
     drawn = {one.method.space for one in curves} | {block.methods[some["method"]].space for some in points}
     return {
         "unit": unit(block.budget),
+        "measure": axis_of(block, dataset),
         "spaces": [space for space in block.spaces if space in drawn],
         "methods": [
             {"name": block.heading(one), "space": one.space, "look": block.looks[one.name]} for one in block.methods
@@ -80,7 +82,7 @@ def _points(method: int, runs: Sequence[Run], link: Callable[[Run], str]) -> dic
     return {
         "method": method,
         "runs": len(ended),
-        "accuracy": _percent([accuracy / 100 for accuracy in accuracies(drawn)]),
+        "accuracy": [round(value, 3) for value in own_values(drawn)],
         "cost": {name: [_short(COSTS[name](run)) for run in drawn] for name in _AXES},
         "seed": [run.record.seed for run in drawn],
         "link": [link(run) for run in drawn],

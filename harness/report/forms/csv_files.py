@@ -28,7 +28,7 @@ _PLAIN = (
     "macs",
     "proposal",
 )
-_NESTED = ("search", "final", "provenance", "settings", "recipes")
+_NESTED = ("search", "final", "metrics", "provenance", "settings", "recipes")
 
 
 def tables_csv(tables: Iterable[Table]) -> str:

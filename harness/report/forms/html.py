@@ -19,13 +19,15 @@ from urllib.parse import quote
 
 from harness.core.record import Record, Run
 from harness.report.drawing.draw import STYLE
+from harness.report.drawing.learning import learning_svg
 from harness.report.forms.cards import Decode, cards
 from harness.report.forms.charts import MARKS, chart
+from harness.report.forms.classes import classes
 from harness.report.model.cost import cost_table, provenance
 from harness.report.model.groups import Block, accuracies, blocks
 from harness.report.model.numbers import NOT_RECORDED, numbers
 from harness.report.model.performance import datasets_not_run, performance_table, published_tables
-from harness.report.model.results import MethodResult, result_of
+from harness.report.model.results import MethodResult, own_values, result_of
 from harness.report.model.systems import published_costs
 from harness.report.model.table import Facts, Heading, Part, Table, Text
 from harness.report.model.values import Name
@@ -133,7 +135,7 @@ def _environment() -> Environment:
     )
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
     environment.filters["quoted"] = quote
-    environment.globals.update(accuracies=accuracies)
+    environment.globals.update(results=own_values, learning=learning_svg, told=_learnt)
     for kind in (Heading, Text, Facts, Table, Name):
         environment.tests[kind.__name__.lower()] = lambda part, kind=kind: isinstance(part, kind)
     return environment
@@ -152,13 +154,13 @@ def _block(block: Block, decode: Decode, links: Links) -> dict[str, Any]:
 def _dataset(block: Block, dataset: str, decode: Decode, links: Links) -> dict[str, Any]:
     results = [result_of(block, dataset, method) for method in block.methods]
     # Decoding and drawing are done once, although the first card of each method is shown twice.
-    drawn = [(result, cards(result, decode)) for result in results if result.runs]
+    drawn = [(result, cards(result, decode), classes(result)) for result in results if result.runs]
     return {
         "name": dataset,
         "chart": chart(block, dataset, links.record),
         "marks": MARKS,
         "cost": cost_table(block, dataset).compact(),
-        "cards": [own[0] for _, own in drawn if own],
+        "cards": [own[0] for _, own, _ in drawn if own],
         "runs": drawn,
     }
 
@@ -177,6 +179,12 @@ def _facts(runs: Sequence[Run]) -> dict[str, str]:
         "Runs": ", ".join(counts),
         "Commit": ", ".join(sorted(set(map(_commit, records)))),
     }
+
+
+def _learnt(run: Run) -> str:
+    """The end of a final training in words."""
+    last = {name: values[-1] for name, values in run.record.learning.items() if values}
+    return f"loss {last.get('loss', 0):.3g}, training accuracy {100 * last.get('accuracy', 0):.1f} %"
 
 
 def _commit(record: Record) -> str:

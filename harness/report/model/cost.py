@@ -9,6 +9,7 @@ from typing import Any
 from harness.core.record import Run
 from harness.report.model.groups import Block, MethodInSpace, blocks
 from harness.report.model.literature import table_b
+from harness.report.model.metrics import is_percent
 from harness.report.model.numbers import NOT_RECORDED, numbers
 from harness.report.model.performance import keys, name_cell
 from harness.report.model.results import MethodResult, measures, mixed_devices, result_of
@@ -21,7 +22,8 @@ READING = (
     "the number of different architectures among them. What a search cost stands in both currencies: seconds, and "
     "multiply-accumulates of training (G: billions). Epochs (of the data set) and images per second are those of the "
     "final training. Parameters and MACs (multiply-accumulates of one forward pass) are those of the final network, "
-    "without an auxiliary head. Test error in %: mean ± sample standard deviation (n); no ± below n = 3."
+    "without an auxiliary head; latency is the median of a forward pass of one image on the machine of the training. "
+    "Test error in %: mean ± sample standard deviation (n); no ± below n = 3."
 )
 _MILLION = 1e6
 _BILLION = 1e9
@@ -51,6 +53,10 @@ _COSTS: tuple[tuple[Column, Callable[[MethodResult], Value]], ...] = (
     (Column("steps", "steps of the search", optional=True), lambda result: Number(result.cost("steps"))),
     (Column("parameters", "parameters", optional=True), lambda result: Number(result.cost("parameters"))),
     (Column("macs", "MACs (M)", optional=True), lambda result: Number(result.cost("macs"), ",.2f", _MILLION)),
+    (
+        Column("latency", "latency (ms)", optional=True, timed=True),
+        lambda result: Number(result.cost("latency"), ",.2f"),
+    ),
 )
 _BESIDE = (
     Column("published_gpus", "GPUs", group="published", wide=True, optional=True),
@@ -78,18 +84,28 @@ def cost_table(block: Block, dataset: str, *, times: bool = True) -> Table:
         columns=(Column("method", "method", left=True), *(column for column, _ in _COSTS), _ERROR, *_BESIDE),
         rows=tuple(rows),
         reading=READING,
-        remarks=(*measures(block, dataset), *(mixed_devices(block) if times else ()), *source),
+        remarks=(*_about(block, dataset), *(mixed_devices(block) if times else ()), *source),
         notes=notes.all(),
         keys={**keys(block), "dataset": dataset},
     )
     return table.only(times or not column.timed for column in table.columns)
 
 
+def _about(block: Block, dataset: str) -> list[str]:
+    """What the numbers are, where they are no test accuracies; and that the last column then is no error."""
+    units = {result_of(block, dataset, method).unit for method in block.methods if block.runs_of(dataset, method)}
+    names = sorted(unit.name for unit in units if not is_percent(unit))
+    error = [f"In the column of the test error stands the {', '.join(names)}."] if names else []
+    return [*measures(block, dataset), *error]
+
+
 def _row(block: Block, dataset: str, method: MethodInSpace, notes: Notes) -> list[TableCell]:
     result = result_of(block, dataset, method)
     row = [name_cell(block, method)]
     row += [TableCell(value(result) if result.runs else Absent(NOT_RUN), result=result) for _, value in _COSTS]
-    error = Spread(None if result.mean is None else 100 - result.mean, result.deviation, len(result.accuracies))
+    percent = result.mean is None or is_percent(result.unit)
+    mean = None if result.mean is None else 100 - result.mean if percent else result.own_mean
+    error = Spread(mean, result.own_deviation, len(result.accuracies))
     row.append(TableCell(error, notes.lost(result), (), result, notes.marks(result)))
     return row + [TableCell(value) for value in published_values(result.published_cost)]
 

@@ -5,6 +5,7 @@ Within a table the methods of one space stand together, with the two that search
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import zlib
 from collections import Counter
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from harness.core.limits import Limits
 from harness.core.method import LAST
 from harness.core.record import Record, Run
 from harness.report.model.literature import table_a
@@ -47,6 +49,7 @@ class Block:
         profile, budget: the same for all.
         common: the common space, or empty where every method searches its native one.
         runs: the runs, in the order of :func:`harness.report.model.load.run_key`.
+        size: the limits of the final networks in words; empty without one.
         limit: what ends the final trainings, see :func:`limit_of`.
     """
 
@@ -55,13 +58,15 @@ class Block:
     common: str
     runs: tuple[Run, ...]
     limit: str = ""
+    size: str = ""
 
     @property
     def title(self) -> str:
         """Profile, budget, kind of space and measure of the final training, as printed above the table."""
         spaces = f"common space {self.common}" if self.common else "native spaces"
         trained = {"epochs": ", final trainings of equal epochs", "seconds": ", final trainings of equal seconds"}
-        return f"profile {self.profile}, search budget {self.budget}, {spaces}{trained.get(self.limit, '')}"
+        told = f"profile {self.profile}, search budget {self.budget}, {spaces}{trained.get(self.limit, '')}"
+        return f"{told}, networks of {self.size}" if self.size else told
 
     @cached_property
     def methods(self) -> tuple[MethodInSpace, ...]:
@@ -172,13 +177,18 @@ def blocks(runs: Iterable[Run]) -> list[Block]:
     line of a space stands wherever the space does.
     """
     ordered = sorted(runs, key=lambda run: (*run_key(run), run.path.as_posix()))
-    keys = sorted({(run.record.profile, run.record.budget) for run in ordered})
+    keys = sorted({_table_of(run) for run in ordered})
     return [
-        block
-        for profile, budget in keys
-        for limit, here in _by_limit([r for r in ordered if (r.record.profile, r.record.budget) == (profile, budget)])
+        dataclasses.replace(block, size=size)
+        for profile, budget, size in keys
+        for limit, here in _by_limit([run for run in ordered if _table_of(run) == (profile, budget, size)])
         for block in _by_space(profile, budget, limit, here)
     ]
+
+
+def _table_of(run: Run) -> tuple[str, str, str]:
+    """Profile, budget and limits of size: what the runs of a table have in common."""
+    return run.record.profile, run.record.budget, Limits(**run.record.limits).words()  # type: ignore[arg-type]
 
 
 def _by_limit(runs: Sequence[Run]) -> list[tuple[str, list[Run]]]:

@@ -10,6 +10,7 @@ import msgspec
 
 from harness.core.errors import InputError
 from harness.core.record import EvaluationRow, ProposalRow, Record, Run, phase_note
+from harness.report.model.classes import check_confusion
 
 LogRow = TypeVar("LogRow", EvaluationRow, ProposalRow)
 
@@ -36,6 +37,30 @@ class _Size(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     more: int = 0
 
 
+class _Limits(msgspec.Struct, forbid_unknown_fields=True):
+    """The fields of :class:`~harness.core.limits.Limits`."""
+
+    parameters: Annotated[int, msgspec.Meta(ge=0)] = 0
+    macs: Annotated[int, msgspec.Meta(ge=0)] = 0
+    latency: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+
+
+class _Classes(msgspec.Struct, forbid_unknown_fields=True):
+    """What stored predictions say by class."""
+
+    names: list[str] = []
+    confusion: list[str] = []
+
+
+class _Measure(msgspec.Struct, forbid_unknown_fields=True):
+    """The fields of :class:`~harness.core.table.Measure`."""
+
+    name: str
+    unit: str = "%"
+    worst: float = 0.0
+    best: float = 100.0
+
+
 class _Search(msgspec.Struct):
     """What the report reads of the facts of a search; what a method has planned is there too, of any kind."""
 
@@ -57,6 +82,7 @@ class _Final(msgspec.Struct):
     cpu_seconds: float = 0.0
     steps: float = 0.0
     images_per_second: float = 0.0
+    latency: float = 0.0
     training_seed: float = 0.0
     optimum: float = 0.0
     epochs: float = 0.0
@@ -70,6 +96,7 @@ class _FinalRecipe(msgspec.Struct):
     table: str = ""
     score: str = ""
     size: _Size = _Size(16, 15)
+    measure: _Measure | None = None
 
 
 def load_runs(directory: Path) -> list[Run]:
@@ -134,9 +161,12 @@ def _check(record: Record, path: Path) -> None:
         msgspec.convert(record.provenance, _Provenance)
         msgspec.convert(record.search, _Search)
         msgspec.convert(record.final, _Final)
+        msgspec.convert(record.limits, _Limits)
+        msgspec.convert(record.classes, _Classes)
+        check_confusion(record.classes)
         msgspec.convert(record.recipes.get("final", {}), _FinalRecipe)
         msgspec.convert(record.recipes.get("extra", {}), dict[str, float])
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, ValueError) as error:
         raise InputError(f"{path} is damaged: {_sentence(error)}; {_AGAIN}") from error
     if record.status == "ok" and record.test_accuracy is None:
         raise InputError(f"{path} is damaged: it says 'ok' but has no test accuracy; {_AGAIN}")

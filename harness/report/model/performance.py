@@ -11,7 +11,7 @@ from harness.core.record import Run
 from harness.report.model.groups import BASELINE, Block, MethodInSpace, blocks
 from harness.report.model.literature import nasbench201, table_a
 from harness.report.model.numbers import DASH
-from harness.report.model.results import MethodResult, measures, mixed_devices, result_of
+from harness.report.model.results import MethodResult, measures, mixed_devices, result_of, title_of_measure
 from harness.report.model.systems import published_accuracies
 from harness.report.model.table import NOT_RUN, Column, Heading, Notes, Part, Table, TableCell, Text
 from harness.report.model.values import Improvement, Name, Number, Published, Spread, Words
@@ -60,7 +60,7 @@ def performance_table(block: Block, datasets: Sequence[str] = ()) -> Table:
             ]
     return Table(
         name=f"performance {block.title}",
-        title=f"Test accuracy: {block.title}",
+        title=f"{title_of_measure(block)}: {block.title}",
         columns=tuple(columns),
         rows=tuple(map(tuple, rows)),
         reading=READING,
@@ -83,7 +83,7 @@ def name_cell(block: Block, method: MethodInSpace) -> TableCell:
 
 def accuracy_cell(result: MethodResult, notes: Notes) -> TableCell:
     """Mean accuracy, and the runs without one."""
-    spread = Spread(result.mean, result.deviation, len(result.accuracies))
+    spread = Spread(result.own_mean, result.own_deviation, len(result.accuracies))
     return TableCell(spread, notes.lost(result), (), result, notes.marks(result))
 
 

@@ -8,8 +8,10 @@ from functools import cached_property
 from types import MappingProxyType
 
 from harness.core.record import Record, Run
-from harness.report.model.groups import BASELINE, Block, MethodInSpace, accuracies, accuracy, devices
+from harness.core.table import Measure
+from harness.report.model.groups import BASELINE, Block, MethodInSpace, accuracies, accuracy, devices, is_tabular
 from harness.report.model.literature import PublishedValue, RowB, nasbench201, table_a, table_b
+from harness.report.model.metrics import is_percent, measure_of, shown
 from harness.report.model.numbers import MIN_SPREAD, deviation, mean, numbers
 
 COSTS: Mapping[str, Callable[[Run], float | None]] = MappingProxyType(
@@ -19,6 +21,7 @@ COSTS: Mapping[str, Callable[[Run], float | None]] = MappingProxyType(
         "search_macs": lambda run: run.record.search.get("macs"),
         "epochs": lambda run: run.record.final.get("epochs"),
         "images_per_second": lambda run: run.record.final.get("images_per_second"),
+        "latency": lambda run: run.record.final.get("latency"),
         "evaluations": lambda run: run.record.search.get("evaluations"),
         "unique": lambda run: run.record.search.get("unique"),
         "steps": lambda run: run.record.search.get("steps"),
@@ -78,11 +81,28 @@ class MethodResult:
         """Sample standard deviation in points, from three runs on."""
         return deviation(self.accuracies) if len(self.accuracies) >= MIN_SPREAD else None
 
+    @cached_property
+    def unit(self) -> Measure:
+        """What the numbers are and their unit; a test accuracy in percent where the runs do not agree on another."""
+        known = {measure_of(run.record) for run in self.runs}
+        return known.pop() if len(known) == 1 else Measure(", ".join(sorted(measure.name for measure in known)) or TEST)
+
     @property
     def measure(self) -> str:
-        """What the accuracy is: a table without test accuracies has another one."""
-        scores = {str(run.record.recipes.get("final", {}).get("score", TEST)) for run in self.runs}
-        return ", ".join(sorted(scores))
+        """The name of :attr:`unit`: a table without test accuracies has another number."""
+        return self.unit.name
+
+    @property
+    def own_mean(self) -> float | None:
+        """Mean in the own unit."""
+        return None if self.mean is None else shown(self.unit, self.mean)
+
+    @property
+    def own_deviation(self) -> float | None:
+        """Standard deviation in the own unit."""
+        if self.deviation is None or is_percent(self.unit):
+            return self.deviation
+        return self.deviation * abs(self.unit.best - self.unit.worst) / 100
 
     def count(self, status: str) -> int:
         """How many runs ended so; an ``ok`` without a result counts as ``failed``."""
@@ -139,11 +159,16 @@ class MethodResult:
         """RI, the relative improvement over random sampling, in %; of random sampling itself there is none."""
         if self.method.name == BASELINE or self.extra or not self.accuracies or not any(self.random):
             return None
-        return relative_improvement(mean(self.accuracies), mean(self.random))
+        own, random = (shown(self.unit, mean(values)) for values in (self.accuracies, self.random))
+        if not random:
+            return None
+        return relative_improvement(own, random) * (1 if self.unit.goal == "max" else -1)
 
     @property
     def published(self) -> PublishedValue | None:
         """The published accuracy to stand beside this one: on a table, or where methods searched native spaces."""
+        if not any(is_tabular(run.record) for run in self.runs) and self.measure != TEST:
+            return None
         benchmark = nasbench201()
         known = benchmark.value(self.block.profile, self.dataset, self.method.name)
         if known is not None or self.block.common:
@@ -165,10 +190,38 @@ def measures(block: Block, *datasets: str) -> list[str]:
     """One sentence per data set whose accuracies are no test accuracies."""
     sentences = []
     for dataset in datasets:
-        words = {result.measure for method in block.methods if (result := result_of(block, dataset, method)).runs}
-        if words - {TEST}:
-            sentences.append(f"On {dataset}, accuracy is {', '.join(sorted(words))}: its table has no other.")
+        results = [result for method in block.methods if (result := result_of(block, dataset, method)).runs]
+        words = {result.measure for result in results}
+        for unit in sorted({result.unit for result in results if not is_percent(result.unit)}, key=lambda u: u.name):
+            better, what = "less" if unit.goal == "min" else "more", f"{unit.name} in {unit.unit}"
+            sentences.append(
+                f"On {dataset}, the numbers are {what.removesuffix(' in ')}; {better} is better. "
+                f"Points, differences and ranks are those of {unit.words()}."
+            )
+        tabular = any(is_tabular(run.record) for result in results for run in result.runs)
+        if words - {TEST} and all(is_percent(result.unit) for result in results):
+            why = ": its table has no other" if tabular else ", from the stored predictions"
+            sentences.append(f"On {dataset}, accuracy is {', '.join(sorted(words))}{why}.")
     return sentences
+
+
+def title_of_measure(block: Block) -> str:
+    """What the numbers of a table are, as a title: ``Test accuracy`` unless all of them are something else."""
+    words = {measure_of(run.record).name for run in block.runs if run.record.status == "ok"}
+    tabular = all(is_tabular(run.record) and "measure" not in run.record.recipes["final"] for run in block.runs)
+    name = words.pop() if len(words) == 1 and not tabular else TEST
+    return name[:1].upper() + name[1:]
+
+
+def own_values(runs: Iterable[Run]) -> list[float]:
+    """The results of the runs that have one, each in its own unit."""
+    return [shown(measure_of(run.record), value) for run in runs for value in accuracies([run])]
+
+
+def axis_of(block: Block, dataset: str) -> str:
+    """What the results of a table are, with the unit, for an axis."""
+    units = {measure_of(run.record) for run in block.runs if run.record.dataset == dataset and accuracies([run])}
+    return " or ".join(sorted(f"{one.name} ({one.unit})".removesuffix(" ()") for one in units)) or f"{TEST} (%)"
 
 
 def share_of(record: Record) -> float:

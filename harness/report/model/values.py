@@ -38,6 +38,26 @@ class Value(abc.ABC):
         return {key: self.text if self.known else None}
 
 
+class Quantity(Value):
+    """One number, or none."""
+
+    value: float | None
+
+    @property
+    def number(self) -> float | None:
+        """The number."""
+        return self.value
+
+    @property
+    def known(self) -> bool:
+        """Whether there is one."""
+        return self.value is not None
+
+    def fields(self, key: str) -> dict[str, Any]:
+        """The number itself."""
+        return {key: _rounded(self.value)}
+
+
 @dataclass(frozen=True)
 class Words(Value):
     """Plain words."""
@@ -86,7 +106,7 @@ class Name(Value):
 
 
 @dataclass(frozen=True)
-class Number(Value):
+class Number(Quantity):
     """A number.
 
     Args:
@@ -110,15 +130,6 @@ class Number(Value):
     def number(self) -> float | None:
         """In its unit."""
         return None if self.value is None else self.value / self.scale
-
-    @property
-    def known(self) -> bool:
-        """Whether it was recorded."""
-        return self.value is not None
-
-    def fields(self, key: str) -> dict[str, Any]:
-        """The value itself."""
-        return {key: _rounded(self.value)}
 
 
 @dataclass(frozen=True)
@@ -192,7 +203,7 @@ class Spread(Value):
 
 
 @dataclass(frozen=True)
-class Improvement(Value):
+class Improvement(Quantity):
     """Relative improvement over random sampling in %.
 
     Args:
@@ -215,20 +226,6 @@ class Improvement(Value):
     def brief(self) -> str:
         """``+5.23``."""
         return "" if self.value is None else signed(self.value)
-
-    @property
-    def number(self) -> float | None:
-        """The improvement."""
-        return self.value
-
-    @property
-    def known(self) -> bool:
-        """Whether there is one."""
-        return self.value is not None
-
-    def fields(self, key: str) -> dict[str, Any]:
-        """The improvement."""
-        return {key: _rounded(self.value)}
 
 
 @dataclass(frozen=True)

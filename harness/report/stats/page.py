@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from harness.core.record import Record, Run
 from harness.report.model.groups import REFERENCE, Block, MethodInSpace, accuracies, blocks
+from harness.report.model.metrics import measure_of, shown
 from harness.report.model.numbers import DASH, listed, mean, mean_text, signed
 from harness.report.model.performance import name_cell
-from harness.report.model.results import TEST, mixed_devices
+from harness.report.model.results import TEST, measures, mixed_devices, result_of
 from harness.report.model.table import Column, Heading, Part, Table, TableCell, Text
 from harness.report.model.values import Words
 from harness.report.stats import tests as stats
@@ -67,7 +68,7 @@ def statistics(runs: Sequence[Run]) -> list[Part]:
 
 
 def regrets(runs: Sequence[Run]) -> list[float]:
-    """Best test accuracy of the table minus that of the proposed network, in points, of the runs that have both."""
+    """How far the proposed network is from the table's best, in its own unit, of the runs that have both."""
     return [regret for run in runs if (regret := _regret(run.record)) is not None]
 
 
@@ -75,7 +76,8 @@ def _regret(record: Record) -> float | None:
     optimum = record.final.get("optimum")
     if record.status != "ok" or record.test_accuracy is None or optimum is None:
         return None
-    return 100 * (optimum - record.test_accuracy)
+    measure = measure_of(record)
+    return abs(measure.best - measure.worst) * (optimum - record.test_accuracy)
 
 
 def _spread(block: Block, dataset: str) -> list[Part]:
@@ -84,13 +86,20 @@ def _spread(block: Block, dataset: str) -> list[Part]:
     tabular = any(regrets(runs) for runs in groups.values())
     rows = []
     for method, runs in groups.items():
-        words = _spread_texts(accuracies(runs))
+        measure = result_of(block, dataset, method).unit
+        words = _spread_texts([shown(measure, value) for value in accuracies(runs)], measure.goal == "min")
         if tabular:
             words.append(mean_text(regrets(runs)) if regrets(runs) else DASH)
         rows.append((name_cell(block, method), *_cells(words)))
     title = f"Spread on {dataset}: {block.title}"
     table = _table(title, ["method", *heads, *(["regret"] if tabular else [])], rows)
-    return [Heading(2, title), table, *map(Text, _scores(groups))]
+    return [Heading(2, title), table, *map(Text, [*_scores(groups), *_units(block, dataset)])]
+
+
+def _units(block: Block, dataset: str) -> list[str]:
+    """What the numbers are, where that is not said already."""
+    finals = [run.record.recipes.get("final", {}) for run in block.runs if run.record.dataset == dataset]
+    return measures(block, dataset) if any("measure" in final for final in finals) else []
 
 
 def _table(title: str, heads: Sequence[str], rows: Sequence[tuple[TableCell, ...]], left: int = 1) -> Table:
@@ -102,17 +111,21 @@ def _cells(words: Sequence[str]) -> tuple[TableCell, ...]:
     return tuple(TableCell(Words(text)) for text in words)
 
 
-def _spread_texts(values: Sequence[float]) -> list[str]:
+def _spread_texts(values: Sequence[float], less: bool = False) -> list[str]:
+    """Mean, interval, median, worst and best, in the own unit; ``less``: less is better."""
     if not values:
         return ["no result", *[DASH] * 4]
-    ends = [f"{value:.2f}" for value in (plain.median(values), min(values), max(values))]
+    worst, best = (max(values), min(values)) if less else (min(values), max(values))
+    ends = [f"{value:.2f}" for value in (plain.median(values), worst, best)]
     return [mean_text(values), _interval_text(stats.bootstrap_interval(values)), *ends]
 
 
 def _scores(groups: dict[MethodInSpace, tuple[Run, ...]]) -> list[str]:
     """Says so where a table's score is no test accuracy."""
     finals = [run.record.recipes.get("final", {}) for runs in groups.values() for run in runs]
-    others = sorted({(str(f.get("table", "")), str(f["score"])) for f in finals if f.get("score", TEST) != TEST})
+    others = sorted(
+        {(str(f.get("table", "")), str(f["score"])) for f in finals if f.get("table") and f.get("score", TEST) != TEST}
+    )
     return [f"The table {name} has no test accuracy: these numbers are its {score}." for name, score in others]
 
 

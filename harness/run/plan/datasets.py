@@ -96,7 +96,8 @@ def data_sets(request: Request, sources: Mapping[str, DatasetSource]) -> DataSet
 
     profile = request.profile
     if profile.signal:
-        return Tables({name: loaded(name, Table) for name in sources}, profile.signal, request.out, profile.budget)
+        tables = {name: loaded(name, Table) for name in sources}
+        return Tables(tables, profile.signal, request.out, profile.budget, profile.limits)
 
     def images(name: str) -> Dataset:
         return dataclasses.replace(loaded(name, Dataset), name=name)

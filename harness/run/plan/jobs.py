@@ -15,12 +15,12 @@ from harness.core.errors import InputError
 from harness.core.home import CHECKOUT, PACKAGE, folder
 from harness.core.names import directory_name, one_of
 from harness.core.record import Record
-from harness.plugins.catalogue import FOLDERS, PACKAGES, Catalogue, Source
+from harness.plugins.catalogue import FOLDERS, GIVEN, PACKAGES, Catalogue, Source
 from harness.run.backends.base import Capacity
 from harness.run.fence import Forbidden
 from harness.run.job import Job, Prepared
 from harness.run.plan.datasets import checked_sources, data_sets
-from harness.run.plan.rows import Row, named_rows
+from harness.run.plan.rows import Row, check_given, given_architectures, named_rows
 from harness.run.plan.zero_lines import with_zero_lines
 from harness.run.profiles import Profile
 from harness.run.request import Request
@@ -61,11 +61,13 @@ def make_plan(request: Request, capacity: Capacity = ONE_CORE) -> Plan:
     Raises:
         InputError: something does not exist or does not fit, or what is in the output directory was made otherwise.
     """
-    catalogue = Catalogue(request.plugins)
+    given = given_architectures(request)
+    catalogue = Catalogue(request.plugins, given)
+    check_given(given.values(), catalogue)
     named = {name: catalogue.source("dataset", name.partition(":")[0]) for name in request.datasets}
     sources = checked_sources(request, named)
     data = data_sets(request, sources)
-    rows, told = named_rows(request, catalogue, data.spaces), list[str]()
+    rows, told = named_rows(request, catalogue, data.spaces, [f"{GIVEN}/{name}" for name in given]), list[str]()
     if request.baselines:
         rows, told = with_zero_lines(rows, request, catalogue)
     check_writable(request.out)
@@ -119,20 +121,26 @@ def _check_devices(request: Request, capacity: Capacity) -> None:
 
 
 def _check_judged_alike(request: Request) -> None:
-    """One directory holds final trainings that are all counted in epochs, or all in seconds, or all in steps.
+    """One directory holds final trainings that are all counted in epochs, or all in seconds, or all in steps; and
+    searches within the same limits of size.
 
     Raises:
         InputError: another row there was made otherwise.
     """
     profile = request.profile
-    if profile.signal:
-        return
     for path in sorted((request.out / directory_name(profile.name)).glob("*/*/*/*/inputs.json")):
         try:
-            limit = _limit(read_json(path))
+            stored = read_json(path)
         except InputError:  # its own run will say so
             continue
-        if limit != profile.final.limit:
+        there, here = stored.get("limit of size") or "any size", profile.limits.words() or "any size"
+        if there != here:
+            raise InputError(
+                f"{path.parent} was made with networks of {there}, here they are of {here}; name another directory "
+                "with --out"
+            )
+        limit = _limit(stored)
+        if limit != profile.final.limit and not profile.signal:
             raise InputError(
                 f"{path.parent} was made with a final training counted in {limit}, here it is counted in "
                 f"{profile.final.limit}; name another directory with --out"

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from harness.core.errors import InputError
 from harness.core.recipe import Recipe
-from harness.plugins.catalogue import Catalogue, Source, load_space
+from harness.plugins.catalogue import GIVEN, Catalogue, Source, load_space
 from harness.plugins.manifest import Facts
 from harness.run.profiles import Profile
 from harness.run.request import Request
 from harness.run.store import RunDirectory
+from harness.spaces.notation import read_text
 
 UNKNOWN_SPACE = "unknown"
 BASELINES = ("random_sampling", "random_search")
@@ -36,6 +38,11 @@ class Row:
         """The method's own space; a baseline is at home in every space."""
         return self.space if self.method.name in BASELINES else self.facts.space
 
+    @property
+    def given(self) -> str:
+        """The text of the architecture, where the user has given it."""
+        return self.method.member if self.method.family == GIVEN else ""
+
     def inputs(self, profile: Profile) -> dict[str, Any]:
         """Everything that the result depends on, besides data, code and machine."""
         judged = {"signal": profile.signal} if profile.signal else {"final training": profile.final.limit}
@@ -46,10 +53,12 @@ class Row:
             "proxy recipe": _values(profile.proxy_for(self.space)),
             "final recipe": _values(profile.final_for(self.space, self.facts.extra)),
             "validation share": profile.validation_share,
+            "limit of size": profile.limits.words() or None,
             "data set": self.dataset,
             "space": self.space,
             "method": self.method.name,
             "seed": self.seed,
+            **({"architecture": self.given} if self.given else {}),
         }
 
 
@@ -59,24 +68,63 @@ def _values(recipe: Recipe) -> dict[str, Any]:
     return recipe.values()
 
 
-def named_rows(request: Request, catalogue: Catalogue, spaces: Mapping[str, str | None]) -> list[Row]:
+def given_architectures(request: Request) -> dict[str, str]:
+    """The texts of the architectures in a request's files, by the files' names.
+
+    Raises:
+        InputError: a file cannot be read, holds none of a space, or two files have the same name.
+    """
+    texts: dict[str, str] = {}
+    for path in request.architectures:
+        text, name = read_text(path), re.sub(r"[^\w.-]", "_", path.stem)
+        if name in texts:
+            raise InputError(f"two files with architectures are called '{name}'; rename one of them")
+        texts[name] = text
+    return texts
+
+
+def check_given(texts: Iterable[str], catalogue: Catalogue) -> None:
+    """Looks at each architecture that is one of a built-in space; a plug-in's code does not run in this process.
+
+    Raises:
+        InputError: there is no such space, or it does not have this architecture.
+    """
+    for text in texts:
+        space = text.partition(":")[0]
+        if catalogue.spaces().get(space) is None:
+            load_space(space, None).parse(text)
+
+
+def named_rows(
+    request: Request, catalogue: Catalogue, spaces: Mapping[str, str | None], given: Collection[str] = ()
+) -> list[Row]:
     """What the request names, seed by seed, so that the first whole table is there early.
 
     Args:
         request: what a command asks for.
         catalogue: of methods and spaces.
         spaces: by data set, the only space that it can be searched in; None where any will do.
+        given: names of methods that stand for given architectures; each has the space of its own.
 
     Raises:
         InputError: a method or a space does not exist, or a table is of another space.
     """
     every = request.methods == ("all",)
-    methods = [catalogue.source("method", name) for name in (catalogue.names("method") if every else request.methods)]
+    names = [*(catalogue.names("method") if every else request.methods), *given]
+    methods = [catalogue.source("method", name) for name in names]
     if not methods:
         raise InputError("there are no methods; is this the project's checkout?")
     facts, few = {method.name: method.facts() for method in methods}, dict(request.few)
-    native = {method.name: _space_name(facts[method.name], request, catalogue) for method in methods}
+    native = {
+        method.name: facts[method.name].space
+        if method.family == GIVEN
+        else _space_name(facts[method.name], request, catalogue)
+        for method in methods
+    }
     for dataset, space in spaces.items():
+        for name in given:
+            if space not in (None, native[name]):
+                raise InputError(f"the table '{dataset}' is one of space '{space}', '{name}' of '{native[name]}'")
         if space is not None and request.space not in ("native", space):
             raise InputError(f"the table '{dataset}' is one of space '{space}', not of '{request.space}'")
     return [

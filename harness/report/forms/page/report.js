@@ -113,7 +113,7 @@ function marks(data, shown, cost) {
         color: colourOf(look), symbol: SYMBOLS[look % SYMBOLS.length], size: many ? 6 : 10, opacity: many ? 0.6 : 1,
         line: {width: many ? 0 : 1, color: property("--bg")},
       },
-      hovertemplate: `%{y:.2f} % at %{x:,}<br>seed %{text}<extra>${escaped(name)}</extra>`,
+      hovertemplate: `%{y:.2f} at %{x:,}<br>seed %{text}<extra>${escaped(name)}</extra>`,
     };
   });
 }
@@ -150,7 +150,7 @@ function charts(figure) {
       const costs = inside.flatMap((points) => points.cost[select.value]).filter((cost) => cost !== null);
       const [low, high] = [Math.min(...costs), Math.max(...costs)];
       const scale = low > 0 && high > 5 * low ? decades(low, high) : {type: "linear"};
-      Plotly.react(right, marks(data, shown, select.value), layout(right, title, "accuracy (%)", scale), CONFIG);
+      Plotly.react(right, marks(data, shown, select.value), layout(right, title, data.measure, scale), CONFIG);
     }
   };
   data.methods.forEach(({name, look}, method) => {

@@ -20,9 +20,11 @@ from harness.core.names import sentence
 from harness.core.recipe import Limit
 from harness.core.record import Record
 from harness.core.table import Table
+from harness.plugins.catalogue import PUBLISHED
 from harness.run.backends.base import Outcome
 from harness.run.job import Job
 from harness.run.recount import check_charged
+from harness.run.scoring.metrics import confusion, metrics
 from harness.run.store import read_json
 
 
@@ -65,6 +67,7 @@ class HiddenLabels:
             final=_counts(trained["final"]),
             parameters=_count(trained["parameters"]),
             macs=_count(trained["macs"]),
+            learning={str(name): list(map(_number, row)) for name, row in trained.get("learning", {}).items()},
         )
         with np.load(job.directory.predictions) as stored:
             probabilities = stored["probabilities"]
@@ -72,20 +75,25 @@ class HiddenLabels:
             labels = self.of(job.dataset)
             found = accuracy(probabilities, labels)
             facts = record.final | {"chance": float(np.bincount(labels).max() / len(labels))}
-            return dataclasses.replace(record, test_accuracy=found, final=facts)
+            names = [_text(name) for name in trained.get("classes", ())]
+            classes = {"names": names, "confusion": confusion(probabilities, labels)}
+            more = metrics(probabilities, labels)
+            return dataclasses.replace(record, test_accuracy=found, final=facts, metrics=more, classes=classes)
         except (ValueError, InputError) as error:
             return dataclasses.replace(record, status="failed", reason=str(error))
 
     def recipes(self, job: Job) -> dict[str, Any]:
         """The two recipes, and what the second one has besides the profile's; of a published network also its size
         under the second one."""
-        from harness.spaces.zoo.find import scaling
-
         final = job.final
         recipes: dict[str, Any] = {"proxy": job.profile.proxy_for(job.space).values(), "final": final.values()}
         if job.extra:
             recipes["extra"] = dict(job.extra)
-        return {**recipes, "network": scaling(job.method.member, final.size)} if job.method.member else recipes
+        if job.method.family != PUBLISHED:
+            return recipes
+        from harness.spaces.zoo.find import scaling
+
+        return {**recipes, "network": scaling(job.method.member, final.size)}
 
 
 class HiddenScores:
@@ -156,6 +164,7 @@ def finish(job: Job, outcome: Outcome, scorer: Scorer, provenance: dict[str, Any
         recipes=scorer.recipes(job),
         provenance=_provenance(job, provenance, {}),
         native=job.native,
+        limits=job.profile.limits.plain(),
         position=job.position,
         look=job.look,
     )

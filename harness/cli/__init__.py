@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import signal
 import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from harness.cli.options import (
+    BAD_INPUT,
+    DEFAULT_DATA,
+    FAILED_ROWS,
+    INTERRUPTED,
+    AsJson,
+    DataRoot,
+    Metric,
+    Plugins,
+    What,
+)
+from harness.cli.tables import table_, tabulate
+from harness.commands.printing import print_json, print_rows
 from harness.core.errors import InputError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-FAILED_ROWS, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
 
 class _Commands(TyperGroup):
@@ -60,28 +66,6 @@ app = typer.Typer(
 )
 
 
-class What(StrEnum):
-    """What ``list`` lists."""
-
-    methods = "methods"
-    datasets = "datasets"
-    spaces = "spaces"
-    profiles = "profiles"
-    families = "families"
-
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text for people.")]
-Plugins = Annotated[
-    list[Path] | None,
-    typer.Option("--plugin", help="A Python file that defines METHOD, DATASET or SPACE; it goes by the file's name."),
-]
-DataRoot = Annotated[
-    Path,
-    typer.Option("--data", envvar="HARNESS_DATA", help="Directory of the data sets.", show_default=True),
-]
-DEFAULT_DATA = Path("~/.cache/nas-harness")
-
-
 def main() -> None:
     """Runs the command line; bad input is one sentence on standard error and exit code 2."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -98,8 +82,12 @@ def main() -> None:
 @app.command()
 def run(
     methods: Annotated[
-        str, typer.Option(help="Names separated by commas, or [bold]all[/bold]; with settings: darts:order=2.")
-    ] = "all",
+        str,
+        typer.Option(
+            help="Names separated by commas, or [bold]all[/bold]; with settings: darts:order=2.",
+            show_default="all, or none with --architecture",
+        ),
+    ] = "",
     datasets: Annotated[str, typer.Option(help="Names separated by commas.", show_default="the profile's")] = "",
     profile: Annotated[
         str,
@@ -127,6 +115,22 @@ def run(
     ] = None,
     data: DataRoot = DEFAULT_DATA,
     plugin: Plugins = None,
+    architecture: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE[,FILE]",
+            help="Train and test given architectures too, in any notation that [bold]inspect[/bold] reads.",
+        ),
+    ] = "",
+    max_parameters: Annotated[
+        str, typer.Option(metavar="N", help="Most parameters of a final network, like 500k; others are refused.")
+    ] = "",
+    max_macs: Annotated[
+        str, typer.Option(metavar="N", help="Most multiply-accumulates of its forward pass, like 50m.")
+    ] = "",
+    max_latency: Annotated[
+        str, typer.Option(metavar="MS", help="Longest forward pass of one image, measured here, like 2.5ms.")
+    ] = "",
     final: Annotated[
         str,
         typer.Option(
@@ -143,6 +147,7 @@ def run(
     ] = True,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Do failed runs again from scratch.")] = False,
     redo: Annotated[str, typer.Option(metavar="METHODS", help="Do all runs of these methods again from scratch.")] = "",
+    metric: Metric = "accuracy",
     backend: Annotated[
         str, typer.Option(help="Where the work is done: local, in processes of this machine; or ray, on a cluster.")
     ] = "local",
@@ -168,14 +173,17 @@ def run(
 
       python -m harness run --plugin mine.py --methods mine,random_search --budget 5m
 
+      python -m harness run --architecture cell.txt --methods darts  # a given architecture beside found ones
+
     Exit code: 0 if every row is there, 1 if a run failed (its row says why), 2 for bad input, before any work.
     """
     from rich.console import Console
 
     from harness.commands.compare import compare
-    from harness.commands.report import records, tables
+    from harness.commands.report import check_metric, records, tables
     from harness.run.request import make_request
 
+    check_metric(metric)
     request = make_request(
         methods=methods,
         datasets=datasets,
@@ -191,111 +199,21 @@ def run(
         redo=redo,
         baselines=baselines,
         final=final,
+        architectures=architecture,
+        max_parameters=max_parameters,
+        max_macs=max_macs,
+        max_latency=max_latency,
         mixed_devices=mixed_devices,
     )
     command = f"python -m harness {shlex.join(sys.argv[1:])}"
     results = compare(request, command=command, backend=backend, address=address, console=Console(stderr=True))
-    _print_report(records(request.out) if as_json else tables(request.out), out)
+    _print_report(records(request.out, metric) if as_json else tables(request.out, metric), out)
     if results.failed:
         raise typer.Exit(FAILED_ROWS)
 
 
-@app.command()
-def tabulate(
-    dataset: Annotated[str, typer.Option(help="A set of images.")],
-    out: Annotated[Path, typer.Option(metavar="FILE.csv", help="The table; FILE.toml beside it describes it.")],
-    space: Annotated[
-        str, typer.Option(help="A space; nasbench201:op,op,... has these operations only.")
-    ] = "nasbench201:skip_connect,nor_conv_3x3,avg_pool_3x3",
-    profile: Annotated[str, typer.Option(help="Its two recipes: of the signal and of the score.")] = "tabulate",
-    seeds: Annotated[str, typer.Option(help="Each architecture is trained once with each.")] = "0-1",
-    sample: Annotated[int, typer.Option(min=0, help="So many architectures, drawn at random.", show_default="all")] = 0,
-    part: Annotated[str, typer.Option(metavar="K/N", help="This part only, for several machines.")] = "1/1",
-    merge: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="FILE.csv", help="Takes over the results of another part; may be repeated."),
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, max=256, help="Trainings at the same time.", show_default="one per core")
-    ] = None,
-    data: DataRoot = DEFAULT_DATA,
-    plugin: Plugins = None,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Do failed trainings again.")] = False,
-    backend: Annotated[
-        str, typer.Option(help="Where the work is done: local, in processes of this machine.")
-    ] = "local",
-    address: Annotated[str, typer.Option(help="Of the Ray cluster.", show_default="one of its own")] = "",
-) -> None:
-    """Trains the architectures of a small space on your data, once; then searches look them up in milliseconds.
-
-    Every different function is trained once per seed and stands for all cells that compute it. Each row is on the disk
-    when it is there; repeat the command after a crash. Several machines can each make a part.
-
-      python -m harness tabulate --dataset folder:photos --out photos.csv
-
-      python -m harness run --datasets table:photos.csv --methods all
-
-      python -m harness tabulate --dataset folder:photos --out p1.csv --part 1/2     # and 2/2 elsewhere, then:
-
-      python -m harness tabulate --dataset folder:photos --out photos.csv --merge p1.csv --merge p2.csv
-
-    Exit code: 0 if all was trained, 1 if a training failed (its row says why), 2 for bad input, before any work.
-    """
-    from rich.console import Console
-
-    from harness.commands.tabulate import tabulate as make
-    from harness.run.tabulate.request import make_table_request
-
-    request = make_table_request(
-        dataset=dataset,
-        space=space,
-        profile=profile,
-        seeds=seeds,
-        out=out,
-        data=data,
-        sample=sample,
-        part=part,
-        merged=tuple(merge or ()),
-        workers=workers,
-        plugins=tuple(plugin or ()),
-        retry_failed=retry_failed,
-    )
-    command = f"python -m harness {shlex.join(sys.argv[1:])}"
-    made = make(request, command=command, backend=backend, address=address, console=Console(stderr=True))
-    print(made.words())
-    if made.tally.failures or made.tally.busy:
-        raise typer.Exit(FAILED_ROWS)
-
-
-@app.command("table")
-def table_(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="table:FILE.csv, or a table of list datasets.")],
-    runs: Annotated[Path | None, typer.Option(metavar="DIR", help="Searches on it: the --out of a run.")] = None,
-    plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draws regret and rank of these.")] = None,
-    data: DataRoot = DEFAULT_DATA,
-    plugin: Plugins = None,
-) -> None:
-    """Says what a table can tell: its spread, the noise of its trainings, how far its signal shows the score.
-
-    With [bold]--runs[/bold] also which methods were better than random search after 10, 20, 50, ... evaluations.
-
-      python -m harness table table:photos.csv
-
-      python -m harness run --datasets table:photos.csv --methods all --budget 200evals --out runs
-
-      python -m harness table table:photos.csv --runs runs --plot evaluations.png
-    """
-    from harness.commands.tabulate import page
-    from harness.commands.tabulate import plot as draw
-    from harness.run.request import absolute_path
-
-    root, plugins = absolute_path(data), tuple(plugin or ())
-    if plot is not None and runs is None:
-        raise InputError("--plot draws searches; name their directory with --runs")
-    print(page(name, root, plugins, runs), end="")
-    if plot is not None and runs is not None:
-        draw(name, root, plugins, runs, plot)
-        print(f"wrote {plot}", file=sys.stderr)
+app.command()(tabulate)
+app.command("table")(table_)
 
 
 @app.command("list")
@@ -328,14 +246,15 @@ def list_(
         case What.families:
             rows = listing.families(catalogue)
     if as_json:
-        _print_json(rows)
+        print_json(rows)
     else:
-        _print_rows([listing.short(row) for row in rows])
+        print_rows([listing.short(row) for row in rows])
 
 
 @app.command()
 def report(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="The --out of a run.")],
+    metric: Metric = "accuracy",
     as_json: AsJson = False,
 ) -> None:
     """Prints the tables again from the records, and writes the report into DIR.
@@ -346,15 +265,32 @@ def report(
     """
     from harness.commands.report import records, tables
 
-    _print_report(records(directory) if as_json else tables(directory), directory)
+    _print_report(records(directory, metric) if as_json else tables(directory, metric), directory)
 
 
 def _print_report(told: str | list[dict[str, Any]], directory: Path) -> None:
     if isinstance(told, str):
         print(told)
     else:
-        _print_json(told)
+        print_json(told)
     print(f"tables, plots and report.html are in {directory}", file=sys.stderr)
+
+
+@app.command()
+def experience(
+    directory: Annotated[Path, typer.Argument(metavar="RUNS", help="The --out of a run.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="Where to; outside of RUNS and of the checkout.")],
+) -> None:
+    """Writes what searches have measured, for [bold]transfer[/bold] to begin with on another data set.
+
+    Genotypes and validation accuracies, no test results.
+
+    python -m harness experience runs experience.csv
+    """
+    from harness.commands.experience import write_experience
+
+    count = write_experience(directory, file)
+    typer.echo(f"{count} accuracies are in {file}")
 
 
 @app.command()
@@ -405,20 +341,20 @@ def check(
     findings = compare(load_runs(directory), stored, accept or ())
     if as_json:
         facts = {"baseline": stored.name, "commits": stored.commits, "level": LEVEL, "exit_code": exit_code(findings)}
-        _print_json({**facts, "rows": [finding.plain() for finding in findings]})
+        print_json({**facts, "rows": [finding.plain() for finding in findings]})
     else:
-        _print_rows([finding.short() for finding in findings])
+        print_rows([finding.short() for finding in findings])
         print(f"\n{summary(findings)}")
     raise typer.Exit(exit_code(findings))
 
 
 @app.command()
 def inspect(
-    genotype: Annotated[Path | None, typer.Option(help="A file: cells as JSON, or a genotype's text.")] = None,
+    genotype: Annotated[Path | None, typer.Option(help="A file with an architecture, in any of the notations.")] = None,
     published: Annotated[
         str, typer.Option(help="A published architecture by name, like darts_v2, or [bold]all[/bold].")
     ] = "",
-    space: Annotated[str, typer.Option(help="The genotype's space.")] = "cell",
+    space: Annotated[str, typer.Option(help="A plug-in's space that the genotype may be of.")] = "cell",
     channels: Annotated[
         int | None, typer.Option(min=1, help="Filters of the first stage.", show_default="36, or the published")
     ] = None,
@@ -433,7 +369,8 @@ def inspect(
 ) -> None:
     """Counts parameters and multiply-accumulates of an architecture without training it.
 
-    The JSON form has DARTS' names, two entries per node in order, inputs 0 and 1 being the two previous cells:
+    A file holds a genotype's text, NAS-Bench-201's own string, DARTS' Genotype(normal=[...], ...) as it circulates, or
+    the same as JSON, two entries per node in order, inputs 0 and 1 being the two previous cells:
     {"normal": [["sep_conv_3x3", 0], ["skip_connect", 1], ...], "normal_concat": [2, 3, 4, 5], "reduce": ...,
     "reduce_concat": ...}.
 
@@ -443,62 +380,15 @@ def inspect(
 
       python -m harness inspect --genotype cell.json --space cell --channels 36 --layers 20 --classes 10
     """
-    from harness.commands import inspection
-    from harness.core.lowering import lower
-    from harness.core.measure import measure
-    from harness.core.space import Size
-    from harness.plugins.catalogue import Catalogue, named_space
+    from harness.commands.inspection import Wanted, inspect_given, inspect_published, parse_image
 
-    shape = inspection.parse_image(image)
+    wanted = Wanted(channels, layers, parse_image(image), classes)
     if (genotype is None) == (not published):
         raise InputError("give either --genotype FILE or --published NAME")
     if genotype is None:
-        _inspect_published(published, channels, layers, shape, classes, markdown, as_json)
-        return
-    size = Size(channels or 36, layers or 20)
-    architecture = inspection.from_file(genotype, named_space(space, Catalogue(tuple(plugin or ()))), size)
-    found = measure(lower(architecture), shape, classes)
-    if as_json:
-        facts = {"channels": size.channels, "layers": size.layers, "classes": classes, "image": list(shape)}
-        _print_json({"parameters": found.parameters, "macs": found.macs, **facts})
+        inspect_published(published, wanted, as_json=as_json, markdown=markdown)
     else:
-        _print_sizes(found.parameters, found.macs)
-
-
-def _inspect_published(
-    name: str,
-    channels: int | None,
-    layers: int | None,
-    image: tuple[int, int, int],
-    classes: int,
-    markdown: bool,
-    as_json: bool,
-) -> None:
-    from harness.commands import zoo as published
-
-    if name == published.ALL:
-        if (channels, layers, image, classes) != (None, None, published.IMAGE, published.CLASSES):
-            raise InputError("all published architectures are counted as published; name one to change its size")
-        if markdown:
-            print(published.markdown(), end="")
-        elif as_json:
-            _print_json(published.rows())
-        else:
-            _print_rows([published.short(row) for row in published.rows()])
-        return
-    if markdown:
-        raise InputError("--markdown is for --published all")
-    found = published.counted(name, channels, layers, image, classes)
-    if as_json:
-        _print_json({**published.row(found), "classes": classes, "image": list(image)})
-    else:
-        _print_sizes(found.parameters, found.sizes.macs)
-        print(f"published parameters  {published.printed(found.entry):>15}")
-
-
-def _print_sizes(parameters: int, macs: int) -> None:
-    print(f"parameters            {parameters:>15,}")
-    print(f"multiply-accumulates  {macs:>15,}")
+        inspect_given(genotype, space, plugin or (), wanted, as_json=as_json)
 
 
 @app.command()
@@ -521,15 +411,20 @@ def fetch(
 @app.command()
 def export(
     run_directory: Annotated[Path, typer.Argument(metavar="RUN", help="Directory of one run, down to its seed.")],
-    file: Annotated[Path, typer.Argument(metavar="FILE.keras", help="Where to write the model.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write the model: .keras or .tflite.")],
+    form: Annotated[str, typer.Option("--format", metavar="keras|tflite", show_default="by the file's ending")] = "",
 ) -> None:
-    """Writes the trained network of a run as a Keras model of stock layers, from 0..255 images to probabilities.
+    """Writes the trained network of a run as a model of stock layers, from 0..255 images to probabilities.
 
-    python -m harness export runs/quick/fashion_mnist/cell/darts/0 net.keras
+    The normalisation of the images is its first layer, and the names of the classes are in the file.
+
+      python -m harness export runs/quick/fashion_mnist/cell/darts/0 net.keras
+
+      python -m harness export runs/quick/fashion_mnist/cell/darts/0 net.tflite
     """
     from harness.commands.export import export as write
 
-    write(run_directory, file)
+    write(run_directory, file, form)
     print(f"wrote {file}")
 
 
@@ -565,41 +460,6 @@ def show(
         print(f"wrote {svg}", file=sys.stderr)
     facts = facts_of(run)
     if as_json:
-        _print_json(facts)
+        print_json(facts)
     else:
         print("\n".join(lines(facts, architecture)))
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=1))
-
-
-def _print_rows(rows: Sequence[dict[str, Any]]) -> None:
-    """Columns as wide as needed; the last one takes the rest of the line, and more lines if it has to."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    names = list(rows[0]) if rows else []
-    cells = [[_cell(row[name]) for name in names] for row in rows]
-    table = Table(*names[:-1], box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column, *words in zip(table.columns, *cells, strict=False):
-        column.no_wrap, column.min_width = True, max(map(len, [str(column.header), *words]))
-    for name in names[-1:]:
-        table.add_column(name, overflow="fold")
-    for line in cells:
-        table.add_row(*map(escape, line))
-    needed = sum((column.min_width or 0) + 2 for column in table.columns)
-    Console(highlight=False, width=max(Console().width, needed + 40)).print(table)
-
-
-def _cell(value: Any) -> str:
-    match value:
-        case bool():
-            return "yes" if value else "no"
-        case None:
-            return ""
-        case list():
-            return ",".join(str(part) for part in value)
-        case _:
-            return str(value)

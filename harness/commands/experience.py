@@ -1,0 +1,42 @@
+"""What the searches of a directory have learned, as a file that a search on another data set may begin with."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.core.errors import InputError
+from harness.core.files import replacing
+from harness.core.record import Run
+from harness.report.model.load import load_runs
+
+COLUMNS = ("dataset", "space", "genotype", "accuracy")
+
+
+def write_experience(directory: Path, file: Path) -> int:
+    """Writes the validation accuracies of all complete trainings that the searches have logged; how many they are.
+
+    A search on a table logs its proposals only. Nothing of the test set is written: records are read for their names.
+
+    Raises:
+        InputError: there are no such trainings, or ``file`` cannot be written.
+    """
+    rows = [row for run in load_runs(directory) for row in _rows(run)]
+    if not rows:
+        raise InputError(f"no search in {directory} has logged an accuracy; there is nothing to learn from")
+    if not file.absolute().parent.is_dir():
+        raise InputError(f"there is no directory {file.absolute().parent} to write {file.name} into")
+    with replacing(file) as new, new.open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream).writerows([COLUMNS, *rows])
+    return len(rows)
+
+
+def _rows(run: Run) -> Iterator[tuple[str, str, str, float]]:
+    for row in run.evaluations:
+        if not row["failure"] and row.get("share", 1.0) == 1:
+            yield run.record.dataset, run.record.space, row["genotype"], row["accuracy"]
+    for proposal in () if run.evaluations else run.proposals:
+        accuracy = proposal["accuracy"]
+        if accuracy is not None and not proposal["shared_weights"]:
+            yield run.record.dataset, run.record.space, proposal["genotype"], accuracy

@@ -1,0 +1,181 @@
+"""More than accuracy: what stored predictions say, and what tables show of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from report_records import make, save, tabular
+
+from harness.commands.report import tables
+from harness.core.errors import InputError
+from harness.core.record import Run
+from harness.core.table import Measure
+from harness.report.forms.classes import classes
+from harness.report.forms.html import report_html
+from harness.report.forms.markdown import markdown
+from harness.report.model.classes import by_class, matrix, most_confused
+from harness.report.model.groups import blocks
+from harness.report.model.load import load_runs
+from harness.report.model.metrics import METRICS, measured_by
+from harness.report.model.performance import performance, performance_table
+from harness.report.model.results import result_of
+from harness.report.stats.page import statistics
+from harness.run.scoring.metrics import calibration_error, confusion, metrics
+
+SURE = np.eye(3, dtype=np.float32)
+
+
+class TestPredictions:
+    def test_a_perfect_prediction_is_perfect(self) -> None:
+        labels = np.array([0, 1, 2, 2])
+        found = metrics(SURE[labels], labels)
+        assert found["balanced_accuracy"] == found["macro_f1"] == 1
+        assert found["nll"] == pytest.approx(0, abs=1e-6)
+        assert found["calibration_error"] == pytest.approx(0)
+        assert confusion(SURE[labels], labels) == ["1 0 0", "0 1 0", "0 0 2"]
+
+    def test_a_rare_class_counts_as_much_as_a_frequent_one(self) -> None:
+        labels, always_first = np.array([0] * 9 + [1]), np.tile(SURE[0], (10, 1))
+        found = metrics(always_first, labels)
+        assert found["balanced_accuracy"] == pytest.approx(0.5)
+        assert found["macro_f1"] == pytest.approx((18 / 19 + 0) / 2)
+
+    def test_classes_without_test_images_count_in_nothing(self) -> None:
+        labels = np.array([0, 1])
+        assert metrics(SURE[labels], labels)["balanced_accuracy"] == 1
+        wrong = metrics(SURE[[0, 2]], labels)
+        assert wrong["balanced_accuracy"] == pytest.approx(0.5)
+
+    def test_a_guess_without_knowledge_costs_the_logarithm_of_the_classes(self) -> None:
+        labels = np.array([0, 1, 2, 0])
+        assert metrics(np.full((4, 3), 1 / 3, np.float32), labels)["nll"] == pytest.approx(math.log(3), abs=1e-5)
+
+    def test_calibration_error_is_the_gap_of_confidence(self) -> None:
+        """Nine of ten right at a confidence of 0.7; and all wrong at 0.9, in another bin: bins do not cancel out."""
+        sure = np.tile([0.7, 0.3], (10, 1))
+        assert calibration_error(sure, np.array([0] * 9 + [1])) == pytest.approx(0.2)
+        both = np.concatenate([sure, np.tile([0.9, 0.1], (10, 1))])
+        labels = np.array([0] * 9 + [1] + [1] * 10)
+        assert calibration_error(both, labels) == pytest.approx((0.2 + 0.9) / 2)
+        assert calibration_error(np.array([[1.0, 0.0]]), np.array([0])) == 0
+
+    def test_rows_that_do_not_quite_sum_to_one_make_no_warning(self) -> None:
+        rng = np.random.default_rng(0)
+        raw = rng.random((50, 3)).astype(np.float32)
+        shares = raw / raw.sum(1, keepdims=True, dtype=np.float32)
+        assert math.isfinite(metrics(shares, rng.integers(3, size=50))["nll"])
+
+
+def trained(method: str, accuracy: float, nll: float, seed: int = 0) -> Run:
+    classes_ = {"names": ["cat", "dog"], "confusion": ["3 1", "2 4"]}
+    found = {"balanced_accuracy": accuracy / 2, "macro_f1": 0.1, "nll": nll, "calibration_error": 0.25}
+    return make(method, accuracy, seed, metrics=found, classes=classes_)
+
+
+class TestTables:
+    def test_another_metric_takes_the_place_of_accuracy_everywhere(self) -> None:
+        runs = measured_by([trained("darts", 0.8, 0.3), trained("random_search", 0.6, 0.5)], "balanced_accuracy")
+        text = markdown(performance(runs))
+        assert "40.00 (1)" in text
+        assert "30.00 (1)" in text
+        assert "## Balanced accuracy: profile" in text
+        assert "accuracy is balanced accuracy, from the stored predictions" in text
+        assert "80.00" not in text.split("## Published")[0]
+        assert "published 95.74" not in text, "a published accuracy is no balanced accuracy"
+
+    def test_less_is_better_in_nats_and_the_order_follows(self) -> None:
+        seeds = range(6)
+        runs = [run for s in seeds for run in (trained("darts", 0.5, 0.30, s), trained("random_search", 0.9, 0.50, s))]
+        runs += [trained("random_sampling", 0.9, 0.60, s) for s in seeds]
+        chosen = measured_by(runs, "nll")
+        [block] = blocks(chosen)
+        darts = next(result_of(block, "fashion_mnist", m) for m in block.methods if m.name == "darts")
+        assert darts.own_mean == pytest.approx(0.30)
+        assert darts.improvement == pytest.approx(50.0), "half of random sampling's 0.60"
+        assert darts.deviation == pytest.approx(0)
+        text = markdown(statistics(chosen))
+        assert "less is better" in text
+        assert re.search(r"darts.*6 / 0 / 0", text, re.IGNORECASE), "lower loss wins the pairs"
+        assert "| 0.30" in text
+
+    def test_spread_is_in_the_own_unit(self) -> None:
+        chosen = measured_by([trained("darts", 0.5, value, s) for s, value in enumerate((0.2, 0.3, 0.4))], "nll")
+        [block] = blocks(chosen)
+        result = result_of(block, "fashion_mnist", block.methods[0])
+        assert (result.own_mean, result.own_deviation) == (pytest.approx(0.3), pytest.approx(0.1))
+        worst, best = re.findall(r"\| 0\.30 \| (\S+) \| (\S+) \|", markdown(statistics(chosen)))[0]
+        assert (worst, best) == ("0.40", "0.20")
+
+    def test_a_table_of_losses_reads_in_its_own_unit(self) -> None:
+        own = Measure("perplexity", "", worst=200.0, best=0.0)
+        final = {"table": "mine", "score": own.words(), "measure": dataclasses.asdict(own)}
+        runs = [tabular("random_search", 0.75, dataset="table:mine", recipes={"final": final})]
+        [block] = blocks(runs)
+        table = performance_table(block)
+        assert table.rows[0][1].text == "50.00 (1)"
+        assert table.title.startswith("Perplexity: ")
+        assert any("less is better" in remark for remark in table.remarks)
+
+    def test_accuracy_is_what_it_was(self) -> None:
+        runs = [trained("darts", 0.8, 0.3)]
+        assert measured_by(runs, "accuracy") == runs
+
+    def test_what_runs_do_not_have_is_one_sentence(self) -> None:
+        with pytest.raises(InputError, match="no nll"):
+            measured_by([make("darts", 0.5)], "nll")
+        with pytest.raises(InputError, match="did you mean"):
+            measured_by([make("darts", 0.5)], "macro_f2")
+        failed = make("darts", None)
+        assert measured_by([failed], "nll") == [failed]
+
+    def test_files_follow_the_metric(self, tmp_path: Path) -> None:
+        for run in (trained("darts", 0.8, 0.3), trained("random_search", 0.6, 0.5)):
+            save(run, tmp_path)
+        assert "80.00" in tables(tmp_path)
+        assert "0.30 (1)" in tables(tmp_path, "nll")
+        assert "80.00" in tables(tmp_path), "asked for again, it is made again"
+
+    def test_every_metric_is_in_the_records(self) -> None:
+        found = metrics(SURE[[0, 1]], np.array([0, 1]))
+        assert set(METRICS) - {"accuracy"} == set(found)
+
+
+class TestClasses:
+    def test_the_matrix_is_summed_over_seeds(self) -> None:
+        names, counts = matrix([trained("darts", 0.8, 0.3, s) for s in range(3)] + [make("darts", 0.5)]) or ([], None)
+        assert names == ["cat", "dog"]
+        assert counts is not None
+        assert counts.tolist() == [[9, 3], [6, 12]]
+        assert by_class(counts) == [0.75, pytest.approx(2 / 3)]
+        assert most_confused(names, counts) == [("dog", "cat", 6, 18), ("cat", "dog", 3, 12)]
+
+    def test_the_page_has_it_and_older_records_have_none(self, tmp_path: Path) -> None:
+        runs = [trained("darts", 0.8, 0.3)]
+        page = report_html(runs, tmp_path, lambda _: None, statistics(runs), [])
+        assert "by true class and by predicted class" in page
+        assert "75.0" in page
+        [block] = blocks([make("darts", 0.5)])
+        assert classes(result_of(block, "fashion_mnist", block.methods[0])) == []
+
+    def test_of_many_classes_the_worst_are_named(self) -> None:
+        size = 30
+        counts = np.diag(np.full(size, 10))
+        counts[7] = 0
+        counts[7, 8] = 10
+        told = {"names": [f"c{n}" for n in range(size)], "confusion": [" ".join(map(str, row)) for row in counts]}
+        [block] = blocks([make("darts", 0.5, classes=told)])
+        [part] = classes(result_of(block, "fashion_mnist", block.methods[0]))
+        assert "c7 0.0 %" in part.text  # type: ignore[union-attr]
+        assert "c7 for c8 (10 of 10)" in part.text  # type: ignore[union-attr]
+
+    @pytest.mark.parametrize("rows", [["1 x", "0 1"], ["1 2"], ["1 -1", "0 1"], ["1 2 3", "0 1 2"], [3]])
+    def test_a_damaged_matrix_is_one_sentence(self, tmp_path: Path, rows: list[str]) -> None:
+        run = dataclasses.replace(make("darts", 0.5, classes={"names": ["a", "b"], "confusion": rows}))
+        save(run, tmp_path)
+        with pytest.raises(InputError, match="damaged"):
+            load_runs(tmp_path)
