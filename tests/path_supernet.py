@@ -13,7 +13,6 @@ from harness.methods.common import path_search
 from nao_supernet import FakeNet, Score
 
 from harness.core.space import Space
-from harness.nets.supernets.paths import nb201_operations
 from harness.spaces.nasbench201 import NB201_EDGES, NasBench201Space
 
 ALL, MOST = 1000, 100
@@ -50,7 +49,7 @@ class FakePaths(FakeNet):
     def __init__(self, space: Space, score: Score) -> None:
         super().__init__(score)
         assert isinstance(space, NasBench201Space)
-        self.net = FakeRelaxed(nb201_operations(space), self.macs)
+        self.net = FakeRelaxed(space.operations, self.macs)
         self.mixed: list[tuple[np.ndarray, float]] = []
         self.asked: list[np.ndarray] = []
         self.slope = np.zeros((1, 6, len(self.net.operations)), np.float32)

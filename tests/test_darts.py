@@ -20,6 +20,9 @@ from harness.core.recipe import Recipe
 from harness.core.seeds import rng
 from harness.core.space import Size
 from harness.nets import runtime
+from harness.nets.constants import Constants
+from harness.nets.supernets import kernels
+from harness.nets.supernets.darts import MixedSupernet
 from harness.spaces import get_space
 from harness.spaces.darts import CellSpace
 from harness.spaces.zoo import DARTS_V1, DARTS_V2
@@ -72,6 +75,60 @@ def test_second_order_gradient_is_the_derivative_through_the_training_step() -> 
         step = eps * np.eye(4)[i]
         numeric = (after_a_step(centre + step) - after_a_step(centre - step)) / (2 * eps)
         assert float(found[i]) == pytest.approx(numeric, rel=1e-3, abs=1e-6)
+
+
+def smooth(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Supernets in double precision from operations with second derivatives, and softplus instead of the rectifier."""
+
+    def norm(x: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
+        mean = tf.reduce_mean(x, [0, 1, 2])
+        variance = tf.reduce_mean((x - mean) ** 2, [0, 1, 2])
+        return (x - mean) * tf.math.rsqrt(variance + 1e-5) * scale + offset
+
+    def depthwise(x: tf.Tensor, kernel: tf.Tensor, stride: int, dilation: int, _: Constants) -> tf.Tensor:
+        return tf.nn.depthwise_conv2d(x, kernel, [1, stride, stride, 1], "SAME", dilations=[dilation, dilation])
+
+    monkeypatch.setattr(kernels, "normalise", norm)
+    monkeypatch.setattr(kernels, "depthwise", depthwise)
+    monkeypatch.setattr(Constants, "filled", lambda _, value, n: tf.constant((value,) * n, tf.float64))
+    monkeypatch.setattr(tf.nn, "relu", tf.nn.softplus)
+    monkeypatch.setattr(tf.raw_ops, "Relu", tf.nn.softplus)
+
+
+def test_second_order_on_a_smooth_supernet_is_the_exact_product(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three cells of two nodes and four channels; the mixed second derivative by differentiating twice."""
+    smooth(monkeypatch)
+    net = MixedSupernet(2, ("none", "sep_conv_3x3", "dil_conv_3x3"), Size(4, 3), (8, 8, 1), 3, rng(0, "supernet"))
+    generator, rate = rng(1, "supernet"), 0.025
+    images = {part: tf.constant(generator.normal(size=(8, 8, 8, 1))) for part in ("train", "valid")}
+    labels = {part: tf.constant(generator.integers(3, size=8)) for part in ("train", "valid")}
+    shapes = [value.shape for value in net.initial]
+    w = tf.constant(np.concatenate([value.ravel() for value in net.initial]), tf.float64)
+    alpha = [tf.constant(generator.normal(size=(net.edges, 3))) for _ in range(2)]
+
+    def loss(part: str):  # type: ignore[no-untyped-def]
+        def value(w: tf.Tensor, alpha: Tensors) -> tf.Tensor:
+            arrays = tf.split(w, [int(np.prod(shape)) for shape in shapes])
+            weights = [tf.reshape(array, shape) for array, shape in zip(arrays, shapes, strict=True)]
+            logits = net.logits(images[part], weights, *(tf.nn.softmax(a) for a in alpha))
+            return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels[part], logits))
+
+        return value
+
+    on_train, on_valid = gradients_of(loss("train")), gradients_of(loss("valid"))
+    settings = {"order": 2, "rate": rate, "momentum": 0.0, "decay": 0.0}
+    ours = architecture_gradient(on_train, on_valid, w, alpha, tf.zeros_like(w), **settings)  # type: ignore[arg-type]
+    towards, direct = on_valid(w - rate * on_train(w, alpha)[0], alpha)
+    with tf.GradientTape() as outer:
+        outer.watch(alpha)
+        with tf.GradientTape() as inner:
+            inner.watch(w)
+            value = loss("train")(w, alpha)
+        along = tf.reduce_sum(inner.gradient(value, w) * towards)
+    for found, first, product in zip(ours, direct, outer.gradient(along, alpha), strict=True):
+        scale = float(tf.norm(product))
+        assert scale > 1e-4
+        np.testing.assert_allclose((first - found) / rate, product, atol=1e-3 * scale)
 
 
 def test_without_a_virtual_step_both_orders_agree() -> None:

@@ -75,6 +75,18 @@ def test_child_equals_standalone_network(kind: str) -> None:
         np.testing.assert_allclose(model(images, training=True), shared, atol=2e-5)
 
 
+@pytest.mark.parametrize("operations", [("skip_connect", "nor_conv_3x3", "avg_pool_3x3"), ("none", "nor_conv_1x1")])
+def test_child_of_a_part_of_nasbench201_equals_standalone_network(operations: tuple[str, ...]) -> None:
+    space = NasBench201Space(operations)
+    net = GatedPaths(space, SIZE, SHAPE, 3, rng(0, "weights"))
+    images, _ = batch()
+    for picks in [space.sample(rng(seed, "part")).picks for seed in range(2)]:
+        model = build_architecture(space.decode(space.genotype(picks), SIZE), SHAPE, 3, seed=9)
+        assign(model, *net.cut(picks))
+        shared = net.logits(images, tf.constant(net.vector(picks)))
+        np.testing.assert_allclose(model(images, training=True), shared, atol=2e-5)
+
+
 @pytest.mark.parametrize("kind", SPACES)
 def test_a_path_equals_the_mixed_network_without_the_rest(kind: str) -> None:
     net, space = supernet(kind)

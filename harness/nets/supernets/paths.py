@@ -57,13 +57,8 @@ def relaxed(
                 pools_normalised=pools_normalised,
             )
         case NasBench201Space():
-            return MixedStages(nb201_operations(space), size, image_shape, classes, rng)
+            return MixedStages(space.operations, size, image_shape, classes, rng)
     raise ValueError(f"space '{space.name}' has no relaxed network")
-
-
-def nb201_operations(space: NasBench201Space) -> tuple[str, ...]:
-    """The operations of an edge, ``none`` where the space has it."""
-    return tuple(str(option) for option in space.choices[0].options)
 
 
 def path_of(space: Space, picks: Sequence[int] | np.ndarray) -> np.ndarray:
