@@ -30,7 +30,7 @@ from harness.spaces.nasbench201 import NasBench201Space
 from harness.spaces.table import TableSpace
 
 from .common.spreadsheet import Sheet, read_sheet
-from .common.tabulated import Spread, spread, trained, whole_rows
+from .common.tabulated import Spread, on_the_way, spread, trained, whole_rows
 
 _KEYS = {
     *("signal", "score", "seconds", "scale", "measure", "parameters", "repeats"),
@@ -95,6 +95,8 @@ def load_table(name: str, path: Path) -> Table:
     seconds = _listed(described.get("seconds", []))
     needed = [*(described[key] for key in ("parameters", "genotype", "characters") if key in described), *seconds]
     needed += [*described.get("choices", ()), *(column.column for column in (*signals, *scores))]
+    ways = on_the_way(path.with_suffix(".toml"), described) or [{}]
+    needed += [name for way in ways for name in way.values()]
     sheet, note = read_sheet(path, needed), ""
     if "architectures" in described:
         sheet, note = whole_rows(sheet, needed, described)
@@ -113,7 +115,10 @@ def load_table(name: str, path: Path) -> Table:
     worth = [_shares(sheet, one, values(one.column), scale, kind) for one in scores]
     costs = [values(name) for name in seconds] or [np.ones(len(every.genotypes))]
     how = trained(path.with_suffix(".toml"), described)
-    repeats = [Signal(one, costs[place % len(costs)], how) for place, one in enumerate(told)]
+    repeats = [
+        Signal(one, costs[place % len(costs)], how, {share: values(name) for share, name in way.items()})
+        for place, (one, way) in enumerate(zip(told, ways * len(told), strict=False))
+    ]
     measure = worth[0][1]
     return Table(
         name=name,

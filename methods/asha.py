@@ -42,6 +42,7 @@ class AshaSearch(Method):
     name = "asha"
     title = "ASHA (random search, early stopping)"
     space = "cell"
+    families = ("random",)
     position = 25
     look = 30
     families = ("random",)

@@ -53,6 +53,7 @@ class BohbSearch(Method):
     name = "bohb"
     title = "BOHB"
     space = "cell"
+    families = ("Bayesian",)
     position = 55
     look = 31
     families = ("Bayesian",)

@@ -61,6 +61,7 @@ class Gdas(Method):
     name = "gdas"
     title = "GDAS"
     space = "cell"
+    families = ("differentiable", "one-shot")
     position = 161
     look = 22
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {

@@ -58,6 +58,7 @@ class OneShot(Method):
     name = "one_shot"
     title = "One-shot, path dropout"
     space = "cell"
+    families = ("one-shot",)
     position = 154
     look = 24
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {

@@ -76,13 +76,9 @@ class RegularizedEvolution(Method):
         """
         queue: deque[tuple[Genotype, float]] = deque()
         while not queue or len(queue) < self.members(task.children()):
-<<<<<<< HEAD
-            self._train(task, queue, task.sample())
-=======
             slot, odd = divmod(len(queue), 2)
             given = not odd and slot < len(first)
-            self._train(task, queue, first[slot] if given else task.space.sample(task.rng))
->>>>>>> w/mf
+            self._train(task, queue, first[slot] if given else task.sample())
         members, draws = len(queue), self.sample or min(SAMPLE, -(-len(queue) // 2))
         task.plan(population=members, sample=draws)
         while True:

@@ -51,6 +51,7 @@ class RandomSearchWs(Method):
     name = "rs_ws"
     title = "Random search, shared weights"
     space = "cell"
+    families = ("random", "one-shot")
     position = 152
     look = 23
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {

@@ -66,6 +66,7 @@ class Setn(Method):
     name = "setn"
     title = "SETN"
     space = "cell"
+    families = ("one-shot",)
     position = 156
     look = 25
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {

@@ -85,6 +85,9 @@ def test_trainings_are_read_as_they_were_written(path: Path) -> None:
             assert [one.accuracy[row] for one in signal.repeats] == [
                 float(line[f"valid_100_s{seed}"]) for seed in range(2)
             ]
+            for seed, one in enumerate(signal.repeats):
+                told = {share: column[row] for share, column in one.stopped.items()}
+                assert told == {point / 100: float(line[f"valid_{point}_s{seed}"]) for point in (25, 50, 75)}
     assert [one.seconds[0] for one in signal.each()] == [2, 3]
     assert signal.seconds[0] == 2.5
     assert signal.trained is not None
@@ -200,7 +203,7 @@ def test_searches_get_the_signal_and_nothing_of_the_score(path: Path, tmp_path: 
         assert set(stored.files) == {
             *("genotypes", "accuracy", "seconds"),
             *("accuracy 0", "accuracy 1", "seconds 0", "seconds 1"),
-        }
+        } | {name for name in stored.files if name.startswith("accuracy at ")}
         told = {float(value) for name in stored.files if name != "genotypes" for value in stored[name].ravel()}
         assert np.array_equal(stored["accuracy 1"], table.signals["valid_100_s0"].repeats[1].accuracy)
     assert not told & scores

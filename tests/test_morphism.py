@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from fakes import make_task, tiny_data
+from harness.methods.common.forward import rectified_output
 from harness.methods.common.inheriting import Inheriting
 from harness.methods.common.morphism import LOGITS, Morphisms, Net, Noise
 
 from harness.core.recipe import Recipe
 from harness.core.space import Size
+from harness.nets.build import build_model
 from harness.spaces import get_space
 from harness.spaces.morphism import ADD, CONCAT, Chain, Convolution, MorphSpace, Skip
 
@@ -113,6 +116,32 @@ def test_with_measured_statistics_it_keeps_the_function_in_training_too() -> Non
         y = gamma * (x - mean) / np.sqrt(variance + 1e-5) + beta
         gaps.append(np.abs(y - x).max())
     assert gaps[0] < 1e-4 < 0.1 < gaps[1]
+
+
+@pytest.mark.parametrize("skips", [(), (Skip(ADD, 0, 4), Skip(CONCAT, 2, 3), Skip(ADD, 0, 1))])
+def test_outputs_of_layers_are_those_of_the_built_network(skips: tuple[Skip, ...]) -> None:
+    inheriting, _ = setup("morph-2")
+    space = inheriting.space
+    net = shaken(inheriting, Chain(tuple((Convolution(3, 64),) * count for count in (2, 1, 2)), (64, 64), skips))
+    model = build_model(space.write(net.chain), space, SIZE, (8, 8, 1), 3, seed=0)
+    graph, parts = space.lay_out(net.chain, SIZE)
+    names, number = {}, 1
+    for part in parts:
+        kernel, *own = net.weights[part.key]
+        model.get_layer(f"conv_{number}").kernel.assign(kernel)
+        if part.normalised:
+            names[part.key] = f"norm_{number + 1}"
+            norm = model.get_layer(names[part.key])
+            variables = (norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance)
+            for variable, value in zip(variables, own, strict=True):
+                variable.assign(value)
+        number += 1 + part.normalised
+    for key, name in names.items():
+        if key[0] in ("conv", "dense"):
+            inner = keras.Model(model.inputs, model.get_layer(name).output)
+            wanted = np.maximum(inner(IMAGES, training=False).numpy(), 0)
+            found = rectified_output(graph, parts, net.weights, key, IMAGES)
+            np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-4 * wanted.max())
 
 
 @pytest.mark.parametrize("skip", [Skip(ADD, 0, 4), Skip(CONCAT, 0, 4), Skip(ADD, 0, 1), Skip(CONCAT, 2, 3)])

@@ -340,7 +340,8 @@ TABLE = replace(
     # CPU seconds of a search: gp 0.4, nasnet 0.2, es 0.1, nao 3, pnas 3. The others take some hundredths.
     few=(
         *(("gp", 50), ("nasnet", 50), ("nao", 5), ("pnas", 5)),
-        *((name, 5) for name in ("autokeras", "darts", "eas", "enas_macro", "enas_micro", "morphism_bo", "nao_ws")),
+        *((name, 5) for name in ("autokeras", "darts", "eas", "enas_macro", "enas_micro", "gdas", "morphism_bo")),
+        *((name, 5) for name in ("nao_ws", "nas_rl", "one_shot", "rs_ws", "setn")),
     ),
 )
 

@@ -27,6 +27,7 @@ from harness.nets.build import build_model
 from harness.nets.training import TrainingFailed, train
 from harness.spaces.morphism import Chain, MorphSpace, Part
 
+from .forward import rectified_output
 from .morphism import LOGITS, Array, Key, Net, Weights
 
 FORGET_EVERY = 25
@@ -117,13 +118,11 @@ class Inheriting:
             net: with its weights.
             key: ``("conv", number)`` or ``("dense", number)``.
         """
-        model = self._build(net.chain, "statistics")
-        self._write(net, model)
-        place = next(n for n, part in self._numbered(net.chain) if part.key == key)
-        inner = keras.Model(model.inputs, model.get_layer(f"norm_{place + 1}").output)
+        graph, parts = self.space.lay_out(net.chain, self._task.recipe.size)
         data = self._task.data
         images = normalise(tf.constant(data.x_train[:MEASURED]), data.mean, data.std)
-        out = np.maximum(inner(images, training=False).numpy(), 0).reshape(-1, inner.output.shape[-1])
+        out = rectified_output(graph, parts, net.weights, key, images)
+        out = out.reshape(-1, out.shape[-1])
         return out.mean(axis=0), out.var(axis=0)
 
     def logits(self, net: Net, images: tf.Tensor) -> np.ndarray:

@@ -7,7 +7,6 @@ way and nothing else. A cell that nobody has computed yet is empty.
 from __future__ import annotations
 
 import csv
-import dataclasses
 import io
 import json
 import tomllib
@@ -170,7 +169,7 @@ def facts_of(profile: Profile, space: str) -> dict[str, Any]:
     recipes = {"proxy": profile.proxy_for(space), "final": profile.final_for(space)}
     return {
         "profile": profile.name,
-        **{name: json.dumps(dataclasses.asdict(recipe), sort_keys=True) for name, recipe in recipes.items()},
+        **{name: json.dumps(recipe.values(), sort_keys=True) for name, recipe in recipes.items()},
         "validation_share": profile.validation_share,
     }
 
