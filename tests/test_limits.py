@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -145,6 +146,33 @@ class TestTask:
         again = make_task(SPACE, "5evals", journal=journal, limits=LIMITS, beyond=measured_otherwise)
         assert again.evaluate(wanted) == told
         assert asked == []
+
+    def test_a_checkpoint_keeps_what_was_refused(self) -> None:
+        journal = MemoryJournal()
+        first = limited("9evals", journal=journal)
+        first.evaluate([of(9), of(2), of(8), of(10)])
+        first.propose(of(11), 0.5)
+        first.checkpoint(dict)
+        first.evaluate([of(12)])
+        again = limited("9evals", journal=journal)
+        assert again.restored() is not None
+        assert again.refusals.count == 4
+        again.evaluate([of(12)])
+        assert again.refusals.state() == first.refusals.state() == [5, f"{of(12)}: 12 parameters, 6 at most", 4]
+
+    def test_a_checkpoint_without_refusals_still_loads(self) -> None:
+        journal = MemoryJournal()
+        first = limited("9evals", journal=journal)
+        first.evaluate([of(9), of(2)])
+        first.checkpoint(dict)
+        saved = journal.load()
+        assert saved is not None
+        old = json.loads(str(saved["_task"]))
+        del old["refusals"]
+        journal.save({**saved, "_task": np.array(json.dumps(old))})
+        again = limited("9evals", journal=journal)
+        assert again.restored() is not None
+        assert len(again.evaluations) == 2
 
     def test_a_training_of_the_methods_own_is_looked_at_before(self) -> None:
         task = limited()

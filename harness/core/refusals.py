@@ -28,6 +28,14 @@ class Refusals:
         self._beyond, self._meter, self._in_a_row = beyond, meter, 0
         self._known: dict[Proposal, str] = {}
 
+    def state(self) -> list[int | str]:
+        """What has been counted, for a checkpoint."""
+        return [self.count, self.last, self._in_a_row]
+
+    def restore(self, count: int, last: str, in_a_row: int) -> None:
+        """Takes over what :meth:`state` returned."""
+        self.count, self.last, self._in_a_row = count, last, in_a_row
+
     def of(self, proposal: Proposal) -> str:
         """What is beyond the limits; empty if nothing is."""
         if not self.limits:

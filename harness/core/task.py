@@ -400,7 +400,7 @@ class Task:
         self._journal.progress(self.meter.share, words)
 
     def _frozen(self) -> str:
-        """The task's own state as JSON: generator, meter, proposal."""
+        """The task's own state as JSON: generator, meter, proposal, trainings, refusals."""
         proposal: dict[str, str] | None = None
         match self.proposal:
             case KerasConfig(name, config):
@@ -415,6 +415,7 @@ class Task:
                 "macs": self.meter.macs,
                 "proposal": proposal,
                 "trainings": self._trainings.began(),
+                "refusals": self.refusals.state(),
             }
         )
 
@@ -424,6 +425,8 @@ class Task:
         self.rng.bit_generator.state = state["rng"]
         self.meter.restore(seconds=state["seconds"], steps=state["steps"], macs=state["macs"])
         self._last_checkpoint = self.meter.spent
+        if "refusals" in state:  # older checkpoints have none
+            self.refusals.restore(*state["refusals"])
         trainings: dict[str, int] | None = state.get("trainings")
         for number in range(evaluations):
             logged = self._journal.replay(number)
