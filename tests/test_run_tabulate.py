@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.commands.tabulate import Made, tabulate
+from harness.commands.tabulate import Made, _trainings, tabulate
 from harness.core.errors import InputError
 from harness.core.home import CHECKOUT
 from harness.core.space import Space
@@ -138,6 +138,13 @@ class TestTable:
                 make(whole, **other)  # type: ignore[arg-type]
         assert (whole.read_bytes(), whole.with_suffix(".toml").read_bytes()) == before
 
+    def test_what_another_table_left_behind_is_not_taken_over(self, tmp_path: Path) -> None:
+        made = {"data": "abc", "space": SMALL, "sample": 3}
+        mine = _trainings(tmp_path, made)
+        assert mine == _trainings(tmp_path, dict(reversed(made.items())))
+        for other in ({"data": "abd"}, {"sample": 4}, {"final": "{}"}):
+            assert _trainings(tmp_path, {**made, **other}) != mine
+
     @pytest.mark.parametrize("text", ["", "genotype,a\nx\n", "genotype\nnobody\n"])
     def test_a_damaged_file_is_refused_and_kept(self, whole: Path, tmp_path: Path, text: str) -> None:
         path = tmp_path / "damaged.csv"
@@ -182,6 +189,7 @@ def _state(directory: Path) -> list[str]:
         (["--out", "t.csv", "--space", "nasbench201:skip_connect"], "two or more"),
         (["--out", "t.csv", "--space", "cell"], "--sample"),
         (["--out", "t.csv", "--sample", "1000"], "459"),
+        (["--out", "t.csv", "--part", "460/500"], "empty"),
         (["--out", "t.csv", "--dataset", "table:x.csv"], "missing"),
         (["--out", "nowhere/\0/t.csv"], "t.csv"),
         (["--out", "t.csv", "--merge", "none.csv"], "none.toml"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -76,6 +78,9 @@ def tabulate(
     """
     space = get_space(request.space)
     found = architectures(space, request.sample)
+    number, of = request.part
+    if not found.genotypes[number - 1 :: of]:
+        raise InputError(f"part {number}/{of} is empty: the table has {len(found.genotypes)} rows; make fewer parts")
     data, hidden = _images(request)
     check_writable(request.out.parent)
     work = request.out.with_name(f"{request.out.name}.work")
@@ -97,7 +102,8 @@ def tabulate(
             sheet.made_by(described(provenance(command, chosen.capacity.cores)))
         sheet.describe(_trained(request, data, space, prepared), space.name)
         sheet.write()
-        entries = tuple(_entries(wanted, request, space, prepared, (*hidden, request.out, *request.merged), work))
+        unreadable, trainings = (*hidden, request.out, *request.merged), _trainings(work, made)
+        entries = tuple(_entries(wanted, request, space, prepared, unreadable, trainings))
         task = Tabulation(
             dataset=request.dataset,
             entries=entries,
@@ -107,7 +113,6 @@ def tabulate(
             classes=len(data.classes),
             labels=data.y_test,
             workers=request.workers or chosen.capacity.workers,
-            work=work,
         )
         with screen_for(console) as screen:
             tally = Tabulator(task, sheet, chosen, screen).run()
@@ -225,15 +230,19 @@ def _wanted(request: TableRequest, sheet: Sheet, found: Architectures) -> Iterat
                 yield genotype.text, seed
 
 
+def _trainings(work: Path, made: dict[str, Any]) -> Path:
+    """Where trainings leave their results: what is left of another table has another directory."""
+    return work / "trainings" / hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()[:16]
+
+
 def _entries(
     wanted: list[tuple[str, int]],
     request: TableRequest,
     space: Space,
     prepared: PreparedImages,
     hidden: tuple[Path, ...],
-    work: Path,
+    directories: Path,
 ) -> Iterator[Entry]:
-    directories = work / "trainings"
     forbidden = Forbidden(
         paths=tuple(path.absolute() for path in (*hidden, FOLDERS["dataset"])),
         modules=(PACKAGES["dataset"],),

@@ -195,7 +195,8 @@ def _described(path: Path) -> dict[str, Any]:
     toml = path.with_suffix(".toml")
     try:
         made = tomllib.loads(toml.read_text(encoding="utf-8"))["made"]
-        return {"made": made, "seeds": [int(seed) for seed in made["seeds"]], "by": [dict(by) for by in made["by"]]}
+        by = [dict(by) for by in made.get("by", [])]  # there is none before anything was trained
+        return {"made": made, "seeds": [int(seed) for seed in made["seeds"]], "by": by}
     except OSError as error:
         raise InputError(f"{toml} cannot be read ({error.strerror}); it belongs to {path.name}") from error
     except (ValueError, KeyError, TypeError) as error:

@@ -48,7 +48,6 @@ class Tabulation:
         space: theirs.
         image, classes, labels: of the data set; the labels are those of the test images.
         workers: processes at the same time.
-        work: directory of what is under way.
     """
 
     dataset: str
@@ -59,7 +58,6 @@ class Tabulation:
     classes: int
     labels: Labels
     workers: int
-    work: Path
 
 
 @dataclass(eq=False)
