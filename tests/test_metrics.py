@@ -13,17 +13,20 @@ from report_records import make, save, tabular
 
 from harness.commands.report import tables
 from harness.core.errors import InputError
+from harness.core.families import Member
 from harness.core.record import Run
 from harness.core.table import Measure
 from harness.report.forms.classes import classes
 from harness.report.forms.html import report_html
 from harness.report.forms.markdown import markdown
 from harness.report.model.classes import by_class, matrix, most_confused
+from harness.report.model.families import families
 from harness.report.model.groups import blocks
 from harness.report.model.load import load_runs
-from harness.report.model.metrics import METRICS, measured_by
+from harness.report.model.metrics import METRICS, by_accuracy, measured_by
 from harness.report.model.performance import performance, performance_table
 from harness.report.model.results import result_of
+from harness.report.model.systems import published_accuracies, published_costs
 from harness.report.stats.page import statistics
 from harness.run.scoring.metrics import calibration_error, confusion, metrics
 
@@ -120,6 +123,22 @@ class TestTables:
         assert table.rows[0][1].text == "50.00 (1)"
         assert table.title.startswith("Perplexity: ")
         assert any("less is better" in remark for remark in table.remarks)
+
+    def test_what_stands_beside_published_accuracies_stays_an_accuracy(self) -> None:
+        runs = [make("darts", 0.8, dataset="cifar10", metrics={"nll": 0.3, "accuracy": 0.8})]
+        [run] = chosen = measured_by(runs, "nll")
+        assert run.record.test_accuracy != 0.8
+        assert by_accuracy(chosen) == runs
+        members = [Member("darts", "DARTS", ("differentiable",))]
+        for told in (published_accuracies, published_costs, lambda some: families(members, some)):
+            assert markdown(told(chosen)) == markdown(told(runs))
+        assert "quick, 60s: 80.00 (1)" in markdown(published_accuracies(chosen))
+
+    def test_families_show_a_table_of_losses_in_its_own_unit(self) -> None:
+        own = Measure("perplexity", "", worst=200.0, best=0.0)
+        final = {"table": "mine", "score": own.words(), "measure": dataclasses.asdict(own)}
+        runs = [tabular("darts", 0.75, dataset="table:mine", recipes={"final": final})]
+        assert "50.00 (1) perplexity" in markdown(families([Member("darts", "DARTS", ("differentiable",))], runs))
 
     def test_accuracy_is_what_it_was(self) -> None:
         runs = [trained("darts", 0.8, 0.3)]

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from harness.core.families import FAMILIES, Member
 from harness.core.record import Run
 from harness.report.model.groups import blocks
+from harness.report.model.metrics import by_accuracy, is_percent
 from harness.report.model.numbers import signed
 from harness.report.model.results import MethodResult, result_of
 from harness.report.model.table import NOT_RUN, Column, Fact, Facts, Heading, Part, Table, TableCell, Text
@@ -14,8 +15,9 @@ from harness.report.model.values import Absent, Words
 
 _ABOUT = (
     "The thirteen families of the survey. A method that belongs to several stands in each of them. Measured here: test "
-    "accuracy in %, mean ± sample standard deviation (number of seeds), and RI, the relative improvement over random "
-    "sampling in the same space. Accuracies of different spaces, profiles and budgets are no comparison of families."
+    "accuracy in %, or a table's own number with its name, mean ± sample standard deviation (number of seeds), and RI, "
+    "the relative improvement over random sampling in the same space. Accuracies of different spaces, profiles and "
+    "budgets are no comparison of families."
 )
 
 
@@ -24,8 +26,9 @@ def families(members: Sequence[Member], runs: Sequence[Run]) -> list[Part]:
 
     Args:
         members: the methods that there are, run or not.
-        runs: any runs.
+        runs: any runs; their accuracies count, whatever else they are measured by.
     """
+    runs = by_accuracy(runs)
     told = Facts(tuple(Fact(name, ((what, ""),)) for name, what in FAMILIES.items()))
     results = [
         result_of(block, dataset, method)
@@ -54,8 +57,9 @@ def _in_words(result: MethodResult) -> str:
     block = result.block
     settings = result.method.name.partition(":")[2]
     where = ", ".join(filter(None, [result.dataset, result.method.space, f"{block.profile} {block.budget}", settings]))
-    if result.mean is None:
+    if result.own_mean is None:
         return f"{where}: no result"
-    spread = "" if result.deviation is None else f" ± {result.deviation:.2f}"
+    spread = "" if result.own_deviation is None else f" ± {result.own_deviation:.2f}"
     gain = "" if result.improvement is None else f", RI {signed(result.improvement)}"
-    return f"{where}: {result.mean:.2f}{spread} ({len(result.accuracies)}){gain}"
+    unit = "" if is_percent(result.unit) else f" {result.unit.name}"
+    return f"{where}: {result.own_mean:.2f}{spread} ({len(result.accuracies)}){unit}{gain}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 
 from harness.core.errors import InputError
 from harness.core.names import one_of
@@ -26,6 +26,13 @@ The worst negative log-likelihood is that of a guess without knowledge; a networ
 """
 
 
+@dataclass(frozen=True)
+class _MeasuredRun(Run):
+    """A run with another number in the place of its test accuracy; ``was`` is the run with its accuracy."""
+
+    was: Run
+
+
 def measured_by(runs: Sequence[Run], metric: str) -> list[Run]:
     """The runs with another number in the place of their test accuracy.
 
@@ -41,12 +48,20 @@ def measured_by(runs: Sequence[Run], metric: str) -> list[Run]:
             f"{len(lacking)} of {len(runs)} runs have no {metric}, among them {lacking[0].path}: it needs predictions, "
             "which tables and older records do not have; leave --metric out"
         )
-    return [replace(run, record=_measured(run.record, metric, measure)) for run in runs]
+    return [
+        _MeasuredRun(run.path, _measured(run.record, metric, measure), run.evaluations, run.proposals, run)
+        if run.record.status == "ok"
+        else run
+        for run in runs
+    ]
+
+
+def by_accuracy(runs: Sequence[Run]) -> list[Run]:
+    """The runs as they were before :func:`measured_by`, to stand beside published accuracies."""
+    return [run.was if isinstance(run, _MeasuredRun) else run for run in runs]
 
 
 def _measured(record: Record, metric: str, measure_of: _Measured) -> Record:
-    if record.status != "ok":
-        return record
     measure, value = measure_of(len(record.classes.get("names", ()))), record.metrics[metric]
     own = 100 * value if measure.unit == "%" else value
     share = (own - measure.worst) / (measure.best - measure.worst)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from harness.core.record import Run
 from harness.report.model.groups import Block, blocks
 from harness.report.model.literature import RowB, TableB, table_a, table_b
+from harness.report.model.metrics import by_accuracy, is_percent
 from harness.report.model.numbers import DASH
 from harness.report.model.results import MethodResult, result_of
 from harness.report.model.table import NOT_RUN, Column, Heading, Notes, Part, Table, TableCell
@@ -47,9 +48,10 @@ def published_costs(runs: Sequence[Run], *, times: bool = True) -> list[Part]:
     """Table B: every system as published, what stands for it here, and what was measured.
 
     Args:
-        runs: any runs; those on the table's data set count.
+        runs: any runs; those on the table's data set count, by their accuracy whatever else they are measured by.
         times: whether with what depends on the machine and the moment.
     """
+    runs = by_accuracy(runs)
     known, notes = table_b(), Notes()
     tables = [block for block in blocks(runs) if not block.common]
     rows = [line for row in known.rows for line in _lines(known, row, tables, notes)]
@@ -83,13 +85,15 @@ def _nothing(why: str) -> list[TableCell]:
 
 
 def _measured(result: MethodResult, notes: Notes) -> list[TableCell]:
-    spread = Spread(None if result.mean is None else 100 - result.mean, result.deviation, len(result.accuracies))
+    error: Value = Spread(None if result.mean is None else 100 - result.mean, result.deviation, len(result.accuracies))
+    if not is_percent(result.unit):
+        error = Words(_own(result, DASH))
     times = [seconds for name in ("search_seconds", "final_seconds") if (seconds := result.cost(name)) is not None]
     devices = {str(run.record.provenance.get("device", "")) for run in result.ended}
     return [
         TableCell(Words(result.method.name)),
         TableCell(Words(f"{result.block.profile}, {result.block.budget}")),
-        TableCell(spread, notes.lost(result), (), result, notes.marks(result)),
+        TableCell(error, notes.lost(result), (), result, notes.marks(result)),
         TableCell(Number(result.cost("parameters"), ".3f", _MILLION, DASH)),
         TableCell(Evaluations(result.cost("evaluations"), result.cost("unique"))),
         TableCell(Number(sum(times) if times else None, ",.0f", missing=DASH)),
@@ -106,7 +110,11 @@ def published_values(row: RowB | None) -> list[Value]:
 
 
 def published_accuracies(runs: Sequence[Run]) -> list[Part]:
-    """Table A: every published accuracy, and below it in small print what was measured here in native spaces."""
+    """Table A: every published accuracy, and below it in small print what was measured here in native spaces.
+
+    These are accuracies, too, whatever else the runs are measured by.
+    """
+    runs = by_accuracy(runs)
     known = table_a()
     tables = [block for block in blocks(runs) if not block.common]
     methods = (*known.columns, *known.beside)
@@ -139,5 +147,10 @@ def _accuracy(value: float | None, tables: Sequence[Block], dataset: str, method
 
 
 def _in_words(result: MethodResult) -> str:
-    spread = Spread(result.mean, result.deviation, len(result.accuracies), "no result")
-    return f"{result.block.profile}, {result.block.budget}: {spread.text}"
+    return f"{result.block.profile}, {result.block.budget}: {_own(result, 'no result')}"
+
+
+def _own(result: MethodResult, missing: str) -> str:
+    """Mean and spread in the own unit, with its name where that is no share in percent."""
+    spread = Spread(result.own_mean, result.own_deviation, len(result.accuracies), missing)
+    return spread.text if is_percent(result.unit) or result.mean is None else f"{spread.text} {result.unit.name}"
