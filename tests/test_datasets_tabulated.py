@@ -94,6 +94,22 @@ def test_trainings_are_read_as_they_were_written(path: Path) -> None:
     assert signal.trained.macs(SPACE, SPACE.parse(table.genotypes[0])) > 0
 
 
+def test_points_on_the_way_go_with_their_own_seed(tmp_path: Path) -> None:
+    path = written(tmp_path / "turned.csv")
+    toml = path.with_suffix(".toml")
+    text = toml.read_text()
+    for name in ("valid_100", "signal_seconds"):
+        text = text.replace(f'["{name}_s0", "{name}_s1"]', f'["{name}_s1", "{name}_s0"]')
+    toml.write_text(text)
+    turned = load(path)
+    with path.open(newline="") as file:
+        line = next(csv.DictReader(file))
+    row = turned.rows[line["genotype"]]
+    for seed, one in zip((1, 0), turned.signals["valid_100_s1"].repeats, strict=True):
+        assert one.accuracy[row] == float(line[f"valid_100_s{seed}"])
+        assert one.stopped[0.25][row] == float(line[f"valid_25_s{seed}"])
+
+
 class Asks(Method):
     """Asks for one architecture so many times."""
 

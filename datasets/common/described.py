@@ -70,7 +70,8 @@ def load_table(name: str, path: Path) -> Table:
     seconds = _listed(described.get("seconds", []))
     needed = [*(described[key] for key in ("parameters", "genotype", "characters") if key in described), *seconds]
     needed += [*described.get("choices", ()), *(column.column for column in (*signals, *scores))]
-    ways = on_the_way(path.with_suffix(".toml"), described) or [{}]
+    by_seed = on_the_way(path.with_suffix(".toml"), described)
+    ways = [by_seed.get(one.column.rpartition("_s")[2], {}) for one in signals]
     needed += [name for way in ways for name in way.values()]
     sheet, note = read_sheet(path, needed), ""
     if "architectures" in described:
@@ -92,7 +93,7 @@ def load_table(name: str, path: Path) -> Table:
     how = trained(path.with_suffix(".toml"), described)
     repeats = [
         Signal(one, costs[place % len(costs)], how, {share: values(name) for share, name in way.items()})
-        for place, (one, way) in enumerate(zip(told, ways * len(told), strict=False))
+        for place, (one, way) in enumerate(zip(told, ways, strict=True))
     ]
     measure = worth[0][1]
     return Table(

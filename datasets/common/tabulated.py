@@ -72,8 +72,8 @@ def whole_rows(sheet: Sheet, needed: Sequence[str], described: Mapping[str, Any]
     return replace(sheet, rows=rows), words
 
 
-def on_the_way(path: Path, described: Mapping[str, Any]) -> list[dict[float, str]]:
-    """Columns of validation accuracies on the way of a training, by the share of it, for each repeated training.
+def on_the_way(path: Path, described: Mapping[str, Any]) -> dict[str, dict[float, str]]:
+    """Columns of validation accuracies on the way of a training, by the share of it, for each seed as text.
 
     Raises:
         InputError: the entry ``made`` says nonsense.
@@ -81,7 +81,7 @@ def on_the_way(path: Path, described: Mapping[str, Any]) -> list[dict[float, str
     made = described.get("made", {})
     try:
         seeds, points = [int(seed) for seed in made.get("seeds", ())], [int(point) for point in made.get("points", ())]
-        return [{point / points[-1]: f"valid_{point}_s{seed}" for point in points[:-1]} for seed in seeds]
+        return {f"{seed}": {point / points[-1]: f"valid_{point}_s{seed}" for point in points[:-1]} for seed in seeds}
     except (AttributeError, TypeError, ValueError, IndexError, ZeroDivisionError) as error:
         raise InputError(f"{path}: seeds and points in made have to be lists of numbers") from error
 
