@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from harness.core.errors import InputError
 from harness.core.record import Record, Run
 from harness.core.table import Signal, Table
 from harness.report.evaluations_plot import draw
@@ -48,7 +50,7 @@ def test_what_was_proposed_last_counts() -> None:
     [one] = progress(runs, TABLE, (10, 20, 50))
     assert one.regrets == pytest.approx(np.array([[30.0, 0, 0], [20, 20, 10]]))
     assert one.mean() == pytest.approx([25, 10, 5])
-    assert one.half_width() == pytest.approx(1.96 * np.array([50**0.5, 200**0.5, 50**0.5]) / 2**0.5)
+    assert one.half_width() == pytest.approx(12.7062 * np.array([50**0.5, 200**0.5, 50**0.5]) / 2**0.5)
 
 
 def test_points_are_those_that_every_search_has_reached() -> None:
@@ -69,6 +71,38 @@ def test_ranks_are_among_the_methods_with_the_most_seeds() -> None:
     assert found["late"][1] == 1.5
 
 
+def test_ranks_compare_equal_seeds() -> None:
+    rows = (0, 2, 4)
+    runs = [run("one", seed, [(1, row)]) for seed, row in enumerate(rows)]
+    runs += [run("two", seed, [(1, row)]) for seed, row in reversed(list(enumerate(rows)))]
+    assert ranks(progress(runs, TABLE, (10,))).tolist() == [[1.5], [1.5]]
+    runs = [run("low", seed, [(1, 0)]) for seed in (0, 1)] + [run("high", seed, [(1, 1)]) for seed in (1, 2)]
+    runs += [run("best", seed, [(1, 4)]) for seed in (2, 1)]
+    assert ranks(progress(runs, TABLE, (10,))).tolist() == [[3], [2], [1]]
+
+
+def test_parts_of_trainings_are_counted_as_what_they_cost() -> None:
+    """Fifty evaluations' worth of gradient steps, spent on two hundred quarters."""
+    whole, quarters = run("one", 0, [(30, 4)]), run("parts", 0, [(30, 4)], evaluations=200)
+    record = replace(quarters.record, search={"evaluations": 200, "steps": 50 * STEPS})
+    part = {"steps": STEPS / 4, "share": 0.25}
+    quarters = replace(quarters, record=record, evaluations=({"steps": 0}, *[part] * 200))  # type: ignore[arg-type]
+    assert points_of([quarters]) == points_of([whole]) == (10, 20, 50)
+    assert [one.regrets[0, 2] for one in progress([whole, quarters], TABLE, (10, 20, 50))] == [0, 0]
+    assert [bool(np.isnan(one.regrets[0, 1])) for one in progress([whole, quarters], TABLE, (10, 20, 50))] == [True] * 2
+    unclear = replace(quarters, evaluations=({"steps": 0, "share": 0.25},))  # type: ignore[arg-type]
+    assert "Left out, because their logs do not tell a complete training: Parts." in markdown(
+        page("t", [whole, unclear], TABLE)
+    )
+
+
+@pytest.mark.parametrize("budget", ["60s", "2e12 macs"])
+def test_budgets_in_another_unit_are_refused(budget: str) -> None:
+    one = run("one", 0, [(1, 0)])
+    with pytest.raises(InputError, match="evals or steps only"):
+        page("t", [replace(one, record=replace(one.record, budget=budget))], TABLE)
+
+
 def test_better_and_worse_are_said_beyond_chance_only() -> None:
     seeds = range(12)
     runs = [run("random_search", seed, [(1, 2)]) for seed in seeds]
@@ -87,7 +121,7 @@ def test_the_page_and_the_figure_hold_every_method(tmp_path: Path) -> None:
     for name in ("Random_Search", "Other", "Rare"):
         assert f"| {name}" in text.replace("\\", "")
     assert "after 50 evaluations" in text
-    assert "25.00 ± 12.65" in text
+    assert "25.00 ± 20.54" in text
     methods = progress(runs, TABLE, (10, 20))
     draw({"a": methods, "b": methods}, (10, 20), {"random_search": 0, "other": 1, "rare": 2}, tmp_path / "plot.png")
     assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")

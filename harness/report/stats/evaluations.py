@@ -10,8 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata, wilcoxon
+from scipy.stats import rankdata, t, wilcoxon
 
+from harness.core.budget import Budget
+from harness.core.errors import InputError
 from harness.core.record import Run
 from harness.core.table import Table
 from harness.report.model.groups import REFERENCE
@@ -54,12 +56,19 @@ class Progress:
         """Half of the 95 % interval of the mean; NaN for one seed."""
         if len(self.seeds) < 2:
             return np.full(self.regrets.shape[1], math.nan)
-        return np.array(1.96 * self.regrets.std(axis=0, ddof=1) / math.sqrt(len(self.seeds)))
+        width = float(t.ppf(0.975, len(self.seeds) - 1)) / math.sqrt(len(self.seeds))
+        return np.array(width * self.regrets.std(axis=0, ddof=1))
 
 
 def points_of(runs: Sequence[Run]) -> tuple[int, ...]:
-    """The points that every search of ``runs`` has reached, or the last one's evaluations if none has."""
-    least = min((int(run.record.search.get("evaluations", 0)) for run in runs if _counts(run)), default=0)
+    """The points that every search of ``runs`` has reached, or the last one's evaluations if none has.
+
+    Raises:
+        InputError: a budget counts neither evaluations nor gradient steps.
+    """
+    _check_budgets(runs)
+    reached = (run.record.search["steps"] / each for run in runs if (each := _complete(run)))
+    least = min((int(many * (1 + 1e-9)) for many in reached), default=0)
     return tuple(point for point in POINTS if point <= least) or ((least,) if least else ())
 
 
@@ -70,11 +79,15 @@ def progress(runs: Sequence[Run], table: Table, points: Sequence[int]) -> list[P
         runs: on the table, of one profile and budget.
         table: has the scores.
         points: numbers of evaluations.
+
+    Raises:
+        InputError: a budget counts neither evaluations nor gradient steps.
     """
+    _check_budgets(runs)
     best = float(table.score.max())
     by_method: dict[str, list[Run]] = {}
     for run in runs:
-        if _counts(run):
+        if _complete(run):
             by_method.setdefault(run.record.method, []).append(run)
     found = []
     for method, mine in by_method.items():
@@ -88,9 +101,31 @@ def _counts(run: Run) -> bool:
     return run.record.status == "ok" and run.record.search.get("evaluations", 0) > 0
 
 
+def _check_budgets(runs: Sequence[Run]) -> None:
+    """Evaluations are told from what was spent, which is gradient steps under such budgets only."""
+    for run in runs:
+        if Budget.parse(run.record.budget).unit not in ("evals", "steps"):
+            raise InputError(
+                f"{run.path} has the budget {run.record.budget}, and evaluations are counted under budgets in evals or "
+                "steps only; search with --budget 200evals, into another directory"
+            )
+
+
+def _complete(run: Run) -> float | None:
+    """Gradient steps of a complete evaluation; None where there is none, or the log does not tell.
+
+    Where trainings were stopped, ``evaluations`` counts their parts. The first part of all began with the first step.
+    """
+    if not _counts(run):
+        return None
+    if all(row.get("share", 1) == 1 for row in run.evaluations):
+        return float(run.record.search["steps"] / run.record.search["evaluations"])
+    return next((row["steps"] / row.get("share", 1) for row in run.evaluations if row["steps"] > 0), None)
+
+
 def _score_at(run: Run, table: Table, point: int) -> float:
     """Score of the last proposal within so many evaluations; NaN if there was none."""
-    each = run.record.search["steps"] / run.record.search["evaluations"]
+    each = _complete(run) or math.nan
     known = [row for row in run.proposals if row["spent"] <= point * each * (1 + 1e-9)]
     row = table.rows.get(known[-1]["genotype"]) if known else None
     return math.nan if row is None else float(table.score[row])
@@ -99,15 +134,18 @@ def _score_at(run: Run, table: Table, point: int) -> float:
 def ranks(methods: Sequence[Progress]) -> np.ndarray:
     """Mean rank of each method at each point, shape ``(methods, points)``.
 
-    NaN for a method that has fewer seeds than another one, or nothing to return at that point.
+    NaN for a method that has fewer seeds than another one, or nothing to return at that point. A rank is among searches
+    with the same seed; seeds that one of the others lacks do not count.
     """
     most = max((len(one.seeds) for one in methods), default=0)
     whole = [number for number, one in enumerate(methods) if len(one.seeds) == most]
+    shared = sorted(set.intersection(*(set(methods[number].seeds) for number in whole))) if whole else []
+    ours = {number: methods[number].regrets[[methods[number].seeds.index(s) for s in shared]] for number in whole}
     found = np.full((len(methods), methods[0].regrets.shape[1] if methods else 0), math.nan)
     for place in range(found.shape[1]):
-        mine = [number for number in whole if not np.isnan(methods[number].regrets[:, place]).any()]
-        if len(mine) > 1:
-            regrets = np.round([methods[number].regrets[:, place] for number in mine], 9)
+        mine = [number for number in whole if not np.isnan(ours[number][:, place]).any()]
+        if len(mine) > 1 and shared:
+            regrets = np.round([ours[number][:, place] for number in mine], 9)
             found[mine, place] = rankdata(regrets, axis=0).mean(axis=1)
     return found
 
@@ -141,6 +179,8 @@ def page(dataset: str, runs: Sequence[Run], table: Table) -> list[Part]:
     """Regret and rank of every method on a table after 10, 20, ... evaluations, as a document."""
     points = points_of(runs)
     methods = progress(runs, table, points)
+    unclear = sorted({run.record.title for run in runs if _counts(run) and not _complete(run)})
+    left_out = [Text(f"Left out, because their logs do not tell a complete training: {', '.join(unclear)}.")]
     if not methods:
         return [Text(f"No run on {dataset} has evaluations to count.")]
     methods.sort(key=lambda one: float(np.nan_to_num(one.mean()[-1], nan=math.inf)))
@@ -155,7 +195,7 @@ def page(dataset: str, runs: Sequence[Run], table: Table) -> list[Part]:
         rows=tuple(rows),
         reading=_READING,
     )
-    return [Heading(2, sheet.title), Text(_READING), sheet]
+    return [Heading(2, sheet.title), Text(_READING), sheet, *(left_out if unclear else [])]
 
 
 def _row(one: Progress, places: np.ndarray, said: Mapping[tuple[str, int], str]) -> list[TableCell]:
