@@ -7,7 +7,7 @@ charged all the same), else, equally likely, one input of a node becomes another
 or one operation becomes another (operation mutation); cell, node and element are uniform.
 
 A child that has come up before is trained again, from other first weights: aging lives on that noise. A table
-has one answer only and gives it again.
+draws one of its repeated trainings again; one without repeats gives the same answer again.
 
 Schedule: the queue holds a fifth of the children that the budget buys, 14 at least and the paper's 100 at most; half of
 it, and 25 at most, take part in a tournament. From 500 children on these are the paper's settings. Under ``nb201`` they

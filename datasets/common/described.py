@@ -72,6 +72,8 @@ def load_table(name: str, path: Path) -> Table:
     needed += [*described.get("choices", ()), *(column.column for column in (*signals, *scores))]
     by_seed = on_the_way(path.with_suffix(".toml"), described)
     ways = [by_seed.get(one.column.rpartition("_s")[2], {}) for one in signals]
+    if not all(ways):
+        ways = [{}] * len(signals)
     needed += [name for way in ways for name in way.values()]
     sheet, note = read_sheet(path, needed), ""
     if "architectures" in described:

@@ -10,13 +10,11 @@ from typing import Any
 import numpy as np
 
 from harness.core.errors import InputError
-from harness.core.space import Size, Space
+from harness.core.space import MOST_TABULATED, Size, Space
 from harness.core.table import Integers, Trained
 
 from .spreadsheet import Sheet
 
-MOST = 20_000
-"""Genotypes of a space that are looked through for those that compute the same function."""
 TRAINED = {"channels", "layers", "stem_stride", "image", "classes", "images", "validated"}
 
 
@@ -48,7 +46,7 @@ def spread(space: Space, genotypes: Sequence[str], path: Path) -> Spread:
             raise InputError(
                 f"{path}: {genotypes[other]} and {text} compute the same function; keep one of the two rows"
             )
-    if space.cardinality > MOST:
+    if space.cardinality > MOST_TABULATED:
         return Spread(tuple(genotypes), np.arange(len(genotypes)))
     found = [(every.text, rows.get(space.function(every), -1)) for every in space.every()]
     texts, source = zip(*((text, row) for text, row in found if row >= 0), strict=True)

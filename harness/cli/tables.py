@@ -34,7 +34,7 @@ def tabulate(
     plugin: Plugins = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Do failed trainings again.")] = False,
     backend: Annotated[
-        str, typer.Option(help="Where the work is done: local, in processes of this machine.")
+        str, typer.Option(help="Where the work is done: local, in processes of this machine; or ray, on a cluster.")
     ] = "local",
     address: Annotated[str, typer.Option(help="Of the Ray cluster.", show_default="one of its own")] = "",
 ) -> None:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from harness.core.architecture import Architecture
 
 Option = str | int | tuple[int, ...]
+MOST_TABULATED = 20_000
+"""Genotypes of a space that are looked through for those that compute the same function; a table of a larger one is a
+sample."""
 
 
 def option_text(option: Option) -> str:

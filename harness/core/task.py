@@ -94,7 +94,8 @@ class Task:
 
         Args:
             again: train a repeated genotype again, with other first weights and another order of images, for methods
-                that live on the noise of a training. A table has one answer only and gives it again.
+                that live on the noise of a training. A table draws one of
+                its repeated trainings again; one without repeats gives the same answer again.
             share: above 0, at most 1. On images it is rounded to a whole number of gradient steps, one at least; a
                 table has certain shares only (:meth:`stop`).
 

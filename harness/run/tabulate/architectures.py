@@ -6,10 +6,8 @@ from dataclasses import dataclass
 
 from harness.core.errors import InputError
 from harness.core.seeds import rng
-from harness.core.space import Genotype, Space
+from harness.core.space import MOST_TABULATED, Genotype, Space
 
-MOST = 20_000
-"""Genotypes of a space that can be tabulated as a whole; of a larger one a sample can."""
 _TRIES = 100  # draws per architecture of a sample, until it is said that there are no more
 
 
@@ -39,7 +37,7 @@ def architectures(space: Space, sample: int) -> Architectures:
     """
     if not space.choices:
         raise InputError(f"space '{space.name}' has no genotypes that could be trained one after the other")
-    whole = space.cardinality <= MOST
+    whole = space.cardinality <= MOST_TABULATED
     if not whole and not sample:
         raise InputError(
             f"space '{space.name}' has {float(space.cardinality):.3g} genotypes, too many to train; draw some with "
