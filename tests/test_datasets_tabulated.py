@@ -110,6 +110,15 @@ def test_points_on_the_way_go_with_their_own_seed(tmp_path: Path) -> None:
         assert one.stopped[0.25][row] == float(line[f"valid_25_s{seed}"])
 
 
+def test_a_table_of_which_nothing_is_trained_yet_can_be_continued(tmp_path: Path) -> None:
+    path, found = tmp_path / "new.csv", architectures(SPACE, 0)
+    made, seeds = {"dataset": "toy", **facts_of(PROFILE, SPACE.name)}, range(2)
+    sheet = Sheet(path, made, points(PROFILE, SPACE.name), seeds, found.genotypes)
+    sheet.describe({**TRAINED, "validated": 8000, "steps": 100}, SPACE.name)
+    sheet.write()
+    assert Sheet(path, made, points(PROFILE, SPACE.name), seeds, found.genotypes).whole() == 0
+
+
 class Asks(Method):
     """Asks for one architecture so many times."""
 
