@@ -82,9 +82,9 @@ def test_ranks_compare_equal_seeds() -> None:
 
 
 def test_parts_of_trainings_are_counted_as_what_they_cost() -> None:
-    """Fifty evaluations' worth of gradient steps, spent on two hundred quarters."""
+    """Fifty evaluations' worth of gradient steps but one, spent on two hundred quarters."""
     whole, quarters = run("one", 0, [(30, 4)]), run("parts", 0, [(30, 4)], evaluations=200)
-    record = replace(quarters.record, search={"evaluations": 200, "steps": 50 * STEPS})
+    record = replace(quarters.record, search={"evaluations": 200, "steps": 50 * STEPS - 1})
     part = {"steps": STEPS / 4, "share": 0.25}
     quarters = replace(quarters, record=record, evaluations=({"steps": 0}, *[part] * 200))  # type: ignore[arg-type]
     assert points_of([quarters]) == points_of([whole]) == (10, 20, 50)

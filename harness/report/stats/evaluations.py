@@ -63,12 +63,14 @@ class Progress:
 def points_of(runs: Sequence[Run]) -> tuple[int, ...]:
     """The points that every search of ``runs`` has reached, or the last one's evaluations if none has.
 
+    Less than an evaluation may be left of a search in parts.
+
     Raises:
         InputError: a budget counts neither evaluations nor gradient steps.
     """
     _check_budgets(runs)
     reached = (run.record.search["steps"] / each for run in runs if (each := _complete(run)))
-    least = min((int(many * (1 + 1e-9)) for many in reached), default=0)
+    least = min((math.ceil(many * (1 - 1e-9)) for many in reached), default=0)
     return tuple(point for point in POINTS if point <= least) or ((least,) if least else ())
 
 
