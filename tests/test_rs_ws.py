@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
 import numpy as np
 import pytest
 from fakes import FakeEvaluator, MemoryJournal, make_task, run, tiny_data
 from harness.methods.common.candidates import MOST, correlation
-from harness.methods.rs_ws import METHOD
+from harness.methods.rs_ws import METHOD, UniformSearch
 from path_supernet import FakePaths, install
 from scipy.stats import chisquare
 
@@ -144,3 +145,17 @@ def test_says_where_it_cannot_work() -> None:
     assert METHOD().unsupported(make_task(get_space("cell-2"))) is None
     assert METHOD().unsupported(make_task(SPACE)) is None
     assert "macro" in str(METHOD().unsupported(make_task(get_space("macro-4"))))
+
+
+def test_in_seconds_no_step_begins_that_would_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every look at this clock takes a second, and a step takes forty more after the one of the weights."""
+    ticks = count()
+    install(monkeypatch, convs)
+    task = make_task(SPACE, "470s", data=tiny_data(images=80), clock=lambda: float(next(ticks)))
+    search = METHOD(**SETTINGS, retrained=0).on(task)
+    plain = UniformSearch.step
+    monkeypatch.setattr(search, "step", lambda *args: (plain(search, *args), [next(ticks) for _ in range(40)]))
+    monkeypatch.setattr(search, "end", lambda: 1.0)
+    search.train()
+    assert search.steps > 5
+    assert task.meter.left > 0
