@@ -84,7 +84,7 @@ class AshaSearch(Method):
 def new(task: Task, rung: Rung) -> Genotype:
     """A random architecture, one that is not on the lowest rung yet if ten draws bring one."""
     for _ in range(_DRAWS):
-        genotype = task.space.sample(task.rng)
+        genotype = task.sample()
         if genotype not in rung.accuracies:
             break
     return genotype

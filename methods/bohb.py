@@ -96,7 +96,7 @@ class BohbSearch(Method):
         rounds = len(shares) - lowest
         members = list[tuple[float, Genotype]]()
         for _ in range(ceil(len(shares) / rounds * self.eta ** (rounds - 1))):
-            genotype = self.next(task.space, results, task.rng, task.children())
+            genotype = task.draw(lambda: self.next(task.space, results, task.rng, task.children()))
             members.append((self._train(task, genotype, shares, results, lowest), genotype))
         for level in range(lowest + 1, len(shares)):
             members.sort(key=lambda member: -member[0])

@@ -36,7 +36,10 @@ def _rows(run: Run) -> Iterator[tuple[str, str, str, float]]:
     for row in run.evaluations:
         if not row["failure"] and row.get("share", 1.0) == 1:
             yield run.record.dataset, run.record.space, row["genotype"], row["accuracy"]
-    for proposal in () if run.evaluations else run.proposals:
+    # A table's runs have no log of evaluations, and a proposal does not say how far its training went: with rungs, not
+    # every one of them was complete.
+    told = () if run.evaluations or "planned_rungs" in run.record.search else run.proposals
+    for proposal in told:
         accuracy = proposal["accuracy"]
         if accuracy is not None and not proposal["shared_weights"]:
             yield run.record.dataset, run.record.space, proposal["genotype"], accuracy

@@ -38,8 +38,8 @@ class Rung:
         self._left: list[tuple[float, int, Genotype]] = []
 
     def tell(self, genotype: Genotype, evaluation: Evaluation) -> None:
-        """Takes a result; that of an architecture which is here already changes nothing."""
-        if genotype in self.accuracies:
+        """Takes a result; that of an architecture which is here already, or was refused, changes nothing."""
+        if genotype in self.accuracies or evaluation.refused:
             return
         place = -evaluation.accuracy, len(self.accuracies)
         self.accuracies[genotype] = evaluation.accuracy

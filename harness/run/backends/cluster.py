@@ -66,6 +66,7 @@ class _Run:
         directories: of the items on this machine, by their paths in the slot's ground.
         locks: of the items' directories on this machine.
         attempts: starts so far.
+        placed: whether the slot has got its cores.
     """
 
     slot: _Slot
@@ -74,6 +75,7 @@ class _Run:
     directories: dict[str, Path]
     locks: list[BaseFileLock]
     attempts: int
+    placed: bool = False
 
 
 class Cluster(Backend):
@@ -184,7 +186,8 @@ class Cluster(Backend):
     def _begin(self, handle: Handle, locks: list[BaseFileLock], attempts: int) -> None:
         """Sends a call to a slot: an idle one, or a new one that waits for its cores."""
         call = handle.call
-        slot = next((one for one in self._idle if one.threads == call.threads), None)
+        # After a loss in a new slot: idle ones may be of the same node, and lost too.
+        slot = next((one for one in self._idle if one.threads == call.threads and attempts == 1), None)
         if slot is None:
             cards = {"num_gpus": 1} if self.capacity.cards else {}
             make = self._ray.remote(num_cpus=call.threads, max_restarts=0, **cards)(node.Slot)
@@ -240,12 +243,16 @@ class Cluster(Backend):
             reason = f"what the {handle.call.words} sends cannot be written: {sentence(error)}"
             self._give_up(handle, [], Outcome("failed", reason))
             return
+        run.placed = True
         handle.position, handle.where = report.position, report.where
         if not report.over:
             run.pending = run.slot.actor.report.remote(_REPORT)
             return
         del self._running[handle]
-        self._idle.append(run.slot)
+        if any(not other.placed for other in self._running.values()):
+            self._end(run.slot)  # an idle slot keeps its cores, and another one waits for some
+        else:
+            self._idle.append(run.slot)
         handle.outcomes = report.outcomes
         _release(run.locks)
         self._ended.append(handle)
@@ -325,7 +332,7 @@ def _take_in(writes: Sequence[str], directories: Mapping[str, Path], report: nod
             if path in report.files:
                 with replacing(here / name) as new:
                     new.write_bytes(report.files[path])
-            elif path not in report.present and name != LOG:
+            elif path not in report.present and name != LOG and not (here / name).is_dir():
                 (here / name).unlink(missing_ok=True)
 
 
