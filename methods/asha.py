@@ -8,8 +8,9 @@ best 1/eta that has not been promoted goes on to the next rung; where there is n
 
 Deviations: one worker, so the rule decides in sequence and no straggler is waited for anyway. A stopped training goes
 on and pays the difference; its learning rate follows the schedule of the complete training. A draw that was drawn
-before is drawn anew, ten times at most. Schedule: eta 4 and a smallest share of 1/64 as in the paper, and at most half
-as many rungs as the budget buys trainings; under profiles with short trainings the smallest share is larger.
+before is drawn anew, ten times at most. Schedule: eta 4 and a smallest share of 1/64 as in the paper, and in counted
+budgets at most half as many rungs as the budget buys trainings; under profiles with short trainings the smallest share
+is larger.
 
 Expected: 3.03 +- 0.13 % error on CIFAR-10 in the space of DARTS (Li & Talwalkar), random search without early stopping
 3.29 +- 0.15 in DARTS' paper. Cost: parts of proxy trainings; a complete one about every number-of-rungs trainings.
@@ -45,7 +46,6 @@ class AshaSearch(Method):
     families = ("random",)
     position = 25
     look = 30
-    families = ("random",)
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "smoke": {"smallest": 0.25},
         "quick": {"smallest": 0.25},

@@ -10,8 +10,8 @@ from the first with widened bandwidths, and the one with the largest ratio of th
 Deviations: one worker. A stopped training goes on and pays the difference. The bandwidths follow the normal-reference
 rule in a form that does not depend on the order of the options (``common/tpe.py``); the authors' package applies it to
 their numbers. Of the candidates those that were drawn before are left out while there are others. Schedule: S follows
-from ``smallest``, and at most half as many rungs as the budget buys trainings. The model needs d + 1 results, d being
-the number of choices, as in the paper, or as many as the budget buys trainings where that is less (4 at least).
+from ``smallest``, with at most half as many rungs as a counted budget buys trainings. The model needs d + 1 results, d
+being the number of choices, as in the paper, or as many as the budget buys trainings where that is less (4 at least).
 
 Under ``nb201`` all is trained completely, because that table has no accuracies on the way: what is left of BOHB is its
 model, with the settings of the benchmark's own script, whose worker ignores its budget too. Expected there: 93.61 +-
@@ -56,7 +56,6 @@ class BohbSearch(Method):
     families = ("Bayesian",)
     position = 55
     look = 31
-    families = ("Bayesian",)
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "smoke": {"smallest": 0.25},
         "quick": {"smallest": 0.25},

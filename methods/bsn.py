@@ -9,8 +9,9 @@ Logits start at 3, which is 95 % open. Their rate is 1e-3 at the paper's 234,000
 
 Deviations: costs are shares of the whole fabric's, so ``cost=0.5`` is the same budget at any size (the code: 1e-7 per
 FLOP and a budget of 0); the fabric stands for both super networks of the paper; if no path is left, the one with the
-likeliest edges is added; a cosine instead of three steps of the rate; the sub-fabric is trained again from scratch by
-the final recipe. A node that no open gate reaches says nothing. The classifier reads the last node reached.
+likeliest edges is added; a cosine instead of three steps of the rate; Nesterov momentum; gradients are clipped at norm
+5; the sub-fabric is trained again from scratch by the final recipe. A node that no open gate reaches says nothing. The
+classifier reads the last node reached.
 Expected: curves of accuracy over cost, above those of ResNets of equal cost on C10; Table B has 9.21 % for one network.
 Cost: one training of the super network per budget; all edges are computed and charged at each step, whatever is drawn.
 Fails when the price is large before the weights are any good: gates close on cost alone and do not open again.

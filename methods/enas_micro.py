@@ -15,8 +15,8 @@ profiles); cells are proposed at the end of each. The weight decay is on the sum
 twice the decay times the weight, as in the authors' code.
 
 In NAS-Bench-201's cell (``--space nasbench201``) the shared network is :mod:`harness.nets.supernets.paths` and the
-controller decides edge by edge (:mod:`harness.methods.common.edge_controller`), as in that benchmark; the rest is the
-same.
+controller decides edge by edge (:mod:`harness.methods.common.edge_controller`), as in that benchmark. The rest is the
+same, the controller's rate too: 3.5e-3 unless a profile says otherwise, where that benchmark has 1e-3.
 
 In ``quick`` the controller hardly learns: there this is random sampling with a selection under shared weights.
 

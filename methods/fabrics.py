@@ -8,7 +8,8 @@ largest Euclidean norm, always with the path whose smallest norm is largest. ``k
 
 Deviations: the sub-fabric is trained again from scratch by the final recipe, as every result here; convolutions have no
 bias; the normalisations of the search use the statistics of the batch; a cosine instead of three steps of the learning
-rate. Profiles have smaller fabrics (``fabric-N``: N layers, N scales). The dense variant only (each channel reads all).
+rate; Nesterov momentum; gradients are clipped at norm 5. Profiles have smaller fabrics (``fabric-N``: N layers, N
+scales). The dense variant only (each channel reads all).
 Expected: C10 error 7.43 % for the whole fabric of 8 layers and 128 channels (21.2M weights as the paper counts).
 Cost: one training of the whole fabric; a validation batch per round is charged as a third of a step.
 Fails when norms say little about edges: after a short training they are near their first values.

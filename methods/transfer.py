@@ -4,10 +4,10 @@ Source: warm starts are common practice and no one paper's. Cells found on one d
 Zoph et al., CVPR 2018; a Gaussian process whose prior mean is a model of earlier tasks is Wistuba, Schilling &
 Schmidt-Thieme, *Scalable Gaussian process-based transfer surrogates*, Machine Learning 107, 2018, and Golovin et al.,
 *Google Vizier*, KDD 2017. ``base="evolution"``: every other member of the first population is one of the best
-architectures of the other data sets. ``base="gp"``: so is every other start; and the process models what is left of
-the accuracies after a prior mean, which a second process has learned from the other data sets. The prior's weight is a
-ridge regression of the accuracies so far on it, pulled to 1 by ``trust`` observations that confirm it and never below
-0: a source that misleads loses its weight.
+architectures of the other data sets. ``base="gp"``: so is every other start; and the process models what a prior mean
+leaves unexplained of the accuracies; a second process has learned that mean from the other data sets. The prior's
+weight is a ridge regression of the accuracies so far on it, pulled to 1 by ``trust`` observations that confirm it and
+never below 0: a source that misleads loses its weight.
 
 The experience is a file of validation accuracies (``python -m harness experience RUNS FILE.csv``); rows of the target
 data set are left out, and test results are not in it. Without ``source`` this is its cold twin, decision by decision.

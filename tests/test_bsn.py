@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 import numpy as np
 import pytest
-from fakes import make_task
+from fakes import MemoryJournal, make_task
 from harness.methods.bsn import METHOD as Bsn
 from harness.methods.common import gates
 from harness.methods.fabrics import METHOD as Fabrics
@@ -126,3 +128,14 @@ def test_a_budget_of_nothing_leaves_a_path_and_one_of_all_leaves_all() -> None:
     assert SPACE.output(dear.proposal.picks) == SPACE.last
     assert dear.planned["expected_cost"] < free.planned["expected_cost"]
     assert dear.meter.spent <= dear.meter.limit
+
+
+@pytest.mark.parametrize("method", [Bsn(**SMALL), Fabrics(**SMALL)])
+def test_in_seconds_the_last_round_has_time_for_its_accuracy(method: Bsn | Fabrics) -> None:
+    """Every look at this clock takes a second; a budget that ends before the last proposal raises here."""
+    ticks, journal = count(), MemoryJournal()
+    recipe = Recipe(size=Size(4, 2), steps=4, batch=8, augment=False)
+    task = make_task(SPACE, "200s", data=tiny_data(), recipe=recipe, journal=journal, clock=lambda: float(next(ticks)))
+    method.search(task)
+    assert [accuracy is not None for _, accuracy, *_ in journal.proposals] == [False, True, True]
+    assert task.meter.share > 0.8

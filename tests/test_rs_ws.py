@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
 import numpy as np
 import pytest
 from fakes import FakeEvaluator, MemoryJournal, make_task, run, tiny_data
 from harness.methods.common.candidates import MOST, correlation
-from harness.methods.rs_ws import METHOD
+from harness.methods.rs_ws import METHOD, UniformSearch
 from path_supernet import FakePaths, install
 from scipy.stats import chisquare
 
 from harness.core.errors import InputError
+from harness.core.limits import Limits
 from harness.core.space import Genotype
 from harness.core.task import Task
 from harness.spaces import get_space
@@ -144,3 +146,41 @@ def test_says_where_it_cannot_work() -> None:
     assert METHOD().unsupported(make_task(get_space("cell-2"))) is None
     assert METHOD().unsupported(make_task(SPACE)) is None
     assert "macro" in str(METHOD().unsupported(make_task(get_space("macro-4"))))
+
+
+def test_in_seconds_no_step_begins_that_would_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every look at this clock takes a second, and a step takes forty more after the one of the weights."""
+    ticks = count()
+    install(monkeypatch, convs)
+    task = make_task(SPACE, "470s", data=tiny_data(images=80), clock=lambda: float(next(ticks)))
+    search = METHOD(**SETTINGS, retrained=0).on(task)
+    plain = UniformSearch.step
+    monkeypatch.setattr(search, "step", lambda *args: (plain(search, *args), [next(ticks) for _ in range(40)]))
+    monkeypatch.setattr(search, "end", lambda: 1.0)
+    search.train()
+    assert search.steps > 5
+    assert task.meter.left > 0
+
+
+def test_dear_finalists_cost_neither_the_budget_nor_what_was_seen_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cost of a training rises with its convolutions, and these are what the search looks for."""
+    install(monkeypatch, convs)
+    evaluator = FakeEvaluator(
+        lambda found: convs(found.picks, 0), macs=lambda found: 1000 + 9000 * found.picks.count(3)
+    )
+    task = make_task(SPACE, "400000macs", evaluator=evaluator, data=tiny_data(images=80))
+    run(METHOD(**{**SETTINGS, "retrained": 4}), task)
+    assert task.planned["retrained"] == len(task.evaluations) >= 2
+    assert "rank_correlation" in task.planned
+
+
+def test_what_is_proposed_is_the_best_within_the_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, convs)
+
+    def many(found: Any) -> str:
+        return "too many" if found.picks.count(3) > 1 else ""
+
+    task = make_task(SPACE, "600steps", data=tiny_data(images=80), limits=Limits(macs=1), beyond=many)
+    run(METHOD(**{**SETTINGS, "finalists": 40, "retrained": 0}), task)
+    assert task.proposal.picks.count(3) == 1
+    assert not task.refusals.count, "nothing beyond the limits was proposed"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from itertools import count
 
 import numpy as np
 import pytest
@@ -85,3 +86,18 @@ def test_batches_go_on_after_a_checkpoint() -> None:
     resumed.train([CHILD] * 4, 0.1)
     assert [label for _, label, _ in first.trained + second.trained] == [label for _, label, _ in whole.trained]
     assert len({label for _, label, _ in whole.trained[:4]}) == 4, "an epoch of 64 images has four batches of 16"
+
+
+def test_a_resumed_search_knows_how_long_steps_take_and_a_path_of_a_mixed_step_takes_its_part() -> None:
+    ticks = count()
+    task = make_task(SPACE, "1000s", clock=lambda: float(next(ticks)))
+    weights = SharedWeights(task, FakeNet(), batch=16, valid_batch=20)
+    weights.train([CHILD] * 4, 0.1)
+    resumed = SharedWeights(task, FakeNet(), batch=16, valid_batch=20)
+    resumed.restore(weights.state())
+    assert resumed.step_seconds == weights.step_seconds > 0
+    assert resumed.share_of(100) == weights.share_of(100) > 0
+    mixed = SharedWeights(task, FakeNet(), batch=16, valid_batch=20)
+    for _ in range(3):
+        mixed._take(1000, lambda images, labels: None)
+    assert mixed.path_seconds == pytest.approx(mixed.step_seconds * mixed._typical / 1000)

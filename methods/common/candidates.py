@@ -11,15 +11,15 @@ Importing this module imports TensorFlow; methods do so inside ``search``.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import spearmanr
 
-from harness import Genotype, InputError, State, Task
+from harness import Genotype, InputError, State, Task, rng
 
-from .plan import kept
+from .plan import kept_at
 from .settings import Settings
 from .shared_weights import SharedWeights
 
@@ -29,6 +29,10 @@ MOST = 0.2
 """Share of the budget that the comparison takes, at most."""
 _TRIES = 20
 """Draws for a candidate that is not a repeat."""
+_EXAMPLES = 10
+"""Random architectures whose mean cost stands for that of a finalist."""
+_MARGIN = 1.2
+"""By which that is enlarged where trainings differ in cost: the best may be dearer than random ones."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,8 @@ class Candidates:
 
     def __init__(self, task: Task, shared: SharedWeights, settings: CandidateSettings) -> None:
         self._task, self._shared, self._settings = task, shared, settings
+        draws = rng(task.seed, "plan of trainings")
+        self._examples = [task.space.sample(draws) for _ in range(_EXAMPLES)]
         self._drawn: list[Genotype] = []
         self._scores: list[float] = []
 
@@ -94,9 +100,12 @@ class Candidates:
         return min(self._settings.final_batches or self._shared.valid_epoch, self._shared.valid_epoch)
 
     def _kept(self) -> tuple[int, float]:
-        task, wanted = self._task, min(self._settings.retrained, self._settings.finalists)
-        example = task.space.genotype((0,) * len(task.space.choices))
-        return kept(task, example, wanted, self._shared.step_seconds, self._shared.images) if wanted else (0, 0.0)
+        task, shared, wanted = self._task, self._shared, min(self._settings.retrained, self._settings.finalists)
+        if not wanted:
+            return 0, 0.0
+        margin = 1.0 if task.meter.budget.unit in ("evals", "steps") else _MARGIN
+        cost = margin * float(np.mean([task.cost(example) for example in self._examples]))
+        return kept_at(task, cost, wanted, margin * shared.path_seconds, shared.images)
 
     def compare(self, draw: Callable[[], Genotype | None], save: Callable[[], None]) -> None:
         """Draws and measures, proposes the best so far after every chunk, and trains the finalists.
@@ -111,7 +120,7 @@ class Candidates:
         while len(self._scores) < chunks * chunk and (fresh := self._fresh(draw, chunk)):
             self._scores += self._shared.accuracies([genotype.picks for genotype in fresh], [batches] * len(fresh))
             self._drawn += fresh
-            best = int(np.argmax(self._scores))
+            best = best_allowed(self._task, self._drawn, self._scores)
             self._task.propose(self._drawn[best], self._scores[best])
             save()
         self._finals()
@@ -135,12 +144,19 @@ class Candidates:
         accuracies = np.array(self._shared.accuracies([genotype.picks for genotype in finalists], batches))
         order = np.argsort(-accuracies, stable=True)
         finalists, accuracies = [finalists[place] for place in order], accuracies[order]
-        self._task.propose(finalists[0], float(accuracies[0]))
+        best = best_allowed(self._task, finalists, accuracies)
+        self._task.propose(finalists[best], float(accuracies[best]))
         count = min(self._kept()[0], len(finalists))
-        self._task.plan(candidates=len(self._drawn), retrained=count)
-        if count:
-            trained = [e.accuracy for e in self._task.evaluate(finalists[:count])]
-            self._task.plan(rank_correlation=correlation(accuracies[:count].tolist(), trained))
+        self._task.plan(candidates=len(self._drawn), retrained=0)
+        pairs = list[tuple[float, float]]()
+        for genotype, accuracy in zip(finalists[:count], accuracies.tolist(), strict=False):
+            [evaluation] = self._task.evaluate([genotype])
+            if evaluation.refused:
+                continue
+            pairs.append((accuracy, evaluation.accuracy))
+            # Noted after each training: the budget may end before the next one.
+            shared, trained = map(list, zip(*pairs, strict=True))
+            self._task.plan(retrained=len(pairs), rank_correlation=correlation(shared, trained))
 
     def state(self) -> State:
         """Candidates and accuracies, for a checkpoint."""
@@ -150,6 +166,12 @@ class Candidates:
         """Takes over what :meth:`state` returned."""
         self._drawn = [self._task.space.genotype(tuple(picks)) for picks in state["drawn"].tolist()]
         self._scores = state["scores"].tolist()
+
+
+def best_allowed(task: Task, genotypes: Sequence[Genotype], scores: Sequence[float] | np.ndarray) -> int:
+    """The number of the best architecture within the limits, the first of equal ones; where none is, of the best."""
+    order = [int(number) for number in np.argsort(-np.array(scores), kind="stable")]
+    return next((number for number in order if not task.refusal(genotypes[number])), order[0])
 
 
 def correlation(shared: list[float], trained: list[float]) -> float:

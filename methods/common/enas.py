@@ -21,6 +21,7 @@ from harness.nets import runtime
 from harness.nets.supernets.gated import GatedSupernet
 
 from .baseline import RewardBaseline
+from .candidates import best_allowed
 from .plan import Cycles
 from .policy import Controller
 from .settings import Settings
@@ -137,9 +138,8 @@ class EnasSearch:
         settings, space = self._settings, self._task.space
         candidates = self._sample(settings.candidates)
         scores = self._shared.accuracies(candidates, [range(settings.candidate_batches)] * settings.candidates)
-        best_first = [int(place) for place in np.argsort(-np.array(scores), kind="stable")]
-        genotypes = {place: _genotype(space, candidates[place]) for place in best_first}
-        best = next((place for place in best_first if not self._task.refusal(genotypes[place])), best_first[0])
+        genotypes = [_genotype(space, picks) for picks in candidates]
+        best = best_allowed(self._task, genotypes, scores)
         self._task.propose(genotypes[best], scores[best])
 
     def _state(self) -> State:

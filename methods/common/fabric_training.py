@@ -12,7 +12,6 @@ import numpy as np
 import tensorflow as tf
 
 from harness import Genotype, State, Task
-from harness.core.budget import PASSES_PER_STEP
 from harness.core.schedule import cosine
 from harness.nets import runtime
 from harness.nets.supernets.fabric import GatedFabric
@@ -52,14 +51,17 @@ class FabricTraining(SharedWeights):
         Raises:
             BudgetSpent: the step does not fit into the budget.
         """
-        self._task.step(macs=PASSES_PER_STEP * self.images * self._fabric.macs(opened[0]))
-        images, labels = self._train[self._steps]
-        prepared = self._augment(images, tf.constant([self._seed, self._steps], tf.int64))
-        losses = self._fabric.drawn_step(
-            prepared, labels, tf.constant(opened, tf.float32), tf.constant(rate, tf.float32)
-        )  # fmt: skip
-        self._steps += 1
-        return np.asarray(losses.numpy(), np.float64)
+        losses = np.empty(0)
+
+        def step(images: tf.Tensor, labels: tf.Tensor) -> None:
+            nonlocal losses
+            drawn = self._fabric.drawn_step(
+                images, labels, tf.constant(opened, tf.float32), tf.constant(rate, tf.float32)
+            )  # fmt: skip
+            losses = np.asarray(drawn.numpy(), np.float64)
+
+        self._take(self._fabric.macs(opened[0]), step)
+        return losses
 
 
 class FabricSearch(abc.ABC):
@@ -76,9 +78,6 @@ class FabricSearch(abc.ABC):
         self._task, self._net, self._settings, self._space = task, net, settings, task.space
         self._training = FabricTraining(task, net, settings)
         self._round = 0
-        # What the accuracies will take; a tenth more, because a round ends with a whole step.
-        share = self._training.share_of(settings.rounds * self._training.valid_images)
-        self._end = max(0.1, 1.0 - 1.1 * share)
 
     def run(self) -> None:
         """Trains, proposes, saves, round by round."""
@@ -91,14 +90,22 @@ class FabricSearch(abc.ABC):
         else:
             self._task.propose(self._space.whole())  # a short budget can end before the fabric is traced
         while self._round < self._settings.rounds:
-            until = self._end * (self._round + 1) / self._settings.rounds
-            while (share := self._task.meter.share) < until:
-                self.step(cosine(self._settings.learning_rate, 0.0, share / self._end))
+            part = self._round + 1
+            while (share := self._task.meter.share) < (end := self._end()) * part / self._settings.rounds:
+                self.step(cosine(self._settings.learning_rate, 0.0, share / end))
             genotype = self.pruned()
             [accuracy] = self._training.accuracies([genotype.picks], [[0]])
             self._task.propose(genotype, accuracy)
             self._round += 1
             self._task.checkpoint(lambda: {**self._training.state(), **self.state(), "round": np.array(self._round)})
+
+    def _end(self) -> float:
+        """Share of the budget at which the training ends; in seconds it is known better after every step."""
+        training, meter = self._training, self._task.meter
+        # What the accuracies will take; a tenth more, because a round ends with a whole step.
+        share = 1.1 * training.share_of(self._settings.rounds * training.valid_images)
+        step = meter.price(seconds=training.step_seconds, steps=0, macs=0) / meter.limit
+        return max(0.1, 1.0 - share - step)
 
     @abc.abstractmethod
     def step(self, rate: float) -> None:

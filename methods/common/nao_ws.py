@@ -14,6 +14,7 @@ from harness.core.budget import PASSES_PER_STEP
 from harness.nets import runtime
 from harness.nets.supernets.gated import GatedSupernet
 
+from .candidates import best_allowed
 from .nao import Known, Learner, drawn, improved
 from .nao_settings import ModelSettings
 from .plan import Cycles, kept
@@ -154,8 +155,7 @@ class PoolSearch:
         """Proposes the best finalist; all are measured on the same batches, so that no batch favours one of them."""
         batches = [range(self._settings.final_batches)] * len(finalists)
         accuracies = self._shared.accuracies((finalist.picks for finalist in finalists), batches)
-        best_first = [int(place) for place in np.argsort(-np.array(accuracies), kind="stable")]
-        best = next((place for place in best_first if not self._task.refusal(finalists[place])), best_first[0])
+        best = best_allowed(self._task, finalists, accuracies)
         self._task.propose(finalists[best], accuracies[best])
 
     def renewed(self, ranked: list[Genotype]) -> list[Genotype]:

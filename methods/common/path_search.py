@@ -19,6 +19,7 @@ from harness.nets.supernets.paths import GatedPaths
 from .candidates import Candidates, CandidateSettings
 from .path_weights import PathWeights
 from .settings import Settings
+from .shared_weights import StepTimes
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ class PathSearch(abc.ABC):
         )
         self.shared = PathWeights(task, self.net, settings.batch, settings.valid_batch)
         self.steps = 0
+        self._times = StepTimes()
 
     @abc.abstractmethod
     def step(self, rate: float, done: float) -> None:
@@ -116,9 +118,11 @@ class PathSearch(abc.ABC):
         settings, meter = self._settings, self.task.meter
         while not self.over() and (done := meter.share / self.end()) < 1.0:
             steps, macs = self.price()
-            if meter.price(seconds=self.shared.step_seconds, steps=steps, macs=macs) > meter.left:
+            if meter.price(seconds=self._times.seconds, steps=steps, macs=macs) > meter.left:
                 break
+            began = meter.now()
             self.step(cosine(settings.learning_rate, settings.final_learning_rate, done), done)
+            self._times.note(meter.now() - began)
             self.steps += 1
             if self.steps % settings.save_every == 0:
                 self.save()
@@ -138,12 +142,13 @@ class PathSearch(abc.ABC):
 
     def state(self) -> State:
         """For a checkpoint."""
-        return {**self.shared.state(), "path_steps": np.array(self.steps)}
+        return {**self.shared.state(), "path_steps": np.array(self.steps), "path_times": self._times.state()}
 
     def restore(self, state: State) -> None:
         """Takes over what :meth:`state` returned."""
         self.shared.restore(state)
         self.steps = int(state["path_steps"])
+        self._times.restore(state["path_times"])
 
 
 class ComparedSearch(PathSearch):

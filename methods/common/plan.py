@@ -50,6 +50,11 @@ class Cycles:
 
 
 def kept(task: Task, candidate: Proposal, wanted: int, step_seconds: float, batch: int) -> tuple[int, float]:
+    """As :func:`kept_at`, at the cost of one architecture, which stands for that of all."""
+    return kept_at(task, task.cost(candidate), wanted, step_seconds, batch)
+
+
+def kept_at(task: Task, cost: float, wanted: int, step_seconds: float, batch: int) -> tuple[int, float]:
     """How many candidates can be trained from scratch at the end, and which share of the budget that takes.
 
     At most :data:`MOST_KEPT` of the budget is kept; a single candidate needs no comparison, so it is none or at least
@@ -57,13 +62,12 @@ def kept(task: Task, candidate: Proposal, wanted: int, step_seconds: float, batc
 
     Args:
         task: of the search.
-        candidate: any architecture; its cost stands for that of all.
+        cost: of a training, in the budget's unit; 0 where that is not known.
         wanted: how many at most.
         step_seconds: of a gradient step of the method's own, from which a training's time is guessed where the budget
             is in seconds and nothing has been evaluated.
         batch: images per step.
     """
-    cost = task.cost(candidate)
     if cost == 0.0:
         recipe = task.recipe
         cost = step_seconds * recipe.steps * recipe.batch / batch

@@ -61,6 +61,36 @@ def supernet(kind: Callable[..., Net], task: Task, sgd: Sgd) -> Net:
     )
 
 
+class StepTimes:
+    """Mean time and cost of steps, without the first one of a process, which traces.
+
+    Attributes:
+        seconds: mean time of a step; 0 before the second one.
+        macs: mean multiply-accumulates of an image's forward pass in these steps.
+    """
+
+    def __init__(self) -> None:
+        self.seconds = self.macs = 0.0
+        self._count, self._traced = 0, False
+
+    def note(self, seconds: float, macs: int = 0) -> None:
+        """Takes a step into the means."""
+        if self._traced:
+            self._count += 1
+            self.seconds += (seconds - self.seconds) / self._count
+            self.macs += (macs - self.macs) / self._count
+        self._traced = True
+
+    def state(self) -> np.ndarray:
+        """For a checkpoint: a resumed search plans from the same times."""
+        return np.array([self.seconds, self.macs, self._count])
+
+    def restore(self, state: np.ndarray) -> None:
+        """Takes over what :meth:`state` returned; the next step traces again."""
+        self.seconds, self.macs, count = (float(number) for number in state)
+        self._count = int(count)
+
+
 class SharedWeights:
     """A supernet in training.
 
@@ -73,7 +103,7 @@ class SharedWeights:
         images: per step, at most all of them.
         per_epoch: steps that one pass over the training images takes.
         valid_images: images per accuracy, at most all of them.
-        step_seconds: mean time of a gradient step without the first one, which traces; 0 before the second.
+        times: of the gradient steps.
         valid_epoch: batches that the validation images fill.
     """
 
@@ -91,7 +121,7 @@ class SharedWeights:
         self._augment = tf.function(prepared, autograph=False)
         self._steps = 0
         self.images, self.valid_images = min(batch, len(data.x_train)), min(valid_batch, len(data.x_valid))
-        self._timed, self.step_seconds = 0, 0.0
+        self.times = StepTimes()
         paths = [task.space.sample(rng(task.seed, f"typical path {i}")).picks for i in range(_TYPICAL)]
         self._typical = float(np.mean([net.macs(picks) for picks in paths]))
         self.per_epoch, self.valid_epoch = self._train.per_epoch, self._valid.per_epoch
@@ -122,9 +152,17 @@ class SharedWeights:
         images, labels = self._train[self._steps]
         step(self._augment(images, tf.constant([self._seed, self._steps], tf.int64)), labels)
         self._steps += 1
-        if self._timed:
-            self.step_seconds += (self._task.meter.now() - began - self.step_seconds) / self._timed
-        self._timed += 1
+        self.times.note(self._task.meter.now() - began, macs)
+
+    @property
+    def step_seconds(self) -> float:
+        """Mean time of a gradient step without the first one, which traces; 0 before the second."""
+        return self.times.seconds
+
+    @property
+    def path_seconds(self) -> float:
+        """Time of a gradient step on a typical path: a part of a step's where steps compute more, as mixed ones do."""
+        return self.times.seconds * min(1.0, self._typical / self.times.macs) if self.times.macs else 0.0
 
     def accuracies(self, children: Iterable[Child], batches: Sequence[Sequence[int]]) -> list[float]:
         """Mean accuracy of each child on its validation batches, given by number; charged beforehand.
@@ -147,7 +185,7 @@ class SharedWeights:
         if meter.budget.unit == "macs":
             work = images * self._typical * _MARGIN
         else:
-            work = passes if meter.budget.counted else passes * self.step_seconds * _MARGIN
+            work = passes if meter.budget.counted else passes * self.path_seconds * _MARGIN
         return min(0.5, work / meter.limit)
 
     def images_left(self) -> float:
@@ -170,10 +208,12 @@ class SharedWeights:
         )
 
     def state(self) -> State:
-        """Weights, momentum and the number of gradient steps, for a checkpoint."""
-        return {**{f"net.{name}": value for name, value in self._net.state().items()}, "steps": np.array(self._steps)}
+        """Weights, momentum, number and mean time of the gradient steps, for a checkpoint."""
+        net = {f"net.{name}": value for name, value in self._net.state().items()}
+        return {**net, "steps": np.array(self._steps), "times": self.times.state()}
 
     def restore(self, state: State) -> None:
         """Takes over what :meth:`state` returned; other entries are ignored."""
         self._net.restore({name.removeprefix("net."): value for name, value in state.items()})
         self._steps = int(state["steps"])
+        self.times.restore(state["times"])
