@@ -24,7 +24,7 @@ __all__ = ["InputError", "compare"]
 
 
 def compare(
-    methods: str | Sequence[str] = "",
+    methods: str | Sequence[str] | None = None,
     datasets: str | Sequence[str] | None = None,
     profile: str | Profile | None = None,
     *,

@@ -135,6 +135,7 @@ def test_write_all_gives_the_same_files_again(tmp_path: Path):
         "cost.csv",
         "cost.tex",
         "statistics.md",
+        "families.md",
         "records.csv",
         "anytime.png",
         "accuracy_parameters.png",

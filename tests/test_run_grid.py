@@ -410,7 +410,8 @@ def numbers(out: Path) -> list[dict[str, Any]]:
         value = dataclasses.asdict(loaded.record)
         del value["provenance"]
         for phase in ("search", "final"):
-            value[phase] = {k: v for k, v in value[phase].items() if "seconds" not in k and "per_second" not in k}
+            timed = ("seconds", "per_second", "latency")
+            value[phase] = {k: v for k, v in value[phase].items() if not any(word in k for word in timed)}
         value["proposals"] = [(row["genotype"], row["accuracy"], row["spent"]) for row in loaded.proposals]
         value["evaluations"] = [(row["genotype"], row["accuracy"], row["spent"]) for row in loaded.evaluations]
         kept.append(value)

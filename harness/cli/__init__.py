@@ -82,12 +82,12 @@ def main() -> None:
 @app.command()
 def run(
     methods: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="Names separated by commas, or [bold]all[/bold]; with settings: darts:order=2.",
             show_default="all, or none with --architecture",
         ),
-    ] = "",
+    ] = None,
     datasets: Annotated[str, typer.Option(help="Names separated by commas.", show_default="the profile's")] = "",
     profile: Annotated[
         str,

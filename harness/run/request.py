@@ -60,7 +60,7 @@ class Request:
 
 def make_request(
     *,
-    methods: str | Sequence[str] = "",
+    methods: str | Sequence[str] | None = None,
     datasets: str | Sequence[str] | None = None,
     profile: str | Profile | None = None,
     seeds: str | int | Iterable[int] | None = None,
@@ -111,7 +111,7 @@ def make_request(
     if not (named or chosen.datasets):
         raise InputError(f"profile '{chosen.name}' has no data sets of its own here; name one with --datasets")
     return Request(
-        methods=_names("method", methods) if methods else () if files else ("all",),
+        methods=_named_or_usual(methods, alone=bool(files)),
         datasets=named or chosen.datasets,
         profile=chosen.with_budget(Budget.parse(budget)) if budget else chosen,
         seeds=chosen.seeds if seeds is None or seeds == "" else _seeds(seeds),
@@ -127,6 +127,13 @@ def make_request(
         mixed_devices=mixed_devices,
         few=chosen.few if seeds is None or seeds == "" else (),
     )
+
+
+def _named_or_usual(methods: str | Sequence[str] | None, alone: bool) -> tuple[str, ...]:
+    """The methods of a command; without any, all of them, or none beside given architectures (``alone``)."""
+    if methods is None:
+        return () if alone else ("all",)
+    return _names("method", methods)
 
 
 def usual_profile(datasets: Sequence[str]) -> str:
