@@ -65,7 +65,13 @@ def check_equal(graph: LayerGraph, recipe: Recipe = RECIPE, shape: tuple[int, in
     assert written(x, y, 1, 0.02, 0.0) == pytest.approx(whole(x, y, 1, 0.02, 0.0), rel=1e-4)
 
 
-@pytest.mark.parametrize("name", SPACES)
+ALIKE = ("nao_cell-3", "pnas-3", "nasnet-3")
+"""Spaces of cells whose layers are those of other spaces here."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in ALIKE else []) for name in SPACES]
+)
 def test_a_written_network_is_the_standalone_one(name: str) -> None:
     space = get_space(name)
     for seed in range(2):

@@ -263,7 +263,7 @@ def test_interrupting_keeps_what_there_is_and_the_same_command_goes_on(tmp_path:
     assert lock.returncode == 0, "a child process is still there"
 
 
-@pytest.mark.parametrize("times", [1, 5])
+@pytest.mark.parametrize("times", [5, pytest.param(1, marks=pytest.mark.slow)])
 def test_an_interrupt_while_tensorflow_is_imported_is_remembered(tmp_path: Path, times: int) -> None:
     process = started(tmp_path)
     inputs = tmp_path / "out" / "smoke" / "squares" / "macro-3" / "waits" / "0" / "inputs.json"

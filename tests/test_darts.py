@@ -204,7 +204,7 @@ class FakeTask:
 SMALL = CellSpace("cell-2", nodes=2, operations=("skip_connect", "sep_conv_5x5", "dil_conv_5x5", "max_pool_3x3"))
 
 
-@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("order", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_step_moves_both_levels_and_resumes_exactly(order: int) -> None:
     in_fresh_process("test_darts", f"check_step_and_resume({order})")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,7 @@ EXTRA = {
 """Third-party packages of the floors that promise to be light."""
 
 
+@cache
 def files() -> list[Path]:
     return [
         path
@@ -103,6 +105,7 @@ def floor_of(module: str) -> str:
     return ".".join(parts[:3] if parts[:3] == ["harness", "run", "backends"] else parts[:2])
 
 
+@cache
 def modules() -> dict[str, Path]:
     return {module_of(path): path for path in files()}
 
@@ -141,7 +144,12 @@ def imports(path: Path, *, lazy: bool, typing: bool = False) -> Iterator[str]:
                         elif isinstance(child, ast.ExceptHandler | ast.match_case):
                             yield from visit(child.body)
 
-    yield from visit(ast.parse(path.read_text(encoding="utf-8")).body)
+    yield from visit(parsed(path).body)
+
+
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("path", files(), ids=module_of)

@@ -24,8 +24,10 @@ from harness.testing.scenarios import SCENARIOS
 
 SUPERNETS = ("darts", "enas_micro", "nao_ws", "gdas", "rs_ws", "one_shot", "setn")
 """Methods that need half a minute before their first step; twice that when they are resumed."""
-KILLED = ("regularized_evolution", "pnas", "bohb", "eas", "fabrics", "autokeras")
-"""A log alone; a model and a log; shares of trainings; inherited weights; a supernet; a tuner of its own."""
+KILLED = ("regularized_evolution", "pnas", "bohb", "eas", "fabrics")
+"""A log alone; a model and a log; shares of trainings; inherited weights; a supernet."""
+TRAINING = ("autokeras", "enas_macro", "morphism_bo", "eas", "fabrics", "bsn", *SUPERNETS)
+"""Methods that train by themselves. The others only ask for evaluations; most of them run on images only when slow."""
 PROMISES: tuple[Callable[[kit.Told], None], ...] = (
     kit.searches,
     kit.proposes,
@@ -42,7 +44,13 @@ def trials(tmp_path_factory: pytest.TempPathFactory) -> Iterator[kit.Trials]:
     trials.close()
 
 
-@pytest.mark.parametrize("name", method_names())
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name in {*KILLED, *TRAINING, "random_search"} else [pytest.mark.slow])
+        for name in method_names()
+    ],
+)
 def test_a_method_keeps_its_promises(name: str, trials: kit.Trials) -> None:
     if name in KILLED:
         trials.start(name, kit.KILLED)  # side by side with the other one, for the next test
@@ -104,11 +112,7 @@ def test_no_method_can_see_test_data() -> None:
     }
 
 
-QUERYING = [
-    name
-    for name in method_names()
-    if name not in ("autokeras", "enas_macro", "morphism_bo", "eas", "fabrics", "bsn", *SUPERNETS)
-]
+QUERYING = [name for name in method_names() if name not in TRAINING]
 """Methods that train nothing themselves; the others do not come by this evaluator."""
 
 
