@@ -42,6 +42,7 @@ from harness.nets.supernets.flat_weights import Layout
 from harness.nets.supernets.paths import RELAXED_SPACES, relaxed
 from harness.nets.supernets.relaxed import Relaxed
 
+from .common.alpha import alpha_rate
 from .common.derive import derived
 
 Tensors = Sequence[tf.Tensor]
@@ -51,8 +52,6 @@ Gradients = Callable[[tf.Tensor, Tensors], tuple[tf.Tensor, Tensors]]
 GRADIENTS_PER_STEP = {1: 2, 2: 5}
 PAPER_STEPS = 19_500
 """Of the paper's search: 50 epochs of 25,000 images in batches of 64."""
-FASTEST = 0.05
-"""Learning rate of ``alpha``, at most."""
 MARGIN = 1.2
 """By which the cost of evaluating cells is enlarged, where it differs from cells to cells."""
 
@@ -158,7 +157,7 @@ class Darts(Method):
 
     def alpha_rate(self, steps: int) -> float:
         """Adam's rate for ``alpha`` in a search of so many steps."""
-        return max(self.alpha_learning_rate, min(FASTEST, self.alpha_learning_rate * PAPER_STEPS / max(1, steps)))
+        return alpha_rate(self.alpha_learning_rate, PAPER_STEPS, steps)
 
 
 @dataclass(frozen=True)

@@ -31,10 +31,9 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from harness import InputError, Method, State, Task, needs_images, rng, space_is
+from harness import InputError, Method, State, Task, needs_images, space_is
 from harness.core.budget import PASSES_PER_STEP
-from harness.nets.supernets.paths import RELAXED_SPACES, without_dead_ends
-from harness.spaces.nasbench201 import NasBench201Space
+from harness.nets.supernets.paths import RELAXED_SPACES
 
 from .common.alpha import Alpha, Numbers, alpha_rate, softmax, through_softmax
 from .common.derive import derived
@@ -141,10 +140,10 @@ class GdasSearch(PathSearch):
     def __init__(self, task: Task, settings: Gdas) -> None:
         super().__init__(task, PathSettings.of(settings))
         self._method, net = settings, self.net.net
-        start = rng(task.seed, "alpha").normal(
-            0.0, settings.alpha_deviation, (net.kinds, net.edges, len(net.operations))
-        )  # fmt: skip
-        self.alpha = Alpha(start, settings.alpha_beta1, settings.alpha_weight_decay)
+        shape = (net.kinds, net.edges, len(net.operations))
+        self.alpha = Alpha.drawn(
+            task.seed, shape, settings.alpha_deviation, settings.alpha_beta1, settings.alpha_weight_decay
+        )
         self._accuracies: list[float] = []
 
     def price(self) -> tuple[int, int]:
@@ -174,10 +173,7 @@ class GdasSearch(PathSearch):
 
     def _path(self, sample: Sample) -> np.ndarray:
         """What has to be computed of a sample."""
-        path = sample.ops.ravel().astype(np.int32)
-        if isinstance(self.task.space, NasBench201Space):
-            return without_dead_ends(self.net.net.operations, path)
-        return path
+        return self.net.reduced(sample.ops.ravel().astype(np.int32))
 
     def save(self) -> None:
         """Proposes, too."""
@@ -192,12 +188,12 @@ class GdasSearch(PathSearch):
 
     def state(self) -> State:
         """For a checkpoint."""
-        return {**super().state(), **{f"alpha.{name}": value for name, value in self.alpha.state().items()}}
+        return {**super().state(), **self.alpha.state()}
 
     def restore(self, state: State) -> None:
         """Takes over what :meth:`state` returned."""
         super().restore(state)
-        self.alpha.restore({name.removeprefix("alpha."): value for name, value in state.items()})
+        self.alpha.restore(state)
 
 
 METHOD = Gdas

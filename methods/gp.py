@@ -27,6 +27,8 @@ from numpy.typing import NDArray
 
 from harness import Genotype, InputError, Method, Space, Task
 
+from .common.ranks import normal_scores
+
 Numbers = NDArray[np.float64]
 Picks = tuple[int, ...]
 
@@ -145,14 +147,6 @@ def expectation(prior: Prior | None, picks: Numbers, scores: Numbers, pool: Numb
     level = here.mean()
     weight = prior.weight(here - level, scores)
     return weight * (here - level), weight * (prior.expected(pool) - level)
-
-
-def normal_scores(values: Sequence[float]) -> Numbers:
-    """Standard normal quantiles at the values' ranks (ties share theirs), so that only the order counts."""
-    from scipy.special import ndtri
-    from scipy.stats import rankdata
-
-    return ndtri((rankdata(values) - 0.5) / len(values))
 
 
 METHOD = GaussianProcessSearch

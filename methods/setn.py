@@ -33,7 +33,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from harness import Genotype, InputError, Method, Space, State, Task, needs_images, rng, space_is
+from harness import Genotype, InputError, Method, Space, State, Task, needs_images, space_is
 from harness.core.budget import PASSES_PER_STEP
 from harness.nets.supernets.cells import cell_edges
 from harness.nets.supernets.paths import RELAXED_SPACES
@@ -150,8 +150,9 @@ class SetnSearch(ComparedSearch):
         super().__init__(task, PathSettings.of(settings), CandidateSettings.of(settings))
         self._method, net = settings, self.net.net
         shape = (net.kinds, net.edges, len(net.operations))
-        start = rng(task.seed, "alpha").normal(0.0, settings.alpha_deviation, shape)
-        self.alpha = Alpha(start, settings.alpha_beta1, settings.alpha_weight_decay)
+        self.alpha = Alpha.drawn(
+            task.seed, shape, settings.alpha_deviation, settings.alpha_beta1, settings.alpha_weight_decay
+        )
 
     def price(self) -> tuple[int, int]:
         """See :class:`PathSearch`."""
@@ -173,12 +174,12 @@ class SetnSearch(ComparedSearch):
 
     def state(self) -> State:
         """For a checkpoint."""
-        return {**super().state(), **{f"alpha.{name}": value for name, value in self.alpha.state().items()}}
+        return {**super().state(), **self.alpha.state()}
 
     def restore(self, state: State) -> None:
         """Takes over what :meth:`state` returned."""
         super().restore(state)
-        self.alpha.restore({name.removeprefix("alpha."): value for name, value in state.items()})
+        self.alpha.restore(state)
 
 
 METHOD = Setn

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -96,18 +97,14 @@ def compare(
         InputError: something in the request cannot be used; nothing was done then.
         KeyboardInterrupt: passed on after every process was stopped; the same request continues.
     """
-    chosen = make_backend(backend, request.out, address)
-    try:
+    with contextlib.closing(make_backend(backend, request.out, address)) as chosen:
         capacity = chosen.capacity
         plan = make_plan(request, capacity)
-    except BaseException:
-        chosen.close()
-        raise
-    if console is not None:
-        for note in plan.notes:
-            console.print(note, markup=False, highlight=False, soft_wrap=True)
-    with screen_for(console) as screen:
-        records = Scheduler(plan, chosen, provenance(command, capacity.cores), screen).run()
+        if console is not None:
+            for note in plan.notes:
+                console.print(note, markup=False, highlight=False, soft_wrap=True)
+        with screen_for(console) as screen:
+            records = Scheduler(plan, chosen, provenance(command, capacity.cores), screen).run()
     return Results(_sorted(records), request.out)
 
 

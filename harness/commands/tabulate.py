@@ -19,7 +19,6 @@ from harness.core.space import Space
 from harness.core.table import Table
 from harness.plugins.catalogue import FOLDERS, PACKAGES, BrokenPlugin, Catalogue, load_dataset
 from harness.run.backends import make_backend
-from harness.run.backends.base import Backend
 from harness.run.fence import Forbidden
 from harness.run.images import PreparedImages, locate, parts, write
 from harness.run.plan import check_writable
@@ -84,7 +83,7 @@ def tabulate(
     data, hidden = _images(request)
     check_writable(request.out.parent)
     work = request.out.with_name(f"{request.out.name}.work")
-    with alone(work), _closed_on_error(make_backend(backend, work, address)) as chosen:
+    with alone(work), contextlib.closing(make_backend(backend, work, address)) as chosen:
         prepared = locate(data, request.profile.validation_share, work)
         made = {
             "dataset": request.dataset,
@@ -119,15 +118,6 @@ def tabulate(
         if not tally.busy:
             shutil.rmtree(work, ignore_errors=True)
     return Made(request.out, tally, sheet.whole(), len(found.genotypes))
-
-
-@contextlib.contextmanager
-def _closed_on_error(backend: Backend) -> Iterator[Backend]:
-    try:
-        yield backend
-    except BaseException:
-        backend.close()
-        raise
 
 
 def page(name: str, data_root: Path, plugins: tuple[Path, ...] = (), runs: Path | None = None) -> str:

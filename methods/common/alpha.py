@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import State
+from harness import State, rng
 
 from .adam import Adam
 
 Numbers = NDArray[np.float64]
 FASTEST = 0.05
 """Learning rate, at most."""
+_NAME = "alpha."
 
 
 class Alpha:
@@ -27,6 +28,11 @@ class Alpha:
         self.values: Numbers = start.copy()
         self._adam, self._decay = Adam([self.values], beta1), decay
 
+    @classmethod
+    def drawn(cls, seed: int, shape: tuple[int, ...], deviation: float, beta1: float, decay: float) -> Alpha:
+        """Logits that start as normal numbers of this deviation around 0; ``seed`` is the task's."""
+        return cls(rng(seed, "alpha").normal(0.0, deviation, shape), beta1, decay)
+
     def shares(self) -> Numbers:
         """The softmax over the operations of each edge."""
         return softmax(self.values)
@@ -36,13 +42,14 @@ class Alpha:
         self._adam.descend([gradient + self._decay * self.values], rate)
 
     def state(self) -> State:
-        """For a checkpoint."""
-        return {"values": self.values.copy(), **{f"adam.{name}": value for name, value in self._adam.state().items()}}
+        """For a checkpoint; its names begin with ``alpha.``."""
+        adam = {f"{_NAME}adam.{name}": value for name, value in self._adam.state().items()}
+        return {f"{_NAME}values": self.values.copy(), **adam}
 
     def restore(self, state: State) -> None:
-        """Takes over what :meth:`state` returned."""
-        self.values[...] = state["values"]
-        self._adam.restore({name.removeprefix("adam."): value for name, value in state.items()})
+        """Takes over what :meth:`state` returned; other names beside it do not matter."""
+        self.values[...] = state[f"{_NAME}values"]
+        self._adam.restore({name.removeprefix(f"{_NAME}adam."): value for name, value in state.items()})
 
 
 def softmax(logits: Numbers) -> Numbers:

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from harness.core.errors import InputError
 from harness.core.space import Genotype, Space
 
+from .ranks import normal_scores
+
 Picks = tuple[int, ...]
 _COLUMNS = ("dataset", "space", "genotype", "accuracy")
 
@@ -71,15 +73,6 @@ def read(path: str, space: Space, target: str) -> Experience:
         for genotype, score in zip(accuracies, normal_scores(means), strict=True):
             scores.setdefault(genotype, []).append(float(score))
     return Experience({genotype: float(np.mean(values)) for genotype, values in scores.items()}, tuple(sorted(told)))
-
-
-def normal_scores(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Standard normal quantiles at the values' ranks; ties share theirs."""
-    from scipy.special import ndtri
-    from scipy.stats import rankdata
-
-    scores: NDArray[np.float64] = ndtri((rankdata(values) - 0.5) / len(values))
-    return scores
 
 
 def _row(row: dict[str, str], space: Space, path: str, line: int) -> tuple[Genotype, float]:

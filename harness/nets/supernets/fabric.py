@@ -140,10 +140,7 @@ class GatedFabric(GatedSupernet):
             logits = self._logits(images, self.layout.split_tensor(weights), gates)
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
             loss = tf.reduce_mean(losses)
-        gradient = tf.clip_by_norm(tape.gradient(loss, weights), self._clip) + self._decay * weights
-        moved = self._momentum * self._velocity + gradient
-        self._velocity.assign(moved)
-        self.weights.assign(weights - rate * (gradient + self._momentum * moved))
+        self.descend(tape.gradient(loss, weights), tf.constant(True), rate)
         return losses
 
     def norms(self) -> np.ndarray:

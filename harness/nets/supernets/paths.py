@@ -141,7 +141,10 @@ class GatedPaths(GatedSupernet):
 
     def vector(self, picks: Sequence[int] | np.ndarray) -> np.ndarray:
         """The path, without what the output does not depend on."""
-        path = path_of(self._space, picks)
+        return self.reduced(path_of(self._space, picks))
+
+    def reduced(self, path: np.ndarray) -> np.ndarray:
+        """An operation for each edge, without those that the output does not depend on."""
         return without_dead_ends(self.net.operations, path) if isinstance(self._space, NasBench201Space) else path
 
     def network(self, images: tf.Tensor, weights: Sequence[tf.Tensor], picks: tf.Tensor) -> tf.Tensor:

@@ -146,4 +146,4 @@ class Backend(abc.ABC):
 
     @abc.abstractmethod
     def close(self) -> None:
-        """Stops every call that is still running, and comes back when nothing of them is left."""
+        """Stops every call that is still running and comes back when nothing of them is left; may be called again."""

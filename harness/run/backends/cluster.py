@@ -149,6 +149,8 @@ class Cluster(Backend):
 
     def close(self) -> None:
         """Stops all slots and lets the cluster go."""
+        if not self._ray.is_initialized():
+            return
         with interrupts_wait():
             for handle in list(self._running):
                 self.cancel(handle)
