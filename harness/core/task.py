@@ -15,9 +15,11 @@ import numpy as np
 from harness.core.budget import BudgetSpent, Meter
 from harness.core.dataset import SearchData
 from harness.core.errors import InputError
-from harness.core.evaluation import REFUSED, Evaluation, Evaluator, KerasConfig, Part, Proposal
+from harness.core.evaluation import REFUSED, Evaluation, Evaluator, Part, Proposal
 from harness.core.journal import EVALUATIONS, Journal, State
 from harness.core.limits import NO_LIMITS, Limits
+from harness.core.proposals import proposal_from_json, proposal_to_json
+from harness.core.ranking import Ranking
 from harness.core.recipe import Recipe
 from harness.core.refusals import Refusals
 from harness.core.seeds import rng
@@ -45,6 +47,8 @@ class Task:
         seed: the search seed, for methods that need an integer (TensorFlow's stateless generators).
         limits: of the final network. A proposal beyond them gets accuracy 0, is not trained and costs nothing.
             :meth:`draw` and :meth:`sample` stay within them, :meth:`refusal` tells what is beyond.
+        top: how many proposals are handed over for final training, see :meth:`handed_over`; 1 unless the command asks
+            for more.
         planned: what :meth:`plan` was told.
         discarded: proposals that came after the budget's end.
         refusals: of proposals beyond the limits.
@@ -63,10 +67,12 @@ class Task:
         journal: Journal,
         limits: Limits = NO_LIMITS,
         beyond: Callable[[Proposal], str] = lambda _: "",
+        top: int = 1,
     ) -> None:
         self.space, self.data, self.recipe, self.rng, self.seed, self.meter = space, data, recipe, rng, seed, meter
         self._evaluator, self._journal = evaluator, journal
         self.limits, self.refusals = limits, Refusals(limits, beyond, meter)
+        self.top, self._ranking = top, Ranking(top)
         self._last_checkpoint = meter.spent
         self._trainings = Trainings(evaluator.steps())
         self._parts: list[float] = []
@@ -183,8 +189,8 @@ class Task:
         self._charge(evaluation)
         if logged is None:
             self._journal.evaluated(number, evaluation, self.meter.spent)
-        if best:
-            self._propose(proposal, evaluation.accuracy, shared_weights=False)
+        became = best and self._propose(proposal, evaluation.accuracy, shared_weights=False)
+        self._ranking.evaluated(proposal, became)
         self.progress(f"{len(self.evaluations)} evaluated")
         return evaluation
 
@@ -271,6 +277,8 @@ class Task:
         whole = 0.0 if evaluation.refused else 1.0
         self._parts.append(whole if part is None else part.steps / self._evaluator.steps())
         self.evaluations.append(evaluation)
+        if part is not None:
+            self._ranking.note(evaluation)
         best = not evaluation.failure and (
             self.best is None or (evaluation.share, evaluation.accuracy) > (self.best.share, self.best.accuracy)
         )
@@ -347,16 +355,27 @@ class Task:
         if words := self.refusal(proposal):
             self.refusals.add(str(proposal), words)
             return
-        self._propose(proposal, accuracy, shared_weights=shared_weights)
+        if self._propose(proposal, accuracy, shared_weights=shared_weights):
+            self._ranking.name(proposal)
 
-    def _propose(self, proposal: Proposal, accuracy: float | None, *, shared_weights: bool) -> None:
+    def handed_over(self) -> list[Proposal]:
+        """The proposals for final training: the search's result, and where the command asks for the best :attr:`top`,
+        the different ones that come next by the search's own signal (:class:`~harness.core.ranking.Ranking`).
+
+        A search that knows of fewer hands over fewer; none if it has proposed nothing.
+        """
+        return [] if self.proposal is None else self._ranking.best(self.proposal, self.space)
+
+    def _propose(self, proposal: Proposal, accuracy: float | None, *, shared_weights: bool) -> bool:
+        """Whether it has become the search's result."""
         if isinstance(proposal, Genotype) and not self.space.contains(proposal):
             raise ValueError(f"evaluated '{proposal}', which is not in space '{self.space.name}'")
         if self.proposal is not None and self.meter.spent > self.meter.limit:
             self.discarded += 1
-            return
+            return False
         self.proposal = proposal
         self._journal.proposed(proposal, accuracy, self.meter.spent, shared_weights)
+        return True
 
     def step(self, steps: int = 1, *, macs: int = 0) -> None:
         """Charges ``steps`` gradient steps that the method is about to take itself (shared weights, supernets).
@@ -402,19 +421,14 @@ class Task:
 
     def _frozen(self) -> str:
         """The task's own state as JSON: generator, meter, proposal, trainings, refusals."""
-        proposal: dict[str, str] | None = None
-        match self.proposal:
-            case KerasConfig(name, config):
-                proposal = {"name": name, "json": config}
-            case Genotype():
-                proposal = {"text": self.proposal.text}
         return json.dumps(
             {
                 "rng": self.rng.bit_generator.state,
                 "seconds": 0.0 if self.meter.budget.counted else self.meter.spent,
                 "steps": self.meter.steps,
                 "macs": self.meter.macs,
-                "proposal": proposal,
+                "proposal": None if self.proposal is None else proposal_to_json(self.proposal),
+                "ranking": self._ranking.state(),
                 "trainings": self._trainings.began(),
                 "refusals": self.refusals.state(),
             }
@@ -436,11 +450,10 @@ class Task:
             began = number if trainings is None else trainings.get(logged.genotype)
             # An earlier training of the same architecture was one by itself.
             self._note(logged, None if began is None else min(number, began))
-        match state["proposal"]:
-            case {"name": name, "json": config}:
-                self.proposal = KerasConfig(name, config)
-            case {"text": text}:
-                self.proposal = self.space.parse(text)
+        if state["proposal"] is not None:
+            self.proposal = proposal_from_json(state["proposal"], self.space)
+        if "ranking" in state:  # older checkpoints have none
+            self._ranking.restore(state["ranking"], self.space)
 
 
 def _words(text: str, share: float) -> str:

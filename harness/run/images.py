@@ -64,8 +64,8 @@ class PreparedImages:
 
     def reads(self, seed: int, phase: Phase) -> tuple[Path, ...]:
         """The files that a phase reads."""
-        mine = self.split_path(seed) if phase == "search" else self.directory / TEST_IMAGES
-        return (*(self.directory / name for name in (META, IMAGES, LABELS)), mine)
+        mine = [self.split_path(seed), *([self.directory / TEST_IMAGES] if phase == "final" else [])]
+        return (*(self.directory / name for name in (META, IMAGES, LABELS)), *mine)
 
     def start(self, job: Job) -> str:
         """Starts TensorFlow for a search."""
@@ -190,10 +190,18 @@ def search_data(prepared: PreparedImages, seed: int) -> SearchData:
     return _search_data(prepared, (images[train], labels[train]), (images[valid], labels[valid]))
 
 
-def final_data(prepared: PreparedImages) -> tuple[SearchData, Images]:
-    """For the final training: all training images and no validation images, and the test images without labels."""
-    images, labels = _training_part(prepared)
+def final_data(prepared: PreparedImages, held_out: int | None = None) -> tuple[SearchData, Images]:
+    """For the final training: all training images and no validation images, and the test images without labels.
+
+    Args:
+        prepared: the data set.
+        held_out: seed of the split whose validation images are left out of the training, to choose by; None: all are
+            trained on.
+    """
     test: Images = np.load(prepared.directory / TEST_IMAGES, mmap_mode="r")
+    if held_out is not None:
+        return search_data(prepared, held_out), test
+    images, labels = _training_part(prepared)
     return _search_data(prepared, (images, labels), (images[:0], labels[:0])), test
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from harness.core.dataset import SearchData
+from harness.core.errors import InputError
 from harness.core.evaluation import Evaluator, Proposal
 from harness.core.journal import Journal
 from harness.core.names import sentence
@@ -18,7 +19,7 @@ from harness.plugins.catalogue import BrokenPlugin, Source
 from harness.run.backends.base import Outcome, Tell
 from harness.run.fence import Forbidden
 from harness.run.profiles import Profile
-from harness.run.store import RunDirectory
+from harness.run.store import RunDirectory, read_json
 
 Phase = Literal["search", "final"]
 WORDS: dict[Phase, str] = {"search": "search", "final": "final training"}
@@ -147,7 +148,14 @@ class Job:
 
     def cap(self, phase: Phase) -> float:
         """Seconds after which a phase is stopped."""
-        return self.profile.search_cap() if phase == "search" else self.profile.final_seconds
+        return self.profile.search_cap() if phase == "search" else self.profile.final_seconds * self.trainings()
+
+    def trainings(self) -> int:
+        """How many networks the search has handed over for final training; 1 where nothing can be read."""
+        try:
+            return min(1 + len(read_json(self.directory.search).get("others", ())), self.profile.top)
+        except (InputError, TypeError):
+            return 1
 
     def next_phase(self) -> Phase | None:
         """The first phase that has left no result yet; None if all have."""

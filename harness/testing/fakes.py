@@ -175,12 +175,14 @@ def make_task(
     clock: Callable[[], float] = lambda: 0.0,
     limits: Limits = NO_LIMITS,
     beyond: Callable[[Proposal], str] = lambda _: "",
+    top: int = 1,
 ) -> Task:
     """A task on ``space`` whose evaluations come from ``score`` (or ``evaluator``); the method's own time is free.
 
     Args:
         budget: as on the command line; seconds are those that the evaluator charges, because ``clock`` stands still.
         limits, beyond: of the search, and what of a proposal is beyond them.
+        top: how many proposals are handed over.
     """
     evaluator = evaluator or FakeEvaluator(score)
     return Task(
@@ -194,6 +196,7 @@ def make_task(
         journal=journal or MemoryJournal(),
         limits=limits,
         beyond=beyond,
+        top=top,
     )
 
 

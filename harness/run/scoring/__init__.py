@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, get_args
 
 import numpy as np
@@ -70,9 +70,11 @@ class HiddenLabels:
             learning={str(name): list(map(_number, row)) for name, row in trained.get("learning", {}).items()},
         )
         with np.load(job.directory.predictions) as stored:
-            probabilities = stored["probabilities"]
+            predictions = dict(stored)
+        probabilities = predictions.pop("probabilities")
         try:
             labels = self.of(job.dataset)
+            record = _with_networks(record, trained.get("networks", ()), predictions, labels)
             found = accuracy(probabilities, labels)
             facts = record.final | {"chance": float(np.bincount(labels).max() / len(labels))}
             names = [_text(name) for name in trained.get("classes", ())]
@@ -86,7 +88,10 @@ class HiddenLabels:
         """The two recipes, and what the second one has besides the profile's; of a published network also its size
         under the second one."""
         final = job.final
-        recipes: dict[str, Any] = {"proxy": job.profile.proxy_for(job.space).values(), "final": final.values()}
+        recipes: dict[str, Any] = {
+            "proxy": job.profile.proxy_for(job.space).values(),
+            "final": {**final.values(), **_several(job)},
+        }
         if job.extra:
             recipes["extra"] = dict(job.extra)
         if job.method.family != PUBLISHED:
@@ -112,8 +117,14 @@ class HiddenScores:
         }
 
     def score(self, job: Job, record: Record) -> Record:
-        """The record with the score of its proposal; failed if the table does not have it."""
+        """The record with the score of its proposal; failed if the table does not have it.
+
+        Of several proposals, that of the one with the best validation accuracy in the table; those that it does not
+        have are listed as failures.
+        """
         table = self._tables[job.dataset]
+        if job.profile.top > 1:
+            record = self._chosen(job, table, record)
         row = table.rows.get(record.proposal)
         if row is None:
             return dataclasses.replace(
@@ -123,12 +134,29 @@ class HiddenScores:
             record,
             test_accuracy=float(table.score[row]),
             parameters=None if table.parameters is None else int(table.parameters[row]),
-            final=dict(self._facts[job.dataset]),
+            final={**self._facts[job.dataset], **_chosen(record)},
         )
+
+    def _chosen(self, job: Job, table: Table, record: Record) -> Record:
+        """The record with a line for each proposal of the search, and the best of them on validation images."""
+        searched = read_json(job.directory.search)
+        valid = table.validation(self._signals[job.dataset])
+        lines: list[dict[str, Any]] = []
+        for rank, stored in enumerate([searched["proposal"], *searched["others"]][: job.profile.top], start=1):
+            line: dict[str, Any] = {"rank": rank, "genotype": _text(stored["text"])}
+            row = table.rows.get(line["genotype"])
+            if row is None:
+                line["failure"] = "it is not in the table"
+            else:
+                line |= {"validation_accuracy": float(valid[row]), "test_accuracy": float(table.score[row])}
+            lines.append(line)
+        known = [line for line in lines if "failure" not in line]
+        best = max(known, key=lambda line: line["validation_accuracy"]) if known else lines[0]
+        return dataclasses.replace(record, proposal=best["genotype"], networks=lines)
 
     def recipes(self, job: Job) -> dict[str, Any]:
         """What stands in the record for the recipes of trainings."""
-        table = self._tables[job.dataset]
+        table, several = self._tables[job.dataset], job.profile.top > 1
         own_unit = {} if table.scored is None else {"measure": dataclasses.asdict(table.scored)}
         return {
             "proxy": {"table": table.name, "signal": self._signals[job.dataset]},
@@ -136,6 +164,7 @@ class HiddenScores:
                 "table": table.name,
                 "score": table.scored.words() if table.scored else table.measure,
                 **own_unit,
+                **({**_several(job), "chosen_by": table.final_signal or self._signals[job.dataset]} if several else {}),
             },
         }
 
@@ -179,10 +208,44 @@ def finish(job: Job, outcome: Outcome, scorer: Scorer, provenance: dict[str, Any
         try:
             replace_text(job.directory.record, record.to_json(), durable=job.durable)
             job.directory.note.unlink(missing_ok=True)
-            shutil.rmtree(job.directory.stopped, ignore_errors=True)
+            for leftover in (job.directory.stopped, job.directory.networks):
+                shutil.rmtree(leftover, ignore_errors=True)
         except (OSError, ValueError) as error:
             record = _failed(record, f"the record could not be written: {sentence(error)}")
     return record
+
+
+def _several(job: Job) -> dict[str, int]:
+    """How many proposals of each search are trained finally, where it is more than one; an entry of the recipe."""
+    return {"top": job.profile.top} if job.profile.top > 1 else {}
+
+
+def _with_networks(
+    record: Record, lines: Sequence[dict[str, Any]], predictions: Mapping[str, np.ndarray], labels: Labels
+) -> Record:
+    """The record with the networks that were trained and their test accuracies; its proposal is the chosen one."""
+    if not lines:
+        return record
+    told: list[dict[str, Any]] = []
+    for line in lines:
+        facts: dict[str, Any] = {"genotype": _text(line["genotype"]), "rank": _count(line["rank"])}
+        if "failure" in line:
+            told.append({**facts, "failure": _text(line["failure"])})
+            continue
+        names = ("parameters", "macs", "training_seed", "validation_accuracy")
+        facts |= _numbers({name: line[name] for name in names})
+        found = accuracy(predictions[f"network {facts['rank']}"], labels)
+        told.append({**facts, "test_accuracy": found})
+    chosen = next(line["genotype"] for line in told if line["rank"] == record.final["chosen"])
+    return dataclasses.replace(record, proposal=chosen, networks=told)
+
+
+def _chosen(record: Record) -> dict[str, int]:
+    """Of several networks, how many there were and the rank of the one that counts."""
+    if not record.networks:
+        return {}
+    ranks = [line["rank"] for line in record.networks if line["genotype"] == record.proposal]
+    return {"trainings": sum("failure" not in line for line in record.networks), "chosen": ranks[0]}
 
 
 def _failed(record: Record, reason: str) -> Record:
