@@ -12,12 +12,11 @@ TensorFlow is imported inside the functions, after the limits of the process are
 from __future__ import annotations
 
 import dataclasses
-import gc
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -37,9 +36,8 @@ from harness.run.job import Failure, Job, guarded
 from harness.run.journal import Progress
 from harness.run.store import read_json, write_json
 
-if TYPE_CHECKING:
-    import keras
-
+Model = Any
+"""A Keras model; Keras stays on the floors below."""
 WRITES = ("progress.json", "final.checkpoint", "networks", "predictions.npz", "model.keras", "final.json")
 """What a final training may leave in its run's directory."""
 
@@ -108,7 +106,7 @@ class Trainings:
         self.job, self.data, self.networks = job, data, networks
         self.progress, self._space = progress, space
 
-    def train(self, number: int) -> tuple[keras.Model, dict[str, Any]]:
+    def train(self, number: int) -> tuple[Model, dict[str, Any]]:
         """The trained network with this number, from 0, and the counts of its training."""
         from harness.nets import training
         from harness.nets.build import build_model
@@ -146,17 +144,14 @@ class Trainings:
         }
         return model, {"final": counts, "learning": trained.learning}
 
-    def kept(self, number: int) -> tuple[keras.Model, dict[str, Any]]:
+    def kept(self, number: int) -> tuple[Model, dict[str, Any]]:
         """As :meth:`train`, unless an interrupted process has trained it already; the model is read back from a file.
 
         What was computed before is forgotten, so that the memory of a process holds one network.
         """
-        import keras
-
         from harness.nets import runtime
 
-        gc.collect()  # models and traced functions refer to each other in circles
-        keras.utils.clear_session(free_memory=False)
+        runtime.forget()
         model_file, facts_file = self._files(number)
         if not facts_file.exists():
             model, facts = self.train(number)
@@ -225,7 +220,7 @@ def _choose(trainings: Trainings, images: Images) -> dict[str, Any]:
     return {**stored, "networks": lines}
 
 
-def _stored(job: Job, model: keras.Model, facts: dict[str, Any], predictions: dict[str, np.ndarray]) -> dict[str, Any]:
+def _stored(job: Job, model: Model, facts: dict[str, Any], predictions: dict[str, np.ndarray]) -> dict[str, Any]:
     """Stores the network of a run and its predictions; the counts of both."""
     from harness.nets import count, footprint
 

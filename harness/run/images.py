@@ -64,8 +64,8 @@ class PreparedImages:
 
     def reads(self, seed: int, phase: Phase) -> tuple[Path, ...]:
         """The files that a phase reads."""
-        mine = [self.split_path(seed), *([self.directory / TEST_IMAGES] if phase == "final" else [])]
-        return (*(self.directory / name for name in (META, IMAGES, LABELS)), *mine)
+        mine = self.split_path(seed) if phase == "search" else self.directory / TEST_IMAGES
+        return (*(self.directory / name for name in (META, IMAGES, LABELS)), mine)
 
     def start(self, job: Job) -> str:
         """Starts TensorFlow for a search."""
@@ -191,13 +191,8 @@ def search_data(prepared: PreparedImages, seed: int) -> SearchData:
 
 
 def final_data(prepared: PreparedImages, held_out: int | None = None) -> tuple[SearchData, Images]:
-    """For the final training: all training images and no validation images, and the test images without labels.
-
-    Args:
-        prepared: the data set.
-        held_out: seed of the split whose validation images are left out of the training, to choose by; None: all are
-            trained on.
-    """
+    """For the final training: all training images, or those of the split of a seed with its validation images
+    ``held_out``, to choose by; and the test images without labels."""
     test: Images = np.load(prepared.directory / TEST_IMAGES, mmap_mode="r")
     if held_out is not None:
         return search_data(prepared, held_out), test

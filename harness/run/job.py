@@ -140,6 +140,12 @@ class Job:
         """Whether each of its files is forced to the disk: that takes longer than a search on a table."""
         return self.prepared.together == 1
 
+    def reads(self, phase: Phase) -> tuple[Path, ...]:
+        """The files outside of its directory that a phase reads; to choose among networks, also the split."""
+        phases: list[Phase] = ["final", "search"] if phase == "final" and self.profile.top > 1 else [phase]
+        files = [path for one in phases for path in self.prepared.reads(self.seed, one)]
+        return (*dict.fromkeys(files), *self.code(phase))
+
     def code(self, phase: Phase) -> tuple[Path, ...]:
         """The plug-in files that a phase loads, with what they import from their folders."""
         given = [self.method] if phase == "search" else []

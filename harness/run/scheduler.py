@@ -55,7 +55,7 @@ class Batch:
                 Item(
                     dataclasses.replace(job, forbidden=forbidden),
                     job.directory.path,
-                    (*job.prepared.reads(job.seed, self.phase), *job.code(self.phase)),
+                    job.reads(self.phase),
                 )
                 for job in self.jobs
             ),
