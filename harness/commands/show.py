@@ -74,8 +74,8 @@ def lines(facts: Mapping[str, Any], architecture: Architecture | None) -> list[s
         counts = ", ".join(f"{name} {_number(value)}" for name, value in record[phase].items() if value is not None)
         if counts:
             found.append(f"  {phase:<17} {counts}")
-    for network in record["networks"]:
-        found.append(f"  {'trained finally' if network['rank'] == 1 else '':<17} {_network(record, network)}")
+    for number, network in enumerate(record["networks"]):
+        found.append(f"  {'' if number else 'trained finally':<17} {_network(record, network)}")
     if record["metrics"]:
         more = ", ".join(f"{name} {value:.4f}" for name, value in record["metrics"].items())
         found.append(f"  {'also measured':<17} {more}")
@@ -100,9 +100,9 @@ def _network(record: Mapping[str, Any], network: Mapping[str, Any]) -> str:
     told = network.get("failure", "")
     if not told:
         names = (("validation", "validation_accuracy"), ("test", "test_accuracy"))
-        told = ", ".join(f"{words} {100 * network[name]:.2f} %" for words, name in names)
+        told = ", ".join(f"{words} {100 * network[name]:.2f} %" for words, name in names if name in network)
     mark = ", chosen" if network["rank"] == record["final"].get("chosen") else ""
-    return f"{network['rank']}. {told}{mark}: {network['genotype']}"
+    return f"{network.get('member', network['rank'])}. {told}{mark}: {network['genotype']}"
 
 
 def sparkline(values: Sequence[float]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.core.evaluation import Evaluation, KerasConfig, Proposal
+from harness.core.evaluation import Ensemble, Evaluation, KerasConfig, Proposal
 from harness.core.proposals import proposal_from_json, proposal_to_json
 from harness.core.space import Space
 
@@ -12,11 +12,11 @@ from harness.core.space import Space
 class Ranking:
     """What a search has proposed and evaluated, ordered by its own validation signal.
 
-    Its result comes first. If an evaluation made the result, the other evaluated proposals follow: those of complete
-    trainings first, by accuracy, the earlier of equal ones first. If the method named the result itself
-    (:meth:`~harness.core.task.Task.propose`), the order is the method's: what it named later, it prefers. What is left
-    of the other kind comes last. Failed evaluations, and trainings that the method did by itself, count only where the
-    method has named their proposals.
+    Its result comes first; an ensemble is handed over alone. If an evaluation made the result, the other evaluated
+    proposals follow: those of complete trainings first, by accuracy, the earlier of equal ones first. If the method
+    named the result itself (:meth:`~harness.core.task.Task.propose`), the order is the method's: what it named later,
+    it prefers. What is left of the other kind comes last. Failed evaluations, and trainings that the method did by
+    itself, count only where the method has named their proposals.
 
     Args:
         top: how many are handed over.
@@ -32,6 +32,8 @@ class Ranking:
     def name(self, proposal: Proposal) -> None:
         """The method has named its result."""
         self._measured = False
+        if isinstance(proposal, Ensemble):
+            return
         self._named.pop(str(proposal), None)
         self._named[str(proposal)] = proposal
         if len(self._named) > self.top:
@@ -50,6 +52,8 @@ class Ranking:
 
     def best(self, result: Proposal, space: Space) -> list[Proposal]:
         """At most :attr:`top` different proposals, the search's result first."""
+        if isinstance(result, Ensemble):
+            return [result]
         known = {**self._configs, **self._named, str(result): result}
         order = sorted(self._evaluations, key=lambda one: (-one.share, -one.accuracy))  # equal ones keep their order
         measured, named = [one.genotype for one in order], [*reversed(self._named)]

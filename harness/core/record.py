@@ -39,8 +39,8 @@ class Record:
             profile's (:attr:`~harness.core.method.Method.extras`); ``network``, the size of a published network.
         proposal: the architecture that the search proposed, as text; of several, the one that was chosen.
         test_accuracy: of the final training, 0..1; of a table, the score of the architecture.
-        parameters: trainable weights of the final network, auxiliary head excluded.
-        macs: multiply-accumulates of one forward pass of the final network (convolutions and dense layers).
+        parameters: trainable weights of the final network, auxiliary head excluded; of an ensemble, of all members.
+        macs: multiply-accumulates of one forward pass of the final network (convolutions and dense layers), likewise.
         search: ``charged`` (in the budget's unit), ``seconds``, ``cpu_seconds``, ``evaluations``, ``unique``,
             ``steps``, ``macs`` (charged multiply-accumulates of training), ``overrun`` (spent ÷ limit).
         final: ``limit`` (what the training was counted in: ``epochs``, ``seconds`` or ``steps``), ``epochs`` (of the
@@ -59,12 +59,13 @@ class Record:
         classes: ``names`` and ``confusion``: a text per true class, its images by predicted class; of a table, nothing.
         learning: of the final training, a number per epoch: ``epoch`` (how often its images had been seen), ``loss``
             and ``accuracy`` on the batches as they were learnt from. A final training has no validation images.
-        networks: where the best proposals of the search were trained finally, one each, in the search's own order:
-            ``rank`` (1 is the search's result), ``genotype``, ``validation_accuracy`` (of the final training, which
-            left these images out; of a table, its validation accuracy) and ``test_accuracy``, 0..1; of images also
-            ``parameters``, ``macs`` and ``training_seed``; or ``failure``. The one with the best validation accuracy is
-            the row's: :attr:`proposal`, :attr:`test_accuracy` and the rest are its own, and ``final`` has its rank as
-            ``chosen``. Empty where one proposal is trained, on all images.
+        networks: where several were trained finally, one entry each, in the search's own order: ``rank`` (1 is the
+            search's result), ``genotype``, ``validation_accuracy`` (of the final training, which left these images out;
+            of a table, its validation accuracy) and ``test_accuracy``, 0..1; of images also ``parameters``, ``macs``
+            and ``training_seed``; or ``failure``. Of an ensemble likewise its members, numbered by ``member``, and the
+            row is the mean of their probabilities. Else the one with the best validation accuracy is the row's:
+            :attr:`proposal`, :attr:`test_accuracy` and the rest are its own, and ``final`` has its rank as ``chosen``.
+            Empty where one network is trained.
         schema: version of this layout.
     """
 

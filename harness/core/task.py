@@ -15,7 +15,7 @@ import numpy as np
 from harness.core.budget import BudgetSpent, Meter
 from harness.core.dataset import SearchData
 from harness.core.errors import InputError
-from harness.core.evaluation import REFUSED, Evaluation, Evaluator, Part, Proposal
+from harness.core.evaluation import REFUSED, Ensemble, Evaluation, Evaluator, Part, Proposal
 from harness.core.journal import EVALUATIONS, Journal, State
 from harness.core.limits import NO_LIMITS, Limits
 from harness.core.proposals import proposal_from_json, proposal_to_json
@@ -76,6 +76,7 @@ class Task:
         self._last_checkpoint = meter.spent
         self._trainings = Trainings(evaluator.steps())
         self._parts: list[float] = []
+        self._began: list[int | None] = []
         self.evaluations: list[Evaluation] = []
         self.proposal: Proposal | None = None
         self.best: Evaluation | None = None
@@ -98,6 +99,9 @@ class Task:
 
         A proposal beyond the limits is not trained and costs nothing.
 
+        An ensemble is proposed and not evaluated; its members are. Where the method has proposed one, an evaluation
+        does not replace it.
+
         Args:
             again: train a repeated genotype again, with other first weights and another order of images, for methods
                 that live on the noise of a training. A table draws one of
@@ -108,6 +112,7 @@ class Task:
         Raises:
             BudgetSpent: the next evaluation does not fit into the budget. Let it pass.
             InputError: the trainings cannot be stopped at this share.
+            TypeError: a proposal is an ensemble.
         """
         end = self._end(share)
         return [self._evaluate(proposal, again, end) for proposal in proposals]
@@ -159,6 +164,32 @@ class Task:
         total = self._evaluator.steps()
         return min(self._evaluator.stops(), key=lambda end: abs(end - share * total)) / total
 
+    @property
+    def can_predict(self) -> bool:
+        """Whether :meth:`predictions` can be had: not on a table."""
+        return self._evaluator.can_predict()
+
+    def keep_predictions(self) -> None:
+        """Asks for :meth:`predictions` of the complete evaluations to come; called before the first one."""
+        self._evaluator.keep_predictions()
+
+    def predictions(self, number: int) -> np.ndarray:
+        """What the network of evaluation ``number`` predicted for the validation images, at no cost.
+
+        Args:
+            number: index in :attr:`evaluations`, of a complete one that did not fail.
+
+        Returns:
+            Class probabilities ``(n, classes)`` of the first n validation images, those that measured its accuracy.
+        """
+        evaluation, began = self.evaluations[number], self._began[number]
+        if evaluation.failure or evaluation.share < 1 or began is None:
+            raise ValueError(f"evaluation {number} has no predictions: it failed, or is no complete one")
+        since = self.meter.now()
+        found = self._evaluator.predictions(self.space.parse(evaluation.genotype), began)
+        self.meter.exclude(self.meter.now() - since)
+        return found
+
     def _end(self, share: float) -> int:
         """The gradient step at which an evaluation of this share ends."""
         if not 0 < share <= 1:
@@ -173,6 +204,8 @@ class Task:
         return end
 
     def _evaluate(self, proposal: Proposal, again: bool, end: int) -> Evaluation:
+        if isinstance(proposal, Ensemble):
+            raise TypeError("an ensemble is proposed and not evaluated; evaluate its members")
         refused = self._refused(proposal, end / self._evaluator.steps())
         if refused is not None:
             return refused
@@ -189,7 +222,8 @@ class Task:
         self._charge(evaluation)
         if logged is None:
             self._journal.evaluated(number, evaluation, self.meter.spent)
-        became = best and self._propose(proposal, evaluation.accuracy, shared_weights=False)
+        better = best and not isinstance(self.proposal, Ensemble)
+        became = better and self._propose(proposal, evaluation.accuracy, shared_weights=False)
         self._ranking.evaluated(proposal, became)
         self.progress(f"{len(self.evaluations)} evaluated")
         return evaluation
@@ -277,6 +311,7 @@ class Task:
         whole = 0.0 if evaluation.refused else 1.0
         self._parts.append(whole if part is None else part.steps / self._evaluator.steps())
         self.evaluations.append(evaluation)
+        self._began.append(None if part is None else training)
         if part is not None:
             self._ranking.note(evaluation)
         best = not evaluation.failure and (
@@ -340,7 +375,7 @@ class Task:
         more, unless there is no proposal yet: then the search has overrun, which its record says, but has a result.
 
         Args:
-            proposal: a genotype of :attr:`space`, or a Keras model.
+            proposal: a genotype of :attr:`space`, a Keras model, or an ensemble of genotypes.
             accuracy: its validation accuracy if known, 0..1.
             shared_weights: whether the accuracy was measured with weights shared with other architectures; it is
                 logged.
@@ -350,8 +385,9 @@ class Task:
         """
         if accuracy is not None:
             accuracy = _share(accuracy)
-        if isinstance(proposal, Genotype) and not self.space.contains(proposal):
-            raise ValueError(f"proposed '{proposal}', which is not in space '{self.space.name}'")
+        for member in proposal.members if isinstance(proposal, Ensemble) else (proposal,):
+            if isinstance(member, Genotype) and not self.space.contains(member):
+                raise ValueError(f"proposed '{member}', which is not in space '{self.space.name}'")
         if words := self.refusal(proposal):
             self.refusals.add(str(proposal), words)
             return

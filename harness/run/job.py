@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 
 from harness.core.dataset import SearchData
 from harness.core.errors import InputError
-from harness.core.evaluation import Evaluator, Proposal
+from harness.core.evaluation import MOST_MEMBERS, Evaluator, Proposal
 from harness.core.journal import Journal
 from harness.core.names import sentence
 from harness.core.recipe import Recipe
@@ -159,8 +159,11 @@ class Job:
     def trainings(self) -> int:
         """How many networks the search has handed over for final training; 1 where nothing can be read."""
         try:
-            return min(1 + len(read_json(self.directory.search).get("others", ())), self.profile.top)
-        except (InputError, TypeError):
+            searched = read_json(self.directory.search)
+            if members := searched.get("proposal", {}).get("members"):
+                return min(len(members), MOST_MEMBERS)
+            return min(1 + len(searched.get("others", ())), self.profile.top)
+        except (InputError, TypeError, AttributeError):
             return 1
 
     def next_phase(self) -> Phase | None:

@@ -11,7 +11,7 @@ import sys
 from typing import Any
 
 from harness.core.budget import BudgetSpent, Meter
-from harness.core.evaluation import KerasConfig, Proposal
+from harness.core.evaluation import MOST_MEMBERS, Ensemble, KerasConfig, Proposal
 from harness.core.method import Method
 from harness.core.proposals import proposal_to_json
 from harness.core.seeds import derive_seed, rng
@@ -167,6 +167,8 @@ def _checked(proposal: object, space: Space) -> Proposal:
         case KerasConfig():
             return proposal
         case Genotype() if space.contains(proposal):
+            return proposal
+        case Ensemble(members) if 1 <= len(members) <= MOST_MEMBERS and all(map(space.contains, members)):
             return proposal
         case other:
             raise Failure(f"the search proposed a {type(other).__name__} that is not in space '{space.name}'")

@@ -63,7 +63,8 @@ class RunDirectory:
 
     @property
     def stopped(self) -> Path:
-        """A directory with the weights of trainings that were stopped and may go on; gone when the run is over."""
+        """A directory with the weights of trainings that were stopped and may go on, and predictions of trained
+        networks that a search has asked for; gone when the run is over."""
         return self.path / "stopped"
 
     @property

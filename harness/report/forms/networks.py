@@ -1,4 +1,4 @@
-"""What the page shows of several final trainings of a run: all of them, with the one that was chosen."""
+"""What the page shows of several final trainings of a run: all of them, with the one that was chosen if one was."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ LISTED = 20
 _COLUMNS = (
     Column("seed", "seed"),
     Column("rank", "rank in the search"),
+    Column("member", "member"),
     Column("validation", "validation accuracy %"),
     Column("test", "test accuracy %"),
     Column("chosen", "chosen", left=True),
@@ -28,6 +29,7 @@ def networks(result: MethodResult) -> list[Part]:
         (
             TableCell(Words(str(run.record.seed))),
             TableCell(Words(str(network["rank"]))),
+            TableCell(Words(str(network.get("member", DASH)))),
             TableCell(_percent(network.get("validation_accuracy"))),
             TableCell(_percent(network.get("test_accuracy"))),
             TableCell(Words("yes" if network["rank"] == run.record.final.get("chosen") else "")),

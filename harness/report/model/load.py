@@ -105,6 +105,7 @@ class _Network(msgspec.Struct):
 
     rank: Annotated[int, msgspec.Meta(ge=1)]
     genotype: str
+    member: Annotated[int, msgspec.Meta(ge=1)] = 1
     validation_accuracy: float | None = None
     test_accuracy: float | None = None
     failure: str = ""
