@@ -10,9 +10,9 @@ ensemble has members, from other first weights. It costs the same.
 
 Deviations: the pool is of proxy trainings, and the members are trained again, by the profile's final recipe; the paper
 trains its pool completely and takes the members from it. Five members, the smallest number of the paper's 5, 10 and 20;
-two under ``smoke``. No selection on shifted images. Expected: the paper's ensembles have a lower log-likelihood loss,
-error and calibration error than deep ensembles, at every size. Cost: one proxy training per draw; the selection averages
-stored predictions. The final training takes as many trainings as there are members, and so does the network's use.
+two under ``smoke``. No selection on shifted images. Expected: the paper's ensembles have a lower negative
+log-likelihood, error and calibration error than deep ensembles, at every size. Cost: one proxy training per draw; the
+selection averages stored predictions. The final training takes as many trainings as there are members.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any, ClassVar
 
 from harness import Method, Task, needs_predictions
 
-from .common.ensembles import FORWARD, Pool, check_settings
+from .common.ensembles import Pool, check_settings
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class NesRs(Method):
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {"smoke": {"members": 2}}
 
     members: int = 5
-    selection: str = FORWARD
+    selection: str = "forward"
 
     def __post_init__(self) -> None:
         check_settings("nes_rs", self.members, self.selection)

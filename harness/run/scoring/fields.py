@@ -26,7 +26,7 @@ def counts(value: Any) -> dict[str, Any]:
 
 def numbers(value: Any) -> dict[str, float]:
     """Finite numbers, or None, by name."""
-    return {str(name): number(number) for name, number in dict(value).items()}
+    return {str(name): number(one) for name, one in dict(value).items()}
 
 
 def number(value: Any) -> Any:
