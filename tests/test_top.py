@@ -200,19 +200,20 @@ import sys
 sys.path[:0] = [{root!r}, {tests!r}]
 import test_top, pathlib
 if __name__ == "__main__":
-    test_top.run_grid(pathlib.Path({here!r}), pathlib.Path({out!r}), {names!r})
+    test_top.run_grid(pathlib.Path({here!r}), pathlib.Path({out!r}), {names!r}, {best!r})
 """
 
 
-def run_grid(folder: Path, out: Path, names: tuple[str, ...]) -> None:
+def run_grid(folder: Path, out: Path, names: tuple[str, ...], best: int) -> None:
     methods = {name: folder / "methods" / f"{name}.py" for name in names}
-    grid.run(grid.request_for(folder, methods, out=out, profile=dataclasses.replace(grid.PATIENT, top=3)))
+    grid.run(grid.request_for(folder, methods, out=out, profile=dataclasses.replace(grid.PATIENT, top=best)))
 
 
-def start(folder: Path, out: Path, *names: str) -> subprocess.Popen[bytes]:
+def start(folder: Path, out: Path, *names: str, best: int = 3) -> subprocess.Popen[bytes]:
     program = folder / f"{out.name}.py"
     tests = str(Path(__file__).parent)
-    program.write_text(_PROGRAM.format(root=str(ROOT), tests=tests, here=str(folder), out=str(out), names=names))
+    where = {"root": str(ROOT), "tests": tests, "here": str(folder), "out": str(out)}
+    program.write_text(_PROGRAM.format(**where, names=names, best=best))
     return subprocess.Popen([sys.executable, str(program)], start_new_session=True)
 
 

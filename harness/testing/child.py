@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from harness.core.budget import BudgetSpent, Meter
-from harness.core.evaluation import ENSEMBLE, Evaluation, Proposal
+from harness.core.evaluation import ENSEMBLE, Ensemble, Evaluation, Proposal
 from harness.core.journal import State
 from harness.core.method import Method
 from harness.core.names import sentence
@@ -167,10 +167,11 @@ def outcome(task: WatchedTask, directory: RunDirectory) -> dict[str, Any]:
         for row in read_lines(directory.evaluations)
     ]
     proposals = read_lines(directory.proposals)
-    inside = [isinstance(p, Genotype) and task.space.contains(p) for p in [task.proposal] if p is not None]
+    proposed = task.proposal.members if isinstance(task.proposal, Ensemble) else (task.proposal,)
+    inside = [isinstance(p, Genotype) and task.space.contains(p) for p in proposed if p is not None]
     return {
         "proposal": None if task.proposal is None else str(task.proposal),
-        "genotype": isinstance(task.proposal, Genotype),
+        "genotype": isinstance(task.proposal, Genotype | Ensemble),
         "inside": all(inside),
         "parsed": all(_parses(task, row["genotype"]) for row in proposals),
         "spent": task.meter.spent,
