@@ -31,6 +31,9 @@ from harness.nets.evaluator import ProxyEvaluator
 from harness.nets.export import plain
 from harness.nets.footprint import Sizer
 from harness.nets.runtime import load
+from harness.report.forms.markdown import markdown
+from harness.report.model.cost import cost
+from harness.report.model.performance import performance
 from harness.run.scoring.metrics import metrics
 from harness.run.search import checked
 from harness.spaces import get_space
@@ -251,12 +254,15 @@ def test_a_table_says_that_it_cannot_average(tmp_path: Path) -> None:
         assert "averages predictions" in records[name].reason
 
 
-def test_show_lists_the_members() -> None:
+def test_reports_and_show_tell_the_members() -> None:
     members = [
         {"rank": 1, "member": 1, "genotype": "cell:7", "test_accuracy": 0.7},
         {"rank": 1, "member": 2, "genotype": "cell:8", "test_accuracy": 0.6},
     ]
     run = counted("nes_rs", 0.8, networks=members, proposal="ensemble:cell:7 & cell:8")
+    for parts in (performance([run, counted("darts", 0.7)]), cost([run])):
+        assert "averaged: nes_rs (2 networks). Their parameters" in markdown(parts)
+    assert "averaged" not in markdown(performance([counted("darts", 0.7)]))
     shown = "\n".join(lines(show(run), None))
     assert "1. test 70.00 %: cell:7" in shown
     assert "2. test 60.00 %: cell:8" in shown

@@ -13,6 +13,7 @@ from harness.report.model.literature import nasbench201, table_a
 from harness.report.model.numbers import DASH
 from harness.report.model.results import (
     MethodResult,
+    ensembles,
     measures,
     mixed_devices,
     result_of,
@@ -74,6 +75,7 @@ def performance_table(block: Block, datasets: Sequence[str] = ()) -> Table:
         remarks=(
             *measures(block, *block.datasets),
             *several_trained(block),
+            *ensembles(block),
             *mixed_devices(block),
             *_about_published(block),
         ),

@@ -251,6 +251,21 @@ def several_trained(block: Block) -> list[str]:
     ]
 
 
+def ensembles(block: Block) -> list[str]:
+    """One sentence, if the result of a method is several networks: their costs are sums."""
+    sizes: dict[str, set[int]] = {}
+    for run in block.runs:
+        if any("member" in network for network in run.record.networks):
+            sizes.setdefault(run.record.title, set()).add(len(run.record.networks))
+    if not sizes:
+        return []
+    told = ", ".join(f"{title} ({'/'.join(map(str, sorted(many)))} networks)" for title, many in sorted(sizes.items()))
+    return [
+        f"Ensembles, whose members' probabilities are averaged: {told}. Their parameters, MACs, steps and seconds are "
+        "those of all members together; a single network is no equal of theirs."
+    ]
+
+
 def relative_improvement(accuracy: float, random: float) -> float:
     """100·(accuracy − random)/random, in %; ``random`` is not 0."""
     return 100 * (accuracy - random) / random
