@@ -29,7 +29,7 @@ KILLED = ("regularized_evolution", "pnas", "bohb", "eas", "fabrics")
 TRAINING = ("autokeras", "enas_macro", "morphism_bo", "eas", "fabrics", "bsn", *SUPERNETS)
 """Methods that train by themselves. The others only ask for evaluations."""
 SAMPLES = (*KILLED, "random_search", "autokeras", "enas_macro", "morphism_bo", "bsn", "enas_micro", "setn", "darts")
-"""What searches here by default: of methods that only ask for evaluations, and of those whose supernets are alike, some."""
+"""What searches here by default: some of those that only ask for evaluations, some of those whose supernets are alike."""
 PROMISES: tuple[Callable[[kit.Told], None], ...] = (
     kit.searches,
     kit.proposes,
@@ -48,10 +48,7 @@ def trials(tmp_path_factory: pytest.TempPathFactory) -> Iterator[kit.Trials]:
 
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(name, marks=[] if name in SAMPLES else [pytest.mark.slow])
-        for name in method_names()
-    ],
+    [pytest.param(name, marks=[] if name in SAMPLES else [pytest.mark.slow]) for name in method_names()],
 )
 def test_a_method_keeps_its_promises(name: str, trials: kit.Trials) -> None:
     if name in KILLED:
