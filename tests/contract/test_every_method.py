@@ -29,7 +29,7 @@ KILLED = ("regularized_evolution", "pnas", "bohb", "eas", "fabrics")
 TRAINING = ("autokeras", "enas_macro", "morphism_bo", "eas", "fabrics", "bsn", *SUPERNETS)
 """Methods that train by themselves. The others only ask for evaluations."""
 SAMPLES = (*KILLED, "random_search", "autokeras", "enas_macro", "morphism_bo", "bsn", "enas_micro", "setn", "darts")
-"""What searches here by default: some of those that only ask for evaluations, some of those whose supernets are alike."""
+"""What searches here by default; of those that only evaluate, and of those with like supernets, some."""
 PROMISES: tuple[Callable[[kit.Told], None], ...] = (
     kit.searches,
     kit.proposes,
