@@ -229,6 +229,7 @@ def test_the_row_is_the_mean_of_the_members(trained: Path, tmp_path: Path) -> No
     np.testing.assert_allclose(exported, mean, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_command_killed_between_members_ends_with_the_same_numbers(trained: Path) -> None:
     out = trained / "killed"
     moment, process = out / RUN / "networks" / "1.json", top.start(trained, out, "twins", best=1)
