@@ -79,13 +79,14 @@ def names() -> dict[str, str]:
 def get_space(name: str) -> Space:
     """The space with this name.
 
-    ``macro-N`` and ``chain-N`` are the same spaces with N layers, ``cell-N``, ``enas_cell-N`` and ``nao_cell-N`` with
-    N nodes a cell, ``nasnet-N`` with N blocks a cell and ``pnas-N`` with at most N; ``qchain-N`` and ``block-N`` have
-    N layers at most, ``morph-N`` and ``eas-N`` N convolutions a block at most; ``hierarchical-N`` has N motifs of
-    three nodes in a cell of four, ``fabric-N`` N layers and as many scales, at most six, ``smash-N`` N operations a
-    block. A chain of another depth than the paper's 15 has fixed 2x2 max poolings after a third and two thirds of its
-    layers, as in the paper's third experiment. ``nasbench201:op,op`` has these operations only. ``keras`` is for methods that propose Keras models
-    instead of genotypes; ``published`` is the space of the published networks, ``given`` that of given cells.
+    ``macro-N`` and ``chain-N`` are the same spaces with N layers, ``cell-N``, ``enas_cell-N`` and ``nao_cell-N`` with N
+    nodes a cell, ``nasnet-N`` with N blocks a cell and ``pnas-N`` with at most N; ``qchain-N`` and ``block-N`` have N
+    layers at most, ``morph-N`` and ``eas-N`` N convolutions a block at most; ``hierarchical-N`` has N motifs of three
+    nodes in a cell of four, ``fabric-N`` N layers and as many scales, at most six, ``smash-N`` N operations a block. A
+    chain of another depth than the paper's 15 has fixed 2x2 max poolings after a third and two thirds of its layers, as
+    in the paper's third experiment. ``nasbench201:op,op`` has these operations only. ``keras`` is for methods that
+    propose Keras models instead of genotypes; ``published`` is the space of the published networks, ``given`` that of
+    given cells.
 
     Raises:
         InputError: no such space.

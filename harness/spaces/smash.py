@@ -19,7 +19,7 @@ convolution and a normalisation after it, because networks are trained by one re
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -88,7 +88,7 @@ class SmashSpace(Space):
         self.name, self.per_block = name, per_block
         self.choices = _choices(per_block)
 
-    def operations(self, picks: Sequence[int]) -> list[list[BankOperation]]:
+    def operations(self, picks: Iterable[int]) -> list[list[BankOperation]]:
         """What each operation of each block does, cut to banks that there are."""
         options = iter(choice.options[int(pick)] for choice, pick in zip(self.choices, picks, strict=True))
         blocks = []

@@ -81,6 +81,21 @@ class Candidates:
         """Whether there are candidates already."""
         return bool(self._drawn)
 
+    @property
+    def drawn(self) -> Sequence[Genotype]:
+        """Candidates that have been measured, in the order of their coming."""
+        return self._drawn
+
+    @property
+    def scores(self) -> Sequence[float]:
+        """Their accuracies under the shared weights."""
+        return self._scores
+
+    @property
+    def planned(self) -> int:
+        """How many there will be, if the space has so many."""
+        return self._plan()[0] * self._chunk
+
     def share(self) -> float:
         """The share of the budget that comparison and trainings will take."""
         chunks, each, finals = self._plan()
@@ -90,11 +105,15 @@ class Candidates:
         """How many chunks, which share of the budget each takes, and which the finalists take."""
         settings, images = self._settings, self._shared.valid_images
         finals = self._shared.share_of(settings.finalists * self._final_batches() * images)
-        chunk = min(CHUNK, settings.candidates)
+        chunk = self._chunk
         each = self._shared.share_of(chunk * settings.candidate_batches * images)
         wanted = math.ceil(settings.candidates / chunk)
         affordable = wanted if each == 0 else int((MOST - finals) / each)
         return max(1, min(wanted, affordable)), each, finals
+
+    @property
+    def _chunk(self) -> int:
+        return min(CHUNK, self._settings.candidates)
 
     def _final_batches(self) -> int:
         return min(self._settings.final_batches or self._shared.valid_epoch, self._shared.valid_epoch)
@@ -107,17 +126,21 @@ class Candidates:
         cost = margin * float(np.mean([task.cost(example) for example in self._examples]))
         return kept_at(task, cost, wanted, margin * shared.path_seconds, shared.images)
 
-    def compare(self, draw: Callable[[], Genotype | None], save: Callable[[], None]) -> None:
+    def compare(
+        self,
+        draw: Callable[[], Genotype | None],
+        save: Callable[[], None],
+        together: Callable[[], int] = lambda: CHUNK,
+    ) -> None:
         """Draws and measures, proposes the best so far after every chunk, and trains the finalists.
 
         Args:
             draw: gives a candidate; None where it has no more.
             save: is called after every chunk.
+            together: how many may be drawn, at most, before they are measured.
         """
-        chunk = min(CHUNK, self._settings.candidates)
-        chunks = self._plan()[0]
-        batches = range(self._settings.candidate_batches)
-        while len(self._scores) < chunks * chunk and (fresh := self._fresh(draw, chunk)):
+        planned, batches = self.planned, range(self._settings.candidate_batches)
+        while len(self._scores) < planned and (fresh := self._fresh(draw, min(self._chunk, together()))):
             self._scores += self._shared.accuracies([genotype.picks for genotype in fresh], [batches] * len(fresh))
             self._drawn += fresh
             best = best_allowed(self._task, self._drawn, self._scores)

@@ -30,7 +30,8 @@ from harness.nets.supernets.relaxed import Layers
 from harness.spaces.smash import BANKS, BLOCKS, KERNELS, SmashSpace, most_filled
 
 _ROW = BANKS + 5
-"""Numbers of an operation: bits of the banks read, first and second bank written, kernel, banks filled before, after."""
+"""Numbers of an operation: bits of the banks that it reads, the first and the second bank that it writes (for none the
+number of banks), its kernel, and how many banks have been written before and after it."""
 _FIRST, _SECOND, _KERNEL, _BEFORE, _AFTER = range(BANKS, _ROW)
 _CHANNELS = 4 + 1 + len(KERNELS) + BLOCKS + 1
 """Of the encoding: of a bank, of an operation, kernel, block, noise."""
