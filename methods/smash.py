@@ -29,6 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -38,7 +39,7 @@ from harness.core.budget import PASSES_PER_STEP
 from harness.nets.supernets.smash import GatedSmash
 from harness.spaces.smash import SmashSpace
 
-from .common.candidates import Candidates, CandidateSettings, best_allowed
+from .common.candidates import CHUNK, Candidates, CandidateSettings, best_allowed
 from .common.path_search import Comparison, LoopSettings
 from .common.shared_weights import SharedWeights
 
@@ -156,7 +157,7 @@ class HyperSearch(Comparison):
         )
         shared = SharedWeights(task, self.net, method.batch, method.valid_batch)
         super().__init__(task, LoopSettings.of(method), shared)
-        self.candidates = Candidates(task, shared, CandidateSettings.of(method))
+        self.candidates = Candidates(task, shared, CandidateSettings.of(method), self.groups)
         self._method = method
 
     def step(self, rate: float, done: float) -> None:
@@ -167,21 +168,22 @@ class HyperSearch(Comparison):
         """See :class:`harness.methods.common.path_search.WeightsSearch`."""
         return 1, PASSES_PER_STEP * self.shared.images * self.net.most_macs()
 
-    def rounds(self) -> tuple[int, int]:
+    def rounds(self, planned: int) -> tuple[int, int]:
         """How many candidates there are at the end of the random ones, and of the perturbations."""
-        method, planned = self._method, self.candidates.planned
+        method = self._method
         chain, perturbed = (planned * count // method.candidates for count in (method.chain, method.perturbed))
         return planned - chain - perturbed, planned - chain
 
-    def together(self) -> int:
-        """As many as are left of a round; the chain needs the score of each before the next."""
-        scored = len(self.candidates.scores)
-        return next((end - scored for end in self.rounds() if scored < end), 1)
+    def groups(self, planned: int) -> list[int]:
+        """How many candidates are drawn before they are measured; in the chain each depends on the last one's score."""
+        random, perturbed = self.rounds(planned)
+        starts = [*range(0, random, CHUNK), *range(random, perturbed, CHUNK), *range(perturbed, planned), planned]
+        return [after - before for before, after in pairwise(starts)]
 
     def draw(self) -> Genotype:
         """A candidate of the present round."""
         task, candidates = self.task, self.candidates
-        random, perturbed = self.rounds()
+        random, perturbed = self.rounds(candidates.planned)
         scored = len(candidates.scores)
         if scored < random:
             return task.space.sample(task.rng)

@@ -18,10 +18,13 @@ from harness.core.schedule import cosine
 from harness.nets import runtime
 from harness.nets.supernets.paths import GatedPaths
 
-from .candidates import CHUNK, Candidates, CandidateSettings
+from .candidates import Candidates, CandidateSettings
 from .path_weights import PathWeights
 from .settings import Settings
 from .shared_weights import SharedWeights, StepTimes
+
+_WHOLE = 1.0 - 1e-12
+"""Of the training, but for rounding: a step too many would take from what was kept for the end."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,7 @@ class WeightsSearch(abc.ABC):
     def train(self) -> None:
         """Trains until :meth:`end`."""
         settings, meter = self._settings, self.task.meter
-        while not self.over() and (done := meter.share / self.end()) < 1.0:
+        while not self.over() and (done := meter.share / self.end()) < _WHOLE:
             steps, macs = self.price()
             if meter.price(seconds=self._times.seconds, steps=steps, macs=macs) > meter.left:
                 break
@@ -197,10 +200,6 @@ class Comparison(WeightsSearch):
     def draw(self) -> Genotype:
         """A candidate."""
 
-    def together(self) -> int:
-        """How many candidates may be drawn, at most, before they are measured."""
-        return CHUNK
-
     def end(self) -> float:
         """What the comparison and the trainings from scratch leave."""
         return 1.0 - self.candidates.share()
@@ -211,7 +210,7 @@ class Comparison(WeightsSearch):
 
     def finish(self) -> None:
         """Compares; the best is proposed."""
-        self.candidates.compare(self.draw, self.save, self.together)
+        self.candidates.compare(self.draw, self.save)
 
     def state(self) -> State:
         """For a checkpoint."""

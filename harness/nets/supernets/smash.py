@@ -13,6 +13,8 @@ Normalisations use the statistics of the batch, in scores as well. Those in oper
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -25,7 +27,7 @@ from harness.nets.supernets.flat_weights import Handle, Weights, by_layer
 from harness.nets.supernets.frame import classified
 from harness.nets.supernets.gated import GatedSupernet
 from harness.nets.supernets.hypernet import HyperNet
-from harness.nets.supernets.kernels import he_deviation, run
+from harness.nets.supernets.kernels import run
 from harness.nets.supernets.relaxed import Layers
 from harness.spaces.smash import BANKS, BLOCKS, KERNELS, SmashSpace, most_filled
 
@@ -72,7 +74,7 @@ class GatedSmash(GatedSupernet):
         self._space, self._operations = space, space.per_block
         self._square_decay, self._epsilon = square_decay, epsilon
         weights = Weights(rng)
-        self._lay_out(weights, size, image_shape, classes, rng)
+        self._lay_out(weights, size, image_shape, classes)
         self._noise = rng.normal(size=(self._locations, 1)).astype(np.float32)
         shared = len(weights.values)
         widths = [size.channels * 2**block for block in range(BLOCKS)]
@@ -102,14 +104,12 @@ class GatedSmash(GatedSupernet):
     def _locations(self) -> int:
         return BLOCKS * self._operations * BANKS
 
-    def _lay_out(
-        self, weights: Weights, size: Size, image_shape: Shape, classes: int, rng: np.random.Generator
-    ) -> None:
+    def _lay_out(self, weights: Weights, size: Size, image_shape: Shape, classes: int) -> None:
         """The shared weights, and what each operation costs."""
         stem: tuple[CellPrimitive, ...] = (Conv(3, 3, size.channels, (size.stem_stride,) * 2), Norm())
         self._stem = weights.add(stem, image_shape[2])
         self._base, shape = macs_of(stem, image_shape)
-        self._transitions, self._kernels = list[Handle](), list[int]()
+        self._transitions, self._kernels = list[Handle](), list[Handle]()
         self._reads, self._units = list[int](), list[int]()
         last = most_filled(self._operations)
         for block in range(BLOCKS):
@@ -119,9 +119,7 @@ class GatedSmash(GatedSupernet):
                 macs, shape = macs_of(change, (*shape[:2], last * shape[2]))
                 self._base += macs
             width = shape[2]
-            kernel = (2, _MOST, _MOST, width, width)
-            self._kernels.append(len(weights.values))
-            weights.values.append(rng.normal(0.0, he_deviation(kernel[1:]), kernel).astype(np.float32))
+            self._kernels.append(weights.add((Conv(_MOST, _MOST, 2 * width),), width))
             self._units.append(shape[0] * shape[1] * width**2)
             self._reads.append(self._units[-1] * sum(most_filled(number) for number in range(self._operations)))
         self._end = weights.add((Norm(), Relu()), last * shape[2])
@@ -191,7 +189,8 @@ class GatedSmash(GatedSupernet):
                 steps = (Relu(), Conv(1, 1, width), Norm(affine=False), Relu())
                 middle = run(steps, tf.concat(banks[:read], -1), [own], constants=constants)
                 row = rows[block * self._operations + number]
-                self._write(banks, middle, row, weights[self._kernels[block]], most_filled(number + 1))
+                [shared] = self._kernels[block].of(weights)
+                self._write(banks, middle, row, shared, most_filled(number + 1))
             x = tf.concat(banks[: most_filled(self._operations)], -1)
         x = run(self._end.steps, x, self._end.of(weights), constants=constants)
         # The normalisation makes offsets of banks that are empty.
@@ -199,25 +198,15 @@ class GatedSmash(GatedSupernet):
         return classified(x * tf.cast(there, tf.float32), self._head.of(weights))
 
     def _write(
-        self, banks: list[tf.Tensor], middle: tf.Tensor, row: tf.Tensor, kernels: tf.Tensor, possible: int
+        self, banks: list[tf.Tensor], middle: tf.Tensor, row: tf.Tensor, kernel: tf.Tensor, possible: int
     ) -> None:
         """Applies an operation's second convolution and adds its one or two results to ``banks``."""
-        width = int(middle.shape[-1])
-
-        def convolved(half: int, size: int) -> tf.Tensor:
-            edge = (_MOST - size) // 2
-            kernel = kernels[half, edge : _MOST - edge, edge : _MOST - edge]
-            return run((Conv(size, size, width), Norm(affine=False)), middle, [kernel])
-
-        branches = [[lambda half=half, size=size: convolved(half, size) for size in KERNELS] for half in range(2)]
-        wide = row[_SECOND] < BANKS
-        first = tf.switch_case(row[_KERNEL], branches[0])
-        second = tf.switch_case(
-            tf.where(wide, 1 + row[_KERNEL], 0), [lambda: tf.zeros_like(middle), *branches[1]]
-        )  # fmt: skip
+        branches = [partial(_results, middle, kernel, size, count) for count in (1, 2) for size in KERNELS]
+        wide = tf.cast(row[_SECOND] < BANKS, tf.int32)
+        results = tf.switch_case(wide * len(KERNELS) + row[_KERNEL], branches)
         for bank in range(possible):
-            shares = [tf.cast(row[place] == bank, tf.float32) for place in (_FIRST, _SECOND)]
-            banks[bank] = tf.ensure_shape(banks[bank] + shares[0] * first + shares[1] * second, middle.shape)
+            for result, written in zip(results, (row[_FIRST], row[_SECOND]), strict=True):
+                banks[bank] += tf.cast(written == bank, tf.float32) * tf.ensure_shape(result, middle.shape)
 
     def macs(self, picks: Sequence[int] | np.ndarray) -> int:
         """Banks that may have been written are read, full or empty; and an image's part of the generation."""
@@ -251,9 +240,8 @@ class GatedSmash(GatedSupernet):
             for op, kernel in zip(operations, kernels[block], strict=True):
                 own = kernel[list(op.reads)].reshape(1, 1, -1, width)
                 layers += by_layer((Conv(1, 1, width), Norm(affine=False)), [own], width)
-                edge = (_MOST - op.kernel) // 2
-                for half in range(len(op.writes)):
-                    second = values[self._kernels[block]][half, edge : _MOST - edge, edge : _MOST - edge]
+                [shared] = self._kernels[block].of(values)
+                for second in np.split(_middle(shared, op.kernel), 2, axis=-1)[: len(op.writes)]:
                     layers += by_layer((Conv(op.kernel, op.kernel, width), Norm(affine=False)), [second], width)
             filled = operations[-1].filled
         layers.append([value[: filled * width] for value in self._end.of(values)])
@@ -279,3 +267,17 @@ class GatedSmash(GatedSupernet):
         super().restore(state)
         self._squares.assign(state["squares"])
         self._steps.assign(state["adam_steps"])
+
+
+def _middle(kernel: Any, size: int) -> Any:
+    """The middle of a shared kernel, ``size`` rows and columns."""
+    edge = (_MOST - size) // 2
+    return kernel[edge : _MOST - edge, edge : _MOST - edge]
+
+
+def _results(middle: tf.Tensor, kernel: tf.Tensor, size: int, count: int) -> list[tf.Tensor]:
+    """What an operation writes to the first bank and to the second; zeros if it writes only one."""
+    width = int(middle.shape[-1])
+    own = tf.slice(_middle(kernel, size), [0] * 4, [size, size, width, count * width])
+    y = run((Conv(size, size, count * width), Norm(affine=False)), middle, [own])
+    return tf.split(y, 2, -1) if count == 2 else [y, tf.zeros_like(y)]
