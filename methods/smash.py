@@ -75,15 +75,15 @@ class Smash(Method):
         "smoke": {
             **{"hyper_layers": 4, "growth": 4, "batch": 16, "valid_batch": 16, "candidates": 8, "perturbed": 2},
             **{"chain": 2, "candidate_batches": 1, "finalists": 2, "final_batches": 2, "retrained": 0},
-            **{"save_every": 5},
+            **{"learning_rate": 1e-2, "save_every": 5},
         },
         "quick": {
             **{"hyper_layers": 8, "batch": 32, "valid_batch": 64, "candidates": 70, "perturbed": 10, "chain": 10},
-            **{"candidate_batches": 3, "finalists": 5, "final_batches": 10, "save_every": 20},
+            **{"candidate_batches": 3, "finalists": 5, "final_batches": 10, "learning_rate": 1e-2, "save_every": 20},
         },
         "hour": {
             **{"batch": 64, "valid_batch": 64, "candidates": 210, "perturbed": 30, "chain": 30},
-            **{"candidate_batches": 5, "finalists": 5, "final_batches": 20},
+            **{"candidate_batches": 5, "finalists": 5, "final_batches": 20, "learning_rate": 3e-3},
         },
     }
 
