@@ -147,6 +147,27 @@ def test_gates_given_per_image_are_those_of_all_images() -> None:
     np.testing.assert_allclose(losses.numpy(), wanted.numpy(), rtol=1e-5)
 
 
+def test_every_image_passes_its_own_gates() -> None:
+    """Images in another order with their gates have the same losses; with each other's gates they have not."""
+    generator = np.random.default_rng(8)
+    x, labels = images(), np.array([0, 1, 2, 0, 1])
+    gates = np.array([generator.permutation(genotypes()[4].picks) for _ in labels], np.float32)
+    order = np.array([3, 0, 4, 2, 1])
+    assert len({row.tobytes() for row in gates}) == len(labels)
+
+    def losses(chosen: np.ndarray, own: np.ndarray) -> np.ndarray:
+        state = net().state()
+        result = net().drawn_step(
+            tf.constant(x[chosen]), tf.constant(labels[chosen]), tf.constant(own), tf.constant(0.0)
+        )
+        net().restore(state)
+        return np.asarray(result.numpy())
+
+    straight = losses(np.arange(5), gates)
+    np.testing.assert_allclose(losses(order, gates[order]), straight[order], rtol=1e-4, atol=1e-5)
+    assert np.abs(losses(order, gates) - straight[order]).max() > 1e-3
+
+
 def test_sized_fabrics_by_name() -> None:
     space = get_space("fabric-4")
     assert isinstance(space, FabricSpace)

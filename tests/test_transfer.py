@@ -61,6 +61,13 @@ def test_every_other_start_is_one_of_the_best_elsewhere(base: str, tmp_path: Pat
     assert task.planned["sources"] == 1
 
 
+@pytest.mark.parametrize("other", ["tables/photos", "table:mine/photos.csv", "folder:/data/Photos", "photos"])
+def test_other_sources_of_the_targets_images_are_left_out(other: str, tmp_path: Path) -> None:
+    rows = learned(1, "a")
+    with_other = read(write(tmp_path / "all.csv", learned(0, other) + rows), SPACE, "photos")
+    assert with_other == read(write(tmp_path / "others.csv", rows), SPACE, "photos")
+
+
 def test_rows_of_the_target_and_of_other_spaces_are_left_out(tmp_path: Path) -> None:
     target = tiny_data().dataset
     own, others = learned(0, target), learned(1, "a") + learned(2, "b")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +46,7 @@ class Experience:
 
 
 def read(path: str, space: Space, target: str) -> Experience:
-    """The experience in a file, from all data sets but ``target``.
+    """The experience in a file, from all data sets but ``target`` and other sources of the same images.
 
     Raises:
         InputError: it cannot be read, or has nothing for this space from other data sets; the message is a sentence.
@@ -58,7 +58,7 @@ def read(path: str, space: Space, target: str) -> Experience:
             if absent := [name for name in _COLUMNS if name not in (lines.fieldnames or ())]:
                 raise InputError(f"{path} has no column {absent[0]}; make it with: python -m harness experience")
             for row in lines:
-                if row["space"] == space.name and row["dataset"] != target:
+                if row["space"] == space.name and _images(row["dataset"]) != _images(target):
                     genotype, accuracy = _row(row, space, path, lines.line_num)
                     told.setdefault(row["dataset"], {}).setdefault(genotype, []).append(accuracy)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -73,6 +73,12 @@ def read(path: str, space: Space, target: str) -> Experience:
         for genotype, score in zip(accuracies, normal_scores(means), strict=True):
             scores.setdefault(genotype, []).append(float(score))
     return Experience({genotype: float(np.mean(values)) for genotype, values in scores.items()}, tuple(sorted(told)))
+
+
+def _images(dataset: str) -> str:
+    """What a data set and tables of it have in common: ``cifar10`` of ``cifar10``, ``nasbench201/cifar10``,
+    ``table:my/cifar10.csv``. Strangers with one name are left out too, which costs them a warm start and no more."""
+    return PurePath(dataset.partition(":")[2] or dataset).stem.lower()
 
 
 def _row(row: dict[str, str], space: Space, path: str, line: int) -> tuple[Genotype, float]:
