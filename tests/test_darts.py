@@ -224,6 +224,7 @@ def check_step_and_resume(order: int) -> None:
     assert all(np.array_equal(value, resumed.state()[name]) for name, value in whole.state().items())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="a graphics card has its own threads")
 def test_threads_that_share_out_operations_change_no_number(tmp_path: Path) -> None:
     for threads in (1, 2):

@@ -248,7 +248,9 @@ def test_another_table_is_not_mixed_in(tmp_path: Path) -> None:
         make_plan(dataclasses.replace(request, methods=("random_search",)))
 
 
-@pytest.mark.parametrize("seconds", [0.4, 1.2, 2.0])
+@pytest.mark.parametrize(
+    "seconds", [pytest.param(0.4, marks=pytest.mark.slow), 1.2, pytest.param(2.0, marks=pytest.mark.slow)]
+)
 def test_a_killed_command_continues_with_the_same_numbers(tmp_path: Path, seconds: float) -> None:
     path = write_table(tmp_path)
     slow = write_method(

@@ -78,7 +78,7 @@ def test_child_equals_standalone_network(kind: str) -> None:
         np.testing.assert_allclose(model(images, training=True), shared, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["macro", "cells"])
+@pytest.mark.parametrize("kind", ["macro", pytest.param("cells", marks=pytest.mark.slow)])
 def test_normalisation_goes_in_pairs_of_pixels_where_that_is_faster(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[tuple[int, ...]] = []
 

@@ -27,7 +27,9 @@ SUPERNETS = ("darts", "enas_micro", "nao_ws", "gdas", "rs_ws", "one_shot", "setn
 KILLED = ("regularized_evolution", "pnas", "bohb", "eas", "fabrics")
 """A log alone; a model and a log; shares of trainings; inherited weights; a supernet."""
 TRAINING = ("autokeras", "enas_macro", "morphism_bo", "eas", "fabrics", "bsn", "smash", *SUPERNETS)
-"""Methods that train by themselves. The others only ask for evaluations; most of them run on images only when slow."""
+"""Methods that train by themselves. The others only ask for evaluations."""
+SAMPLES = (*KILLED, "random_search", "autokeras", "enas_macro", "morphism_bo", "bsn", "enas_micro", "setn", "darts")
+"""What searches here by default; of those that only evaluate, and of those with like supernets, some."""
 PROMISES: tuple[Callable[[kit.Told], None], ...] = (
     kit.searches,
     kit.proposes,
@@ -46,10 +48,7 @@ def trials(tmp_path_factory: pytest.TempPathFactory) -> Iterator[kit.Trials]:
 
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(name, marks=[] if name in {*KILLED, *TRAINING, "random_search"} else [pytest.mark.slow])
-        for name in method_names()
-    ],
+    [pytest.param(name, marks=[] if name in SAMPLES else [pytest.mark.slow]) for name in method_names()],
 )
 def test_a_method_keeps_its_promises(name: str, trials: kit.Trials) -> None:
     if name in KILLED:
