@@ -136,6 +136,17 @@ class Told:
         """All."""
         return range(1, STEPS + 1)
 
+    def can_predict(self) -> bool:
+        """There are no networks."""
+        return False
+
+    def keep_predictions(self) -> None:
+        """There are none."""
+
+    def predictions(self, proposal: Proposal, number: int) -> np.ndarray:
+        """There are none."""
+        raise NotImplementedError("a sum has no predictions")
+
     def part_macs(self, proposal: Proposal, part: Part) -> int:
         """None are counted."""
         return 0

@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # the same names for type checkers, which cannot read the tab
     from harness.core.dataset import DatasetSource as DatasetSource
     from harness.core.dataset import SearchData as SearchData
     from harness.core.errors import InputError as InputError
+    from harness.core.evaluation import Ensemble as Ensemble
     from harness.core.evaluation import Evaluation as Evaluation
     from harness.core.evaluation import KerasConfig as KerasConfig
     from harness.core.evaluation import Proposal as Proposal
@@ -32,6 +33,7 @@ if TYPE_CHECKING:  # the same names for type checkers, which cannot read the tab
     from harness.core.method import Method as Method
     from harness.core.method import ask_tell as ask_tell
     from harness.core.method import needs_images as needs_images
+    from harness.core.method import needs_predictions as needs_predictions
     from harness.core.method import needs_shares as needs_shares
     from harness.core.method import space_is as space_is
     from harness.core.recipe import Recipe as Recipe
@@ -54,10 +56,10 @@ PUBLIC = {
     "harness.core.budget": ("Budget", "BudgetSpent", "Meter"),
     "harness.core.dataset": ("Dataset", "DatasetSource", "SearchData"),
     "harness.core.errors": ("InputError",),
-    "harness.core.evaluation": ("Evaluation", "KerasConfig", "Proposal"),
+    "harness.core.evaluation": ("Ensemble", "Evaluation", "KerasConfig", "Proposal"),
     "harness.core.graph": ("LayerGraph", "Layers"),
     "harness.core.journal": ("State",),
-    "harness.core.method": ("Method", "ask_tell", "needs_images", "needs_shares", "space_is"),
+    "harness.core.method": ("Method", "ask_tell", "needs_images", "needs_predictions", "needs_shares", "space_is"),
     "harness.core.recipe": ("Recipe",),
     "harness.core.seeds": ("derive_seed", "rng"),
     "harness.core.space": ("Choice", "Genotype", "Size", "Space"),

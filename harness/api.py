@@ -44,6 +44,7 @@ def compare(
     max_parameters: str = "",
     max_macs: str = "",
     max_latency: str = "",
+    top: int = 1,
     address: str = "",
     mixed_devices: bool = False,
     progress: bool = False,
@@ -77,6 +78,8 @@ def compare(
         architectures: files with architectures that are trained and tested beside the methods' results.
         max_parameters, max_macs, max_latency: limits of the final networks, like ``"500k"``, ``"50m"``, ``"2.5ms"``;
             proposals beyond are refused before training. A directory holds runs of the same limits.
+        top: how many proposals of each search are trained finally. From two on, the final trainings leave the
+            validation images out, and the accuracy there chooses the network that is the row's.
         progress: whether to show it, on standard error.
 
     Returns:
@@ -112,6 +115,7 @@ def compare(
         max_parameters=max_parameters,
         max_macs=max_macs,
         max_latency=max_latency,
+        top=top,
         mixed_devices=mixed_devices,
     )
     console = Console(stderr=True) if progress else None

@@ -16,7 +16,7 @@ from harness import Method, Task
 
 @dataclass(frozen=True)
 class RandomSampling(Method):
-    """Proposes one genotype and stops; works in every space."""
+    """Proposes one genotype and stops, or as many as are to be trained finally; works in every space."""
 
     name = "random_sampling"
     title = "Random sampling"
@@ -26,8 +26,9 @@ class RandomSampling(Method):
     look = 0
 
     def search(self, task: Task) -> None:
-        """Proposes one random genotype; nothing is spent."""
-        task.propose(task.sample())
+        """Proposes random genotypes, one per final training; nothing is spent."""
+        for _ in range(task.top):
+            task.propose(task.sample())
 
 
 METHOD = RandomSampling

@@ -221,6 +221,10 @@ def test_a_call_names_what_it_reads_and_may_write(tmp_path: Path, phases: Fake) 
     assert all(path.is_file() for call in phases.calls for path in call.items[0].reads)
     assert {"search.json", "evaluations.jsonl"} <= set(searching.writes)
     assert {"final.json", "predictions.npz"} <= set(training.writes)
+    several = dataclasses.replace(searching.items[0].value.profile, top=2)
+    job = dataclasses.replace(searching.items[0].value, profile=several)
+    assert {path.name for path in job.reads("final")} == read[1] | {"split-0.1-0.npz"}
+    assert {path.name for path in job.reads("search")} == read[0]
     assert not {"final.json", "predictions.npz", "record.json"} & set(searching.writes)
 
 
@@ -232,9 +236,11 @@ def test_a_final_training_is_never_taken_from_the_search(tmp_path: Path, phases:
             leave(job, "final")
             job.directory.final_checkpoint.write_text("forged")
             job.directory.model.write_text("forged")
+            job.directory.networks.mkdir()
+            (job.directory.networks / "1.json").write_text("forged")
         else:
             mine = {path.name for path in job.directory.path.iterdir()}
-            assert not mine & {"final.json", "predictions.npz", "model.keras", "final.checkpoint"}
+            assert not mine & {"final.json", "predictions.npz", "model.keras", "final.checkpoint", "networks"}
             leave(job, "final")
         return (Outcome("ok"),)
 

@@ -11,11 +11,12 @@ from plugin_files import GOOD, write_method
 from test_run_plan import request_for
 
 from harness.core.evaluation import KerasConfig
+from harness.core.proposals import proposal_from_json, proposal_to_json
 from harness.core.space import Genotype
 from harness.run import search as searching
 from harness.run.job import Failure, Job
 from harness.run.plan import make_plan
-from harness.run.store import proposal_from_json, proposal_to_json, read_json
+from harness.run.store import read_json
 
 
 def job_of(tmp_path: Path) -> Job:
@@ -35,7 +36,7 @@ def test_only_proposals_of_the_space_are_taken() -> None:
             searching.checked(task, space)
     for fit in (space.genotype((0, 1, 0)), KerasConfig("net", "{}")):
         task.proposal = fit
-        assert searching.checked(task, space) == fit
+        assert searching.checked(task, space) == [fit]
         assert proposal_from_json(proposal_to_json(fit), space) == fit
 
 

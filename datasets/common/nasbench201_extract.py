@@ -105,6 +105,7 @@ def _load(dataset: str, root: Path) -> Table:
         signals=signals,
         score=column[f"{dataset}_test200_mean" if tested else f"{dataset}_val200_mean"] / 100,
         measure="test accuracy" if tested else "validation accuracy",
+        final_signal="200" if tested else "",
         parameters=np.array([parameters(n3, n1, SETS[dataset]) for n3, n1 in extract.convolutions], np.int64),
     )
 

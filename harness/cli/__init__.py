@@ -139,6 +139,13 @@ def run(
             show_default="the profile's",
         ),
     ] = "",
+    top: Annotated[
+        int,
+        typer.Option(
+            metavar="K",
+            help="Train the K best proposals of each search, without the validation images, and choose by these.",
+        ),
+    ] = 1,
     baselines: Annotated[
         bool,
         typer.Option(
@@ -175,6 +182,8 @@ def run(
 
       python -m harness run --architecture cell.txt --methods darts  # a given architecture beside found ones
 
+      python -m harness run --top 3                                # three final trainings a run, chosen by validation
+
     Exit code: 0 if every row is there, 1 if a run failed (its row says why), 2 for bad input, before any work.
     """
     from rich.console import Console
@@ -203,6 +212,7 @@ def run(
         max_parameters=max_parameters,
         max_macs=max_macs,
         max_latency=max_latency,
+        top=top,
         mixed_devices=mixed_devices,
     )
     command = f"python -m harness {shlex.join(sys.argv[1:])}"

@@ -74,6 +74,8 @@ def lines(facts: Mapping[str, Any], architecture: Architecture | None) -> list[s
         counts = ", ".join(f"{name} {_number(value)}" for name, value in record[phase].items() if value is not None)
         if counts:
             found.append(f"  {phase:<17} {counts}")
+    for number, network in enumerate(record["networks"]):
+        found.append(f"  {'' if number else 'trained finally':<17} {_network(record, network)}")
     if record["metrics"]:
         more = ", ".join(f"{name} {value:.4f}" for name, value in record["metrics"].items())
         found.append(f"  {'also measured':<17} {more}")
@@ -91,6 +93,16 @@ def lines(facts: Mapping[str, Any], architecture: Architecture | None) -> list[s
     for row in facts["evaluations"]["best"]:
         found.append(f"  {row['rank']}. {100 * row['accuracy']:.2f} % {sparkline(row['curve'])} {row['genotype']}")
     return found
+
+
+def _network(record: Mapping[str, Any], network: Mapping[str, Any]) -> str:
+    """One of several final trainings in a line."""
+    told = network.get("failure", "")
+    if not told:
+        names = (("validation", "validation_accuracy"), ("test", "test_accuracy"))
+        told = ", ".join(f"{words} {100 * network[name]:.2f} %" for words, name in names if name in network)
+    mark = ", chosen" if network["rank"] == record["final"].get("chosen") else ""
+    return f"{network.get('member', network['rank'])}. {told}{mark}: {network['genotype']}"
 
 
 def sparkline(values: Sequence[float]) -> str:

@@ -6,8 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 from harness.core.budget import Meter
 from harness.core.space import Genotype
+
+MOST_MEMBERS = 30
+"""Of an ensemble, as in the paper of neural ensemble search."""
+ENSEMBLE = "ensemble:"
+"""How the text of an ensemble begins; those of its members follow, with `` & `` between them."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +31,31 @@ class KerasConfig:
         return f"keras:{self.name}"
 
 
-Proposal = Genotype | KerasConfig
+@dataclass(frozen=True)
+class Ensemble:
+    """A proposal of several networks: each is trained finally by itself, their predicted probabilities are averaged.
+
+    It is proposed, not evaluated. Its parameters and multiply-accumulates are the sums of its members'.
+
+    Args:
+        members: genotypes of one space, one at least and :data:`MOST_MEMBERS` at most. One that is named twice is
+            trained twice, from other first weights.
+
+    Raises:
+        ValueError: there are none, or too many.
+    """
+
+    members: tuple[Genotype, ...]
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.members) <= MOST_MEMBERS:
+            raise ValueError(f"an ensemble has 1 to {MOST_MEMBERS} members, not {len(self.members)}")
+
+    def __str__(self) -> str:
+        return f"{ENSEMBLE}{' & '.join(member.text for member in self.members)}"
+
+
+Proposal = Genotype | KerasConfig | Ensemble
 REFUSED = "refused: "
 """How the failure of a proposal begins that is beyond a limit."""
 
@@ -89,6 +120,22 @@ class Evaluator(Protocol):
 
         Raises:
             BudgetSpent: the budget ended on the way; nothing is charged or logged.
+        """
+
+    def can_predict(self) -> bool:
+        """Whether the predictions of trained networks can be had: not from a table."""
+
+    def keep_predictions(self) -> None:
+        """From now on, what each complete training predicts for the validation images is kept."""
+
+    def predictions(self, proposal: Proposal, number: int) -> np.ndarray:
+        """Class probabilities ``(n, classes)`` of the validation images by the network of evaluation ``number``.
+
+        They are those of the training, whatever happened in between: what was lost is trained again, at no cost.
+
+        Args:
+            proposal: that was evaluated.
+            number: of the evaluation that began its training, which did not fail.
         """
 
     def stops(self) -> Sequence[int]:

@@ -86,6 +86,13 @@ def needs_shares(task: Task) -> str | None:
     return f"it buys parts of trainings, and '{task.data.dataset}' has only complete ones: no accuracies on their way"
 
 
+def needs_predictions(task: Task) -> str | None:
+    """None if predictions of trained networks can be had, else the sentence for :meth:`Method.unsupported`."""
+    if task.can_predict:
+        return None
+    return f"it averages predictions of networks, and the table '{task.data.dataset}' has their accuracies only"
+
+
 def needs_images(task: Task) -> str | None:
     """None if there are images to train on, else the sentence for :meth:`Method.unsupported`."""
     if len(task.data.x_train):

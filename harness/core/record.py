@@ -37,16 +37,17 @@ class Record:
         settings: the method's hyper-parameters.
         recipes: the recipes ``proxy`` and ``final`` as plain values; ``extra``, what the second one has besides the
             profile's (:attr:`~harness.core.method.Method.extras`); ``network``, the size of a published network.
-        proposal: the architecture that the search proposed, as text.
+        proposal: the architecture that the search proposed, as text; of several, the one that was chosen.
         test_accuracy: of the final training, 0..1; of a table, the score of the architecture.
-        parameters: trainable weights of the final network, auxiliary head excluded.
-        macs: multiply-accumulates of one forward pass of the final network (convolutions and dense layers).
+        parameters: trainable weights of the final network, auxiliary head excluded; of an ensemble, of all members.
+        macs: multiply-accumulates of one forward pass of the final network (convolutions and dense layers), likewise.
         search: ``charged`` (in the budget's unit), ``seconds``, ``cpu_seconds``, ``evaluations``, ``unique``,
             ``steps``, ``macs`` (charged multiply-accumulates of training), ``overrun`` (spent ÷ limit).
         final: ``limit`` (what the training was counted in: ``epochs``, ``seconds`` or ``steps``), ``epochs`` (of the
             images trained on), ``capped`` (whether a cap in seconds has cut its epochs short), ``seconds``,
             ``cpu_seconds``, ``steps``, ``images_per_second``, ``latency`` (median of a forward pass of one image, ms),
-            ``training_seed``. Of a table, ``optimum``. Of both,
+            ``training_seed``. With several final trainings ``trainings``, ``chosen``, and the ``steps`` and seconds of
+            all of them. Of a table, ``optimum``. Of both,
             ``chance``, the accuracy of a guess: the share of the largest test class, or the mean score of a table's
             architectures.
         provenance: command, commit, dirty flag, versions, device, threads, cores, times.
@@ -58,6 +59,13 @@ class Record:
         classes: ``names`` and ``confusion``: a text per true class, its images by predicted class; of a table, nothing.
         learning: of the final training, a number per epoch: ``epoch`` (how often its images had been seen), ``loss``
             and ``accuracy`` on the batches as they were learnt from. A final training has no validation images.
+        networks: where several were trained finally, one entry each, in the search's own order: ``rank`` (1 is the
+            search's result), ``genotype``, ``validation_accuracy`` (of the final training, which left these images out;
+            of a table, its validation accuracy) and ``test_accuracy``, 0..1; of images also ``parameters``, ``macs``
+            and ``training_seed``; or ``failure``. Of an ensemble likewise its members, numbered by ``member``, and the
+            row is the mean of their probabilities. Else the one with the best validation accuracy is the row's:
+            :attr:`proposal`, :attr:`test_accuracy` and the rest are its own, and ``final`` has its rank as ``chosen``.
+            Empty where one network is trained.
         schema: version of this layout.
     """
 
@@ -86,6 +94,7 @@ class Record:
     metrics: dict[str, float] = field(default_factory=dict)
     classes: dict[str, list[str]] = field(default_factory=dict)
     learning: dict[str, list[float]] = field(default_factory=dict)
+    networks: list[dict[str, Any]] = field(default_factory=list)
     schema: int = SCHEMA
 
     def to_json(self) -> str:

@@ -137,6 +137,8 @@ class Table:
         scored: how ``score`` reads in its own unit; None: it is ``measure`` in percent.
         scores: of the single trainings, whose mean ``score`` is, each of shape ``(n,)``; empty if there are none.
         representatives: a row of each different architecture, where several rows are the same one; empty if none are.
+        final_signal: name of the signal that is the validation accuracy of the trainings behind ``score``; "" if there
+            is none.
         note: one line for the person who waits, for example how many rows were averaged; "" if there is none.
 
     Raises:
@@ -154,6 +156,7 @@ class Table:
     scored: Measure | None = None
     scores: tuple[Numbers, ...] = ()
     representatives: tuple[int, ...] = ()
+    final_signal: str = ""
     note: str = ""
 
     def __post_init__(self) -> None:
@@ -177,6 +180,8 @@ class Table:
             raise InputError(f"the table '{self.name}' has {len(self.parameters)} parameter counts for its rows")
         if len(set(self.genotypes)) != len(self.genotypes):
             raise InputError(f"the table '{self.name}' has the same genotype in two rows")
+        if self.final_signal and self.final_signal not in self.signals:
+            raise InputError(f"the table '{self.name}' has no signal '{self.final_signal}' to choose by")
         for text in self.genotypes:
             self.space.parse(text)
 
@@ -200,6 +205,14 @@ class Table:
     def rows(self) -> dict[str, int]:
         """Row by genotype text."""
         return {text: row for row, text in enumerate(self.genotypes)}
+
+    def validation(self, name: str) -> Numbers:
+        """Validation accuracies of the final trainings, shape ``(n,)``; where the table has none, those of a signal.
+
+        Args:
+            name: of that signal, which searches are told; of repeated trainings it is their mean.
+        """
+        return self.signals[self.final_signal or name].accuracy
 
     def signal(self, name: str) -> str:
         """The name of the signal to search with: ``name``, or that of the only signal if there is just one.

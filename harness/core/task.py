@@ -15,9 +15,11 @@ import numpy as np
 from harness.core.budget import BudgetSpent, Meter
 from harness.core.dataset import SearchData
 from harness.core.errors import InputError
-from harness.core.evaluation import REFUSED, Evaluation, Evaluator, KerasConfig, Part, Proposal
+from harness.core.evaluation import REFUSED, Ensemble, Evaluation, Evaluator, Part, Proposal
 from harness.core.journal import EVALUATIONS, Journal, State
 from harness.core.limits import NO_LIMITS, Limits
+from harness.core.proposals import proposal_from_json, proposal_to_json
+from harness.core.ranking import Ranking
 from harness.core.recipe import Recipe
 from harness.core.refusals import Refusals
 from harness.core.seeds import rng
@@ -45,6 +47,8 @@ class Task:
         seed: the search seed, for methods that need an integer (TensorFlow's stateless generators).
         limits: of the final network. A proposal beyond them gets accuracy 0, is not trained and costs nothing.
             :meth:`draw` and :meth:`sample` stay within them, :meth:`refusal` tells what is beyond.
+        top: how many proposals are handed over for final training, see :meth:`handed_over`; 1 unless the command asks
+            for more.
         planned: what :meth:`plan` was told.
         discarded: proposals that came after the budget's end.
         refusals: of proposals beyond the limits.
@@ -63,13 +67,16 @@ class Task:
         journal: Journal,
         limits: Limits = NO_LIMITS,
         beyond: Callable[[Proposal], str] = lambda _: "",
+        top: int = 1,
     ) -> None:
         self.space, self.data, self.recipe, self.rng, self.seed, self.meter = space, data, recipe, rng, seed, meter
         self._evaluator, self._journal = evaluator, journal
         self.limits, self.refusals = limits, Refusals(limits, beyond, meter)
+        self.top, self._ranking = top, Ranking(top)
         self._last_checkpoint = meter.spent
         self._trainings = Trainings(evaluator.steps())
         self._parts: list[float] = []
+        self._began: list[int | None] = []
         self.evaluations: list[Evaluation] = []
         self.proposal: Proposal | None = None
         self.best: Evaluation | None = None
@@ -92,6 +99,9 @@ class Task:
 
         A proposal beyond the limits is not trained and costs nothing.
 
+        An ensemble is proposed and not evaluated; its members are. Where the method has proposed one, an evaluation
+        does not replace it.
+
         Args:
             again: train a repeated genotype again, with other first weights and another order of images, for methods
                 that live on the noise of a training. A table draws one of
@@ -102,6 +112,7 @@ class Task:
         Raises:
             BudgetSpent: the next evaluation does not fit into the budget. Let it pass.
             InputError: the trainings cannot be stopped at this share.
+            TypeError: a proposal is an ensemble.
         """
         end = self._end(share)
         return [self._evaluate(proposal, again, end) for proposal in proposals]
@@ -153,6 +164,32 @@ class Task:
         total = self._evaluator.steps()
         return min(self._evaluator.stops(), key=lambda end: abs(end - share * total)) / total
 
+    @property
+    def can_predict(self) -> bool:
+        """Whether :meth:`predictions` can be had: not on a table."""
+        return self._evaluator.can_predict()
+
+    def keep_predictions(self) -> None:
+        """Asks for :meth:`predictions` of the complete evaluations to come; called before the first one."""
+        self._evaluator.keep_predictions()
+
+    def predictions(self, number: int) -> np.ndarray:
+        """What the network of evaluation ``number`` predicted for the validation images, at no cost.
+
+        Args:
+            number: index in :attr:`evaluations`, of a complete one that did not fail.
+
+        Returns:
+            Class probabilities ``(n, classes)`` of the first n validation images, those that measured its accuracy.
+        """
+        evaluation, began = self.evaluations[number], self._began[number]
+        if evaluation.failure or evaluation.share < 1 or began is None:
+            raise ValueError(f"evaluation {number} has no predictions: it failed, or is no complete one")
+        since = self.meter.now()
+        found = self._evaluator.predictions(self.space.parse(evaluation.genotype), began)
+        self.meter.exclude(self.meter.now() - since)
+        return found
+
     def _end(self, share: float) -> int:
         """The gradient step at which an evaluation of this share ends."""
         if not 0 < share <= 1:
@@ -167,6 +204,8 @@ class Task:
         return end
 
     def _evaluate(self, proposal: Proposal, again: bool, end: int) -> Evaluation:
+        if isinstance(proposal, Ensemble):
+            raise TypeError("an ensemble is proposed and not evaluated; evaluate its members")
         refused = self._refused(proposal, end / self._evaluator.steps())
         if refused is not None:
             return refused
@@ -183,8 +222,9 @@ class Task:
         self._charge(evaluation)
         if logged is None:
             self._journal.evaluated(number, evaluation, self.meter.spent)
-        if best:
-            self._propose(proposal, evaluation.accuracy, shared_weights=False)
+        better = best and not isinstance(self.proposal, Ensemble)
+        became = better and self._propose(proposal, evaluation.accuracy, shared_weights=False)
+        self._ranking.evaluated(proposal, became)
         self.progress(f"{len(self.evaluations)} evaluated")
         return evaluation
 
@@ -271,6 +311,9 @@ class Task:
         whole = 0.0 if evaluation.refused else 1.0
         self._parts.append(whole if part is None else part.steps / self._evaluator.steps())
         self.evaluations.append(evaluation)
+        self._began.append(None if part is None else training)
+        if part is not None:
+            self._ranking.note(evaluation)
         best = not evaluation.failure and (
             self.best is None or (evaluation.share, evaluation.accuracy) > (self.best.share, self.best.accuracy)
         )
@@ -332,7 +375,7 @@ class Task:
         more, unless there is no proposal yet: then the search has overrun, which its record says, but has a result.
 
         Args:
-            proposal: a genotype of :attr:`space`, or a Keras model.
+            proposal: a genotype of :attr:`space`, a Keras model, or an ensemble of genotypes.
             accuracy: its validation accuracy if known, 0..1.
             shared_weights: whether the accuracy was measured with weights shared with other architectures; it is
                 logged.
@@ -342,21 +385,33 @@ class Task:
         """
         if accuracy is not None:
             accuracy = _share(accuracy)
-        if isinstance(proposal, Genotype) and not self.space.contains(proposal):
-            raise ValueError(f"proposed '{proposal}', which is not in space '{self.space.name}'")
+        for member in proposal.members if isinstance(proposal, Ensemble) else (proposal,):
+            if isinstance(member, Genotype) and not self.space.contains(member):
+                raise ValueError(f"proposed '{member}', which is not in space '{self.space.name}'")
         if words := self.refusal(proposal):
             self.refusals.add(str(proposal), words)
             return
-        self._propose(proposal, accuracy, shared_weights=shared_weights)
+        if self._propose(proposal, accuracy, shared_weights=shared_weights):
+            self._ranking.name(proposal)
 
-    def _propose(self, proposal: Proposal, accuracy: float | None, *, shared_weights: bool) -> None:
+    def handed_over(self) -> list[Proposal]:
+        """The proposals for final training: the search's result, and where the command asks for the best :attr:`top`,
+        the different ones that come next by the search's own signal (:class:`~harness.core.ranking.Ranking`).
+
+        A search that knows of fewer hands over fewer; none if it has proposed nothing.
+        """
+        return [] if self.proposal is None else self._ranking.best(self.proposal, self.space)
+
+    def _propose(self, proposal: Proposal, accuracy: float | None, *, shared_weights: bool) -> bool:
+        """Whether it has become the search's result."""
         if isinstance(proposal, Genotype) and not self.space.contains(proposal):
             raise ValueError(f"evaluated '{proposal}', which is not in space '{self.space.name}'")
         if self.proposal is not None and self.meter.spent > self.meter.limit:
             self.discarded += 1
-            return
+            return False
         self.proposal = proposal
         self._journal.proposed(proposal, accuracy, self.meter.spent, shared_weights)
+        return True
 
     def step(self, steps: int = 1, *, macs: int = 0) -> None:
         """Charges ``steps`` gradient steps that the method is about to take itself (shared weights, supernets).
@@ -402,19 +457,14 @@ class Task:
 
     def _frozen(self) -> str:
         """The task's own state as JSON: generator, meter, proposal, trainings, refusals."""
-        proposal: dict[str, str] | None = None
-        match self.proposal:
-            case KerasConfig(name, config):
-                proposal = {"name": name, "json": config}
-            case Genotype():
-                proposal = {"text": self.proposal.text}
         return json.dumps(
             {
                 "rng": self.rng.bit_generator.state,
                 "seconds": 0.0 if self.meter.budget.counted else self.meter.spent,
                 "steps": self.meter.steps,
                 "macs": self.meter.macs,
-                "proposal": proposal,
+                "proposal": None if self.proposal is None else proposal_to_json(self.proposal),
+                "ranking": self._ranking.state(),
                 "trainings": self._trainings.began(),
                 "refusals": self.refusals.state(),
             }
@@ -436,11 +486,10 @@ class Task:
             began = number if trainings is None else trainings.get(logged.genotype)
             # An earlier training of the same architecture was one by itself.
             self._note(logged, None if began is None else min(number, began))
-        match state["proposal"]:
-            case {"name": name, "json": config}:
-                self.proposal = KerasConfig(name, config)
-            case {"text": text}:
-                self.proposal = self.space.parse(text)
+        if state["proposal"] is not None:
+            self.proposal = proposal_from_json(state["proposal"], self.space)
+        if "ranking" in state:  # older checkpoints have none
+            self._ranking.restore(state["ranking"], self.space)
 
 
 def _words(text: str, share: float) -> str:

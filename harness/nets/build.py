@@ -15,11 +15,12 @@ import numpy as np
 
 from harness.core.architecture import Architecture
 from harness.core.errors import InputError
-from harness.core.evaluation import KerasConfig, Proposal
+from harness.core.evaluation import Ensemble, KerasConfig, Proposal
 from harness.core.lowering import lower
 from harness.core.primitives import Conv, Norm, Relu
 from harness.core.seeds import derive_seed
 from harness.core.space import Genotype, Size, Space
+from harness.nets.ensemble import averaged
 from harness.nets.make import Maker, Tensor
 
 ImageShape = tuple[int, int, int]
@@ -39,7 +40,7 @@ def build_model(
     """The network of a proposal.
 
     Args:
-        proposal: a genotype of ``space``, or a Keras model as JSON.
+        proposal: a genotype of ``space``, a Keras model as JSON, or an ensemble, whose members get seeds of their own.
         size: scale of the network (ignored for a Keras model).
         image_shape: height, width, channels.
         seed: of the initial weights and of drop path; the same seed gives the same weights.
@@ -57,6 +58,13 @@ def build_model(
             )
         case KerasConfig():
             return _from_config(proposal, image_shape, classes, seed)
+        case Ensemble(members):
+            return averaged(
+                [
+                    build_model(member, space, size, image_shape, classes, seed=derive_seed(seed, f"member {number}"))
+                    for number, member in enumerate(members)
+                ]
+            )
 
 
 def build_architecture(

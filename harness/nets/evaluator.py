@@ -8,12 +8,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from harness.core.budget import Meter
 from harness.core.dataset import SearchData
 from harness.core.errors import InputError
 from harness.core.evaluation import Evaluation, Part, Proposal
+from harness.core.files import replacing
 from harness.core.lowering import lower
 from harness.core.measure import measure
 from harness.core.recipe import Recipe
@@ -22,7 +24,7 @@ from harness.core.space import Genotype, Space
 from harness.nets import count, runtime
 from harness.nets.build import build_model
 from harness.nets.child import Child, Shared, can_be_written
-from harness.nets.training import Training, TrainingFailed, train
+from harness.nets.training import Network, Training, TrainingFailed, predict, train
 
 FORGET_EVERY = 25
 """Evaluations until TensorFlow and Keras forget what they keep outside of models.
@@ -42,8 +44,9 @@ class ProxyEvaluator:
         data: training and validation images.
         recipe: the proxy task.
         seed: with an evaluation's number it gives the seed of the weights, the batches and the augmentation.
-        stopped: directory for the weights of stopped trainings, a file each; made when it is needed. Without it, and
-            where a file is gone, a training that goes on is repeated from its start, with the same result.
+        stopped: directory for the weights of stopped trainings, and for predictions that are to be kept, a file each;
+            made when it is needed. Without it, and where a file is gone, a training is repeated from its start, with
+            the same result.
 
     Raises:
         InputError: there are no validation images.
@@ -53,7 +56,7 @@ class ProxyEvaluator:
         if len(data.x_valid) == 0:
             raise InputError(f"data set '{data.dataset}' has no validation images; a search needs some")
         self._space, self._data, self._recipe, self._seed = space, data, recipe, seed
-        self._stopped, self._trainings = stopped, 0
+        self._stopped, self._trainings, self._keep = stopped, 0, False
         self._macs: dict[str, int] = {}
         self._shared = Shared(data, recipe)
 
@@ -68,6 +71,37 @@ class ProxyEvaluator:
     def part_macs(self, proposal: Proposal, part: Part) -> int:
         """As :meth:`macs`, of a part of an evaluation."""
         return self._recipe.part_macs(self._of_an_image(proposal), len(self._data.x_valid), part)
+
+    def can_predict(self) -> bool:
+        """They can be had."""
+        return True
+
+    def keep_predictions(self) -> None:
+        """Each complete training is followed by a second pass over the validation images."""
+        self._keep = True
+
+    def predictions(self, proposal: Proposal, number: int) -> np.ndarray:
+        """Class probabilities of the validation images; see :class:`harness.core.evaluation.Evaluator`.
+
+        Raises:
+            InputError: they are lost, and the training cannot be repeated.
+        """
+        file = self._file(number, "predictions")
+        if file is None or not file.exists():
+            seed, data = derive_seed(self._seed, f"evaluation {number}"), self._data
+            with runtime.graph_optimizer_off():
+                model = network(proposal, self._space, self._recipe, data, seed, self._shared)
+                train(model, data, self._recipe, seed=seed)
+                return self._predicted(model)
+        try:
+            stored: np.ndarray = np.load(file, allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise InputError(f"{file} is damaged; delete it to train the network again") from error
+        return stored
+
+    def _predicted(self, model: Network) -> np.ndarray:
+        images = self._data.x_valid[: self._recipe.validation_images or None]
+        return predict(model, images, self._data.mean, self._data.std)
 
     def stops(self) -> Sequence[int]:
         """All gradient steps; the end only where nobody knows before how many there will be."""
@@ -148,14 +182,17 @@ class ProxyEvaluator:
             return "the memory did not suffice to train the network"
         if file is not None and until == recipe.steps:
             file.unlink(missing_ok=True)
+        if self._keep and until in (None, recipe.steps) and (kept := self._file(number, "predictions")) is not None:
+            with replacing(kept) as new, new.open("wb") as stream:
+                np.save(stream, self._predicted(model), allow_pickle=False)
         return trained
 
-    def _file(self, number: int) -> Path | None:
-        """Where the training that began with evaluation ``number`` is kept when it is stopped."""
+    def _file(self, number: int, what: str = "weights") -> Path | None:
+        """Where the training that began with evaluation ``number`` is kept when it is stopped; or its predictions."""
         if self._stopped is None:
             return None
         self._stopped.mkdir(exist_ok=True)
-        return self._stopped / f"{number}.npz"
+        return self._stopped / (f"{number}.npz" if what == "weights" else f"{number} {what}.npy")
 
 
 def network(

@@ -24,7 +24,19 @@ def plain(model: keras.Model, mean: Sequence[float], std: Sequence[float]) -> ke
         A model from images ``(n, h, w, c)`` with values 0..255 to class probabilities; the auxiliary head is dropped.
     """
 
+    main = keras.Model(model.inputs[0], model.outputs[0]) if len(model.outputs) > 1 else model
+    image = keras.Input(main.input_shape[1:], name="image")
+    variance = [float(value) ** 2 for value in std]
+    normalised = keras.layers.Normalization(mean=list(map(float, mean)), variance=variance)(image)
+    return keras.Model(image, keras.layers.Softmax()(_stock(main)(normalised)))
+
+
+def _stock(model: keras.Model) -> keras.Model:
+    """A copy with stock layers, those of the members of an ensemble included."""
+
     def stock(layer: keras.layers.Layer) -> keras.layers.Layer:
+        if isinstance(layer, keras.Model):
+            return _stock(layer)
         if isinstance(layer, (FusedBatchNormalization, FastDepthwiseConv2D, *FAST)):
             return layer.to_plain()
         if isinstance(layer, DropPath):
@@ -33,15 +45,12 @@ def plain(model: keras.Model, mean: Sequence[float], std: Sequence[float]) -> ke
             return keras.layers.Average(name=layer.name)
         return layer.__class__.from_config(layer.get_config())
 
-    main = keras.Model(model.inputs[0], model.outputs[0]) if len(model.outputs) > 1 else model
-    copy = keras.models.clone_model(main, clone_function=stock)
-    for source, target in zip(main.layers, copy.layers, strict=True):
-        if not isinstance(source, DropPath):
+    copy = keras.models.clone_model(model, clone_function=stock)
+    for source, target in zip(model.layers, copy.layers, strict=True):
+        if not isinstance(source, DropPath | keras.Model):
             target.set_weights(_stock_weights(source))
-    image = keras.Input(main.input_shape[1:], name="image")
-    variance = [float(value) ** 2 for value in std]
-    normalised = keras.layers.Normalization(mean=list(map(float, mean)), variance=variance)(image)
-    return keras.Model(image, keras.layers.Softmax()(copy(normalised)))
+    copy.name = model.name
+    return copy
 
 
 def _stock_weights(layer: keras.layers.Layer) -> list[np.ndarray]:

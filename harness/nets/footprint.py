@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from harness.core.errors import InputError
-from harness.core.evaluation import Proposal
+from harness.core.evaluation import Ensemble, Proposal
 from harness.core.limits import Footprint, Limits
 from harness.core.lowering import lower
 from harness.core.measure import Shape, measure
@@ -77,6 +77,9 @@ class Sizer:
         if isinstance(proposal, Genotype):
             sizes = measure(lower(self.space.decode(proposal, self.size)), self.image, self.classes)
             return Footprint(sizes.parameters, sizes.macs)
+        if isinstance(proposal, Ensemble):
+            members = [self._counted(member) for member in proposal.members]
+            return Footprint(sum(one.parameters for one in members), sum(one.macs for one in members))
         model = self._built(proposal)
         return Footprint(count.parameters(model), count.macs(model))
 

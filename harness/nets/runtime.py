@@ -44,6 +44,12 @@ def start(*, threads: int, deterministic: bool, seed: int) -> str:
     return str(details.get("device_name", "GPU"))
 
 
+def forget() -> None:
+    """Gives up the memory of models that are no longer used; a process that trains several calls it in between."""
+    gc.collect()  # models and traced functions refer to each other in circles
+    keras.utils.clear_session(free_memory=False)
+
+
 def load(path: Path) -> keras.Model:
     """A model that was saved by this project, layers of its own included; not compiled."""
     return keras.models.load_model(path, custom_objects={cls.__name__: cls for cls in CUSTOM}, compile=False)

@@ -190,10 +190,13 @@ def search_data(prepared: PreparedImages, seed: int) -> SearchData:
     return _search_data(prepared, (images[train], labels[train]), (images[valid], labels[valid]))
 
 
-def final_data(prepared: PreparedImages) -> tuple[SearchData, Images]:
-    """For the final training: all training images and no validation images, and the test images without labels."""
-    images, labels = _training_part(prepared)
+def final_data(prepared: PreparedImages, held_out: int | None = None) -> tuple[SearchData, Images]:
+    """For the final training: all training images, or those of the split of a seed with its validation images
+    ``held_out``, to choose by; and the test images without labels."""
     test: Images = np.load(prepared.directory / TEST_IMAGES, mmap_mode="r")
+    if held_out is not None:
+        return search_data(prepared, held_out), test
+    images, labels = _training_part(prepared)
     return _search_data(prepared, (images, labels), (images[:0], labels[:0])), test
 
 

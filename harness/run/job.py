@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from harness.core.dataset import SearchData
-from harness.core.evaluation import Evaluator, Proposal
+from harness.core.errors import InputError
+from harness.core.evaluation import MOST_MEMBERS, Evaluator, Proposal
 from harness.core.journal import Journal
 from harness.core.names import sentence
 from harness.core.recipe import Recipe
@@ -18,7 +19,7 @@ from harness.plugins.catalogue import BrokenPlugin, Source
 from harness.run.backends.base import Outcome, Tell
 from harness.run.fence import Forbidden
 from harness.run.profiles import Profile
-from harness.run.store import RunDirectory
+from harness.run.store import RunDirectory, read_json
 
 Phase = Literal["search", "final"]
 WORDS: dict[Phase, str] = {"search": "search", "final": "final training"}
@@ -139,6 +140,12 @@ class Job:
         """Whether each of its files is forced to the disk: that takes longer than a search on a table."""
         return self.prepared.together == 1
 
+    def reads(self, phase: Phase) -> tuple[Path, ...]:
+        """The files outside of its directory that a phase reads; to choose among networks, also the split."""
+        phases: list[Phase] = ["final", "search"] if phase == "final" and self.profile.top > 1 else [phase]
+        files = [path for one in phases for path in self.prepared.reads(self.seed, one)]
+        return (*dict.fromkeys(files), *self.code(phase))
+
     def code(self, phase: Phase) -> tuple[Path, ...]:
         """The plug-in files that a phase loads, with what they import from their folders."""
         given = [self.method] if phase == "search" else []
@@ -147,7 +154,17 @@ class Job:
 
     def cap(self, phase: Phase) -> float:
         """Seconds after which a phase is stopped."""
-        return self.profile.search_cap() if phase == "search" else self.profile.final_seconds
+        return self.profile.search_cap() if phase == "search" else self.profile.final_seconds * self.trainings()
+
+    def trainings(self) -> int:
+        """How many networks the search has handed over for final training; 1 where nothing can be read."""
+        try:
+            searched = read_json(self.directory.search)
+            if members := searched.get("proposal", {}).get("members"):
+                return min(len(members), MOST_MEMBERS)
+            return min(1 + len(searched.get("others", ())), self.profile.top)
+        except (InputError, TypeError, AttributeError):
+            return 1
 
     def next_phase(self) -> Phase | None:
         """The first phase that has left no result yet; None if all have."""

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from harness.core.errors import InputError
-from harness.core.evaluation import Evaluation, KerasConfig, Proposal
+from harness.core.evaluation import Ensemble, Evaluation, KerasConfig, Proposal
 from harness.core.files import replacing
 from harness.core.journal import EVALUATIONS, State
 from harness.core.space import Genotype
@@ -140,7 +140,7 @@ class DiskJournal:
         Raises:
             TypeError: it is neither a genotype nor a Keras model, or its accuracy is no number.
         """
-        if not isinstance(proposal, Genotype | KerasConfig):
+        if not isinstance(proposal, Genotype | KerasConfig | Ensemble):
             raise TypeError(f"proposed a {type(proposal).__name__}, which is neither a Genotype nor a KerasConfig")
         row = _proposal_row(proposal, None if accuracy is None else float(accuracy), spent, shared_weights)
         self._proposals_file.write(line(row))

@@ -34,6 +34,8 @@ class Profile:
         channels: by space, filters of the proxy and of the final network, where a paper's width is another.
         equal_seconds: of each final training, if the command asks for equal seconds, not epochs; 0: it may not.
         limits: of the networks of the final trainings.
+        top: how many proposals of a search are trained finally. From two on, final trainings leave the validation
+            images out, and the accuracy there chooses the network that counts.
         few: methods whose own computation takes seconds per search, and how many of the usual seeds they get.
         like: the profile whose scaled hyper-parameters hold here too; empty for its own.
     """
@@ -55,6 +57,7 @@ class Profile:
     equal_seconds: float = 0.0
     like: str = ""
     limits: Limits = NO_LIMITS
+    top: int = 1
     few: tuple[tuple[str, int], ...] = ()
 
     def __post_init__(self) -> None:

@@ -15,6 +15,8 @@ from harness.core.recipe import Limit
 from harness.run.profiles import OWN_TABLES, Profile, get_profile
 
 MOST_SEEDS = 1000
+MOST_TOP = 50
+"""Proposals of a search that may be trained finally."""
 _SEEDS = re.compile(r"^(\d{1,9})(?:-(\d{1,9}))?$")
 DEFAULT_DATA = Path("~/.cache/nas-harness")
 """Where data sets are, unless the command says otherwise."""
@@ -78,6 +80,7 @@ def make_request(
     max_parameters: str = "",
     max_macs: str = "",
     max_latency: str = "",
+    top: int = 1,
     mixed_devices: bool = False,
 ) -> Request:
     """A request, from words as on the command line or from the values that they stand for.
@@ -93,6 +96,7 @@ def make_request(
         final: what final trainings are counted in: ``"epochs"`` or ``"seconds"``; defaults to the profile's.
         architectures: ``"a.json,b.txt"``, or a list of files.
         max_parameters, max_macs, max_latency: limits of the final networks, see :meth:`Limits.parse`.
+        top: how many proposals of each search are trained finally, see :class:`~harness.run.profile.Profile`.
         out, data, plugins: see :class:`Request`; ``~`` is the home directory.
 
     Raises:
@@ -106,6 +110,10 @@ def make_request(
         chosen = chosen.with_final(_limit(final))
     if limits := Limits.parse(max_parameters, max_macs, max_latency):
         chosen = replace(chosen, limits=limits)
+    if not 1 <= top <= MOST_TOP:
+        raise InputError(f"--top {top} is no number of networks to train finally; name one from 1 to {MOST_TOP}")
+    if top != 1:
+        chosen = replace(chosen, top=top)
     if workers is not None and workers < 1:
         raise InputError(f"{workers} workers do nothing; name at least one")
     if not (named or chosen.datasets):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import shutil
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
@@ -54,7 +55,7 @@ class Batch:
                 Item(
                     dataclasses.replace(job, forbidden=forbidden),
                     job.directory.path,
-                    (*job.prepared.reads(job.seed, self.phase), *job.code(self.phase)),
+                    job.reads(self.phase),
                 )
                 for job in self.jobs
             ),
@@ -212,7 +213,7 @@ class Scheduler:
             return 0.0
         profile, share = jobs[0].profile, self._share()
         if not profile.budget.counted and profile.final.limit == "seconds":
-            each = profile.budget.amount + profile.final.seconds + 2 * START_UP
+            each = profile.budget.amount + profile.top * profile.final.seconds + 2 * START_UP
             return (1 - share) * len(jobs) * each / min(self.plan.workers, len(jobs))
         gained = share - self._share_before
         return (time.monotonic() - self._began) * (1 - share) / gained if gained > 0 else None
@@ -222,8 +223,12 @@ def _discard_later(job: Job, phase: Phase) -> None:
     """Removes what phases after this one may leave, and this one may not."""
     later = job.prepared.phases[job.prepared.phases.index(phase) + 1 :]
     for name in {name for after in later for name in _WRITES[after]} - set(_WRITES[phase]):
-        with contextlib.suppress(OSError):  # it is a directory, say: then the later phase fails
-            (job.directory.path / name).unlink(missing_ok=True)
+        path = job.directory.path / name
+        with contextlib.suppress(OSError):  # then the later phase fails
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def _batches(jobs: Sequence[Job], workers: int) -> Iterator[Batch]:
@@ -248,7 +253,7 @@ def _weight(job: Job, phase: Phase) -> float:
     if profile.budget.counted or profile.final.limit != "seconds":
         searching = 0.5
     else:
-        searching = profile.budget.amount / (profile.budget.amount + profile.final.seconds)
+        searching = profile.budget.amount / (profile.budget.amount + profile.top * profile.final.seconds)
     return searching if phase == "search" else 1 - searching
 
 

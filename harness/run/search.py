@@ -11,8 +11,9 @@ import sys
 from typing import Any
 
 from harness.core.budget import BudgetSpent, Meter
-from harness.core.evaluation import KerasConfig, Proposal
+from harness.core.evaluation import MOST_MEMBERS, Ensemble, KerasConfig, Proposal
 from harness.core.method import Method
+from harness.core.proposals import proposal_to_json
 from harness.core.seeds import derive_seed, rng
 from harness.core.space import Genotype, Space
 from harness.core.task import Task
@@ -20,7 +21,7 @@ from harness.plugins.catalogue import load_method
 from harness.run.backends.base import Outcome, Tell
 from harness.run.fence import fence
 from harness.run.job import Failure, Job, Unsupported, guarded
-from harness.run.store import plain, proposal_to_json, read_json, write_json
+from harness.run.store import plain, read_json, write_json
 
 WRITES = (
     "settings.json",
@@ -56,13 +57,15 @@ def _search(job: Job, tell: Tell) -> None:
         journal=journal,
         limits=profile.limits,
         beyond=bench.beyond,
+        top=profile.top,
     )
     let_search(method, task)
-    proposal = checked(task, bench.space)
+    proposal, *others = checked(task, bench.space)
     counts = summary(task, rate) | journal.times()
     journal.close()
     stored = {
         "proposal": proposal_to_json(proposal),
+        **({"others": [proposal_to_json(other) for other in others]} if profile.top > 1 else {}),
         "search": counts,
         "settings": settings,
         "title": title_of(job, method),
@@ -142,23 +145,30 @@ def let_search(method: Method, task: Task) -> None:
         method.search(task)
 
 
-def checked(task: Task, space: Space) -> Proposal:
-    """The search's result, looked at with suspicion: a method may have put anything there.
+def checked(task: Task, space: Space) -> list[Proposal]:
+    """The search's result, and what it hands over besides, looked at with suspicion: a method may have put anything
+    there.
 
     Raises:
-        Failure: it is no proposal of this space.
+        Failure: there is none, or one is no proposal of this space.
     """
-    match task.proposal:
-        case None if task.refusals.count:
-            refusals = task.refusals
-            told = f"{task.limits.words()}; {refusals.count} were refused, the last one {refusals.last}"
-            raise Failure(f"the search proposed nothing within the limits, {told}")
-        case None:
-            reason = "within its budget; a method has to evaluate or to call task.propose before that is spent"
-            raise Failure(f"the search proposed nothing {reason}")
-        case KerasConfig() as config:
-            return config
-        case Genotype() as genotype if space.contains(genotype):
-            return genotype
+    if task.proposal is None and task.refusals.count:
+        refusals = task.refusals
+        told = f"{task.limits.words()}; {refusals.count} were refused, the last one {refusals.last}"
+        raise Failure(f"the search proposed nothing within the limits, {told}")
+    if task.proposal is None:
+        reason = "within its budget; a method has to evaluate or to call task.propose before that is spent"
+        raise Failure(f"the search proposed nothing {reason}")
+    return [_checked(proposal, space) for proposal in task.handed_over()]
+
+
+def _checked(proposal: object, space: Space) -> Proposal:
+    match proposal:
+        case KerasConfig():
+            return proposal
+        case Genotype() if space.contains(proposal):
+            return proposal
+        case Ensemble(members) if 1 <= len(members) <= MOST_MEMBERS and all(map(space.contains, members)):
+            return proposal
         case other:
             raise Failure(f"the search proposed a {type(other).__name__} that is not in space '{space.name}'")

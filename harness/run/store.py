@@ -15,11 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import InputError
-from harness.core.evaluation import KerasConfig, Proposal
 from harness.core.files import replace_text
 from harness.core.names import directory_name
 from harness.core.record import Record, phase_note
-from harness.core.space import Space
 from harness.run.backends.base import LOG, SCRATCH
 
 SOURCE = "method source"
@@ -65,7 +63,8 @@ class RunDirectory:
 
     @property
     def stopped(self) -> Path:
-        """A directory with the weights of trainings that were stopped and may go on; gone when the run is over."""
+        """A directory with the weights of trainings that were stopped and may go on, and predictions of trained
+        networks that a search has asked for; gone when the run is over."""
         return self.path / "stopped"
 
     @property
@@ -84,13 +83,22 @@ class RunDirectory:
         return self.path / "final.checkpoint"
 
     @property
+    def networks(self) -> Path:
+        """A directory with the networks that are trained already, where there are several; gone when all are."""
+        return self.path / "networks"
+
+    @property
     def model(self) -> Path:
         """The trained network."""
         return self.path / "model.keras"
 
     @property
     def predictions(self) -> Path:
-        """Class probabilities of the test images, float32 ``(n, classes)`` under the key ``probabilities``."""
+        """Class probabilities of the test images, float32 ``(n, classes)``, under the key ``probabilities``.
+
+        Where several networks were trained, also those of each, under ``network 1`` and so on, as the record lists
+        them.
+        """
         return self.path / "predictions.npz"
 
     @property
@@ -233,17 +241,3 @@ def line(row: dict[str, Any]) -> str:
         ValueError: a number in it is infinite or none, which JSON does not have.
     """
     return json.dumps(row, sort_keys=True, allow_nan=False) + "\n"
-
-
-def proposal_to_json(proposal: Proposal) -> dict[str, str]:
-    """A proposal as ``search.json`` has it."""
-    if isinstance(proposal, KerasConfig):
-        return {"name": proposal.name, "json": proposal.json, "text": str(proposal)}
-    return {"text": proposal.text}
-
-
-def proposal_from_json(stored: dict[str, str], space: Space) -> Proposal:
-    """The proposal that a search has stored."""
-    if "json" in stored:
-        return KerasConfig(stored["name"], stored["json"])
-    return space.parse(stored["text"])

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from harness.core.budget import BudgetSpent, Meter
-from harness.core.evaluation import Evaluation, Proposal
+from harness.core.evaluation import ENSEMBLE, Ensemble, Evaluation, Proposal
 from harness.core.journal import State
 from harness.core.method import Method
 from harness.core.names import sentence
@@ -125,10 +125,11 @@ def search(
 ) -> tuple[WatchedTask, MortalJournal, FakeEvaluator, str]:
     """One attempt: a fresh task on the same data, seed and directory; the last value is why the search failed."""
     journal = MortalJournal(directory, dies_at)
-    evaluator = FakeEvaluator(by_hash, gradient_steps=STEPS)
+    data = tiny_data(images=96, side=8, channels=1, classes=3)
+    evaluator = FakeEvaluator(by_hash, gradient_steps=STEPS, labels=data.y_valid)
     task = WatchedTask(
         space=space,
-        data=tiny_data(images=96, side=8, channels=1, classes=3),
+        data=data,
         recipe=SMOKE.proxy,
         rng=rng(0, "search"),
         seed=11,
@@ -166,10 +167,11 @@ def outcome(task: WatchedTask, directory: RunDirectory) -> dict[str, Any]:
         for row in read_lines(directory.evaluations)
     ]
     proposals = read_lines(directory.proposals)
-    inside = [isinstance(p, Genotype) and task.space.contains(p) for p in [task.proposal] if p is not None]
+    proposed = task.proposal.members if isinstance(task.proposal, Ensemble) else (task.proposal,)
+    inside = [isinstance(p, Genotype) and task.space.contains(p) for p in proposed if p is not None]
     return {
         "proposal": None if task.proposal is None else str(task.proposal),
-        "genotype": isinstance(task.proposal, Genotype),
+        "genotype": isinstance(task.proposal, Genotype | Ensemble),
         "inside": all(inside),
         "parsed": all(_parses(task, row["genotype"]) for row in proposals),
         "spent": task.meter.spent,
@@ -204,7 +206,8 @@ def _end(directory: RunDirectory, some: dict[str, Any]) -> None:
 def _parses(task: Task, text: str) -> bool:
     if text.startswith("keras:"):
         return True
-    return str(task.space.parse(text)) == text
+    members = text.removeprefix(ENSEMBLE).split(" & ") if text.startswith(ENSEMBLE) else [text]
+    return all(str(task.space.parse(member)) == member for member in members)
 
 
 def global_generators() -> tuple[Any, ...]:

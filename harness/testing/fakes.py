@@ -22,6 +22,7 @@ from harness.core.journal import State
 from harness.core.limits import NO_LIMITS, Limits
 from harness.core.method import Method
 from harness.core.recipe import Recipe
+from harness.core.seeds import rng
 from harness.core.space import Choice, Genotype, Size, Space
 from harness.core.task import Task
 
@@ -47,6 +48,7 @@ class FakeEvaluator:
         curve: validation accuracies during the training, from the proposal; None: ``(score,)``.
         partial: accuracy of a training that was stopped at a share of its gradient steps; None: as at the end.
         stops: gradient steps at which a training can be stopped; None: all.
+        labels: of the validation images, for predictions; None: those of :func:`tiny_data`.
     """
 
     def __init__(
@@ -59,9 +61,10 @@ class FakeEvaluator:
         curve: Callable[[Proposal], tuple[float, ...]] | None = None,
         partial: Callable[[Proposal, float], float] | None = None,
         stops: Sequence[int] | None = None,
+        labels: np.ndarray | None = None,
     ) -> None:
         self.score, self.seconds, self.gradient_steps, self.curve = score, seconds, gradient_steps, curve
-        self._macs, self._partial, self._stops = macs, partial, stops
+        self._macs, self._partial, self._stops, self._labels = macs, partial, stops, labels
         self.trained: list[Proposal] = []
         self.parts: list[tuple[int, Part]] = []
 
@@ -80,6 +83,22 @@ class FakeEvaluator:
         curve = self.curve(proposal) if self.curve else (accuracy,)
         seconds = self.seconds(proposal) if callable(self.seconds) else self.seconds
         return Evaluation(str(proposal), accuracy, curve, float(seconds), self.gradient_steps, macs=self.macs(proposal))
+
+    def can_predict(self) -> bool:
+        """They are made up."""
+        return True
+
+    def keep_predictions(self) -> None:
+        """They can be had of all."""
+
+    def predictions(self, proposal: Proposal, number: int) -> np.ndarray:
+        """Probabilities that are right for about as many images as the score says; the same in every process."""
+        labels = tiny_data().y_valid if self._labels is None else self._labels
+        drawn = rng(number, str(proposal))
+        right = drawn.random(len(labels)) < self.score(proposal)
+        guesses = np.where(right, labels, drawn.integers(labels.max() + 1, size=len(labels)))
+        raised = np.eye(labels.max() + 1)[guesses] + drawn.random((len(labels), labels.max() + 1))
+        return np.asarray(raised / raised.sum(1, keepdims=True), np.float32)
 
     def stops(self) -> Sequence[int]:
         """All gradient steps, unless told otherwise."""
@@ -175,17 +194,20 @@ def make_task(
     clock: Callable[[], float] = lambda: 0.0,
     limits: Limits = NO_LIMITS,
     beyond: Callable[[Proposal], str] = lambda _: "",
+    top: int = 1,
 ) -> Task:
     """A task on ``space`` whose evaluations come from ``score`` (or ``evaluator``); the method's own time is free.
 
     Args:
         budget: as on the command line; seconds are those that the evaluator charges, because ``clock`` stands still.
         limits, beyond: of the search, and what of a proposal is beyond them.
+        top: how many proposals are handed over.
     """
-    evaluator = evaluator or FakeEvaluator(score)
+    data = data or tiny_data()
+    evaluator = evaluator or FakeEvaluator(score, labels=data.y_valid)
     return Task(
         space=space,
-        data=data or tiny_data(),
+        data=data,
         recipe=recipe or Recipe(size=Size(4, 3), steps=evaluator.steps()),
         rng=np.random.default_rng(seed),
         seed=seed,
@@ -194,6 +216,7 @@ def make_task(
         journal=journal or MemoryJournal(),
         limits=limits,
         beyond=beyond,
+        top=top,
     )
 
 

@@ -154,8 +154,7 @@ class Candidates:
         while len(self._scores) < planned and (fresh := self._fresh(draw, self._next(planned))):
             self._scores += self._shared.accuracies([genotype.picks for genotype in fresh], [batches] * len(fresh))
             self._drawn += fresh
-            best = best_allowed(self._task, self._drawn, self._scores)
-            self._task.propose(self._drawn[best], self._scores[best])
+            propose_best(self._task, self._drawn, self._scores)
             save()
         self._finals()
 
@@ -185,8 +184,7 @@ class Candidates:
         accuracies = np.array(self._shared.accuracies([genotype.picks for genotype in finalists], batches))
         order = np.argsort(-accuracies, stable=True)
         finalists, accuracies = [finalists[place] for place in order], accuracies[order]
-        best = best_allowed(self._task, finalists, accuracies)
-        self._task.propose(finalists[best], float(accuracies[best]))
+        propose_best(self._task, finalists, accuracies)
         count = min(self._kept()[0], len(finalists))
         self._task.plan(candidates=len(self._drawn), retrained=0)
         pairs = list[tuple[float, float]]()
@@ -213,6 +211,15 @@ def best_allowed(task: Task, genotypes: Sequence[Genotype], scores: Sequence[flo
     """The number of the best architecture within the limits, the first of equal ones; where none is, of the best."""
     order = [int(number) for number in np.argsort(-np.array(scores), kind="stable")]
     return next((number for number in order if not task.refusal(genotypes[number])), order[0])
+
+
+def propose_best(task: Task, genotypes: Sequence[Genotype], scores: Sequence[float] | np.ndarray) -> None:
+    """Proposes :func:`best_allowed`; before it those that come next, if several are to be trained finally."""
+    best = best_allowed(task, genotypes, scores)
+    order = [int(number) for number in np.argsort(-np.array(scores), kind="stable")] if task.top > 1 else []
+    others = [number for number in order if number != best and not task.refusal(genotypes[number])]
+    for number in (*reversed(others[: task.top - 1]), best):
+        task.propose(genotypes[number], float(scores[number]))
 
 
 def correlation(shared: list[float], trained: list[float]) -> float:

@@ -21,7 +21,7 @@ from harness.nets import runtime
 from harness.nets.supernets.gated import GatedSupernet
 
 from .baseline import RewardBaseline
-from .candidates import best_allowed
+from .candidates import propose_best
 from .plan import Cycles
 from .policy import Controller
 from .settings import Settings
@@ -139,8 +139,7 @@ class EnasSearch:
         candidates = self._sample(settings.candidates)
         scores = self._shared.accuracies(candidates, [range(settings.candidate_batches)] * settings.candidates)
         genotypes = [_genotype(space, picks) for picks in candidates]
-        best = best_allowed(self._task, genotypes, scores)
-        self._task.propose(genotypes[best], scores[best])
+        propose_best(self._task, genotypes, scores)
 
     def _state(self) -> State:
         return {

@@ -14,7 +14,7 @@ from harness.core.budget import PASSES_PER_STEP
 from harness.nets import runtime
 from harness.nets.supernets.gated import GatedSupernet
 
-from .candidates import best_allowed
+from .candidates import propose_best
 from .nao import Known, Learner, drawn, improved
 from .nao_settings import ModelSettings
 from .plan import Cycles, kept
@@ -155,8 +155,7 @@ class PoolSearch:
         """Proposes the best finalist; all are measured on the same batches, so that no batch favours one of them."""
         batches = [range(self._settings.final_batches)] * len(finalists)
         accuracies = self._shared.accuracies((finalist.picks for finalist in finalists), batches)
-        best = best_allowed(self._task, finalists, accuracies)
-        self._task.propose(finalists[best], accuracies[best])
+        propose_best(self._task, finalists, accuracies)
 
     def renewed(self, ranked: list[Genotype]) -> list[Genotype]:
         """The next pool: the best of ``ranked``, improved ones made from its top, and random ones."""

@@ -23,6 +23,7 @@ from harness.report.drawing.learning import learning_svg
 from harness.report.forms.cards import Decode, cards
 from harness.report.forms.charts import MARKS, chart
 from harness.report.forms.classes import classes
+from harness.report.forms.networks import networks
 from harness.report.model.cost import cost_table, provenance
 from harness.report.model.groups import Block, accuracies, blocks
 from harness.report.model.numbers import NOT_RECORDED, numbers
@@ -154,7 +155,9 @@ def _block(block: Block, decode: Decode, links: Links) -> dict[str, Any]:
 def _dataset(block: Block, dataset: str, decode: Decode, links: Links) -> dict[str, Any]:
     results = [result_of(block, dataset, method) for method in block.methods]
     # Decoding and drawing are done once, although the first card of each method is shown twice.
-    drawn = [(result, cards(result, decode), classes(result)) for result in results if result.runs]
+    drawn = [
+        (result, cards(result, decode), [*networks(result), *classes(result)]) for result in results if result.runs
+    ]
     return {
         "name": dataset,
         "chart": chart(block, dataset, links.record),

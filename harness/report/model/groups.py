@@ -51,6 +51,7 @@ class Block:
         runs: the runs, in the order of :func:`harness.report.model.load.run_key`.
         size: the limits of the final networks in words; empty without one.
         limit: what ends the final trainings, see :func:`limit_of`.
+        top: how many proposals of each search were trained finally.
     """
 
     profile: str
@@ -59,6 +60,7 @@ class Block:
     runs: tuple[Run, ...]
     limit: str = ""
     size: str = ""
+    top: int = 1
 
     @property
     def title(self) -> str:
@@ -66,7 +68,8 @@ class Block:
         spaces = f"common space {self.common}" if self.common else "native spaces"
         trained = {"epochs": ", final trainings of equal epochs", "seconds": ", final trainings of equal seconds"}
         told = f"profile {self.profile}, search budget {self.budget}, {spaces}{trained.get(self.limit, '')}"
-        return f"{told}, networks of {self.size}" if self.size else told
+        told += f", networks of {self.size}" if self.size else ""
+        return f"{told}, the best {self.top} of each search trained finally" if self.top > 1 else told
 
     @cached_property
     def methods(self) -> tuple[MethodInSpace, ...]:
@@ -179,16 +182,18 @@ def blocks(runs: Iterable[Run]) -> list[Block]:
     ordered = sorted(runs, key=lambda run: (*run_key(run), run.path.as_posix()))
     keys = sorted({_table_of(run) for run in ordered})
     return [
-        dataclasses.replace(block, size=size)
-        for profile, budget, size in keys
-        for limit, here in _by_limit([run for run in ordered if _table_of(run) == (profile, budget, size)])
+        dataclasses.replace(block, size=size, top=top)
+        for profile, budget, size, top in keys
+        for limit, here in _by_limit([run for run in ordered if _table_of(run) == (profile, budget, size, top)])
         for block in _by_space(profile, budget, limit, here)
     ]
 
 
-def _table_of(run: Run) -> tuple[str, str, str]:
-    """Profile, budget and limits of size: what the runs of a table have in common."""
-    return run.record.profile, run.record.budget, Limits(**run.record.limits).words()  # type: ignore[arg-type]
+def _table_of(run: Run) -> tuple[str, str, str, int]:
+    """Profile, budget, limits of size and number of final trainings: what the runs of a table have in common."""
+    record = run.record
+    size = Limits(**record.limits).words()  # type: ignore[arg-type]
+    return record.profile, record.budget, size, int(record.recipes.get("final", {}).get("top", 1))
 
 
 def _by_limit(runs: Sequence[Run]) -> list[tuple[str, list[Run]]]:

@@ -97,6 +97,18 @@ class _FinalRecipe(msgspec.Struct):
     score: str = ""
     size: _Size = _Size(16, 15)
     measure: _Measure | None = None
+    top: Annotated[int, msgspec.Meta(ge=1)] = 1
+
+
+class _Network(msgspec.Struct):
+    """One of several networks of a record."""
+
+    rank: Annotated[int, msgspec.Meta(ge=1)]
+    genotype: str
+    member: Annotated[int, msgspec.Meta(ge=1)] = 1
+    validation_accuracy: float | None = None
+    test_accuracy: float | None = None
+    failure: str = ""
 
 
 def load_runs(directory: Path) -> list[Run]:
@@ -165,6 +177,7 @@ def _check(record: Record, path: Path) -> None:
         msgspec.convert(record.classes, _Classes)
         check_confusion(record.classes)
         msgspec.convert(record.recipes.get("final", {}), _FinalRecipe)
+        msgspec.convert(record.networks, list[_Network])
         msgspec.convert(record.recipes.get("extra", {}), dict[str, float])
     except (msgspec.ValidationError, ValueError) as error:
         raise InputError(f"{path} is damaged: {_sentence(error)}; {_AGAIN}") from error

@@ -11,7 +11,15 @@ from harness.core.record import Run
 from harness.report.model.groups import BASELINE, Block, MethodInSpace, blocks
 from harness.report.model.literature import nasbench201, table_a
 from harness.report.model.numbers import DASH
-from harness.report.model.results import MethodResult, measures, mixed_devices, result_of, title_of_measure
+from harness.report.model.results import (
+    MethodResult,
+    ensembles,
+    measures,
+    mixed_devices,
+    result_of,
+    several_trained,
+    title_of_measure,
+)
 from harness.report.model.systems import published_accuracies
 from harness.report.model.table import NOT_RUN, Column, Heading, Notes, Part, Table, TableCell, Text
 from harness.report.model.values import Improvement, Name, Number, Published, Spread, Words
@@ -64,7 +72,13 @@ def performance_table(block: Block, datasets: Sequence[str] = ()) -> Table:
         columns=tuple(columns),
         rows=tuple(map(tuple, rows)),
         reading=READING,
-        remarks=(*measures(block, *block.datasets), *mixed_devices(block), *_about_published(block)),
+        remarks=(
+            *measures(block, *block.datasets),
+            *several_trained(block),
+            *ensembles(block),
+            *mixed_devices(block),
+            *_about_published(block),
+        ),
         notes=notes.all(),
         keys=keys(block),
     )

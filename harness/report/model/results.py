@@ -239,6 +239,33 @@ def mixed_devices(block: Block) -> list[str]:
     return [f"Several devices: {told}. Equal seconds are not equal work on them: do not compare runs across devices."]
 
 
+def several_trained(block: Block) -> list[str]:
+    """One sentence, if the best proposals of each search were trained finally and one of them was chosen."""
+    if block.top == 1:
+        return []
+    trained = "" if all(is_tabular(run.record) for run in block.runs) else ", without the validation images"
+    return [
+        f"Of each search the best {block.top} proposals by its own signal were trained finally{trained}, fewer where "
+        "it had fewer; the number is that of the one with the best validation accuracy. Each of them is in the run's "
+        "record, under networks."
+    ]
+
+
+def ensembles(block: Block) -> list[str]:
+    """One sentence, if the result of a method is several networks: their costs are sums."""
+    sizes: dict[str, set[int]] = {}
+    for run in block.runs:
+        if any("member" in network for network in run.record.networks):
+            sizes.setdefault(run.record.title, set()).add(len(run.record.networks))
+    if not sizes:
+        return []
+    told = ", ".join(f"{title} ({'/'.join(map(str, sorted(many)))} networks)" for title, many in sorted(sizes.items()))
+    return [
+        f"Ensembles, whose members' probabilities are averaged: {told}. Their parameters, MACs, steps and seconds are "
+        "those of all members together; a single network is no equal of theirs."
+    ]
+
+
 def relative_improvement(accuracy: float, random: float) -> float:
     """100·(accuracy − random)/random, in %; ``random`` is not 0."""
     return 100 * (accuracy - random) / random

@@ -121,8 +121,8 @@ def _check_devices(request: Request, capacity: Capacity) -> None:
 
 
 def _check_judged_alike(request: Request) -> None:
-    """One directory holds final trainings that are all counted in epochs, or all in seconds, or all in steps; and
-    searches within the same limits of size.
+    """One directory holds final trainings that are all counted in epochs, or all in seconds, or all in steps; searches
+    within the same limits of size; and equally many final trainings of each.
 
     Raises:
         InputError: another row there was made otherwise.
@@ -138,6 +138,11 @@ def _check_judged_alike(request: Request) -> None:
             raise InputError(
                 f"{path.parent} was made with networks of {there}, here they are of {here}; name another directory "
                 "with --out"
+            )
+        if (many := stored.get("final trainings", 1)) != profile.top:
+            raise InputError(
+                f"{path.parent} was made with the best {many} of each search, here it is the best {profile.top}; name "
+                "another directory with --out"
             )
         limit = _limit(stored)
         if limit != profile.final.limit and not profile.signal:

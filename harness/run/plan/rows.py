@@ -54,6 +54,7 @@ class Row:
             "final recipe": _values(profile.final_for(self.space, self.facts.extra)),
             "validation share": profile.validation_share,
             "limit of size": profile.limits.words() or None,
+            **({"final trainings": profile.top} if profile.top > 1 else {}),
             "data set": self.dataset,
             "space": self.space,
             "method": self.method.name,

@@ -6,10 +6,9 @@ Runs in the parent process, after the last phase of a run has ended. Neither eve
 from __future__ import annotations
 
 import dataclasses
-import math
 import shutil
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol, get_args
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -17,14 +16,14 @@ from harness.core.dataset import Labels
 from harness.core.errors import InputError
 from harness.core.files import replace_text
 from harness.core.names import sentence
-from harness.core.recipe import Limit
 from harness.core.record import Record
-from harness.core.table import Table
 from harness.plugins.catalogue import PUBLISHED
 from harness.run.backends.base import Outcome
 from harness.run.job import Job
 from harness.run.recount import check_charged
+from harness.run.scoring.fields import count, counts, number, numbers, process, several, text
 from harness.run.scoring.metrics import confusion, metrics
+from harness.run.scoring.scores import HiddenScores as HiddenScores
 from harness.run.store import read_json
 
 
@@ -64,18 +63,20 @@ class HiddenLabels:
         trained = read_json(job.directory.final)
         record = dataclasses.replace(
             record,
-            final=_counts(trained["final"]),
-            parameters=_count(trained["parameters"]),
-            macs=_count(trained["macs"]),
-            learning={str(name): list(map(_number, row)) for name, row in trained.get("learning", {}).items()},
+            final=counts(trained["final"]),
+            parameters=count(trained["parameters"]),
+            macs=count(trained["macs"]),
+            learning={str(name): list(map(number, row)) for name, row in trained.get("learning", {}).items()},
         )
         with np.load(job.directory.predictions) as stored:
-            probabilities = stored["probabilities"]
+            predictions = dict(stored)
+        probabilities = predictions.pop("probabilities")
         try:
             labels = self.of(job.dataset)
+            record = _with_networks(record, trained.get("networks", ()), predictions, labels)
             found = accuracy(probabilities, labels)
             facts = record.final | {"chance": float(np.bincount(labels).max() / len(labels))}
-            names = [_text(name) for name in trained.get("classes", ())]
+            names = [text(name) for name in trained.get("classes", ())]
             classes = {"names": names, "confusion": confusion(probabilities, labels)}
             more = metrics(probabilities, labels)
             return dataclasses.replace(record, test_accuracy=found, final=facts, metrics=more, classes=classes)
@@ -86,7 +87,10 @@ class HiddenLabels:
         """The two recipes, and what the second one has besides the profile's; of a published network also its size
         under the second one."""
         final = job.final
-        recipes: dict[str, Any] = {"proxy": job.profile.proxy_for(job.space).values(), "final": final.values()}
+        recipes: dict[str, Any] = {
+            "proxy": job.profile.proxy_for(job.space).values(),
+            "final": {**final.values(), **several(job)},
+        }
         if job.extra:
             recipes["extra"] = dict(job.extra)
         if job.method.family != PUBLISHED:
@@ -94,50 +98,6 @@ class HiddenLabels:
         from harness.spaces.zoo.find import scaling
 
         return {**recipes, "network": scaling(job.method.member, final.size)}
-
-
-class HiddenScores:
-    """The only reader of a table's scores: looks up what a search has proposed, in the parent process.
-
-    Args:
-        tables: by name on the command line.
-        signals: what searches are told, by table.
-    """
-
-    def __init__(self, tables: Mapping[str, Table], signals: Mapping[str, str]) -> None:
-        self._tables, self._signals = tables, signals
-        self._facts = {
-            name: {"optimum": float(table.score.max()), "chance": float(table.score.mean())}
-            for name, table in tables.items()
-        }
-
-    def score(self, job: Job, record: Record) -> Record:
-        """The record with the score of its proposal; failed if the table does not have it."""
-        table = self._tables[job.dataset]
-        row = table.rows.get(record.proposal)
-        if row is None:
-            return dataclasses.replace(
-                record, status="failed", reason=f"the search proposed {record.proposal}, which is not in the table"
-            )
-        return dataclasses.replace(
-            record,
-            test_accuracy=float(table.score[row]),
-            parameters=None if table.parameters is None else int(table.parameters[row]),
-            final=dict(self._facts[job.dataset]),
-        )
-
-    def recipes(self, job: Job) -> dict[str, Any]:
-        """What stands in the record for the recipes of trainings."""
-        table = self._tables[job.dataset]
-        own_unit = {} if table.scored is None else {"measure": dataclasses.asdict(table.scored)}
-        return {
-            "proxy": {"table": table.name, "signal": self._signals[job.dataset]},
-            "final": {
-                "table": table.name,
-                "score": table.scored.words() if table.scored else table.measure,
-                **own_unit,
-            },
-        }
 
 
 def finish(job: Job, outcome: Outcome, scorer: Scorer, provenance: dict[str, Any]) -> Record:
@@ -179,10 +139,37 @@ def finish(job: Job, outcome: Outcome, scorer: Scorer, provenance: dict[str, Any
         try:
             replace_text(job.directory.record, record.to_json(), durable=job.durable)
             job.directory.note.unlink(missing_ok=True)
-            shutil.rmtree(job.directory.stopped, ignore_errors=True)
+            for leftover in (job.directory.stopped, job.directory.networks):
+                shutil.rmtree(leftover, ignore_errors=True)
         except (OSError, ValueError) as error:
             record = _failed(record, f"the record could not be written: {sentence(error)}")
     return record
+
+
+def _with_networks(
+    record: Record, lines: Sequence[dict[str, Any]], predictions: Mapping[str, np.ndarray], labels: Labels
+) -> Record:
+    """The record with the networks that were trained and their test accuracies.
+
+    Its proposal is the chosen one, unless all of them are members of an ensemble.
+    """
+    if not lines:
+        return record
+    told: list[dict[str, Any]] = []
+    for position, line in enumerate(lines, start=1):
+        facts: dict[str, Any] = {"genotype": text(line["genotype"]), "rank": count(line["rank"])}
+        if "failure" in line:
+            told.append({**facts, "failure": text(line["failure"])})
+            continue
+        names = ("member", "parameters", "macs", "training_seed", "validation_accuracy")
+        facts |= numbers({name: line[name] for name in names if name in line})
+        found = accuracy(predictions[f"network {position}"], labels)
+        told.append({**facts, "test_accuracy": found})
+    record = dataclasses.replace(record, networks=told)
+    if "chosen" not in record.final:
+        return record
+    chosen = next(line["genotype"] for line in told if line["rank"] == record.final["chosen"])
+    return dataclasses.replace(record, proposal=chosen)
 
 
 def _failed(record: Record, reason: str) -> Record:
@@ -199,56 +186,21 @@ def _with_what_is_left(job: Job, record: Record, provenance: dict[str, Any]) -> 
         record = dataclasses.replace(record, settings=read_json(job.directory.settings))
     if job.directory.search.exists():
         searched = read_json(job.directory.search)
-        processes["search"] = _process(searched["process"])
+        processes["search"] = process(searched["process"])
         record = dataclasses.replace(
             record,
-            proposal=_text(searched["proposal"]["text"]),
-            search=_numbers(searched["search"]),
-            title=_text(searched["title"]),
+            proposal=text(searched["proposal"]["text"]),
+            search=numbers(searched["search"]),
+            title=text(searched["title"]),
         )
     if job.directory.final.exists():
-        processes["final"] = _process(read_json(job.directory.final)["process"])
+        processes["final"] = process(read_json(job.directory.final)["process"])
     return dataclasses.replace(record, provenance=_provenance(job, provenance, processes))
-
-
-def _process(value: Any) -> dict[str, Any]:
-    """Facts of a process: texts; ``device`` is among them."""
-    facts = {str(name): _text(fact) for name, fact in dict(value).items()}
-    return {"device": "CPU", **facts}
-
-
-def _counts(value: Any) -> dict[str, Any]:
-    """Numbers of a final training, and what it was counted in."""
-    facts = dict(value)
-    limit = facts.pop("limit")
-    if limit not in get_args(Limit):
-        raise ValueError(f"{limit!r} is nothing that a training is counted in")
-    return {**_numbers(facts), "limit": limit}
-
-
-def _numbers(value: Any) -> dict[str, float]:
-    return {str(name): _number(number) for name, number in dict(value).items()}
-
-
-def _number(value: Any) -> Any:
-    if value is not None and (not isinstance(value, int | float) or not math.isfinite(value)):
-        raise ValueError(f"{value!r} is no number")
-    return value
-
-
-def _count(value: Any) -> int | None:
-    return None if value is None else int(_number(value))
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"{value!r} is no text")
-    return value
 
 
 def _provenance(job: Job, command: dict[str, Any], processes: dict[str, Any]) -> dict[str, Any]:
     """Facts of the command and of this run; the device is a graphics card by name, or the CPU."""
-    trained_on = {process["device"] for process in processes.values()} - {"CPU"}
+    trained_on = {one["device"] for one in processes.values()} - {"CPU"}
     return {
         **command,
         "threads": job.threads,

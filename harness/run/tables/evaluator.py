@@ -56,6 +56,17 @@ class TableEvaluator:
         """
         return self.evaluate_part(proposal, number, meter, Part(0, self._steps))
 
+    def can_predict(self) -> bool:
+        """A table has accuracies only."""
+        return False
+
+    def keep_predictions(self) -> None:
+        """There are none."""
+
+    def predictions(self, proposal: Proposal, number: int) -> np.ndarray:
+        """There are none."""
+        raise NotImplementedError("a table has accuracies and no predictions")
+
     def stops(self) -> Sequence[int]:
         """The points that the table has of its trainings."""
         return (*sorted(end for end in self._stopped[0] if 0 < end < self._steps), self._steps)
