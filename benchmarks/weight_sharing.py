@@ -19,7 +19,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
-from harness.methods.common.path_search import ComparedSearch
+from harness.methods.common.path_search import Comparison
 from scipy.stats import kendalltau, spearmanr
 
 from harness.core.budget import Budget, BudgetSpent, Meter
@@ -36,6 +36,7 @@ from harness.spaces import get_space
 from harness.testing.fakes import MemoryJournal
 
 METHODS = ("rs_ws", "one_shot")
+"""By default; ``smash`` has a space of its own."""
 
 
 def loaded(name: str, share: float) -> SearchData:
@@ -67,7 +68,7 @@ def task_of(profile: Profile, space: str, data: SearchData, budget: str) -> Task
 def shared(method: str, profile: Profile, task: Task, architectures: Sequence[Genotype]) -> list[float]:
     """Accuracies on the validation images under the weights that a method has trained."""
     cls = load_method(Catalogue().source("method", method))
-    search: ComparedSearch = cls(**cls.scaled.get(profile.scale, {})).on(task)  # type: ignore[attr-defined]
+    search: Comparison = cls(**cls.scaled.get(profile.scale, {})).on(task)  # type: ignore[attr-defined]
     try:
         search.train()
     except BudgetSpent:
@@ -105,7 +106,7 @@ def main() -> None:
     parser.add_argument("methods", nargs="*", default=METHODS)
     parser.add_argument("--profile", default="quick", choices=sorted(PROFILES))
     parser.add_argument("--dataset", default="fashion_mnist")
-    parser.add_argument("--space", default="", help="default: the profile's cell space")
+    parser.add_argument("--space", default="", help="default: the profile's space of the first method")
     parser.add_argument("--budget", default="", help="of the shared training; default: the profile's")
     parser.add_argument("--architectures", type=int, default=20)
     parser.add_argument("--again", action="store_true", help="train all twice")
@@ -113,7 +114,7 @@ def main() -> None:
     profile = PROFILES[words.profile]
     runtime.start(threads=1, deterministic=True, seed=0)
     data = loaded(words.dataset, profile.validation_share)
-    space = words.space or profile.space_for("cell")
+    space = words.space or profile.space_for(load_method(Catalogue().source("method", words.methods[0])).space)
     draws = rng(0, "architectures")
     architectures = [get_space(space).sample(draws) for _ in range(words.architectures)]
     task = task_of(profile, space, data, words.budget)

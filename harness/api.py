@@ -45,6 +45,7 @@ def compare(
     max_macs: str = "",
     max_latency: str = "",
     top: int = 1,
+    corruptions: bool = False,
     address: str = "",
     mixed_devices: bool = False,
     progress: bool = False,
@@ -80,6 +81,7 @@ def compare(
             proposals beyond are refused before training. A directory holds runs of the same limits.
         top: how many proposals of each search are trained finally. From two on, the final trainings leave the
             validation images out, and the accuracy there chooses the network that is the row's.
+        corruptions: whether final networks are also tested on noisy, blurred, pale and compressed test images.
         progress: whether to show it, on standard error.
 
     Returns:
@@ -116,6 +118,7 @@ def compare(
         max_macs=max_macs,
         max_latency=max_latency,
         top=top,
+        corruptions=corruptions,
         mixed_devices=mixed_devices,
     )
     console = Console(stderr=True) if progress else None

@@ -11,8 +11,6 @@ from harness.plugins.catalogue import Catalogue, method_names
 from harness.report.model import literature as published
 from harness.spaces.zoo import MISSING, PUBLISHED
 
-BESIDE = {"smash"}
-"""Methods that are written at the same time; empty when they are there."""
 SPECS = Path(__file__).parents[2] / "shared" / "specs" / "published_tables.json"
 
 
@@ -43,8 +41,7 @@ def test_every_system_of_table_b_has_something_here_or_a_reason():
         assert bool(row.search) != bool(row.no_search), row.name
         assert bool(row.network) != bool(row.no_network), row.name
         for name in row.methods:
-            if (name.partition(":")[0]) not in BESIDE:
-                Catalogue().source("method", name)
+            Catalogue().source("method", name)
 
 
 def test_rebuilt_counts_are_those_of_the_networks():

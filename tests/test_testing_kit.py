@@ -119,7 +119,15 @@ def of_one_search(told: promises.Told) -> list[Check]:
     ]
 
 
-@pytest.mark.parametrize("name", ["outside", "richer", "seeding", "loading"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "outside",
+        "seeding",
+        pytest.param("richer", marks=pytest.mark.slow),
+        pytest.param("loading", marks=pytest.mark.slow),
+    ],
+)
 def test_a_wrong_method_fails_the_check_that_says_why(name: str, trials: promises.Trials) -> None:
     assert WRONG[name][1] in failures(of_one_search(trials.outcome(name, promises.CALM)))
 

@@ -146,6 +146,12 @@ def run(
             help="Train the K best proposals of each search, without the validation images, and choose by these.",
         ),
     ] = 1,
+    corruptions: Annotated[
+        bool,
+        typer.Option(
+            "--corruptions", help="Also test final networks on noisy, blurred, pale and compressed test images."
+        ),
+    ] = False,
     baselines: Annotated[
         bool,
         typer.Option(
@@ -213,6 +219,7 @@ def run(
         max_macs=max_macs,
         max_latency=max_latency,
         top=top,
+        corruptions=corruptions,
         mixed_devices=mixed_devices,
     )
     command = f"python -m harness {shlex.join(sys.argv[1:])}"

@@ -79,6 +79,8 @@ def lines(facts: Mapping[str, Any], architecture: Architecture | None) -> list[s
     if record["metrics"]:
         more = ", ".join(f"{name} {value:.4f}" for name, value in record["metrics"].items())
         found.append(f"  {'also measured':<17} {more}")
+    for name, shares in record["robustness"].items():
+        found.append(f"  with {name:<12} {', '.join(f'{100 * share:.2f}' for share in shares)} %, weakest first")
     if record["settings"]:
         found.append(
             f"  settings          {', '.join(f'{name} {value}' for name, value in record['settings'].items())}"

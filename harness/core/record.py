@@ -66,6 +66,8 @@ class Record:
             row is the mean of their probabilities. Else the one with the best validation accuracy is the row's:
             :attr:`proposal`, :attr:`test_accuracy` and the rest are its own, and ``final`` has its rank as ``chosen``.
             Empty where one network is trained.
+        robustness: where the command asks for it, accuracy on corrupted test images, 0..1: by corruption, at strengths
+            1 to 5; the mean of all is the metric ``corrupted_accuracy``.
         schema: version of this layout.
     """
 
@@ -95,6 +97,7 @@ class Record:
     classes: dict[str, list[str]] = field(default_factory=dict)
     learning: dict[str, list[float]] = field(default_factory=dict)
     networks: list[dict[str, Any]] = field(default_factory=list)
+    robustness: dict[str, list[float]] = field(default_factory=dict)
     schema: int = SCHEMA
 
     def to_json(self) -> str:

@@ -21,6 +21,8 @@ from harness.run.fence import Forbidden
 from harness.run.profiles import Profile
 from harness.run.store import RunDirectory, read_json
 
+CORRUPTED = "corrupted "
+"""How the names of predictions for corrupted test images begin; ``noise-1`` or the like follows."""
 Phase = Literal["search", "final"]
 WORDS: dict[Phase, str] = {"search": "search", "final": "final training"}
 
@@ -154,7 +156,10 @@ class Job:
 
     def cap(self, phase: Phase) -> float:
         """Seconds after which a phase is stopped."""
-        return self.profile.search_cap() if phase == "search" else self.profile.final_seconds * self.trainings()
+        if phase == "search":
+            return self.profile.search_cap()
+        # Twenty more passes over the test images may take as long as a short training.
+        return self.profile.final_seconds * (self.trainings() + self.profile.corruptions)
 
     def trainings(self) -> int:
         """How many networks the search has handed over for final training; 1 where nothing can be read."""

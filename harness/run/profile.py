@@ -36,6 +36,8 @@ class Profile:
         limits: of the networks of the final trainings.
         top: how many proposals of a search are trained finally. From two on, final trainings leave the validation
             images out, and the accuracy there chooses the network that counts.
+        corruptions: whether final networks are also tested on corrupted test images
+            (:mod:`harness.nets.corruptions`).
         few: methods whose own computation takes seconds per search, and how many of the usual seeds they get.
         like: the profile whose scaled hyper-parameters hold here too; empty for its own.
     """
@@ -58,6 +60,7 @@ class Profile:
     like: str = ""
     limits: Limits = NO_LIMITS
     top: int = 1
+    corruptions: bool = False
     few: tuple[tuple[str, int], ...] = ()
 
     def __post_init__(self) -> None:

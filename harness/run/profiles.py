@@ -19,13 +19,13 @@ _SMALL_SPACES = (
     *(("cell", "cell-3"), ("enas_cell", "enas_cell-3"), ("macro", "macro-6"), ("chain", "chain-6")),
     *(("nasnet", "nasnet-3"), ("pnas", "pnas-3"), ("qchain", "qchain-6"), ("block", "block-5")),
     *(("nao_cell", "nao_cell-3"), ("hierarchical", "hierarchical-3")),
-    *(("morph", "morph-3"), ("eas", "eas-3"), ("fabric", "fabric-4")),
+    *(("morph", "morph-3"), ("eas", "eas-3"), ("fabric", "fabric-4"), ("smash", "smash-3")),
 )
 _TINY_SPACES = (
     *(("cell", "cell-2"), ("enas_cell", "enas_cell-2"), ("macro", "macro-4"), ("chain", "chain-4")),
     *(("nasnet", "nasnet-2"), ("pnas", "pnas-2"), ("qchain", "qchain-4"), ("block", "block-3")),
     *(("nao_cell", "nao_cell-2"), ("hierarchical", "hierarchical-2")),
-    *(("morph", "morph-2"), ("eas", "eas-2"), ("fabric", "fabric-3")),
+    *(("morph", "morph-2"), ("eas", "eas-2"), ("fabric", "fabric-3"), ("smash", "smash-2")),
 )
 
 SMOKE = Profile(
@@ -229,6 +229,7 @@ TABLE = replace(
         *(("nao", 5), ("pnas", 5)),
         *((name, 5) for name in ("autokeras", "bsn", "darts", "eas", "enas_macro", "enas_micro", "fabrics", "gdas")),
         *((name, 5) for name in ("morphism_bo", "nao_ws", "nas_rl", "nes_re", "nes_rs", "one_shot", "rs_ws", "setn")),
+        ("smash", 5),
     ),
 )
 

@@ -81,6 +81,7 @@ def make_request(
     max_macs: str = "",
     max_latency: str = "",
     top: int = 1,
+    corruptions: bool = False,
     mixed_devices: bool = False,
 ) -> Request:
     """A request, from words as on the command line or from the values that they stand for.
@@ -97,6 +98,7 @@ def make_request(
         architectures: ``"a.json,b.txt"``, or a list of files.
         max_parameters, max_macs, max_latency: limits of the final networks, see :meth:`Limits.parse`.
         top: how many proposals of each search are trained finally, see :class:`~harness.run.profile.Profile`.
+        corruptions: whether final networks are also tested on corrupted images, likewise.
         out, data, plugins: see :class:`Request`; ``~`` is the home directory.
 
     Raises:
@@ -114,6 +116,8 @@ def make_request(
         raise InputError(f"--top {top} is no number of networks to train finally; name one from 1 to {MOST_TOP}")
     if top != 1:
         chosen = replace(chosen, top=top)
+    if corruptions:
+        chosen = replace(chosen, corruptions=True)
     if workers is not None and workers < 1:
         raise InputError(f"{workers} workers do nothing; name at least one")
     if not (named or chosen.datasets):

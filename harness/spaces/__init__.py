@@ -20,6 +20,7 @@ from harness.spaces.nao import NaoCellSpace
 from harness.spaces.nas_rl import ConvChainSpace
 from harness.spaces.nasbench201 import NasBench201Space, restricted
 from harness.spaces.nasnet import NasNetSpace, PnasSpace
+from harness.spaces.smash import SmashSpace
 from harness.spaces.zoo.space import PublishedSpace
 
 SMALL_CELLS = "nasbench201:skip_connect,nor_conv_3x3,avg_pool_3x3"
@@ -45,6 +46,7 @@ _FIXED: dict[str, tuple[str, Callable[[], Space]]] = {
         "Convolutional neural fabrics: a trellis of eight layers and six scales, each edge on or off",
         FabricSpace,
     ),
+    "smash": ("SMASH: three blocks of four operations, which read and write four memory banks", SmashSpace),
     "morph": ("AutoKeras 0.2.18: three blocks of convolutions, dense layers, a few skips", morph_space),
     "eas": ("EAS: four blocks of convolutions of thirteen widths, dense layers", eas_space),
     "nasbench201": ("NAS-Bench-201: one cell of six edges, five operations, 15,625 in all", NasBench201Space),
@@ -60,6 +62,7 @@ _SIZED: dict[str, tuple[int, Callable[[str, int], Space]]] = {
     "block": (3, BlockSpace),
     "hierarchical": (2, lambda name, n: HierarchicalSpace(name, motifs=n, nodes=3, cell_nodes=4)),
     "fabric": (2, lambda name, n: FabricSpace(name, n, min(n, 6))),
+    "smash": (1, SmashSpace),
     "morph": (1, morph_space),
     "eas": (1, eas_space),
     "macro": (3, MacroSpace),
@@ -76,13 +79,14 @@ def names() -> dict[str, str]:
 def get_space(name: str) -> Space:
     """The space with this name.
 
-    ``macro-N`` and ``chain-N`` are the same spaces with N layers, ``cell-N``, ``enas_cell-N`` and ``nao_cell-N`` with
-    N nodes a cell, ``nasnet-N`` with N blocks a cell and ``pnas-N`` with at most N; ``qchain-N`` and ``block-N`` have
-    N layers at most, ``morph-N`` and ``eas-N`` N convolutions a block at most; ``hierarchical-N`` has N motifs of
-    three nodes in a cell of four, ``fabric-N`` N layers and as many scales, at most six. A chain of another depth than
-    the paper's 15 has fixed 2x2 max poolings after a third and two thirds of its layers, as in the paper's third
-    experiment. ``nasbench201:op,op`` has these operations only. ``keras`` is for methods that propose Keras models
-    instead of genotypes; ``published`` is the space of the published networks, ``given`` that of given cells.
+    ``macro-N`` and ``chain-N`` are the same spaces with N layers, ``cell-N``, ``enas_cell-N`` and ``nao_cell-N`` with N
+    nodes a cell, ``nasnet-N`` with N blocks a cell and ``pnas-N`` with at most N; ``qchain-N`` and ``block-N`` have N
+    layers at most, ``morph-N`` and ``eas-N`` N convolutions a block at most; ``hierarchical-N`` has N motifs of three
+    nodes in a cell of four, ``fabric-N`` N layers and as many scales, at most six, ``smash-N`` N operations a block. A
+    chain of another depth than the paper's 15 has fixed 2x2 max poolings after a third and two thirds of its layers, as
+    in the paper's third experiment. ``nasbench201:op,op`` has these operations only. ``keras`` is for methods that
+    propose Keras models instead of genotypes; ``published`` is the space of the published networks, ``given`` that of
+    given cells.
 
     Raises:
         InputError: no such space.

@@ -11,8 +11,11 @@ Importing this module imports TensorFlow; methods do so inside ``search``.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 from scipy.stats import spearmanr
@@ -67,10 +70,18 @@ class Candidates:
         task: gives budget and randomness.
         shared: the weights.
         settings: see :class:`CandidateSettings`.
+        groups: says how many of so many candidates are drawn before they are measured, group by group; by default all
+            groups have :data:`CHUNK`.
     """
 
-    def __init__(self, task: Task, shared: SharedWeights, settings: CandidateSettings) -> None:
-        self._task, self._shared, self._settings = task, shared, settings
+    def __init__(
+        self,
+        task: Task,
+        shared: SharedWeights,
+        settings: CandidateSettings,
+        groups: Callable[[int], Sequence[int]] | None = None,
+    ) -> None:
+        self._task, self._shared, self._settings, self._groups = task, shared, settings, groups
         draws = rng(task.seed, "plan of trainings")
         self._examples = [task.space.sample(draws) for _ in range(_EXAMPLES)]
         self._drawn: list[Genotype] = []
@@ -81,20 +92,45 @@ class Candidates:
         """Whether there are candidates already."""
         return bool(self._drawn)
 
+    @property
+    def drawn(self) -> Sequence[Genotype]:
+        """Candidates that have been measured, in the order of their coming."""
+        return self._drawn
+
+    @property
+    def scores(self) -> Sequence[float]:
+        """Their accuracies under the shared weights."""
+        return self._scores
+
+    @property
+    def planned(self) -> int:
+        """How many there will be, if the space has so many."""
+        return self._plan()[0] * self._chunk
+
     def share(self) -> float:
         """The share of the budget that comparison and trainings will take."""
-        chunks, each, finals = self._plan()
-        return min(0.9, chunks * each + finals + self._kept()[1])
+        _, compared, finals = self._plan()
+        return min(0.9, compared + finals + self._kept()[1])
 
     def _plan(self) -> tuple[int, float, float]:
-        """How many chunks, which share of the budget each takes, and which the finalists take."""
+        """How many chunks, which share of the budget they take, and which the finalists take."""
         settings, images = self._settings, self._shared.valid_images
         finals = self._shared.share_of(settings.finalists * self._final_batches() * images)
-        chunk = min(CHUNK, settings.candidates)
-        each = self._shared.share_of(chunk * settings.candidate_batches * images)
-        wanted = math.ceil(settings.candidates / chunk)
-        affordable = wanted if each == 0 else int((MOST - finals) / each)
-        return max(1, min(wanted, affordable)), each, finals
+        wanted = math.ceil(settings.candidates / self._chunk)
+        chunks = max(1, bisect_right(range(1, wanted + 1), MOST - finals, key=self._chunks_share))
+        return chunks, self._chunks_share(chunks), finals
+
+    def _chunks_share(self, chunks: int) -> float:
+        """The share of the budget that measuring so many chunks takes; what is charged is rounded up group by group."""
+        images = self._settings.candidate_batches * self._shared.valid_images
+        if self._groups is None:
+            return chunks * self._shared.share_of(self._chunk * images)
+        sizes = Counter(self._groups(chunks * self._chunk))
+        return sum(count * self._shared.share_of(size * images) for size, count in sizes.items())
+
+    @property
+    def _chunk(self) -> int:
+        return min(CHUNK, self._settings.candidates)
 
     def _final_batches(self) -> int:
         return min(self._settings.final_batches or self._shared.valid_epoch, self._shared.valid_epoch)
@@ -108,21 +144,26 @@ class Candidates:
         return kept_at(task, cost, wanted, margin * shared.path_seconds, shared.images)
 
     def compare(self, draw: Callable[[], Genotype | None], save: Callable[[], None]) -> None:
-        """Draws and measures, proposes the best so far after every chunk, and trains the finalists.
+        """Draws and measures, proposes the best so far after every group, and trains the finalists.
 
         Args:
             draw: gives a candidate; None where it has no more.
-            save: is called after every chunk.
+            save: is called after every group.
         """
-        chunk = min(CHUNK, self._settings.candidates)
-        chunks = self._plan()[0]
-        batches = range(self._settings.candidate_batches)
-        while len(self._scores) < chunks * chunk and (fresh := self._fresh(draw, chunk)):
+        planned, batches = self.planned, range(self._settings.candidate_batches)
+        while len(self._scores) < planned and (fresh := self._fresh(draw, self._next(planned))):
             self._scores += self._shared.accuracies([genotype.picks for genotype in fresh], [batches] * len(fresh))
             self._drawn += fresh
             propose_best(self._task, self._drawn, self._scores)
             save()
         self._finals()
+
+    def _next(self, planned: int) -> int:
+        """How many are drawn next."""
+        if self._groups is None:
+            return self._chunk
+        scored = len(self._scores)
+        return next(end - scored for end in accumulate(self._groups(planned)) if end > scored)
 
     def _fresh(self, draw: Callable[[], Genotype | None], count: int) -> list[Genotype]:
         """Candidates that were not drawn before; fewer where they are hard to get."""

@@ -1,4 +1,6 @@
-"""What searches over single paths of a relaxed network share: the loop, the schedules and the checkpoints.
+"""What searches share that train weights for all architectures: the loop, the schedules and the checkpoints.
+
+:class:`PathSearch` is for single paths of a relaxed network, :class:`WeightsSearch` for any supernet.
 
 Importing this module imports TensorFlow; methods do so inside ``search``.
 """
@@ -19,17 +21,19 @@ from harness.nets.supernets.paths import GatedPaths
 from .candidates import Candidates, CandidateSettings
 from .path_weights import PathWeights
 from .settings import Settings
-from .shared_weights import StepTimes
+from .shared_weights import SharedWeights, StepTimes
+
+_WHOLE = 1.0 - 1e-12
+"""Of the training, but for rounding: a step too many would take from what was kept for the end."""
 
 
 @dataclass(frozen=True)
-class PathSettings(Settings):
-    """The hyper-parameters of the shared weights.
+class LoopSettings(Settings):
+    """The hyper-parameters of the loop.
 
     Args:
         batch, valid_batch: images per gradient step, and per validation batch.
         learning_rate, final_learning_rate: cosine over the training's share of the budget.
-        momentum, weight_decay, clip: of SGD with Nesterov momentum; the decay is a factor on the weights.
         save_every: steps between two checkpoints.
     """
 
@@ -37,42 +41,46 @@ class PathSettings(Settings):
     valid_batch: int
     learning_rate: float
     final_learning_rate: float
-    momentum: float
-    weight_decay: float
-    clip: float
     save_every: int
 
     def __post_init__(self) -> None:
-        if min(self.batch, self.valid_batch, self.save_every) < 1 or self.learning_rate <= 0 or self.clip <= 0:
-            raise InputError("batch, valid_batch, save_every, learning_rate and clip have to be above 0")
+        if min(self.batch, self.valid_batch, self.save_every) < 1 or self.learning_rate <= 0:
+            raise InputError("batch, valid_batch, save_every and learning_rate have to be above 0")
 
 
-class PathSearch(abc.ABC):
+@dataclass(frozen=True)
+class PathSettings(LoopSettings):
+    """The hyper-parameters of the shared weights.
+
+    Args:
+        momentum, weight_decay, clip: of SGD with Nesterov momentum; the decay is a factor on the weights.
+    """
+
+    momentum: float
+    weight_decay: float
+    clip: float
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.clip <= 0:
+            raise InputError("clip has to be above 0")
+
+
+class WeightsSearch(abc.ABC):
     """Shared weights of one search.
 
     Args:
         task: gives data, budget and randomness.
-        settings: see :class:`PathSettings`.
+        settings: see :class:`LoopSettings`.
+        shared: the supernet's training.
 
     Attributes:
-        net, shared: the supernet, and its training.
+        shared: see above.
         steps: taken so far.
     """
 
-    def __init__(self, task: Task, settings: PathSettings) -> None:
-        self.task, self._settings = task, settings
-        data = task.data
-        self.net = GatedPaths(
-            task.space,
-            task.recipe.size,
-            data.image_shape,
-            data.classes,
-            rng(task.seed, "supernet weights"),
-            momentum=settings.momentum,
-            weight_decay=settings.weight_decay,
-            clip=settings.clip,
-        )
-        self.shared = PathWeights(task, self.net, settings.batch, settings.valid_batch)
+    def __init__(self, task: Task, settings: LoopSettings, shared: SharedWeights) -> None:
+        self.task, self._settings, self.shared = task, settings, shared
         self.steps = 0
         self._times = StepTimes()
 
@@ -116,7 +124,7 @@ class PathSearch(abc.ABC):
     def train(self) -> None:
         """Trains until :meth:`end`."""
         settings, meter = self._settings, self.task.meter
-        while not self.over() and (done := meter.share / self.end()) < 1.0:
+        while not self.over() and (done := meter.share / self.end()) < _WHOLE:
             steps, macs = self.price()
             if meter.price(seconds=self._times.seconds, steps=steps, macs=macs) > meter.left:
                 break
@@ -126,10 +134,6 @@ class PathSearch(abc.ABC):
             self.steps += 1
             if self.steps % settings.save_every == 0:
                 self.save()
-
-    def most_macs(self) -> int:
-        """Multiply-accumulates of a gradient step along the most expensive path."""
-        return PASSES_PER_STEP * self.shared.images * self.net.net.most_macs()
 
     def save(self) -> None:
         """Offers a checkpoint."""
@@ -151,17 +155,46 @@ class PathSearch(abc.ABC):
         self._times.restore(state["path_times"])
 
 
-class ComparedSearch(PathSearch):
-    """A search that ends with a comparison of many architectures under the shared weights.
+class PathSearch(WeightsSearch):
+    """Shared weights of single paths of a relaxed network.
 
     Args:
-        task, settings: see :class:`PathSearch`.
-        comparison: see :class:`harness.methods.common.candidates.CandidateSettings`.
+        task: gives data, budget and randomness.
+        settings: see :class:`PathSettings`.
+
+    Attributes:
+        net, shared: the supernet, and its training.
     """
 
-    def __init__(self, task: Task, settings: PathSettings, comparison: CandidateSettings) -> None:
-        super().__init__(task, settings)
-        self.candidates = Candidates(task, self.shared, comparison)
+    shared: PathWeights
+
+    def __init__(self, task: Task, settings: PathSettings) -> None:
+        data = task.data
+        self.net = GatedPaths(
+            task.space,
+            task.recipe.size,
+            data.image_shape,
+            data.classes,
+            rng(task.seed, "supernet weights"),
+            momentum=settings.momentum,
+            weight_decay=settings.weight_decay,
+            clip=settings.clip,
+        )
+        super().__init__(task, settings, PathWeights(task, self.net, settings.batch, settings.valid_batch))
+
+    def most_macs(self) -> int:
+        """Multiply-accumulates of a gradient step along the most expensive path."""
+        return PASSES_PER_STEP * self.shared.images * self.net.net.most_macs()
+
+
+class Comparison(WeightsSearch):
+    """A search that ends with a comparison of many architectures under the shared weights.
+
+    Attributes:
+        candidates: the comparison.
+    """
+
+    candidates: Candidates
 
     @abc.abstractmethod
     def draw(self) -> Genotype:
@@ -188,3 +221,16 @@ class ComparedSearch(PathSearch):
         """Takes over what :meth:`state` returned."""
         super().restore(state)
         self.candidates.restore({name.removeprefix("candidates."): value for name, value in state.items()})
+
+
+class ComparedSearch(Comparison, PathSearch):
+    """Such a search over single paths.
+
+    Args:
+        task, settings: see :class:`PathSearch`.
+        comparison: see :class:`harness.methods.common.candidates.CandidateSettings`.
+    """
+
+    def __init__(self, task: Task, settings: PathSettings, comparison: CandidateSettings) -> None:
+        super().__init__(task, settings)
+        self.candidates = Candidates(task, self.shared, comparison)

@@ -26,7 +26,7 @@ SUPERNETS = ("darts", "enas_micro", "nao_ws", "gdas", "rs_ws", "one_shot", "setn
 """Methods that need half a minute before their first step; twice that when they are resumed."""
 KILLED = ("regularized_evolution", "pnas", "bohb", "eas", "fabrics")
 """A log alone; a model and a log; shares of trainings; inherited weights; a supernet."""
-TRAINING = ("autokeras", "enas_macro", "morphism_bo", "eas", "fabrics", "bsn", *SUPERNETS)
+TRAINING = ("autokeras", "enas_macro", "morphism_bo", "eas", "fabrics", "bsn", "smash", *SUPERNETS)
 """Methods that train by themselves. The others only ask for evaluations."""
 SAMPLES = (*KILLED, "random_search", "autokeras", "enas_macro", "morphism_bo", "bsn", "enas_micro", "setn", "darts")
 """What searches here by default; of those that only evaluate, and of those with like supernets, some."""

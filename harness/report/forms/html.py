@@ -24,6 +24,7 @@ from harness.report.forms.cards import Decode, cards
 from harness.report.forms.charts import MARKS, chart
 from harness.report.forms.classes import classes
 from harness.report.forms.networks import networks
+from harness.report.forms.robustness import robustness
 from harness.report.model.cost import cost_table, provenance
 from harness.report.model.groups import Block, accuracies, blocks
 from harness.report.model.numbers import NOT_RECORDED, numbers
@@ -156,7 +157,9 @@ def _dataset(block: Block, dataset: str, decode: Decode, links: Links) -> dict[s
     results = [result_of(block, dataset, method) for method in block.methods]
     # Decoding and drawing are done once, although the first card of each method is shown twice.
     drawn = [
-        (result, cards(result, decode), [*networks(result), *classes(result)]) for result in results if result.runs
+        (result, cards(result, decode), [*networks(result), *robustness(result), *classes(result)])
+        for result in results
+        if result.runs
     ]
     return {
         "name": dataset,

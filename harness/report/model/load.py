@@ -52,6 +52,10 @@ class _Classes(msgspec.Struct, forbid_unknown_fields=True):
     confusion: list[str] = []
 
 
+_Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+"""Of images."""
+
+
 class _Measure(msgspec.Struct, forbid_unknown_fields=True):
     """The fields of :class:`~harness.core.table.Measure`."""
 
@@ -178,6 +182,7 @@ def _check(record: Record, path: Path) -> None:
         check_confusion(record.classes)
         msgspec.convert(record.recipes.get("final", {}), _FinalRecipe)
         msgspec.convert(record.networks, list[_Network])
+        msgspec.convert(record.robustness, dict[str, list[_Share]])
         msgspec.convert(record.recipes.get("extra", {}), dict[str, float])
     except (msgspec.ValidationError, ValueError) as error:
         raise InputError(f"{path} is damaged: {_sentence(error)}; {_AGAIN}") from error

@@ -18,12 +18,17 @@ METRICS: dict[str, _Measured | None] = {
     "balanced_accuracy": lambda _: Measure("balanced accuracy"),
     "macro_f1": lambda _: Measure("macro F1"),
     "nll": lambda classes: Measure("negative log-likelihood", "nats", worst=math.log(max(2, classes)), best=0.0),
+    "corrupted_accuracy": lambda _: Measure("accuracy on corrupted images"),
     "calibration_error": lambda _: Measure("calibration error", "%", worst=100.0, best=0.0),
 }
 """By name on the command line, what it is for a number of classes; None: what the records have as their result.
 
 The worst negative log-likelihood is that of a guess without knowledge; a network may be worse.
 """
+
+
+_MORE = {"corrupted_accuracy": ", for corrupted images (run ... --corruptions)"}
+"""What a metric needs besides."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ def measured_by(runs: Sequence[Run], metric: str) -> list[Run]:
     if lacking:
         raise InputError(
             f"{len(lacking)} of {len(runs)} runs have no {metric}, among them {lacking[0].path}: it needs predictions, "
-            "which tables and older records do not have; leave --metric out"
+            f"which tables and older records do not have{_MORE.get(metric, '')}; leave --metric out"
         )
     return [
         _MeasuredRun(run.path, _measured(run.record, metric, measure), run.evaluations, run.proposals, run)

@@ -30,7 +30,7 @@ from harness.run.backends.base import Outcome, Tell
 from harness.run.fence import fence
 from harness.run.final.trainings import Model, Network, Trainings
 from harness.run.images import PreparedImages, class_names, final_data
-from harness.run.job import Failure, Job, guarded
+from harness.run.job import CORRUPTED, Failure, Job, guarded
 from harness.run.journal import Progress
 from harness.run.store import read_json, write_json
 
@@ -92,7 +92,7 @@ def _only(trainings: Trainings, images: Images) -> dict[str, Any]:
 
     model, facts = trainings.train(0)
     probabilities = training.predict(model, images, trainings.data.mean, trainings.data.std)
-    return _stored(trainings.job, model, facts, {"probabilities": probabilities})
+    return _stored(trainings, model, facts, {"probabilities": probabilities}, images)
 
 
 def _chosen(trainings: Trainings, images: Images) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def _chosen(trainings: Trainings, images: Images) -> dict[str, Any]:
     best = max(trained, key=lambda line: line["validation_accuracy"])
     model, facts = trainings.kept(best["rank"] - 1)
     probabilities = predictions[f"network {best['rank']}"]
-    stored = _stored(trainings.job, model, facts, {"probabilities": probabilities, **predictions})
+    stored = _stored(trainings, model, facts, {"probabilities": probabilities, **predictions}, images)
     stored["final"] |= {"steps": steps, "trainings": len(trained), "chosen": best["rank"], **trainings.progress.times()}
     return {**stored, "networks": lines}
 
@@ -148,20 +148,38 @@ def _averaged(trainings: Trainings, images: Images) -> dict[str, Any]:
         "trainings": len(told),
         **trainings.progress.times(),
     }
-    stored = _stored(trainings.job, model, {"final": final}, {"probabilities": probabilities, **predictions})
+    stored = _stored(trainings, model, {"final": final}, {"probabilities": probabilities, **predictions}, images)
     return {**stored, "networks": lines}
 
 
-def _stored(job: Job, model: Model, facts: dict[str, Any], predictions: dict[str, np.ndarray]) -> dict[str, Any]:
+def _stored(
+    trainings: Trainings, model: Model, facts: dict[str, Any], predictions: dict[str, np.ndarray], images: Images
+) -> dict[str, Any]:
     """Stores the network of a run and its predictions; the counts of both."""
     from harness.nets import count, footprint
 
+    job = trainings.job
+    classes = _of_corrupted(trainings, model, images) if job.profile.corruptions else {}
     with replacing(job.directory.predictions) as new:
-        np.savez_compressed(new, allow_pickle=False, **predictions)
+        np.savez_compressed(new, allow_pickle=False, **predictions, **classes)
     with replacing(job.directory.model) as new:
         model.save(new)
     final = {**facts["final"], "latency": round(footprint.latency(model), 3)}
     return {**facts, "final": final, "parameters": count.parameters(model), "macs": count.macs(model)}
+
+
+def _of_corrupted(trainings: Trainings, model: Model, images: Images) -> dict[str, np.ndarray]:
+    """The predicted classes of the corrupted test images, by corruption and strength."""
+    from harness.nets import training
+    from harness.nets.corruptions import CORRUPTIONS, STRENGTHS, all_corrupted
+
+    found: dict[str, np.ndarray] = {}
+    data, many = trainings.data, len(CORRUPTIONS) * len(STRENGTHS)
+    for name, made in all_corrupted(images, data.dataset):
+        trainings.progress.tell(1.0, f"corrupted images, {len(found) + 1} of {many}")
+        probabilities = training.predict(model, made, data.mean, data.std)
+        found[f"{CORRUPTED}{name}"] = probabilities.argmax(axis=1).astype(np.uint16)
+    return found
 
 
 def drawn(data: SearchData, images: int, seed: int) -> SearchData:

@@ -80,7 +80,7 @@ def data_sets(request: Request, sources: Mapping[str, DatasetSource]) -> DataSet
     """The data sets, ready to be loaded; tables are loaded at once, because they say which space they are of.
 
     Raises:
-        InputError: a table does not load.
+        InputError: a table does not load, or is asked for predictions.
     """
 
     def loaded(name: str, kind: type[Loaded]) -> Loaded:
@@ -96,6 +96,8 @@ def data_sets(request: Request, sources: Mapping[str, DatasetSource]) -> DataSet
 
     profile = request.profile
     if profile.signal:
+        if profile.corruptions:
+            raise InputError("tables have no test images to corrupt; leave --corruptions out, or name a set of images")
         tables = {name: loaded(name, Table) for name in sources}
         return Tables(tables, profile.signal, request.out, profile.budget, profile.limits)
 

@@ -55,6 +55,7 @@ class Row:
             "validation share": profile.validation_share,
             "limit of size": profile.limits.words() or None,
             **({"final trainings": profile.top} if profile.top > 1 else {}),
+            **({"corrupted test images": True} if profile.corruptions else {}),
             "data set": self.dataset,
             "space": self.space,
             "method": self.method.name,

@@ -22,7 +22,7 @@ from harness.run.backends.base import Outcome
 from harness.run.job import Job
 from harness.run.recount import check_charged
 from harness.run.scoring.fields import count, counts, number, numbers, process, several, text
-from harness.run.scoring.metrics import confusion, metrics
+from harness.run.scoring.metrics import CORRUPTED_ACCURACY, confusion, metrics, robust
 from harness.run.scoring.scores import HiddenScores as HiddenScores
 from harness.run.store import read_json
 
@@ -78,8 +78,12 @@ class HiddenLabels:
             facts = record.final | {"chance": float(np.bincount(labels).max() / len(labels))}
             names = [text(name) for name in trained.get("classes", ())]
             classes = {"names": names, "confusion": confusion(probabilities, labels)}
-            more = metrics(probabilities, labels)
-            return dataclasses.replace(record, test_accuracy=found, final=facts, metrics=more, classes=classes)
+            more, robustness = metrics(probabilities, labels), robust(predictions, labels)
+            if robustness:
+                more[CORRUPTED_ACCURACY] = float(np.mean([*robustness.values()]))
+            return dataclasses.replace(
+                record, test_accuracy=found, final=facts, metrics=more, classes=classes, robustness=robustness
+            )
         except (ValueError, InputError) as error:
             return dataclasses.replace(record, status="failed", reason=str(error))
 

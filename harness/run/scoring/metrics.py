@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from harness.core.dataset import Labels
+from harness.run.job import CORRUPTED
+
+CORRUPTED_ACCURACY = "corrupted_accuracy"
+"""The metric of networks that were also tested on corrupted images: the mean over all of these."""
 
 BINS = 15
 """Equal bins of confidence of the calibration error, as Guo et al., ICML 2017, have them."""
@@ -43,6 +49,25 @@ def calibration_error(probabilities: np.ndarray, labels: Labels) -> float:
     bins = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
     gaps = np.bincount(bins, weights=right - confidence, minlength=BINS)
     return float(np.abs(gaps).sum() / len(labels))
+
+
+def robust(predictions: Mapping[str, np.ndarray], labels: Labels) -> dict[str, list[float]]:
+    """Accuracies on corrupted test images, 0..1: by corruption, the weakest first. Other predictions are left out.
+
+    Raises:
+        ValueError: there are predictions for more or for fewer images, or strengths are missing.
+    """
+    found: dict[str, dict[int, float]] = {}
+    for key in predictions:
+        if key.startswith(CORRUPTED):
+            name, _, strength = key.removeprefix(CORRUPTED).rpartition("-")
+            predicted = predictions[key]
+            if predicted.shape != labels.shape:
+                raise ValueError(f"there are predictions of shape {predicted.shape} for {len(labels)} corrupted images")
+            found.setdefault(name, {})[int(strength)] = float(np.mean(predicted == labels))
+    if any(sorted(strengths) != list(range(1, len(strengths) + 1)) for strengths in found.values()):
+        raise ValueError("predictions for some strengths of the corrupted images are missing")
+    return {name: [strengths[key] for key in sorted(strengths)] for name, strengths in found.items()}
 
 
 def confusion(probabilities: np.ndarray, labels: Labels) -> list[str]:
