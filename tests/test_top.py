@@ -32,10 +32,13 @@ from harness.report.forms.html import report_html
 from harness.report.forms.markdown import markdown
 from harness.report.model.groups import blocks
 from harness.report.model.performance import performance
+from harness.run.final.trainings import Network, Trainings
 from harness.run.images import final_data, locate, search_data, write
+from harness.run.journal import Progress
 from harness.run.plan import make_plan
 from harness.run.request import MOST_TOP, make_request
 from harness.run.scoring import HiddenScores
+from harness.spaces import get_space
 
 SPACE = VectorSpace(4, 3)
 
@@ -282,6 +285,46 @@ def test_a_command_killed_between_final_trainings_ends_with_the_same_numbers(tra
         time.sleep(0.1)
     assert second.wait(timeout=500) == 0
     assert grid.numbers(out) == [one for one in grid.numbers(trained / "calm") if one["method"] == "climber"]
+
+
+def test_a_network_never_goes_on_from_the_checkpoint_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process is killed after a network was stored and before its checkpoint is removed."""
+    from harness.nets import build, runtime, training
+
+    class Model:
+        def save(self, path: Path) -> None:
+            path.write_bytes(b"")
+
+    [job] = make_plan(planned(tmp_path, methods=("good",), seeds=(0,))).jobs
+    job.directory.path.mkdir(parents=True)
+    write(little_images(), locate(little_images(), 0.1, tmp_path), [0])
+    space = get_space("macro-3")
+    networks = [Network(space.sample(np.random.default_rng(number)), 5) for number in range(2)]
+    data = search_data(locate(little_images(), 0.1, tmp_path), 0)
+    began_with: list[bytes] = []
+
+    def train(model: object, data: object, recipe: object, *, checkpoint: Path, **_: object) -> training.Training:
+        began_with.append(checkpoint.read_bytes() if checkpoint.exists() else b"")
+        checkpoint.write_bytes(b"%d" % len(began_with))
+        return training.Training(0.5, (0.5,), 1, 1.0, 1.0, 1.0, False)
+
+    def killed(path: Path, missing_ok: bool = False) -> None:
+        raise KeyboardInterrupt(path)
+
+    monkeypatch.setattr(build, "build_model", lambda *_, **__: Model())
+    monkeypatch.setattr(runtime, "load", lambda _: Model())
+    monkeypatch.setattr(training, "train", train)
+    first = Trainings(job, space, data, networks, Progress(tmp_path / "progress.json", "final"))
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", killed)
+        with pytest.raises(KeyboardInterrupt):
+            first.kept(0)
+    second = Trainings(job, space, data, networks, Progress(tmp_path / "progress.json", "final"))
+    second.kept(0)
+    second.kept(1)
+    assert began_with == [b"", b""]
 
 
 class TestTables:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
 """The directory of the package ``harness``."""
-CHECKOUT: Path | None = PACKAGE.parent if (PACKAGE.parent / "methods" / "__init__.py").is_file() else None
-"""The directory of the checkout, or None in an installed package."""
+CHECKOUT: Path | None = None if (PACKAGE / "methods").is_dir() else PACKAGE.parent
+"""The directory of the checkout, or None in an installed package, beside which others may have a ``methods`` too."""
 
 
 def folder(name: str) -> Path:

@@ -76,7 +76,7 @@ class Trainings:
                 recipe,
                 seed=network.seed,
                 on_step=lambda step, steps: self._tell(number, step, steps),
-                checkpoint=self.job.directory.final_checkpoint,
+                checkpoint=self._checkpoint(number),
             )
         except training.TrainingFailed as error:
             raise Failure(f"the final training failed: {error}") from error
@@ -101,12 +101,12 @@ class Trainings:
         runtime.forget()
         model_file, facts_file = self._files(number)
         if not facts_file.exists():
-            model, facts = self.train(number)
             model_file.parent.mkdir(exist_ok=True)
+            model, facts = self.train(number)
             with replacing(model_file) as new:
                 model.save(new)
             write_json(facts_file, facts)
-            self.job.directory.final_checkpoint.unlink(missing_ok=True)
+            self._checkpoint(number).unlink(missing_ok=True)
         return runtime.load(model_file), read_json(facts_file)
 
     def load(self, number: int) -> Model:
@@ -140,6 +140,11 @@ class Trainings:
     def _files(self, number: int) -> tuple[Path, Path]:
         stem = self.job.directory.networks / str(number + 1)
         return stem.with_suffix(".keras"), stem.with_suffix(".json")
+
+    def _checkpoint(self, number: int) -> Path:
+        """Each of several networks has its own: a process may be killed before it has removed that of the last one."""
+        own = self._files(number)[0].with_suffix(".checkpoint")
+        return own if len(self.networks) > 1 else self.job.directory.final_checkpoint
 
     def clear(self) -> None:
         """Removes what an interrupted process would need."""
