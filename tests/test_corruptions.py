@@ -18,6 +18,7 @@ from report_records import make, save
 from scipy.ndimage import gaussian_filter
 from test_run_plan import pretend, request_for
 
+from harness.commands.report import check_metric
 from harness.commands.show import lines, show
 from harness.core.dataset import Images
 from harness.core.errors import InputError
@@ -28,6 +29,7 @@ from harness.report.model.load import load_runs
 from harness.report.model.metrics import measured_by
 from harness.report.model.performance import performance
 from harness.run.plan import make_plan
+from harness.run.profiles import SMOKE, TABLE
 from harness.run.scoring.metrics import robust
 
 
@@ -172,8 +174,24 @@ def test_tables_have_nothing_to_corrupt(tmp_path: Path) -> None:
 def test_one_directory_holds_one_kind(tmp_path: Path) -> None:
     request = request_for(tmp_path, methods=("good",), seeds=(0,))
     pretend(make_plan(request).jobs[0])
-    with pytest.raises(InputError, match="corrupted test images"):
-        make_plan(dataclasses.replace(request, profile=dataclasses.replace(request.profile, corruptions=True)))
+    tested = dataclasses.replace(request, profile=dataclasses.replace(request.profile, corruptions=True))
+    for other in (tested, dataclasses.replace(tested, methods=("b",))):
+        with pytest.raises(InputError, match="was made without --corruptions; do the same here, or name another"):
+            make_plan(other)
+    elsewhere = dataclasses.replace(tested, out=tmp_path / "elsewhere")
+    pretend(make_plan(elsewhere).jobs[0])
+    with pytest.raises(InputError, match="was made with --corruptions"):
+        make_plan(dataclasses.replace(request, methods=("b",), out=elsewhere.out))
+    assert len(make_plan(elsewhere).records) == 1
+
+
+def test_a_metric_that_will_not_be_measured_is_refused_before_any_work() -> None:
+    check_metric("corrupted_accuracy", dataclasses.replace(SMOKE, corruptions=True))
+    check_metric("nll", SMOKE)
+    with pytest.raises(InputError, match="add it, or leave --metric out"):
+        check_metric("corrupted_accuracy", SMOKE)
+    with pytest.raises(InputError, match="tables have no predictions"):
+        check_metric("nll", TABLE)
 
 
 def test_reports_show_them(tmp_path: Path) -> None:

@@ -138,6 +138,18 @@ class TestBoth:
         assert resumed.proposal == whole.proposal
         assert len(evaluator.trained) == 33
 
+    def test_a_network_that_predicts_no_numbers_is_no_member(self, method: Method) -> None:
+        class Broken(FakeEvaluator):
+            def predictions(self, proposal: Proposal, number: int) -> np.ndarray:
+                found = super().predictions(proposal, number)
+                return np.full_like(found, np.nan) if number in (0, 3) else found
+
+        task = run(method, make_task(SPACE, "9evals", evaluator=Broken()))
+        sound = {one.genotype for number, one in enumerate(task.evaluations) if number not in (0, 3)}
+        assert isinstance(task.proposal, Ensemble)
+        assert {member.text for member in task.proposal.members} <= sound
+        assert len(task.proposal.members) == 5
+
     def test_tables_are_refused_in_one_sentence(self, method: Method) -> None:
         signal = Signal(np.array([0.5]), np.array([1.0]))
         task = make_task(SPACE, evaluator=TableEvaluator({str(SPACE.genotype((0,) * 8)): 0}, signal, 9))

@@ -55,7 +55,7 @@ BAD = {
     "loops": ("import time\nwhile True: time.sleep(0.1)", "time-out: the search was stopped at its hard cap of 45 s"),
     "hoards": ("self.kept = np.ones(100 * 2**30, np.uint8)", "needs more than its 4 GiB of memory"),
     "leaves": ("os._exit(0)", "ended itself with exit code 0"),
-    "nonsense": ("task.propose('macro-3:x'); return 42", "neither a Genotype nor a KerasConfig"),
+    "nonsense": ("task.propose('macro-3:x'); return 42", "no Genotype, KerasConfig or Ensemble"),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -248,6 +249,51 @@ def test_a_final_training_is_never_taken_from_the_search(tmp_path: Path, phases:
     records, _ = run(make_plan(request_for(tmp_path, methods=("good",), seeds=(0,))), phases)
     assert [record.status for record in records] == ["ok"]
     assert [phase for *_, phase in phases.started] == ["search", "final"]
+
+
+@pytest.mark.parametrize("removable", [True, False])
+@pytest.mark.parametrize("killed", [True, False])
+def test_closed_directories_that_a_search_left_are_removed_or_fail_the_row(
+    tmp_path: Path, phases: Fake, monkeypatch: pytest.MonkeyPatch, removable: bool, killed: bool
+) -> None:
+    """Root can remove any directory, so that one that cannot be is made by hand."""
+
+    def plant(call: Call) -> tuple[Outcome, ...]:
+        job = call.items[0].value
+        if call.words != "search":
+            assert not job.directory.networks.exists()
+            return succeed(call)
+        leave(job, "search")
+        inner = job.directory.networks / "inner"
+        inner.mkdir(parents=True)
+        (job.directory.networks / "1.json").write_text("forged")
+        inner.chmod(0)
+        job.directory.networks.chmod(0o500)
+        if killed:
+            raise KeyboardInterrupt
+        return (Outcome("ok"),)
+
+    remove = shutil.rmtree
+
+    def refuse(path: Path, ignore_errors: bool = False) -> None:
+        if path.name == "networks" and not ignore_errors:
+            raise PermissionError(path)
+        remove(path, ignore_errors=ignore_errors)
+
+    phases.instead = {"good": plant}
+    if not removable:
+        monkeypatch.setattr(shutil, "rmtree", refuse)
+    request = request_for(tmp_path, methods=("good",), seeds=(0,))
+    if killed:
+        with pytest.raises(KeyboardInterrupt):
+            run(make_plan(request), phases)
+    [record], _ = run(make_plan(request), phases)
+    if removable:
+        assert (record.status, record.reason) == ("ok", "")
+    else:
+        assert (record.status, record.test_accuracy) == ("failed", None)
+        assert "left networks behind, which cannot be removed" in record.reason
+        assert "final" not in [phase for *_, phase in phases.started]
 
 
 DAMAGE: dict[str, Callable[[Job], object]] = {

@@ -34,6 +34,7 @@ from harness.report.model.groups import blocks
 from harness.report.model.performance import performance
 from harness.run.final.trainings import Network, Trainings
 from harness.run.images import final_data, locate, search_data, write
+from harness.run.job import Failure
 from harness.run.journal import Progress
 from harness.run.plan import make_plan
 from harness.run.request import MOST_TOP, make_request
@@ -126,6 +127,17 @@ class TestRanking:
         assert task.discarded
         assert len(task.handed_over()) == min(3, 6 - task.discarded)
         assert task.handed_over()[0] == task.proposal
+
+    def test_a_resumed_search_knows_the_keras_models_that_it_has_evaluated(self) -> None:
+        models, journal = [KerasConfig(str(number), "{}") for number in range(3)], MemoryJournal()
+        first = make_task(SPACE, score=lambda one: int(str(one)[-1]) / 9, top=2, journal=journal)
+        first.evaluate(models)
+        first.checkpoint(dict)
+        again = make_task(SPACE, top=2, journal=journal)
+        assert again.restored() is not None
+        again.propose(at(0), 0.1)
+        first.propose(at(0), 0.1)
+        assert again.handed_over() == first.handed_over() == [at(0), models[2]]
 
     def test_a_resumed_search_hands_over_the_same(self) -> None:
         journal = MemoryJournal()
@@ -327,6 +339,27 @@ def test_a_network_never_goes_on_from_the_checkpoint_of_another(
     assert began_with == [b"", b""]
 
 
+def test_a_network_whose_predictions_are_no_numbers_counts_as_not_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness.nets import count, training
+
+    [job] = make_plan(planned(tmp_path, methods=("good",), seeds=(0,))).jobs
+    networks = [Network(get_space("macro-3").sample(np.random.default_rng(number)), 5) for number in range(2)]
+    write(little_images(), locate(little_images(), 0.1, tmp_path), [0])
+    data = search_data(locate(little_images(), 0.1, tmp_path), 0)
+    trainings = Trainings(job, get_space("macro-3"), data, networks, Progress(tmp_path / "progress.json", "final"))
+    monkeypatch.setattr(trainings, "kept", lambda number: (None, {"final": {}}))
+    monkeypatch.setattr(training, "accuracy", lambda *_: 0.5)
+    monkeypatch.setattr(training, "predict", lambda *_: np.full((30, 3), np.nan))
+    for what in ("parameters", "macs"):
+        monkeypatch.setattr(count, what, lambda _: 1)
+    predictions: dict[str, np.ndarray] = {}
+    with pytest.raises(Failure, match="not finite"):
+        trainings.measured(0, np.zeros((30, 4, 4, 1), np.uint8), {}, predictions)
+    assert not predictions
+
+
 class TestTables:
     def test_the_choice_is_by_validation_in_the_table(self, tmp_path: Path) -> None:
         profile = dataclasses.replace(tables.QUICK, top=4)
@@ -388,6 +421,7 @@ def test_reports_say_what_was_chosen_and_from_what() -> None:
     assert "91.23" in page
     assert "63.21" in page
     assert "cell:9" in page
+    assert "the loss was nan" in page
     shown = "\n".join(lines(show(run), None))
     assert "1. validation 70.00 %, test 91.23 %: cell:7" in shown
     assert "2. validation 80.00 %, test 63.21 %, chosen: cell:8" in shown

@@ -198,7 +198,6 @@ def run(
     from harness.commands.report import check_metric, records, tables
     from harness.run.request import make_request
 
-    check_metric(metric)
     request = make_request(
         methods=methods,
         datasets=datasets,
@@ -222,6 +221,7 @@ def run(
         corruptions=corruptions,
         mixed_devices=mixed_devices,
     )
+    check_metric(metric, request.profile)
     command = f"python -m harness {shlex.join(sys.argv[1:])}"
     results = compare(request, command=command, backend=backend, address=address, console=Console(stderr=True))
     _print_report(records(request.out, metric) if as_json else tables(request.out, metric), out)

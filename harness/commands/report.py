@@ -11,7 +11,8 @@ from harness.commands.freshness import is_fresh, mark, state_of
 from harness.core.errors import InputError
 from harness.core.names import one_of
 from harness.core.record import Run
-from harness.report.model.metrics import ACCURACY, METRICS, measured_by
+from harness.report.model.metrics import ACCURACY, CORRUPTED, METRICS, measured_by
+from harness.run.profile import Profile
 
 
 def tables(directory: Path, metric: str = ACCURACY) -> str:
@@ -36,9 +37,17 @@ def records(directory: Path, metric: str = ACCURACY) -> list[dict[str, Any]]:
     return [json.loads(run.record.to_json()) for run in load_runs(directory)]
 
 
-def check_metric(metric: str) -> None:
-    """Raises InputError if there is no such metric."""
+def check_metric(metric: str, profile: Profile | None = None) -> None:
+    """Looks whether there is such a metric, and whether runs of a profile will have it.
+
+    Raises:
+        InputError: there is none, or they will not.
+    """
     one_of("metric", metric, METRICS)
+    if profile is not None and profile.signal and metric != ACCURACY:
+        raise InputError(f"tables have no predictions and so no {metric}; leave --metric out")
+    if profile is not None and metric == CORRUPTED and not profile.corruptions:
+        raise InputError(f"{metric} is measured with --corruptions only; add it, or leave --metric out")
 
 
 def check_same_data(runs: Sequence[Run]) -> None:

@@ -63,10 +63,11 @@ class Ranking:
 
     def state(self) -> dict[str, Any]:
         """What was named, for a checkpoint; evaluations are in the log."""
-        return {"named": [proposal_to_json(proposal) for proposal in self._named.values()], "measured": self._measured}
+        named, configs = ([proposal_to_json(one) for one in known.values()] for known in (self._named, self._configs))
+        return {"named": named, "configs": configs, "measured": self._measured}
 
     def restore(self, state: dict[str, Any], space: Space) -> None:
         """Takes over what :meth:`state` returned."""
-        named = [proposal_from_json(stored, space) for stored in state["named"]]
-        self._named = {str(proposal): proposal for proposal in named}
+        named, configs = ([proposal_from_json(one, space) for one in state[name]] for name in ("named", "configs"))
+        self._named, self._configs = ({str(proposal): proposal for proposal in known} for known in (named, configs))
         self._measured = bool(state["measured"])

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from harness.core.budget import Meter
 from harness.core.dataset import SearchData
@@ -172,13 +171,13 @@ class ProxyEvaluator:
             model = network(proposal, self._space, recipe, data, seed, self._shared)
         except (InputError, ValueError) as error:
             return f"the network cannot be built: {_first_line(error)}"
-        except (tf.errors.ResourceExhaustedError, MemoryError):
+        except runtime.OUT_OF_MEMORY:
             return "the memory did not suffice to build the network"
         try:
             trained = train(model, data, recipe, seed=seed, on_step=_stop_with(meter), checkpoint=file, until=until)
         except TrainingFailed as error:
             return str(error)
-        except (tf.errors.ResourceExhaustedError, MemoryError):
+        except runtime.OUT_OF_MEMORY:
             return "the memory did not suffice to train the network"
         if file is not None and until == recipe.steps:
             file.unlink(missing_ok=True)

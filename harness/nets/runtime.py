@@ -15,6 +15,8 @@ from harness.nets.processor import has_graphics_card
 
 CUSTOM = (depthwise.FastDepthwiseConv2D, *fast_layers.FAST, layers.DropPath, norm.FusedBatchNormalization)
 
+OUT_OF_MEMORY = (tf.errors.ResourceExhaustedError, MemoryError)
+
 
 def start(*, threads: int, deterministic: bool, seed: int) -> str:
     """Sets TensorFlow up; to be called once, before anything is computed.

@@ -138,10 +138,10 @@ class DiskJournal:
         """Appends a proposal.
 
         Raises:
-            TypeError: it is neither a genotype nor a Keras model, or its accuracy is no number.
+            TypeError: it is no genotype, no Keras model and no ensemble, or its accuracy is no number.
         """
         if not isinstance(proposal, Genotype | KerasConfig | Ensemble):
-            raise TypeError(f"proposed a {type(proposal).__name__}, which is neither a Genotype nor a KerasConfig")
+            raise TypeError(f"proposed a {type(proposal).__name__}, which is no Genotype, KerasConfig or Ensemble")
         row = _proposal_row(proposal, None if accuracy is None else float(accuracy), spent, shared_weights)
         self._proposals_file.write(line(row))
         self._proposals_file.flush()

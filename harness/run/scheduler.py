@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import shutil
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from harness.core.files import replace_text
@@ -114,12 +116,17 @@ class Scheduler:
 
         A result of a phase that the parent has not begun was left by an earlier one in its stead, and does not count.
         """
+        stuck: list[Record] = []
+        usable: list[Job] = []
         for job in self.plan.jobs:
-            if job.directory.noted() in ("", job.prepared.phases[0]):
-                _discard_later(job, job.prepared.phases[0])
-        pending = [job for job in self.plan.jobs if job.next_phase() is not None]
+            early = job.directory.noted() in ("", job.prepared.phases[0])
+            if early and (left := _discard_later(job, job.prepared.phases[0])):
+                stuck.append(self._finish(job, _stuck(left)))
+            else:
+                usable.append(job)
+        pending = [job for job in usable if job.next_phase() is not None]
         self._waiting.extend(_batches(pending, self.plan.workers))
-        self._tell([self._finish(job, Outcome("ok")) for job in self.plan.jobs if job.next_phase() is None])
+        self._tell(stuck + [self._finish(job, Outcome("ok")) for job in usable if job.next_phase() is None])
         self._share_before = self._share()
 
     def _start(self, batch: Batch) -> None:
@@ -148,6 +155,8 @@ class Scheduler:
         for job, outcome in zip(batch.jobs, outcomes, strict=False):
             if outcome.status == "ok" and not job.result(batch.phase).exists():
                 outcome = Outcome("failed", f"the {WORDS[batch.phase]} left no result behind")
+            if outcome.status == "ok" and (left := _discard_later(job, batch.phase)):
+                outcome = _stuck(left)
             if outcome.status == "ok" and self._goes_on(job, batch.phase):
                 continue
             records.append(self._finish(job, outcome))
@@ -156,11 +165,10 @@ class Scheduler:
         self._tell(records)
 
     def _goes_on(self, job: Job, phase: Phase) -> bool:
-        """Queues the phase after this one, if there is one. What the search left in its stead does not count."""
+        """Queues the phase after this one, if there is one."""
         later = job.prepared.phases[job.prepared.phases.index(phase) + 1 :]
         if not later:
             return False
-        _discard_later(job, phase)
         self._waiting.appendleft(Batch(later[0], (job,)))
         return True
 
@@ -219,16 +227,33 @@ class Scheduler:
         return (time.monotonic() - self._began) * (1 - share) / gained if gained > 0 else None
 
 
-def _discard_later(job: Job, phase: Phase) -> None:
-    """Removes what phases after this one may leave, and this one may not."""
+def _discard_later(job: Job, phase: Phase) -> list[str]:
+    """Removes what phases after this one may leave, and this one may not; the names of what cannot be removed.
+
+    A search may have put anything there, also directories that are closed to everybody.
+    """
     later = job.prepared.phases[job.prepared.phases.index(phase) + 1 :]
-    for name in {name for after in later for name in _WRITES[after]} - set(_WRITES[phase]):
-        path = job.directory.path / name
-        with contextlib.suppress(OSError):  # then the later phase fails
+    names = {name for after in later for name in _WRITES[after]} - set(_WRITES[phase])
+    for path in (job.directory.path / name for name in names):
+        with contextlib.suppress(OSError, RecursionError):  # looked at below
             if path.is_dir() and not path.is_symlink():
+                _open_up(path)
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
+    return sorted(name for name in names if os.path.lexists(job.directory.path / name))
+
+
+def _open_up(directory: Path) -> None:
+    """Makes a directory and those in it ones that can be removed."""
+    directory.chmod(0o700)
+    for path in directory.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            _open_up(path)
+
+
+def _stuck(names: Sequence[str]) -> Outcome:
+    return Outcome("failed", f"an earlier phase left {', '.join(names)} behind, which cannot be removed")
 
 
 def _batches(jobs: Sequence[Job], workers: int) -> Iterator[Batch]:

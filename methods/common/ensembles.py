@@ -66,14 +66,17 @@ class Pool:
         """Trains a network from its own first weights, and proposes the ensemble of the pool with it.
 
         Returns:
-            Its number in the pool; None if its training failed.
+            Its number in the pool; None if its training failed, or what it predicts are no numbers.
         """
         [evaluation] = self._task.evaluate([genotype], again=True)
         if evaluation.failure:
             return None
+        number = len(self._task.evaluations) - 1
+        predicted = self._task.predictions(number)
+        if not np.isfinite(predicted).all():
+            return None
         self.genotypes.append(genotype)
-        self._numbers.append(len(self._task.evaluations) - 1)
-        predicted = self._task.predictions(self._numbers[-1])
+        self._numbers.append(number)
         labels = self._task.data.y_valid[: len(predicted)]
         self._shares.append(predicted[np.arange(len(labels)), labels].astype(np.float64))
         self._propose()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.report.model.numbers import DASH
 from harness.report.model.results import MethodResult
 from harness.report.model.table import Column, Part, Table, TableCell
-from harness.report.model.values import Number, Words
+from harness.report.model.values import Absent, Number, Words
 
 LISTED = 20
 """Runs of a method whose networks are listed; all are in their records."""
@@ -17,6 +17,7 @@ _COLUMNS = (
     Column("test", "test accuracy %"),
     Column("chosen", "chosen", left=True),
     Column("genotype", "architecture", left=True),
+    Column("failure", "why it was not trained", left=True, optional=True),
 )
 
 
@@ -34,12 +35,13 @@ def networks(result: MethodResult) -> list[Part]:
             TableCell(_percent(network.get("test_accuracy"))),
             TableCell(Words("yes" if network["rank"] == run.record.final.get("chosen") else "")),
             TableCell(Words(network["genotype"])),
+            TableCell(Words(network["failure"]) if network.get("failure") else Absent("")),
         )
         for run in runs[:LISTED]
         for network in run.record.networks
     ]
-    title = f"Networks of {result.label} that were trained finally"
-    return [Table(title, title, _COLUMNS, tuple(rows), reading=f"{title}.")]
+    title = f"Networks that searches of {result.label} handed over for final training"
+    return [Table(title, title, _COLUMNS, tuple(rows), reading=f"{title}.").filled()]
 
 
 def _percent(share: float | None) -> Number:

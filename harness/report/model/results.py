@@ -262,7 +262,7 @@ def ensembles(block: Block) -> list[str]:
     told = ", ".join(f"{title} ({'/'.join(map(str, sorted(many)))} networks)" for title, many in sorted(sizes.items()))
     return [
         f"Ensembles, whose members' probabilities are averaged: {told}. Their parameters, MACs, steps and seconds are "
-        "those of all members together; a single network is no equal of theirs."
+        "those of all members together; do not compare them with a single network."
     ]
 
 

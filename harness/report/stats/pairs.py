@@ -85,7 +85,8 @@ def _searches_of(block: Block, dataset: str) -> dict[tuple[MethodInSpace, int], 
     return {
         (method, run.record.seed): (
             run.record.recipes.get("proxy", {}).get("signal"),
-            run.record.proposal,
+            # Of several that were handed over: each data set may have chosen another one.
+            run.record.networks[0]["genotype"] if run.record.networks else run.record.proposal,
             run.record.search.get("charged"),
             run.record.search.get("evaluations"),
         )

@@ -55,7 +55,7 @@ class Trainings:
 
     def train(self, number: int) -> tuple[Model, dict[str, Any]]:
         """The trained network with this number, from 0, and the counts of its training."""
-        from harness.nets import training
+        from harness.nets import runtime, training
         from harness.nets.build import build_model
 
         recipe, network, data = self.job.final, self.networks[number], self.data
@@ -80,6 +80,8 @@ class Trainings:
             )
         except training.TrainingFailed as error:
             raise Failure(f"the final training failed: {error}") from error
+        except runtime.OUT_OF_MEMORY as error:
+            raise Failure("the memory did not suffice for the final training") from error
         counts = {
             "limit": recipe.limit,
             "epochs": trained.epochs,
@@ -133,7 +135,10 @@ class Trainings:
         line |= {"parameters": count.parameters(model), "macs": count.macs(model)}
         if len(data.x_valid):
             line["validation_accuracy"] = training.accuracy(model, data.x_valid, data.y_valid, data.mean, data.std)
-        predictions[f"network {number + 1}"] = training.predict(model, images, data.mean, data.std)
+        predicted = training.predict(model, images, data.mean, data.std)
+        if not np.isfinite(predicted).all():
+            raise Failure("the final training diverged: the network's predictions are not finite")
+        predictions[f"network {number + 1}"] = predicted
         counts: dict[str, Any] = facts["final"]
         return counts
 

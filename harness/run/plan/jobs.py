@@ -122,7 +122,7 @@ def _check_devices(request: Request, capacity: Capacity) -> None:
 
 def _check_judged_alike(request: Request) -> None:
     """One directory holds final trainings that are all counted in epochs, or all in seconds, or all in steps; searches
-    within the same limits of size; and equally many final trainings of each.
+    within the same limits of size; equally many final trainings of each; and tests on corrupted images of all or none.
 
     Raises:
         InputError: another row there was made otherwise.
@@ -142,6 +142,11 @@ def _check_judged_alike(request: Request) -> None:
         if (many := stored.get("final trainings", 1)) != profile.top:
             raise InputError(
                 f"{path.parent} was made with the best {many} of each search, here it is the best {profile.top}; name "
+                "another directory with --out"
+            )
+        if (tested := "corrupted test images" in stored) != profile.corruptions:
+            raise InputError(
+                f"{path.parent} was made {'with' if tested else 'without'} --corruptions; do the same here, or name "
                 "another directory with --out"
             )
         limit = _limit(stored)
