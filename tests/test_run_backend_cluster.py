@@ -32,7 +32,9 @@ def counts(directory: Path, tell: Tell) -> Outcome:
     """Counts to ten, a number per file write, from where an earlier process was."""
     number = directory / "count.txt"
     for count in range(int(number.read_text()) + 1 if number.exists() else 1, 11):
-        number.write_text(str(count))
+        new = directory / "count.new"
+        new.write_text(str(count))
+        new.replace(number)  # a report may come at any moment
         with (directory / "said.jsonl").open("a") as file:
             file.write(f"{count}\n")
         tell(count / 10, f"at {count}")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
-
-import numpy as np
+from typing import TYPE_CHECKING, Protocol
 
 from harness.core.budget import Meter
 from harness.core.space import Genotype
+
+if TYPE_CHECKING:
+    import numpy as np
 
 MOST_MEMBERS = 30
 """Of an ensemble, as in the paper of neural ensemble search."""
