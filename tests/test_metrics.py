@@ -14,7 +14,7 @@ from report_records import make, save, tabular
 from harness.commands.report import tables
 from harness.core.errors import InputError
 from harness.core.families import Member
-from harness.core.record import Run
+from harness.core.record import CORRUPTED_ACCURACY, Run
 from harness.core.table import Measure
 from harness.report.forms.classes import classes
 from harness.report.forms.html import report_html
@@ -28,7 +28,7 @@ from harness.report.model.performance import performance, performance_table
 from harness.report.model.results import result_of
 from harness.report.model.systems import published_accuracies, published_costs
 from harness.report.stats.page import statistics
-from harness.run.scoring.metrics import CORRUPTED_ACCURACY, calibration_error, confusion, metrics
+from harness.run.scoring.metrics import calibration_error, confusion, metrics
 
 SURE = np.eye(3, dtype=np.float32)
 

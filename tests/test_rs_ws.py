@@ -10,6 +10,7 @@ import pytest
 from fakes import FakeEvaluator, MemoryJournal, make_task, run, tiny_data
 from harness.methods.common.candidates import MOST, correlation
 from harness.methods.rs_ws import METHOD, UniformSearch
+from mortal import Mortal, Stopped
 from path_supernet import FakePaths, install
 from scipy.stats import chisquare
 
@@ -101,24 +102,6 @@ def test_correlation_is_spearmans() -> None:
     assert correlation([0.1, 0.2, 0.3], [0.5, 0.6, 0.9]) == 1.0
     assert correlation([0.1, 0.2, 0.3, 0.4], [0.4, 0.3, 0.2, 0.1]) == -1.0
     assert correlation([0.1, 0.2], [0.1, 0.2]) == correlation([0.1] * 3, [0.1, 0.2, 0.3]) == 0.0
-
-
-class Stopped(Exception):
-    """Stands for a kill."""
-
-
-class Mortal(MemoryJournal):
-    """Dies at one of its writes."""
-
-    def __init__(self, writes: int) -> None:
-        super().__init__()
-        self.left = writes
-
-    def save(self, state: Any) -> None:
-        super().save(state)
-        self.left -= 1
-        if self.left == 0:
-            raise Stopped
 
 
 @pytest.mark.parametrize("writes", [1, 9, 10, 12])

@@ -14,6 +14,7 @@ from harness.methods import smash
 from harness.methods.common.adam import Adam
 from harness.methods.common.candidates import MOST
 from harness.methods.smash import METHOD, perturbation
+from mortal import Mortal, Stopped
 from nao_supernet import FakeNet
 from scipy.stats import ttest_1samp
 
@@ -408,24 +409,6 @@ def test_a_perturbation_changes_the_network_and_little_of_it() -> None:
         assert all(SPACE.function(one) != SPACE.function(genotype) for one in changes)
         far = [np.sum(np.array(one.picks) != genotype.picks) for one in changes]
         assert 1 <= np.mean(far) < 0.15 * len(SPACE.choices)
-
-
-class Stopped(Exception):
-    """Stands for a kill."""
-
-
-class Mortal(MemoryJournal):
-    """Dies at one of its writes."""
-
-    def __init__(self, writes: int) -> None:
-        super().__init__()
-        self.left = writes
-
-    def save(self, state: Any) -> None:
-        super().save(state)
-        self.left -= 1
-        if self.left == 0:
-            raise Stopped
 
 
 @pytest.mark.parametrize("writes", [2, 6, 20])

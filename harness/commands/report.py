@@ -10,8 +10,8 @@ from typing import Any
 from harness.commands.freshness import is_fresh, mark, state_of
 from harness.core.errors import InputError
 from harness.core.names import one_of
-from harness.core.record import Run
-from harness.report.model.metrics import ACCURACY, CORRUPTED, METRICS, measured_by
+from harness.core.record import CORRUPTED_ACCURACY, Run
+from harness.report.model.metrics import ACCURACY, METRICS, measured_by
 from harness.run.profile import Profile
 
 
@@ -46,7 +46,7 @@ def check_metric(metric: str, profile: Profile | None = None) -> None:
     one_of("metric", metric, METRICS)
     if profile is not None and profile.signal and metric != ACCURACY:
         raise InputError(f"tables have no predictions and so no {metric}; leave --metric out")
-    if profile is not None and metric == CORRUPTED and not profile.corruptions:
+    if profile is not None and metric == CORRUPTED_ACCURACY and not profile.corruptions:
         raise InputError(f"{metric} is measured with --corruptions only; add it, or leave --metric out")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from harness.core.evaluation import Ensemble, Evaluation, KerasConfig, Proposal
@@ -71,3 +72,16 @@ class Ranking:
         named, configs = ([proposal_from_json(one, space) for one in state[name]] for name in ("named", "configs"))
         self._named, self._configs = ({str(proposal): proposal for proposal in known} for known in (named, configs))
         self._measured = bool(state["measured"])
+
+
+def chosen(networks: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """Of the networks that were trained finally, the one that counts: the first with the best validation accuracy.
+
+    Args:
+        networks: as :attr:`~harness.core.record.Record.networks` has them, with or without test accuracies.
+
+    Returns:
+        None if all have failed.
+    """
+    trained = [one for one in networks if "failure" not in one]
+    return max(trained, key=lambda one: one["validation_accuracy"], default=None)

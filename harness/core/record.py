@@ -11,6 +11,8 @@ from typing import Any, Literal, NotRequired, TypedDict
 from harness.core.errors import InputError
 
 SCHEMA = 1
+CORRUPTED_ACCURACY = "corrupted_accuracy"
+"""The metric of networks that were also tested on corrupted images: the mean over all of these."""
 Status = Literal["ok", "failed", "unsupported"]
 
 _RETIRED = ("valid_accuracy",)

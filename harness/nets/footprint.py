@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import time
 from dataclasses import dataclass
 
@@ -16,7 +15,7 @@ from harness.core.limits import Footprint, Limits
 from harness.core.lowering import lower
 from harness.core.measure import Shape, measure
 from harness.core.space import Genotype, Size, Space
-from harness.nets import count
+from harness.nets import count, runtime
 from harness.nets.build import build_model
 
 WARM, PASSES = 5, 50
@@ -85,8 +84,7 @@ class Sizer:
 
     def _timed(self, proposal: Proposal, found: Footprint) -> Footprint:
         took = latency(self._built(proposal))
-        gc.collect()  # models and traced functions refer to each other in circles
-        keras.utils.clear_session(free_memory=False)
+        runtime.forget()
         return Footprint(found.parameters, found.macs, took)
 
     def _built(self, proposal: Proposal) -> keras.Model:

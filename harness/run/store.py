@@ -97,7 +97,8 @@ class RunDirectory:
         """Class probabilities of the test images, float32 ``(n, classes)``, under the key ``probabilities``.
 
         Where several networks were trained, also those of each, under ``network 1`` and so on, as the record lists
-        them.
+        them. Where the command asks for it, the predicted classes of corrupted test images, uint16 ``(n,)``, under
+        ``corrupted noise-1`` and so on.
         """
         return self.path / "predictions.npz"
 

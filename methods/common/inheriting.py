@@ -186,7 +186,7 @@ class Inheriting:
                 meter.charge(seconds=0.0, steps=0, macs=max(0, whole - (meter.macs - before[1])))
         except TrainingFailed as error:
             failure = str(error)
-        except (tf.errors.ResourceExhaustedError, MemoryError):
+        except runtime.OUT_OF_MEMORY:
             failure = "the memory did not suffice to train the network"
         finally:
             gc.collect()

@@ -8,18 +8,17 @@ from dataclasses import asdict, dataclass, replace
 
 from harness.core.errors import InputError
 from harness.core.names import one_of
-from harness.core.record import Record, Run
+from harness.core.record import CORRUPTED_ACCURACY, Record, Run
 from harness.core.table import Measure
 
 ACCURACY = "accuracy"
-CORRUPTED = "corrupted_accuracy"
 _Measured = Callable[[int], Measure]
 METRICS: dict[str, _Measured | None] = {
     ACCURACY: None,
     "balanced_accuracy": lambda _: Measure("balanced accuracy"),
     "macro_f1": lambda _: Measure("macro F1"),
     "nll": lambda classes: Measure("negative log-likelihood", "nats", worst=math.log(max(2, classes)), best=0.0),
-    CORRUPTED: lambda _: Measure("accuracy on corrupted images"),
+    CORRUPTED_ACCURACY: lambda _: Measure("accuracy on corrupted images"),
     "calibration_error": lambda _: Measure("calibration error", "%", worst=100.0, best=0.0),
 }
 """By name on the command line, what it is for a number of classes; None: what the records have as their result.
@@ -28,7 +27,7 @@ The worst negative log-likelihood is that of a guess without knowledge; a networ
 """
 
 
-_MORE = {CORRUPTED: ", for corrupted images (run ... --corruptions)"}
+_MORE = {CORRUPTED_ACCURACY: ", for corrupted images (run ... --corruptions)"}
 """What a metric needs besides."""
 
 

@@ -24,6 +24,7 @@ from harness.core.evaluation import Ensemble, Proposal
 from harness.core.files import replacing
 from harness.core.names import sentence
 from harness.core.proposals import proposal_from_json
+from harness.core.ranking import chosen
 from harness.core.seeds import derive_seed, rng
 from harness.plugins.catalogue import load_space
 from harness.run.backends.base import Outcome, Tell
@@ -112,14 +113,18 @@ def _chosen(trainings: Trainings, images: Images) -> dict[str, Any]:
             line["failure"], failure = sentence(error), Failure(f"no proposal could be trained; the last: {error}")
             continue
         steps += facts["steps"]
-    trained = [line for line in lines if "failure" not in line]
-    if not trained:
+    best = chosen(lines)
+    if best is None:
         raise failure
-    best = max(trained, key=lambda line: line["validation_accuracy"])
     model, facts = trainings.kept(best["rank"] - 1)
     probabilities = predictions[f"network {best['rank']}"]
     stored = _stored(trainings, model, facts, {"probabilities": probabilities, **predictions}, images)
-    stored["final"] |= {"steps": steps, "trainings": len(trained), "chosen": best["rank"], **trainings.progress.times()}
+    stored["final"] |= {
+        "steps": steps,
+        "trainings": len(predictions),
+        "chosen": best["rank"],
+        **trainings.progress.times(),
+    }
     return {**stored, "networks": lines}
 
 

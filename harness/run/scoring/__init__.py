@@ -16,13 +16,13 @@ from harness.core.dataset import Labels
 from harness.core.errors import InputError
 from harness.core.files import replace_text
 from harness.core.names import sentence
-from harness.core.record import Record
+from harness.core.record import CORRUPTED_ACCURACY, Record
 from harness.plugins.catalogue import PUBLISHED
 from harness.run.backends.base import Outcome
 from harness.run.job import Job
 from harness.run.recount import check_charged
 from harness.run.scoring.fields import count, counts, number, numbers, process, several, text
-from harness.run.scoring.metrics import CORRUPTED_ACCURACY, confusion, metrics, robust
+from harness.run.scoring.metrics import confusion, metrics, robust
 from harness.run.scoring.scores import HiddenScores as HiddenScores
 from harness.run.store import read_json
 

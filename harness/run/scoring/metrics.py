@@ -9,9 +9,6 @@ import numpy as np
 from harness.core.dataset import Labels
 from harness.run.job import CORRUPTED
 
-CORRUPTED_ACCURACY = "corrupted_accuracy"
-"""The metric of networks that were also tested on corrupted images: the mean over all of these."""
-
 BINS = 15
 """Equal bins of confidence of the calibration error, as Guo et al., ICML 2017, have them."""
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.core.evaluation import ENSEMBLE
+from harness.core.ranking import chosen
 from harness.core.record import Record
 from harness.core.table import Table
 from harness.run.job import Job
@@ -66,8 +67,7 @@ class HiddenScores:
             else:
                 line |= {"validation_accuracy": float(valid[row]), "test_accuracy": float(table.score[row])}
             lines.append(line)
-        known = [line for line in lines if "failure" not in line]
-        best = max(known, key=lambda line: line["validation_accuracy"]) if known else lines[0]
+        best = chosen(lines) or lines[0]
         return dataclasses.replace(record, proposal=best["genotype"], networks=lines)
 
     def recipes(self, job: Job) -> dict[str, Any]:
