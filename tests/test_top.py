@@ -30,8 +30,11 @@ from harness.core.table import Signal, Table
 from harness.core.task import Task
 from harness.report.forms.html import report_html
 from harness.report.forms.markdown import markdown
+from harness.report.forms.networks import networks
 from harness.report.model.groups import blocks
 from harness.report.model.performance import performance
+from harness.report.model.results import result_of
+from harness.report.model.table import Table as PartTable
 from harness.run.final.trainings import Network, Trainings
 from harness.run.images import final_data, locate, search_data, write
 from harness.run.job import Failure
@@ -422,6 +425,14 @@ def test_reports_say_what_was_chosen_and_from_what() -> None:
     assert "63.21" in page
     assert "cell:9" in page
     assert "the loss was nan" in page
+    assert "each on its own scale.The" not in page
+    [block] = blocks([run])
+    [table] = networks(result_of(block, run.record.dataset, block.methods[0]))
+    assert isinstance(table, PartTable)
+    told = {column.key: [row[index].value.text for row in table.rows] for index, column in enumerate(table.columns)}
+    assert told["chosen"] == ["–", "yes", "–"]
+    assert told["failure"] == ["–", "–", "the loss was nan"]
+    assert "member" not in told
     shown = "\n".join(lines(show(run), None))
     assert "1. validation 70.00 %, test 91.23 %: cell:7" in shown
     assert "2. validation 80.00 %, test 63.21 %, chosen: cell:8" in shown
