@@ -60,7 +60,7 @@ def _no_planning(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_no_planning")
-@pytest.mark.parametrize("shared", [0.0, 0.8])
+@pytest.mark.parametrize("shared", [0.0, pytest.param(0.8, marks=pytest.mark.slow)])
 def test_tables_without_a_difference_rarely_claim_one(shared: float):
     """Also where a seed is lucky on all data sets: data sets are no independent pairs."""
     rng, tables = RNG(int(10 * shared)), 300
