@@ -67,7 +67,7 @@ class AutoKeras(Method):
         """It searches a space of its own, and with its tuner alone any space of choices."""
         if task.space.choices:
             return None
-        return needs_images(task) or space_is(task, KerasSpace)
+        return space_is(task, KerasSpace) or needs_images(task)
 
     def search(self, task: Task) -> None:
         """Runs trials until the budget is spent; the model of each better trial is proposed."""
