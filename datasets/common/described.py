@@ -109,7 +109,7 @@ def load_table(name: str, path: Path) -> Table:
         scored=None if scores[0].is_accuracy else measure,
         scores=tuple(one for one, _ in worth) if len(worth) > 1 else (),
         representatives=every.representatives,
-        behind=behind(path.with_suffix(".toml"), described),
+        behind=behind(described),
         note="; ".join(line for line in (note, rows.note) if line),
     )
 

@@ -103,16 +103,9 @@ def trained(path: Path, described: Mapping[str, Any]) -> Trained | None:
     raise InputError(f"{path}: image in trained has to be height, width and channels")
 
 
-def behind(path: Path, described: Mapping[str, Any]) -> Behind | None:
-    """The images that the entry ``made`` names; None if there is no such entry.
-
-    Raises:
-        InputError: it says something else.
-    """
-    made = described.get("made")
-    match made:
-        case None:
-            return None
+def behind(described: Mapping[str, Any]) -> Behind | None:
+    """The images that the entry ``made`` names, as `tabulate` writes it; None where it does not."""
+    match described.get("made"):
         case {"dataset": str(dataset), "data": str(checksum), "validation_share": float(share)}:
             return Behind(dataset, checksum, share)
-    raise InputError(f"{path}: made has to say dataset, data and validation_share, as tabulate writes it")
+    return None
