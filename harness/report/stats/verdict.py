@@ -165,7 +165,8 @@ def _list(block: Block, stands: Sequence[Standing]) -> Facts:
     for stand in stands:
         if not stand.comparison:
             others.setdefault(_reason(block, stand), []).append(_name(block, stand))
-    return Facts((*facts, *(Fact(f"not compared, {why}", ((listed(names), ""),)) for why, names in others.items())))
+    left = [Fact(f"not compared ({why})", (("; ".join(names), ""),)) for why, names in others.items()]
+    return Facts((*facts, *left))
 
 
 def _name(block: Block, stand: Standing) -> str:
@@ -176,8 +177,8 @@ def _name(block: Block, stand: Standing) -> str:
 def _reason(block: Block, stand: Standing) -> str:
     """Why a method was not compared."""
     if block.zero(REFERENCE, stand.method.space) is None:
-        return "because random search was not run in this space"
-    return "because it has no seed in common with random search: see the table"
+        return "random search was not run in their space"
+    return "no seed with a result of theirs and of random search: the table says why"
 
 
 def _standing(stand: Standing) -> str:
