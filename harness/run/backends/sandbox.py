@@ -18,6 +18,7 @@ from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, Timeout
 
+from harness.run.backends import caps
 from harness.run.backends.base import LOCK, LOG, SCRATCH
 
 _SET_CHILD_SUBREAPER = 36
@@ -127,7 +128,7 @@ def _watch(parent: int) -> None:
 def _log_to(path: Path) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    descriptor = caps.open_log(path)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     os.close(descriptor)
