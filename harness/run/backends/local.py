@@ -71,8 +71,12 @@ class _Process:
     weighed: float = field(default_factory=time.monotonic)
 
     def kill(self) -> None:
-        """Ends it at once. Pebble would ask it first, and not at all while it waits for a message that never ends."""
-        if self.child is not None:
+        """Ends it and what it has started, at once.
+
+        Pebble would ask it first, and not at all while it waits for a message that never ends.
+        """
+        if self.child is not None and self.child.pid is not None and self.child.is_alive():
+            sandbox.kill(self.child.pid)
             self.child.kill()
 
 
@@ -198,6 +202,7 @@ def _work_off(call: Call, pipe: Connection, patience: float) -> None:
         except (OSError, ValueError) as error:
             outcome = Outcome("failed", f"the {call.words} could not start: {sentence(error)}")
         _send(pipe, {"item": number, "outcome": asdict(outcome)})
+    sandbox.end_children()
     if home is not None:
         sandbox.leave(home)
 
