@@ -89,7 +89,7 @@ def marked(mark: str) -> list[str]:
     return found
 
 
-def gone(mark: str, seconds: float = 20.0) -> list[str]:
+def gone(mark: str, seconds: float = 60.0) -> list[str]:
     """What is left of the marked processes after a while."""
     until = time.monotonic() + seconds
     while (left := marked(mark)) and time.monotonic() < until:

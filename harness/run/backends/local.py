@@ -195,8 +195,10 @@ def _work_off(call: Call, pipe: Connection, patience: float) -> None:
             if home is None:
                 sandbox.settle(item.directory, call.memory)
                 home = item.directory
+                _get_ready(call)
             _send(pipe, {"item": number, "share": 0.0, "words": "starting"})
-            outcome = call.function(item.value, _Teller(pipe, number))
+            work = _in_a_copy if call.apart else _here
+            outcome = work(call, item.value, pipe, number)
         except sandbox.Busy:
             outcome = Outcome("busy", "another process is working on the same run")
         except (OSError, ValueError) as error:
@@ -205,6 +207,46 @@ def _work_off(call: Call, pipe: Connection, patience: float) -> None:
     sandbox.end_children()
     if home is not None:
         sandbox.leave(home)
+
+
+def _get_ready(call: Call) -> None:
+    """What all items need; that it fails is known when they need it."""
+    if call.ready is not None:
+        with contextlib.suppress(BaseException):
+            call.ready()
+
+
+def _here(call: Call, value: Any, pipe: Connection, number: int) -> Outcome:
+    return call.function(value, _Teller(pipe, number))
+
+
+def _in_a_copy(call: Call, value: Any, pipe: Connection, number: int) -> Outcome:
+    """Works an item off in a copy of this process; whatever it leaves behind is ended.
+
+    Raises:
+        OSError: there can be no copy.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    answer, theirs = os.pipe()
+    copy = os.fork()
+    if copy == 0:
+        try:
+            sandbox.end_with_parent()
+            outcome = _here(call, value, pipe, number)
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os.write(theirs, json.dumps(asdict(outcome)).encode())
+        finally:
+            os._exit(0)
+    os.close(theirs)
+    code = os.waitstatus_to_exitcode(os.waitpid(copy, 0)[1])
+    sandbox.end_children()
+    with open(answer, "rb", buffering=0) as file:
+        told = file.read(_MOST)
+    if code or not told:
+        return Outcome("failed", f"the {call.words}'s process {_ending(code)}")
+    return Outcome(**json.loads(told))
 
 
 class _Teller:
@@ -328,6 +370,7 @@ def _environment(threads: int) -> Iterator[None]:
         "TF_ENABLE_ONEDNN_OPTS": "1",
         "KERAS_BACKEND": "tensorflow",
         "PYTHONHASHSEED": "0",
+        sandbox.COMMAND: str(os.getpid()),
     }
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)

@@ -23,6 +23,8 @@ from harness.run.backends import caps
 from harness.run.backends.base import LOCK, LOG, SCRATCH
 
 _SET_PDEATHSIG, _SET_CHILD_SUBREAPER = 1, 36
+COMMAND = "NAS_HARNESS_COMMAND"
+"""Variable of the environment: the process that a server belongs to."""
 _PATIENCE = 30.0  # seconds that killed processes may take to end
 
 
@@ -99,7 +101,7 @@ def end_with_command() -> None:
     Without, it ends when all copies have closed a pipe, which is never if one has left a daemon behind; and not before
     its imports are done, which takes minutes on a machine that is short of memory.
     """
-    server, command = os.getpid(), os.getppid()
+    server, command = os.getpid(), int(os.environ.get(COMMAND) or os.getppid())
 
     def end(number: int, frame: object) -> None:
         # The signal also comes when a thread of the command ends. A copy of the server may inherit this function.
@@ -109,6 +111,7 @@ def end_with_command() -> None:
 
     signal.signal(signal.SIGUSR1, end)
     signal_at_parents_end(signal.SIGUSR1)
+    end(signal.SIGUSR1, None)  # the command may have ended before
 
 
 def signal_at_parents_end(number: int) -> None:
