@@ -12,6 +12,9 @@ default is the validation loss); no final fit, because the harness trains every 
 ImageNet weights fails; the budget ends the search, not 100 trials or three failures in a row; a trial that runs out of
 memory fails, where AutoKeras halves the batch.
 
+In a space of choices, such as that of a table, AutoKeras' blocks, starts and trainings play no part: there it is the
+greedy oracle alone, in Keras Tuner's loop, and its first trial is a random architecture.
+
 Expected: no published number for 3.0. Cost: gradient steps of 32 images; in budgets of seconds also the package's
 import (about a second) and the building and tracing of each model (two seconds for a plain CNN on one core).
 """
@@ -61,11 +64,18 @@ class AutoKeras(Method):
             )
 
     def unsupported(self, task: Task) -> str | None:
-        """It searches a space of its own."""
-        return needs_images(task) or space_is(task, KerasSpace)
+        """It searches a space of its own, and with its tuner alone any space of choices."""
+        if task.space.choices:
+            return None
+        return space_is(task, KerasSpace) or needs_images(task)
 
     def search(self, task: Task) -> None:
         """Runs trials until the budget is spent; the model of each better trial is proposed."""
+        if task.space.choices:
+            from .common.autokeras_choices import search as search_choices
+
+            search_choices(task)
+            return
         from .common.autokeras import Limits, search
 
         search(task, Limits(self.epochs, self.images, self.trial_share, self.max_model_size))

@@ -53,6 +53,7 @@ class BudgetedSuperNetwork(Method):
     title = "Budgeted super network"
     space = "fabric"
     families = ("gradient-based", "one-shot")
+    trains = True
     position = 158
     look = 39
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
@@ -83,7 +84,7 @@ class BudgetedSuperNetwork(Method):
 
     def unsupported(self, task: Task) -> str | None:
         """The super network is a fabric."""
-        return needs_images(task) or space_is(task, FabricSpace)
+        return space_is(task, FabricSpace) or needs_images(task)
 
     def search(self, task: Task) -> None:
         """Trains weights and gates, proposing what is open round by round. An interrupted run continues."""

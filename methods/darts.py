@@ -75,6 +75,7 @@ class Darts(Method):
     title = "DARTS"
     space = "cell"
     families = ("differentiable",)
+    trains = True
     position = 160
     look = 15
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
@@ -104,7 +105,7 @@ class Darts(Method):
 
     def unsupported(self, task: Task) -> str | None:
         """The supernets are those of DARTS' cells and of NAS-Bench-201's."""
-        return needs_images(task) or space_is(task, *RELAXED_SPACES)
+        return space_is(task, *RELAXED_SPACES) or needs_images(task)
 
     def search(self, task: Task) -> None:
         """Searches until the budget is spent, once or several times, and proposes the current cells now and then."""

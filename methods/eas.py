@@ -91,6 +91,7 @@ class Eas(Method):
     title = "EAS (network transformation)"
     space = "eas"
     families = ("morphism", "reinforcement learning")
+    trains = True
     position = 162
     look = 20
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
@@ -119,7 +120,7 @@ class Eas(Method):
 
     def unsupported(self, task: Task) -> str | None:
         """It inherits weights, so that it needs images, and chains that it knows how to transform."""
-        return needs_images(task) or space_is(task, MorphSpace)
+        return space_is(task, MorphSpace) or needs_images(task)
 
     def search(self, task: Task) -> None:
         """Samples, trains and learns in turn; saved at the end of each episode."""

@@ -48,6 +48,7 @@ class EnasMacro(Method):
     title = "ENAS macro"
     space = "macro"
     families = ("reinforcement learning", "one-shot")
+    trains = True
     position = 130
     look = 12
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
@@ -90,7 +91,7 @@ class EnasMacro(Method):
 
     def unsupported(self, task: Task) -> str | None:
         """The shared network is that of the macro space."""
-        return needs_images(task) or space_is(task, MacroSpace)
+        return space_is(task, MacroSpace) or needs_images(task)
 
     def search(self, task: Task) -> None:
         """Trains shared weights and controller in turn until the budget is spent."""

@@ -51,6 +51,7 @@ class EnasMicro(Method):
     title = "ENAS micro"
     space = "enas_cell"
     families = ("reinforcement learning", "one-shot")
+    trains = True
     position = 140
     look = 13
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
@@ -88,7 +89,7 @@ class EnasMicro(Method):
 
     def unsupported(self, task: Task) -> str | None:
         """The shared networks are those of ENAS' cells and of NAS-Bench-201's."""
-        return needs_images(task) or space_is(task, EnasCellSpace, NasBench201Space)
+        return space_is(task, EnasCellSpace, NasBench201Space) or needs_images(task)
 
     def search(self, task: Task) -> None:
         """Trains shared weights and controller in turn until the budget is spent."""

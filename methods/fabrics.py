@@ -41,6 +41,7 @@ class Fabrics(Method):
     title = "Neural fabric, pruned"
     space = "fabric"
     families = ("one-shot",)
+    trains = True
     position = 157
     look = 38
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
@@ -64,7 +65,7 @@ class Fabrics(Method):
 
     def unsupported(self, task: Task) -> str | None:
         """The trained network is a fabric."""
-        return needs_images(task) or space_is(task, FabricSpace)
+        return space_is(task, FabricSpace) or needs_images(task)
 
     def search(self, task: Task) -> None:
         """Trains the fabric, proposing what is left of it round by round. An interrupted run continues."""

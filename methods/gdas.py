@@ -61,6 +61,7 @@ class Gdas(Method):
     title = "GDAS"
     space = "cell"
     families = ("differentiable", "one-shot")
+    trains = True
     position = 161
     look = 22
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
@@ -90,7 +91,7 @@ class Gdas(Method):
 
     def unsupported(self, task: Task) -> str | None:
         """The supernets are those of DARTS' cells and of NAS-Bench-201's."""
-        return needs_images(task) or space_is(task, *RELAXED_SPACES)
+        return space_is(task, *RELAXED_SPACES) or needs_images(task)
 
     def search(self, task: Task) -> None:
         """Searches until the budget is spent, and proposes the current cells now and then."""

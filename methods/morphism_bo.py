@@ -77,6 +77,7 @@ class MorphismSearch(Method):
     title = "AutoKeras 0.2.18 (morphism)"
     space = "morph"
     families = ("morphism", "Bayesian")
+    trains = True
     position = 165
     look = 21
     published = "AutoKeras"
@@ -96,7 +97,7 @@ class MorphismSearch(Method):
 
     def unsupported(self, task: Task) -> str | None:
         """It inherits weights, so that it needs images, and chains that it knows how to morph."""
-        return needs_images(task) or space_is(task, MorphSpace)
+        return space_is(task, MorphSpace) or needs_images(task)
 
     def search(self, task: Task) -> None:
         """Trains, saves and proposes in turn."""

@@ -52,6 +52,7 @@ class NaoWs(Method):
     title = "NAO-WS"
     space = "enas_cell"
     families = ("gradient-based", "one-shot")
+    trains = True
     position = 150
     look = 14
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
@@ -111,7 +112,7 @@ class NaoWs(Method):
 
     def unsupported(self, task: Task) -> str | None:
         """The shared network is that of ENAS' cells."""
-        return needs_images(task) or space_is(task, EnasCellSpace)
+        return space_is(task, EnasCellSpace) or needs_images(task)
 
     def search(self, task: Task) -> None:
         """Trains the shared weights and renews the pool in turn until the budget is spent."""

@@ -59,6 +59,7 @@ class OneShot(Method):
     title = "One-shot, path dropout"
     space = "cell"
     families = ("one-shot",)
+    trains = True
     position = 154
     look = 24
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
@@ -104,7 +105,7 @@ class OneShot(Method):
         images = min(self.batch, len(task.data.x_train))
         if images % self.ghosts:
             return f"its {images} training images cannot be divided into {self.ghosts} ghost batches"
-        return needs_images(task) or space_is(task, *RELAXED_SPACES)
+        return space_is(task, *RELAXED_SPACES) or needs_images(task)
 
     def search(self, task: Task) -> None:
         """Trains with path dropout, then compares candidates."""

@@ -52,6 +52,7 @@ class RandomSearchWs(Method):
     title = "Random search, shared weights"
     space = "cell"
     families = ("random", "one-shot")
+    trains = True
     position = 152
     look = 23
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
@@ -86,7 +87,7 @@ class RandomSearchWs(Method):
 
     def unsupported(self, task: Task) -> str | None:
         """The supernets are those of DARTS' cells and of NAS-Bench-201's."""
-        return needs_images(task) or space_is(task, *RELAXED_SPACES)
+        return space_is(task, *RELAXED_SPACES) or needs_images(task)
 
     def search(self, task: Task) -> None:
         """Trains the shared weights, then compares candidates."""

@@ -67,6 +67,7 @@ class Setn(Method):
     title = "SETN"
     space = "cell"
     families = ("one-shot",)
+    trains = True
     position = 156
     look = 25
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
@@ -107,7 +108,7 @@ class Setn(Method):
 
     def unsupported(self, task: Task) -> str | None:
         """The supernets are those of DARTS' cells and of NAS-Bench-201's."""
-        return needs_images(task) or space_is(task, *RELAXED_SPACES)
+        return space_is(task, *RELAXED_SPACES) or needs_images(task)
 
     def search(self, task: Task) -> None:
         """Trains weights and evaluator, then compares candidates."""

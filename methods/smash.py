@@ -69,6 +69,7 @@ class Smash(Method):
     title = "SMASH (HyperNet)"
     space = "smash"
     families = ("one-shot",)
+    trains = True
     position = 159
     look = 44
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
@@ -119,7 +120,7 @@ class Smash(Method):
 
     def unsupported(self, task: Task) -> str | None:
         """Weights are generated for memory banks."""
-        return needs_images(task) or space_is(task, SmashSpace)
+        return space_is(task, SmashSpace) or needs_images(task)
 
     def search(self, task: Task) -> None:
         """Trains the HyperNet, then scores candidates. An interrupted run continues."""

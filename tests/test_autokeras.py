@@ -141,6 +141,7 @@ def test_an_interrupted_search_trains_no_trial_again(whole: Whole, monkeypatch: 
     assert digest(resumed) == digest(whole.task)
 
 
+@pytest.mark.slow
 def test_another_process_finds_the_same(whole: Whole) -> None:
     program = "import test_autokeras as t; task = t.run(t.SMALL, t.task_of(t.BUDGET)); print(t.digest(task))"
     paths = f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'tests')!r}]; "
@@ -148,6 +149,7 @@ def test_another_process_finds_the_same(whole: Whole) -> None:
     assert done.stdout.strip() == digest(whole.task)
 
 
+@pytest.mark.slow
 def test_an_error_is_the_trials_reason_and_later_trials_stop_at_their_share(monkeypatch: pytest.MonkeyPatch) -> None:
     original, calls = keras.Model.fit, list[object]()
 

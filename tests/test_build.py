@@ -25,7 +25,11 @@ ALL_SPACES = ("cell", "enas_cell", "macro-6", "chain-6", "nasbench201")
 
 
 @pytest.mark.parametrize(
-    ("published", "multiply_accumulates"), [(DARTS_V1, 500_987_520), (DARTS_V2, 528_359_040)], ids=["v1", "v2"]
+    ("published", "multiply_accumulates"),
+    [
+        pytest.param(DARTS_V1, 500_987_520, id="v1", marks=pytest.mark.slow),
+        pytest.param(DARTS_V2, 528_359_040, id="v2"),
+    ],
 )
 def test_darts_networks_have_the_reference_counts(published: ZooNetwork, multiply_accumulates: int) -> None:
     size = Size(published.channels, published.layers)
@@ -34,6 +38,7 @@ def test_darts_networks_have_the_reference_counts(published: ZooNetwork, multipl
     assert macs(model) == multiply_accumulates
 
 
+@pytest.mark.slow
 def test_auxiliary_head_has_the_reference_count_and_is_not_counted() -> None:
     size = Size(DARTS_V2.channels, DARTS_V2.layers)
     model = build_model(DARTS_V2.genotype, get_space("cell"), size, (32, 32, 3), 10, seed=0, auxiliary=True)

@@ -135,6 +135,7 @@ def test_padding_does_not_change_what_is_decided() -> None:
     assert probabilities(small, [chain], "wider", forced[:, : small.layers]) == pytest.approx(wide, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_learns_what_pays() -> None:
     """Advantage for every bit that is set: after some batches nearly all are."""
     agent, rng, counts = controller(steps=(1, 0)), np.random.default_rng(4), []
@@ -210,6 +211,7 @@ def many_layers(proposal: Proposal) -> float:
     return 0.1 + 0.06 * len(SPACE.read(proposal).convolutions)
 
 
+@pytest.mark.slow
 def test_nothing_is_trained_twice_and_the_best_becomes_the_start() -> None:
     task, trainer = looked_up("30evals", many_layers)
     texts = [evaluation.genotype for evaluation in task.evaluations]

@@ -81,6 +81,7 @@ def check(runs: Path, baseline: Path) -> tuple[int, list[dict[str, str]]]:
     return done.returncode, json.loads(done.stdout)["rows"]
 
 
+@pytest.mark.slow
 def test_a_controller_that_ignores_its_reward_is_noticed_and_an_honest_one_is_left_alone(tmp_path: Path) -> None:
     made = command("baseline", searched(tmp_path, "first"), "--name", "learner", "--out", tmp_path)
     assert made.returncode == 0, made.stderr

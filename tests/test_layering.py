@@ -64,7 +64,10 @@ ALLOWED = {
 
 HEAVY = {"tensorflow", "keras", "autokeras", "keras_tuner"}
 HEAVY_FLOORS = {"harness.nets", "harness.methods"}
-WRAPPERS = {"harness.methods.common.autokeras": {"autokeras", "keras_tuner"}}
+WRAPPERS = {
+    "harness.methods.common.autokeras": {"autokeras", "keras_tuner"},
+    "harness.methods.common.autokeras_choices": {"autokeras", "keras_tuner"},
+}
 """Modules whose classes derive from such a package's, and which are themselves imported only when they are needed."""
 EXTRA = {
     "harness.core": {"numpy"},

@@ -46,6 +46,7 @@ def test_improves_on_what_it_was_given() -> None:
     assert np.mean(found) > np.mean(drawn) + 0.3, (found, drawn)
 
 
+@pytest.mark.slow
 def test_trains_nothing_twice_in_any_spelling() -> None:
     space = get_space("nao_cell-2")
     task = run(small(), make_task(space, "70evals"))
@@ -53,6 +54,7 @@ def test_trains_nothing_twice_in_any_spelling() -> None:
     assert len({spelling(space.parse(e.genotype).picks) for e in task.evaluations}) == 70
 
 
+@pytest.mark.slow
 def test_ends_with_the_space() -> None:
     task = run(small(initial=6, new=4), make_task(VectorSpace(2, 4), "50evals"))
     assert len(task.evaluations) == 16
@@ -83,7 +85,7 @@ def test_works_in_spaces_of_every_kind(name: str) -> None:
     assert all(space.contains(space.parse(e.genotype)) for e in task.evaluations)
 
 
-@pytest.mark.parametrize("stop", [7, 33])
+@pytest.mark.parametrize("stop", [7, pytest.param(33, marks=pytest.mark.slow)])
 def test_resumes_from_the_log(stop: int) -> None:
     journal, evaluator = MemoryJournal(), FakeEvaluator(by_hash)
     run(small(), make_task(WIDE, f"{stop}evals", journal=journal))
@@ -93,6 +95,7 @@ def test_resumes_from_the_log(stop: int) -> None:
     assert len(evaluator.trained) == 45 - stop
 
 
+@pytest.mark.slow
 def test_seeds_differ_and_repeat_themselves() -> None:
     first, again, other = (
         [e.genotype for e in run(small(), make_task(WIDE, "45evals", seed=seed)).evaluations] for seed in (1, 1, 2)

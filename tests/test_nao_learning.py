@@ -57,6 +57,7 @@ def learned() -> tuple[Learner, list[Genotype]]:
     return learner, cells
 
 
+@pytest.mark.slow
 def test_spells_a_hundred_cells_as_they_were(learned: tuple[Learner, list[Genotype]]) -> None:
     learner, cells = learned
     assert np.mean([a == b for a, b in zip(cells, learner.moved(cells, 0.0), strict=True)]) >= 0.99
@@ -182,5 +183,6 @@ def goes_on_from_a_checkpoint() -> None:
     assert (other.state()["vector"] != whole.state()["vector"]).any()
 
 
+@pytest.mark.slow
 def test_goes_on_from_a_checkpoint_as_if_nothing_had_happened() -> None:
     in_fresh_process("test_nao_learning", "goes_on_from_a_checkpoint()")

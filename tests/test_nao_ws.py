@@ -232,6 +232,7 @@ def resumes_as_if_nothing_had_happened() -> None:
         assert (task.proposal, task.meter.steps) == (undisturbed.proposal, undisturbed.meter.steps)
 
 
+@pytest.mark.slow
 def test_resumes_as_if_nothing_had_happened() -> None:
     in_fresh_process("test_nao_ws", "resumes_as_if_nothing_had_happened()")
 

@@ -48,6 +48,7 @@ def test_the_curve_and_not_the_final_accuracy_is_rewarded() -> None:
     assert np.mean(peaks[-40:]) > np.mean(peaks[:40]) + 0.1
 
 
+@pytest.mark.slow
 def test_without_differences_in_reward_it_does_not_learn() -> None:
     """All advantages are zero, so the policy, and with it the stream of children, is the untrained one's."""
     flat, frozen = (

@@ -43,7 +43,7 @@ def timeless(result: Evaluation) -> Evaluation:
     return replace(result, seconds=0.0)
 
 
-@pytest.mark.parametrize("recipe", ["RECIPE", "LAYERED"])
+@pytest.mark.parametrize("recipe", ["RECIPE", pytest.param("LAYERED", marks=pytest.mark.slow)])
 def test_in_shares_it_is_the_undisturbed_training_to_the_last_bit(recipe: str, tmp_path: Path) -> None:
     in_fresh_process("test_nets_shares", f"check_shares({recipe!r}, {str(tmp_path)!r})")
 

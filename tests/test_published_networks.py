@@ -28,7 +28,9 @@ OF_ITS_KIND = [
 """One network per builder and per rules for cells."""
 
 
-@pytest.mark.parametrize("name", OF_ITS_KIND)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name == "hierarchical_nas" else []) for name in OF_ITS_KIND]
+)
 def test_a_scaled_network_is_what_was_counted_and_gives_finite_logits(name: str) -> None:
     genotype, shape = SPACE.parse(f"published:{name}"), (14, 9, 1)
     model = build_model(genotype, SPACE, SMALL, shape, 3, seed=0, drop_path=True, auxiliary=True)

@@ -71,8 +71,49 @@ def test_methods_of_one_space_stand_together_behind_their_zero_lines():
             assert [method.name for method in block.of_space(space)][:2] == [BASELINE, REFERENCE]
     table = performance_table(blocks(runs)[0])
     assert [row[0].value.small for row in table.rows] == spaces
-    heads = cells(markdown(performance(runs)), "data set")
-    assert [re.search(r"<sub>(.*)</sub>", head)[1] for head in heads[1:]] == spaces
+    rows = re.findall(r"^\| .* <sub>(.*)</sub> \|", markdown(performance(runs)), re.MULTILINE)
+    assert rows == spaces, "methods are rows, because there are too many for columns"
+
+
+def test_few_methods_are_columns_and_many_are_rows():
+    few, many = with_zero_lines("darts"), with_zero_lines("darts", "nas_rl", "local_search", "enas_macro")
+    assert len(cells(markdown(performance(few)), "data set")) == 1 + 3
+    text = markdown(performance(many))
+    assert "relative improvement over random sampling, profile" not in text
+    head = cells(text, "method")
+    for block in blocks(many):
+        for method in block.methods:
+            row = [
+                line
+                for line in text.splitlines()
+                if line.startswith(f"| {block.title_of(method)} <sub>{method.space}<")
+            ]
+            assert len(row) == 1
+            assert row[0].count(" | ") == len(head) - 1
+
+
+def test_a_common_space_is_named_once():
+    runs = [
+        new(name, 0.5 + 0.01 * seed, seed=seed, space="macro-6", native="cell")
+        for name in ("darts", *ZERO_LINE)
+        for seed in range(8)
+    ]
+    [block] = blocks(runs)
+    assert block.common == "macro-6"
+    for part in performance(runs):
+        for line in markdown([part]).splitlines():
+            assert line.count("macro-6") <= 1, line
+    found = list(csv.DictReader(io.StringIO(tables_csv([performance_table(block)]))))
+    assert {row["space"] for row in found} == {"macro-6"}
+
+
+def test_methods_that_cannot_work_for_one_reason_share_a_note():
+    runs = [
+        new(name, None, status="unsupported", reason="it needs a card") for name in ("darts", "nas_rl", "enas_macro")
+    ]
+    runs += [new(name, 0.5) for name in ZERO_LINE]
+    [block] = [block for block in blocks(runs) if len(block.methods) > 2]
+    assert performance_table(block).notes == ("unsupported: it needs a card",)
 
 
 def test_zero_lines_in_a_native_space_make_no_table_of_their_own():

@@ -41,7 +41,7 @@ def table() -> Table:
     )
     rows = tuple(
         (
-            TableCell(Name(words(10 * n), words(10 * n + 1), f"name{n}")),
+            TableCell(Name(words(10 * n), words(10 * n + 1), f"name{n}", f"space{n}")),
             TableCell(Number(1000.0 * n, ",.1f")),
             TableCell(Spread(10.0 + n, 0.5, 3), (Lost(2, "failed", 1),)),
             TableCell(Improvement(float(n), "", 3, 4)),

@@ -68,7 +68,9 @@ def test_the_best_candidate_is_proposed(monkeypatch: pytest.MonkeyPatch) -> None
     assert task.proposal.picks.count(3) == most > 6 / 5
 
 
-@pytest.mark.parametrize("budget", ["300steps", "600steps", "4000steps", "1000000macs"])
+@pytest.mark.parametrize(
+    "budget", ["300steps", "600steps", pytest.param("4000steps", marks=pytest.mark.slow), "1000000macs"]
+)
 def test_the_comparison_takes_a_fifth_and_the_budget_is_kept(monkeypatch: pytest.MonkeyPatch, budget: str) -> None:
     net, task = searched(monkeypatch, budget)
     spent = task.meter.spent / task.meter.limit
@@ -104,7 +106,7 @@ def test_correlation_is_spearmans() -> None:
     assert correlation([0.1, 0.2], [0.1, 0.2]) == correlation([0.1] * 3, [0.1, 0.2, 0.3]) == 0.0
 
 
-@pytest.mark.parametrize("writes", [1, 9, 10, 12])
+@pytest.mark.parametrize("writes", [*(pytest.param(n, marks=pytest.mark.slow) for n in (1, 9, 10)), 12])
 def test_a_killed_search_ends_with_the_same_result(monkeypatch: pytest.MonkeyPatch, writes: int) -> None:
     """Killed in the training (9 checkpoints) or in the comparison (4 more)."""
     calm, undisturbed = searched(monkeypatch)

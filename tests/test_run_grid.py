@@ -163,6 +163,7 @@ COUNTED = dataclasses.replace(
 """As ``quick``: multiply-accumulates of search, epochs of final training, seconds as a cap."""
 
 
+@pytest.mark.slow
 def test_a_counted_command_gives_the_same_numbers_however_many_run_at_the_same_time(tmp_path: Path) -> None:
     """A counted run has one thread on any number of cores: another number may change the last digits of sums."""
     methods = {"good": write_method(tmp_path, "good", GOOD)}
@@ -299,6 +300,7 @@ def test_a_hostile_method_finds_no_test_labels(tmp_path: Path) -> None:
         assert "tensorflow" in told["refusals"]
 
 
+@pytest.mark.slow
 def test_the_hostile_method_would_find_them_if_they_were_there(tmp_path: Path) -> None:
     """The search for labels above is a real one: it finds an array with the labels in it."""
     labels = np.random.default_rng(7).integers(0, 2, 60)

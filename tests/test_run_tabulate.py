@@ -83,6 +83,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class TestTable:
+    @pytest.mark.slow
     def test_every_training_has_its_own_numbers(self, whole: Path) -> None:
         found = rows(whole)
         assert len(found) == 3

@@ -411,7 +411,9 @@ def test_a_perturbation_changes_the_network_and_little_of_it() -> None:
         assert 1 <= np.mean(far) < 0.15 * len(SPACE.choices)
 
 
-@pytest.mark.parametrize("writes", [2, 6, 20])
+@pytest.mark.parametrize(
+    "writes", [pytest.param(2, marks=pytest.mark.slow), 6, pytest.param(20, marks=pytest.mark.slow)]
+)
 def test_a_killed_search_ends_with_the_same_result(monkeypatch: pytest.MonkeyPatch, writes: int) -> None:
     """Killed in the training, in one of the first rounds, or in the chain, which saves after every candidate."""
     calm, undisturbed = searched(monkeypatch, "300steps")

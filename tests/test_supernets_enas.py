@@ -78,7 +78,8 @@ def test_child_equals_standalone_network(kind: str) -> None:
         np.testing.assert_allclose(model(images, training=True), shared, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["macro", pytest.param("cells", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["macro", "cells"])
 def test_normalisation_goes_in_pairs_of_pixels_where_that_is_faster(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[tuple[int, ...]] = []
 
@@ -109,7 +110,7 @@ def test_normalisation_goes_in_pairs_of_pixels_where_that_is_faster(kind: str, m
     np.testing.assert_allclose(loss, own, rtol=1e-4)
 
 
-@pytest.mark.parametrize("kind", ["macro", "cells"])
+@pytest.mark.parametrize("kind", ["macro", pytest.param("cells", marks=pytest.mark.slow)])
 def test_step_leaves_everything_off_the_path_as_it_was(kind: str) -> None:
     net, space = supernet(kind)
     images, labels = batch()

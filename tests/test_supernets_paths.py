@@ -98,7 +98,7 @@ def test_a_path_equals_the_mixed_network_without_the_rest(kind: str) -> None:
         np.testing.assert_allclose(net.logits(images, ops), mixed, atol=2e-5)
 
 
-@pytest.mark.parametrize("kind", SPACES)
+@pytest.mark.parametrize("kind", [pytest.param("cells", marks=pytest.mark.slow), "nb201"])
 def test_step_leaves_everything_off_the_path_as_it_was(kind: str) -> None:
     net, space = supernet(kind)
     images, labels = batch()
@@ -155,7 +155,7 @@ def test_parts_of_a_batch_have_shares_of_their_own() -> None:
     assert moved[used].mean() > 0.9
 
 
-@pytest.mark.parametrize("kind", SPACES)
+@pytest.mark.parametrize("kind", [pytest.param("cells", marks=pytest.mark.slow), "nb201"])
 def test_gradient_for_a_gate_is_that_of_the_share_of_the_chosen_operation(kind: str) -> None:
     net, space = supernet(kind)
     images, labels = batch()

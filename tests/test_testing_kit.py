@@ -122,7 +122,7 @@ def of_one_search(told: promises.Told) -> list[Check]:
 @pytest.mark.parametrize(
     "name",
     [
-        "outside",
+        pytest.param("outside", marks=pytest.mark.slow),
         "seeding",
         pytest.param("richer", marks=pytest.mark.slow),
         pytest.param("loading", marks=pytest.mark.slow),
@@ -255,7 +255,10 @@ def test_the_data_set_of_the_guide_keeps_its_promises(tmp_path: Path) -> None:
         ('(root / "squares" / "y_test.npy",)', "()", "hidden(root) is empty, and it reads"),
         ('"y_test.npy",)', '"z_test.npy",)', "it loads although"),
         ('(root / "squares" / "y_test.npy",)', "(root,)", "which holds other data sets"),
-        ("import numpy as np", "import numpy as np, tensorflow", "importing it imports keras, tensorflow"),
+        pytest.param(
+            *("import numpy as np", "import numpy as np, tensorflow", "importing it imports keras, tensorflow"),
+            marks=pytest.mark.slow,
+        ),
         ('"bright")', '"bright", "blinding")', "the class 'blinding' has no training image"),
         ("def load(root):", "def load(root):\n    raise KeyError('x')", "fails without an InputError"),
         (

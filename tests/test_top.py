@@ -284,6 +284,7 @@ def test_the_network_that_is_kept_is_the_chosen_one(trained: Path) -> None:
         assert not (directory / "networks").exists()
 
 
+@pytest.mark.slow
 def test_a_command_killed_between_final_trainings_ends_with_the_same_numbers(trained: Path) -> None:
     out = trained / "killed"
     moment = out / "tiny" / "squares" / "macro-3" / "climber" / "0" / "networks" / "1.json"

@@ -254,6 +254,7 @@ def check_resume(directory: str) -> None:
     (Path(directory) / "fingerprint").write_text(f"{fingerprint(resumed)} {result.curve}")
 
 
+@pytest.mark.slow
 def test_resumed_training_is_bit_identical_and_two_processes_agree(tmp_path: Path) -> None:
     found = []
     for process in ("first", "second"):

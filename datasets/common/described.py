@@ -19,7 +19,7 @@ from harness.spaces.nasbench201 import NasBench201Space
 from harness.spaces.table import TableSpace
 
 from .spreadsheet import Sheet, read_sheet
-from .tabulated import Spread, on_the_way, spread, trained, whole_rows
+from .tabulated import Spread, behind, on_the_way, spread, trained, whole_rows
 
 _KEYS = {
     *("signal", "score", "seconds", "scale", "measure", "parameters", "repeats"),
@@ -109,6 +109,7 @@ def load_table(name: str, path: Path) -> Table:
         scored=None if scores[0].is_accuracy else measure,
         scores=tuple(one for one, _ in worth) if len(worth) > 1 else (),
         representatives=every.representatives,
+        behind=behind(described),
         note="; ".join(line for line in (note, rows.note) if line),
     )
 

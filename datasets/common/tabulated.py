@@ -11,7 +11,7 @@ import numpy as np
 
 from harness.core.errors import InputError
 from harness.core.space import MOST_TABULATED, Size, Space
-from harness.core.table import Integers, Trained
+from harness.core.table import Behind, Integers, Trained
 
 from .spreadsheet import Sheet
 
@@ -101,3 +101,11 @@ def trained(path: Path, described: Mapping[str, Any]) -> Trained | None:
             size = Size(entry["channels"], entry["layers"], entry["stem_stride"])
             return Trained(size, (height, width, channels), entry["classes"], entry["images"], entry["validated"])
     raise InputError(f"{path}: image in trained has to be height, width and channels")
+
+
+def behind(described: Mapping[str, Any]) -> Behind | None:
+    """The images that the entry ``made`` names, as `tabulate` writes it; None where it does not."""
+    match described.get("made"):
+        case {"dataset": str(dataset), "data": str(checksum), "validation_share": float(share)}:
+            return Behind(dataset, checksum, share)
+    return None

@@ -24,6 +24,8 @@ class Method(abc.ABC):
         title: as printed in tables.
         space: name of the space that the paper searches.
         families: of :data:`harness.core.families.FAMILIES`, at least one: what kind of search it is.
+        trains: whether it trains weights itself and not only by :meth:`Task.evaluate`, as methods with a supernet do.
+            On a table it is then given the images behind the table, where they are at hand.
         position: where the method stands in tables and legends: smaller numbers first, equal ones by name. The methods
             that come with the harness have 10 to 170.
         look: number of its colour and marker in figures, 0 to 98 (nine colours, eleven markers); None: one by its name.
@@ -37,6 +39,7 @@ class Method(abc.ABC):
     title: ClassVar[str]
     space: ClassVar[str]
     families: ClassVar[tuple[str, ...]] = ()
+    trains: ClassVar[bool] = False
     position: ClassVar[int] = LAST
     look: ClassVar[int | None] = None
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
@@ -97,4 +100,7 @@ def needs_images(task: Task) -> str | None:
     """None if there are images to train on, else the sentence for :meth:`Method.unsupported`."""
     if len(task.data.x_train):
         return None
-    return f"it trains weights itself, and the table '{task.data.dataset}' has no images to train them on"
+    return (
+        f"it trains weights itself, which takes the images behind the table '{task.data.dataset}' and a budget in "
+        "macs; see docs/tables.md"
+    )

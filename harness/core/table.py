@@ -123,6 +123,21 @@ class Measure:
 
 
 @dataclass(frozen=True)
+class Behind:
+    """The images that the trainings behind a table saw.
+
+    Args:
+        dataset: their name on the command line.
+        checksum: SHA-256 of the complete data set.
+        share: of the training images that validates.
+    """
+
+    dataset: str
+    checksum: str
+    share: float
+
+
+@dataclass(frozen=True)
 class Table:
     """A complete or partial table of a space.
 
@@ -139,6 +154,7 @@ class Table:
         representatives: a row of each different architecture, where several rows are the same one; empty if none are.
         final_signal: name of the signal that is the validation accuracy of the trainings behind ``score``; "" if there
             is none.
+        behind: the images of the trainings, if known.
         note: one line for the person who waits, for example how many rows were averaged; "" if there is none.
 
     Raises:
@@ -157,6 +173,7 @@ class Table:
     scores: tuple[Numbers, ...] = ()
     representatives: tuple[int, ...] = ()
     final_signal: str = ""
+    behind: Behind | None = None
     note: str = ""
 
     def __post_init__(self) -> None:

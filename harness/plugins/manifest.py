@@ -24,6 +24,7 @@ class Facts:
         summary: the ``summary="..."`` of a data set, else the first line of the docstring.
         title, space: of a method's class; "" where the class body does not state it as a plain string.
         families: of a method's class; empty where the class body does not state them as a plain tuple of strings.
+        trains: of a method's class; False where the class body does not state it as a plain value.
         position, look: of a method's class; None where the class body does not state it as a plain number.
         settings: hyper-parameters with literal defaults; None where a profile may change them in a way that only
             running the file can tell.
@@ -42,6 +43,7 @@ class Facts:
     extras: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     extra: Mapping[str, float] = field(default_factory=dict)
     families: tuple[str, ...] = ()
+    trains: bool = False
 
     def parse_settings(self, method: str, words: str) -> tuple[tuple[str, Any], ...]:
         """Reads ``order=2:epochs=30``.
@@ -151,6 +153,7 @@ def read(path: Path, attribute: str) -> Facts:
                 scaled if isinstance(scaled, dict) else None,
                 extras if isinstance(extras, dict) else {},
                 families=_texts(plain.get("families")),
+                trains=plain.get("trains") is True,
             )
     return Facts(summary)
 

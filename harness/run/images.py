@@ -109,6 +109,9 @@ class ImageSets:
         """SHA-256 of a complete data set."""
         return _checksum(self._load(name))
 
+    def with_images(self, name: str, seeds: Iterable[int]) -> None:
+        """All searches read images."""
+
     def prepare(self, name: str, seeds: Iterable[int], check: Callable[[str], None]) -> PreparedImages:
         """Writes what searches and final trainings read; ``check`` is told the checksum before that."""
         data = self._load(name)

@@ -48,6 +48,7 @@ class Workbench:
         journal: of the run.
         clock: of the meter, seconds.
         beyond: what of a proposal is beyond the limits of the search, in words.
+        recipe: of the trainings behind the evaluations, where it is not the profile's.
     """
 
     space: Space
@@ -56,6 +57,7 @@ class Workbench:
     journal: RunJournal
     clock: Callable[[], float]
     beyond: Callable[[Proposal], str] = lambda _: ""
+    recipe: Recipe | None = None
 
 
 class Prepared(Protocol):

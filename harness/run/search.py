@@ -59,7 +59,7 @@ def _search(job: Job, tell: Tell) -> None:
     task = Task(
         space=bench.space,
         data=bench.data,
-        recipe=profile.proxy_for(job.space),
+        recipe=bench.recipe or profile.proxy_for(job.space),
         rng=rng(job.seed, "search"),
         seed=derive_seed(job.seed, "search"),
         meter=Meter(profile.budget, rate, clock=bench.clock),

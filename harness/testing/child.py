@@ -248,9 +248,13 @@ def scenarios(request: Request) -> dict[str, Any]:
     return dict(all_scenarios(type(method), space_of(method, request)))
 
 
-def main() -> None:
-    """See the module."""
-    request = Request.read(Path(sys.argv[1]))
+def main(path: str | None = None) -> None:
+    """Does what the request in a file asks for and ends the process.
+
+    Args:
+        path: of the file; by default it is the command's only word.
+    """
+    request = Request.read(Path(path or sys.argv[1]))
     result = scenarios(request) if request.scenarios else perform(request)
     write_json(Path(request.directory, "outcome.json"), result)
     sys.stdout.flush()

@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from harness.core.errors import InputError
 from harness.core.families import FAMILIES
@@ -36,6 +36,20 @@ SECONDS = 500
 """A search of seven evaluations that takes longer has hung."""
 CALM, AGAIN, KILLED, OTHERS = "calm", "again", "killed", "others"
 Told = dict[str, Any]
+
+
+class Running(Protocol):
+    """A search's process."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit code.
+
+        Raises:
+            subprocess.TimeoutExpired: it has not ended within `timeout` seconds.
+        """
+
+    def kill(self) -> None:
+        """Ends it."""
 
 
 class Trials:
@@ -62,7 +76,7 @@ class Trials:
     ) -> None:
         self._folder, self._plugins, self._space = folder, tuple(str(path) for path in plugins), space
         self._hidden, self._strict, self._seconds = tuple(str(path) for path in hidden), strict, seconds
-        self._running: dict[tuple[str, str], tuple[subprocess.Popen[str], float]] = {}
+        self._running: dict[tuple[str, str], tuple[Running, float]] = {}
 
     def start(self, name: str, how: str) -> Path:
         """Starts a search unless it was; the directory that it writes into."""
@@ -75,15 +89,19 @@ class Trials:
                 strict=self._strict, scenarios=how == OTHERS,
             )  # fmt: skip
             request.write(folder.with_suffix(".json"))
-            path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
-            with folder.with_suffix(".log").open("w", encoding="utf-8") as log:
-                process = subprocess.Popen(
-                    [sys.executable, "-m", "harness.testing.child", str(folder.with_suffix(".json"))],
-                    stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, text=True,
-                    env={"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": str(number)},
-                )  # fmt: skip
+            process = self.begin(folder, number)
             self._running[name, how] = process, time.monotonic() + self._seconds
         return folder
+
+    def begin(self, folder: Path, hash_seed: int) -> Running:
+        """Starts a process with the request beside `folder`; what it prints goes into a log beside it."""
+        path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
+        with folder.with_suffix(".log").open("w", encoding="utf-8") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "harness.testing.child", str(folder.with_suffix(".json"))],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, text=True,
+                env={"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": str(hash_seed)},
+            )  # fmt: skip
 
     def outcome(self, name: str, how: str) -> Told:
         """Waits for a search and tells what it did.

@@ -55,7 +55,7 @@ class Limits:
 
 def search(task: Task, limits: Limits) -> None:
     """Runs AutoKeras until the budget is spent; the global generators have their old states afterwards."""
-    with _global_generators(), warnings.catch_warnings(), tempfile.TemporaryDirectory() as directory:
+    with global_generators(), warnings.catch_warnings(), tempfile.TemporaryDirectory() as directory:
         warnings.filterwarnings("ignore", category=DeprecationWarning)
         trials = Trials(task, limits)
         trials.seed("graph")
@@ -79,7 +79,7 @@ def search(task: Task, limits: Limits) -> None:
 
 
 @contextlib.contextmanager
-def _global_generators() -> Iterator[None]:
+def global_generators() -> Iterator[None]:
     """Restores the global generators at the end: AutoKeras' oracle and Keras' initialisers draw from them."""
     plain, legacy = random.getstate(), np.random.get_state()  # noqa: NPY002
     try:

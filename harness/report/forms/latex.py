@@ -75,6 +75,7 @@ def _row(cells: Sequence[str]) -> str:
 
 def _cell(cell: TableCell) -> str:
     if isinstance(cell.value, Name):
-        return f"{escape(cell.value.words)} {{\\footnotesize {escape(cell.value.small)}}}"
+        small = f" {{\\footnotesize {escape(cell.value.small)}}}" if cell.value.small else ""
+        return f"{escape(cell.value.words)}{small}"
     text = cell.text if cell.result else cell.value.brief or DASH
     return ", ".join(filter(None, [escape(text), *cell.below]))

@@ -57,6 +57,7 @@ def _head(words: str, small: str) -> str:
 
 def _cell(cell: TableCell) -> str:
     if isinstance(cell.value, Name):
-        return f"{escape(cell.value.words)} <sub>{escape(cell.value.small)}</sub>"
+        small = f" <sub>{escape(cell.value.small)}</sub>" if cell.value.small else ""
+        return f"{escape(cell.value.words)}{small}"
     lines = [escape(cell.text), *cell.below, *(f"<sub>{escape(aside)}</sub>" for aside in cell.asides)]
     return "<br>".join(filter(None, lines))

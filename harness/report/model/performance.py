@@ -34,6 +34,8 @@ READING = (
 _RI = "RI = 100·(acc − acc_random)/acc_random in %, from the mean accuracies above"
 RI_KEY = "relative_improvement"
 EPOCHS_KEY = "epochs"
+MOST_COLUMNS = 9
+"""Methods that stand side by side."""
 
 
 def performance_table(block: Block, datasets: Sequence[str] = ()) -> Table:
@@ -92,7 +94,7 @@ def keys(block: Block) -> dict[str, str]:
 
 def name_cell(block: Block, method: MethodInSpace) -> TableCell:
     """The head of a method's row."""
-    return TableCell(Name(block.title_of(method), method.space, method.name))
+    return TableCell(Name(block.title_of(method), "" if block.common else method.space, method.name, method.space))
 
 
 def accuracy_cell(result: MethodResult, notes: Notes) -> TableCell:
@@ -132,12 +134,18 @@ def _about_published(block: Block) -> list[str]:
 
 
 def performance(runs: Sequence[Run]) -> list[Part]:
-    """The verdict, then the performance tables of all blocks, data sets x methods, each with its table of relative
-    improvements; behind them the published tables."""
+    """The verdict, then the performance tables of all blocks, and behind them the published tables.
+
+    A few methods are columns, as in the published Table A, with relative improvements as a table of their own. Many
+    methods are rows, with all numbers beside each other: nobody reads a line of thirty columns.
+    """
     parts: list[Part] = [Heading(1, "Test accuracy"), *verdict(runs), Text(READING)]
     for block in blocks(runs):
         table = performance_table(block)
         complete = performance_table(block, (*block.datasets, *datasets_not_run(block)))
+        if len(block.methods) > MOST_COLUMNS:
+            parts += [Heading(2, table.title), complete.filled()]
+            continue
         shown = complete.without(RI_KEY, EPOCHS_KEY).filled().folded().transposed("data set")
         parts += [Heading(2, table.title), shown]
         parts += _improvements(block, table)

@@ -222,7 +222,7 @@ class Notes:
     def lost(self, result: MethodResult) -> tuple[Lost, ...]:
         """The runs without a result, by status and reason, which becomes a note."""
         return tuple(
-            Lost(len(seeds), status, self.number(f"{result.label}, {result.seeds_text(seeds)}: {status}: {reason}"))
+            Lost(len(seeds), status, self.number(_why(result, status, reason, seeds)))
             for (status, reason), seeds in result.reasons().items()
         )
 
@@ -240,6 +240,13 @@ class Notes:
                 count = f"{len(runs)} " if len(result.runs) > 1 else ""
                 marks.append(Mark(f"{count}{words}", self.number(f"{result.label}, {seeds}: {sentence(runs)}")))
         return tuple(marks)
+
+
+def _why(result: MethodResult, status: str, reason: str, seeds: Sequence[int]) -> str:
+    """A method that cannot work here says so whatever the seed, often in the words of others."""
+    if status == "unsupported" and len(seeds) == len(result.runs):
+        return f"{status}: {reason}"
+    return f"{result.label}, {result.seeds_text(seeds)}: {status}: {reason}"
 
 
 _EXTRAS = {

@@ -89,11 +89,18 @@ class Absent(Value):
 
 @dataclass(frozen=True)
 class Name(Value):
-    """A row's method: its title, its space in small print, and its name for programs."""
+    """A row's method: its title, its space in small print, and name and space for programs.
+
+    Args:
+        words: the title.
+        small: in small print; empty where all rows of a table are of one space, which its title names.
+        name, space: for programs.
+    """
 
     words: str
     small: str
     name: str
+    space: str
 
     @property
     def text(self) -> str:
@@ -102,7 +109,7 @@ class Name(Value):
 
     def fields(self, key: str) -> dict[str, Any]:
         """Name, title and space."""
-        return {key: self.name, "title": self.words, "space": self.small}
+        return {key: self.name, "title": self.words, "space": self.space}
 
 
 @dataclass(frozen=True)

@@ -152,27 +152,39 @@ _OUTCOMES: dict[Outcome, str] = {
     "better": "better than random search",
     "worse": "worse than random search",
     "undecided": "cannot be told apart from random search",
-    "not compared": "not compared",
 }
 
 
 def _list(block: Block, stands: Sequence[Standing]) -> Facts:
     """The methods by how they stand, the clearest first."""
     order = list(_OUTCOMES)
-    ordered = sorted(stands, key=lambda s: (order.index(s.outcome), s.comparison.p if s.comparison else 0.0))
-    return Facts(tuple(Fact(_name(block, stand), ((_standing(block, stand), ""),)) for stand in ordered))
+    tested = [stand for stand in stands if stand.comparison]
+    ordered = sorted(tested, key=lambda s: (order.index(s.outcome), s.comparison.p if s.comparison else 0.0))
+    facts = [Fact(_name(block, stand), ((_standing(stand), ""),)) for stand in ordered]
+    others: dict[str, list[str]] = {}
+    for stand in stands:
+        if not stand.comparison:
+            others.setdefault(_reason(block, stand), []).append(_name(block, stand))
+    left = [Fact(f"not compared ({why})", (("; ".join(names), ""),)) for why, names in others.items()]
+    return Facts((*facts, *left))
 
 
 def _name(block: Block, stand: Standing) -> str:
-    return f"{block.title_of(stand.method)} in {stand.method.space}"
+    title = block.title_of(stand.method)
+    return title if block.common else f"{title} in {stand.method.space}"
 
 
-def _standing(block: Block, stand: Standing) -> str:
+def _reason(block: Block, stand: Standing) -> str:
+    """Why a method was not compared."""
+    if block.zero(REFERENCE, stand.method.space) is None:
+        return "random search was not run in their space"
+    return "no seed with a result of theirs and of random search: the table says why"
+
+
+def _standing(stand: Standing) -> str:
     """``better than random search, +1.20 points (95 % interval +0.80 to +1.60; higher in 9 of 10 seeds; ...)``."""
     one, words = stand.comparison, _OUTCOMES[stand.outcome]
-    if one is None:
-        missing = block.zero(REFERENCE, stand.method.space) is None
-        return f"{words}, {'random search was not run in this space' if missing else 'no seed with both results'}"
+    assert one is not None
     interval = stats.mean_interval([value for value in stand.differences if math.isfinite(value)])
     facts = [] if interval is None else [f"95 % interval {signed(interval[0])} to {signed(interval[1])}"]
     facts.append(f"higher in {one.wins} of {plural(len(stand.differences), 'seed')}")

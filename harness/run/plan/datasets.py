@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 from harness.core.dataset import Dataset, DatasetSource
 from harness.core.errors import InputError
 from harness.core.names import sentence
 from harness.core.table import Table
-from harness.plugins.catalogue import BrokenPlugin, Source, load_dataset
+from harness.plugins.catalogue import BrokenPlugin, Catalogue, Source, load_dataset
 from harness.run.images import ImageSets
 from harness.run.job import Prepared
 from harness.run.profiles import Profile
 from harness.run.request import Request
 from harness.run.scoring import Scorer
 from harness.run.tables import Tables
+from harness.run.tables.images import ImagesBehind
 
 Loaded = TypeVar("Loaded", Dataset, Table)
 
@@ -39,6 +41,9 @@ class DataSets(Protocol):
 
     def prepare(self, name: str, seeds: Iterable[int], check: Callable[[str], None]) -> Prepared:
         """Writes what searches read; ``check`` is told the checksum before that, and may raise."""
+
+    def with_images(self, name: str, seeds: Iterable[int]) -> Prepared | None:
+        """What searches read that train weights themselves, where that is more: the images behind a table."""
 
 
 def checked_sources(request: Request, plugins: Mapping[str, Source]) -> dict[str, DatasetSource]:
@@ -76,32 +81,62 @@ def _check_kind(name: str, source: DatasetSource, profile: Profile) -> None:
         )
 
 
-def data_sets(request: Request, sources: Mapping[str, DatasetSource]) -> DataSets:
+def data_sets(request: Request, sources: Mapping[str, DatasetSource], catalogue: Catalogue) -> DataSets:
     """The data sets, ready to be loaded; tables are loaded at once, because they say which space they are of.
+
+    Args:
+        request: what a command asks for.
+        sources: how to load each.
+        catalogue: knows the data sets behind tables.
 
     Raises:
         InputError: a table does not load, or is asked for predictions.
     """
 
-    def loaded(name: str, kind: type[Loaded]) -> Loaded:
-        try:
-            data = sources[name].load(request.data_root)
-        except InputError:
-            raise
-        except Exception as error:
-            raise InputError(f"the data set '{name}' does not load: {sentence(error)}") from error
-        if not isinstance(data, kind):
-            raise InputError(f"the data set '{name}' loads a {type(data).__name__} instead of a {kind.__name__}")
-        return data
-
     profile = request.profile
     if profile.signal:
         if profile.corruptions:
             raise InputError("tables have no test images to corrupt; leave --corruptions out, or name a set of images")
-        tables = {name: loaded(name, Table) for name in sources}
-        return Tables(tables, profile.signal, request.out, profile.budget, profile.limits)
+        tables = {name: _loaded(name, source, request.data_root, Table) for name, source in sources.items()}
+        images = ImagesBehind(
+            {name: table.behind for name, table in tables.items()},
+            lambda name: _source_of_images(catalogue, name),
+            lambda name, source: _images(name, source, request.data_root),
+            root=request.data_root,
+            out=request.out,
+            budget=profile.budget,
+        )
+        return Tables(tables, profile.signal, request.out, profile.budget, profile.limits, images)
+    return ImageSets(
+        sources, lambda name: _images(name, sources[name], request.data_root), profile.validation_share, request.out
+    )
 
-    def images(name: str) -> Dataset:
-        return dataclasses.replace(loaded(name, Dataset), name=name)
 
-    return ImageSets(sources, images, profile.validation_share, request.out)
+def _loaded(name: str, source: DatasetSource, root: Path, kind: type[Loaded]) -> Loaded:
+    """A data set of the kind that is expected.
+
+    Raises:
+        InputError: it does not load, or is of another kind.
+    """
+    try:
+        data = source.load(root)
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"the data set '{name}' does not load: {sentence(error)}") from error
+    if not isinstance(data, kind):
+        raise InputError(f"the data set '{name}' loads a {type(data).__name__} instead of a {kind.__name__}")
+    return data
+
+
+def _images(name: str, source: DatasetSource, root: Path) -> Dataset:
+    return dataclasses.replace(_loaded(name, source, root, Dataset), name=name)
+
+
+def _source_of_images(catalogue: Catalogue, name: str) -> DatasetSource | None:
+    """How to load the images behind a table; None where that data set is not known here."""
+    try:
+        source = _source(catalogue.source("dataset", name.partition(":")[0]), name)
+    except InputError:
+        return None
+    return None if source.tabular else source

@@ -67,7 +67,7 @@ def make_plan(request: Request, capacity: Capacity = ONE_CORE) -> Plan:
     check_given(given.values(), catalogue)
     named = {name: catalogue.source("dataset", name.partition(":")[0]) for name in request.datasets}
     sources = checked_sources(request, named)
-    data = data_sets(request, sources)
+    data = data_sets(request, sources, catalogue)
     rows, told = named_rows(request, catalogue, data.spaces, [f"{GIVEN}/{name}" for name in given]), list[str]()
     if request.baselines:
         rows, told = with_zero_lines(rows, request, catalogue)
@@ -87,13 +87,16 @@ def make_plan(request: Request, capacity: Capacity = ONE_CORE) -> Plan:
 
         check = functools.partial(_check_data, rows, name)
         prepared = data.prepare(name, sorted({row.seed for row in mine}), check)
-        hidden = (*sources[name].hidden(request.data_root), *prepared.hidden)
+        training = sorted({row.seed for row in mine if row.facts.trains})
+        with_images = (data.with_images(name, training) if training else None) or prepared
+        hidden = (*sources[name].hidden(request.data_root), *with_images.hidden)
         elsewhere = other_names(hidden)
         hidden = (*hidden, *elsewhere.paths)
         warnings += [elsewhere.warning(name)] if elsewhere.missed else []
         for row in mine:
             forbidden = _forbidden(hidden, named[name], row, request)
-            jobs.append(_job(row, request.profile, catalogue, prepared, forbidden, threads, versions[row.method.name]))
+            its = with_images if row.facts.trains else prepared
+            jobs.append(_job(row, request.profile, catalogue, its, forbidden, threads, versions[row.method.name]))
     return Plan(_longest_first(jobs, over), tuple(over), data.scorer, workers, (*told, *data.notes, *warnings))
 
 

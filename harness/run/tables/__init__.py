@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -32,7 +32,7 @@ from harness.core.space import Choice, Genotype, Space, option_text
 from harness.core.table import Numbers, Signal, Table, Trained
 from harness.plugins.catalogue import load_space
 from harness.run.backends.base import Tell
-from harness.run.job import Job, Phase, Workbench
+from harness.run.job import Job, Phase, Prepared, Workbench
 from harness.run.journal import TableJournal
 from harness.run.profiles import PROFILES
 from harness.run.scoring import HiddenScores
@@ -90,6 +90,15 @@ class PreparedTable:
         return Workbench(space, data, evaluator, TableJournal(job.directory), lambda: 0.0, beyond)
 
 
+class Images(Protocol):
+    """The images behind tables: :class:`harness.run.tables.images.ImagesBehind`."""
+
+    notes: list[str]
+
+    def prepare(self, table: PreparedTable, name: str, seeds: Iterable[int]) -> Prepared | None:
+        """A table with its images; None where they cannot be had."""
+
+
 class Tables:
     """The tables of a command, for its plan.
 
@@ -99,20 +108,28 @@ class Tables:
         out: directory of the records.
         budget: of the searches.
         limits: of their proposals.
+        images: behind the tables.
 
     Raises:
         InputError: a table has no such signal, or does not know what the budget counts.
     """
 
     def __init__(
-        self, tables: Mapping[str, Table], signal: str, out: Path, budget: Budget, limits: Limits = NO_LIMITS
+        self,
+        tables: Mapping[str, Table],
+        signal: str,
+        out: Path,
+        budget: Budget,
+        limits: Limits = NO_LIMITS,
+        images: Images | None = None,
     ) -> None:
-        self._tables = tables
+        self._tables, self._images = tables, images
         self._prepared = {name: locate(table, signal, out, budget) for name, table in tables.items()}
         for name, table in tables.items():
             check_limits(table, self._prepared[name], limits)
         self.spaces: Mapping[str, str | None] = {name: table.space.name for name, table in tables.items()}
-        self.notes = [table.note for table in tables.values() if table.note]
+        self.notes = images.notes if images else []
+        self.notes += [table.note for table in tables.values() if table.note]
         self.scorer = HiddenScores(tables, {name: table.signal for name, table in self._prepared.items()})
 
     def checksum(self, name: str) -> str:
@@ -124,6 +141,10 @@ class Tables:
         check(self._prepared[name].checksum)
         write(self._tables[name], self._prepared[name])
         return self._prepared[name]
+
+    def with_images(self, name: str, seeds: Iterable[int]) -> Prepared | None:
+        """A table with its images, for searches that train weights themselves; None where they cannot be had."""
+        return self._images.prepare(self._prepared[name], name, seeds) if self._images else None
 
 
 def locate(table: Table, signal: str, out: Path, budget: Budget) -> PreparedTable:

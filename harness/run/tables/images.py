@@ -1,0 +1,121 @@
+"""Tables whose images are at hand, for methods that train weights themselves.
+
+Such a method trains on the images as anywhere, pays for it in multiply-accumulates, and has its evaluations and its
+proposal looked up: no final training is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+from harness.core.budget import Budget
+from harness.core.dataset import Dataset, DatasetSource
+from harness.core.table import Behind
+from harness.run.backends.base import Tell
+from harness.run.images import ImageSets, PreparedImages, search_data
+from harness.run.job import Job, Phase, Workbench
+from harness.run.journal import DiskJournal, Progress
+from harness.run.tables import PreparedTable
+
+
+@dataclass(frozen=True)
+class TableWithImages:
+    """A prepared table, and the prepared images behind it.
+
+    Args:
+        table: to look evaluations up.
+        images: to train on.
+        sources: files of the images' source that hold test data.
+    """
+
+    phases: ClassVar[tuple[Phase, ...]] = ("search",)
+    tensorflow: ClassVar[bool] = True
+    together: ClassVar[int] = 1
+
+    table: PreparedTable
+    images: PreparedImages
+    sources: tuple[Path, ...] = ()
+
+    @property
+    def checksum(self) -> str:
+        """The table's: the images were compared with those that it was made of."""
+        return self.table.checksum
+
+    @property
+    def hidden(self) -> tuple[Path, ...]:
+        """Test images; the table's scores are not written."""
+        return (*self.table.hidden, *self.images.hidden, *self.sources)
+
+    def reads(self, seed: int, phase: Phase) -> tuple[Path, ...]:
+        """The signal, and the images with their split."""
+        return (*self.table.reads(seed, phase), *self.images.reads(seed, phase))
+
+    def start(self, job: Job) -> str:
+        """Starts TensorFlow."""
+        return self.images.start(job)
+
+    def open(self, job: Job, tell: Tell) -> Workbench:
+        """The images to train on, in networks of the table's size; what is evaluated is looked up.
+
+        The log is on disk, because a search takes minutes.
+        """
+        bench, trained = self.table.open(job, tell), self.table.trained
+        recipe = job.profile.proxy_for(job.space)
+        return replace(
+            bench,
+            data=search_data(self.images, job.seed),
+            journal=DiskJournal(job.directory, Progress(job.directory.progress, "search", tell)),
+            recipe=replace(recipe, size=trained.size) if trained else recipe,
+        )
+
+
+class ImagesBehind:
+    """The images behind the tables of a command, where they are needed and at hand.
+
+    Args:
+        behind: the images by the table's name on the command line.
+        find: the source of a data set, by its name; None if there is none.
+        load: loads a data set, by its name and source.
+        root: directory of the data sets.
+        out: directory of the records.
+        budget: of the searches.
+    """
+
+    def __init__(
+        self,
+        behind: Mapping[str, Behind | None],
+        find: Callable[[str], DatasetSource | None],
+        load: Callable[[str, DatasetSource], Dataset],
+        *,
+        root: Path,
+        out: Path,
+        budget: Budget,
+    ) -> None:
+        self._behind, self._find, self._load = behind, find, load
+        self._root, self._out, self._counted = root, out, budget.unit == "macs"
+        self.notes: list[str] = []
+
+    def prepare(self, table: PreparedTable, name: str, seeds: Iterable[int]) -> TableWithImages | None:
+        """Writes what searches on a table's images read; None where they cannot be had, and a note says why."""
+        behind = self._behind[name]
+        source = self._find(behind.dataset) if behind else None
+        if behind is None or source is None:
+            return None
+        if not self._counted:
+            self._note(name, f"with a budget in macs, such as --budget 1e12macs, on the images of '{behind.dataset}'")
+            return None
+        if absent := source.missing(self._root):
+            self._note(name, f"where the images of '{behind.dataset}' are: {absent}")
+            return None
+        images = ImageSets([behind.dataset], lambda name: self._load(name, source), behind.share, self._out)
+        if images.checksum(behind.dataset) != behind.checksum:
+            self._note(name, f"on the images that it was made of, and '{behind.dataset}' is made of others")
+            return None
+        prepared = images.prepare(behind.dataset, seeds, lambda _: None)
+        return TableWithImages(table, prepared, tuple(path.absolute() for path in source.hidden(self._root)))
+
+    def _note(self, table: str, words: str) -> None:
+        self.notes.append(f"{table}: methods that train weights themselves work {words}")
