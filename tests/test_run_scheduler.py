@@ -317,6 +317,9 @@ DAMAGE: dict[str, Callable[[Job], object]] = {
     "a search.json that nobody can read": lambda job: os.truncate(job.directory.search, MOST_TEXT + 1),
     "evaluations beyond what is read": lambda job: _grow(job.directory.evaluations),
     "proposals beyond what is read": lambda job: _grow(job.directory.proposals),
+    "evaluations as a pipe": lambda job: os.mkfifo(job.directory.evaluations),
+    "proposals as a pipe": lambda job: os.mkfifo(job.directory.proposals),
+    "search.json as a pipe": lambda job: (job.directory.search.unlink(), os.mkfifo(job.directory.search)),
     "record.json as a directory": lambda job: job.directory.record.mkdir(),
     "inputs.json as a directory": lambda job: (job.directory.inputs.unlink(), job.directory.inputs.mkdir()),
 }
@@ -339,7 +342,7 @@ def test_whatever_a_run_leaves_ruined_is_one_failed_row(tmp_path: Path, phases: 
     assert reason
     assert "\n" not in reason
     logs = list((tmp_path / "out").rglob("*.jsonl"))
-    assert all(log.stat().st_size <= MOST_TEXT for log in logs), "the report would read it"
+    assert all(log.is_file() and log.stat().st_size <= MOST_TEXT for log in logs), "the report would read it"
 
 
 def test_a_directory_that_is_gone_is_one_failed_row(tmp_path: Path, phases: Fake) -> None:

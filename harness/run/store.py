@@ -213,6 +213,8 @@ def read_text(path: Path) -> str:
     Raises:
         OSError, ValueError: it cannot be read, or is too long; the message is a sentence.
     """
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise ValueError(f"{path.name} is no file")
     if (size := path.stat().st_size) > MOST_TEXT:
         raise ValueError(f"{path.name} holds {size / 2**20:,.0f} MiB, and {MOST_TEXT // 2**20} are read")
     return path.read_text(encoding="utf-8")

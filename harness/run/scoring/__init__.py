@@ -135,8 +135,8 @@ def finish(job: Job, outcome: Outcome, scorer: Scorer, provenance: dict[str, Any
     )
     try:
         record = _with_what_is_left(job, record, provenance)
-        if too_long := _too_long(job):
-            raise ValueError(f"{too_long[0].name} holds more than {MOST_TEXT // 2**20} MiB")
+        if logs := _unreadable(job):
+            raise ValueError(f"{logs[0].name} is no file, or holds more than {MOST_TEXT // 2**20} MiB")
         if outcome.status == "ok":
             check_charged(job, record.search)
             record = scorer.score(job, record)
@@ -148,17 +148,17 @@ def finish(job: Job, outcome: Outcome, scorer: Scorer, provenance: dict[str, Any
             job.directory.note.unlink(missing_ok=True)
             for leftover in (job.directory.stopped, job.directory.networks):
                 shutil.rmtree(leftover, ignore_errors=True)
-            for log in _too_long(job):  # the report would read it
+            for log in _unreadable(job):  # the report would read it
                 log.unlink()
         except (OSError, ValueError) as error:
             record = _failed(record, f"the record could not be written: {sentence(error)}")
     return record
 
 
-def _too_long(job: Job) -> list[Path]:
-    """Logs that are too long for anybody to read."""
-    logs = (job.directory.evaluations, job.directory.proposals)
-    return [log for log in logs if log.is_file() and log.stat().st_size > MOST_TEXT]
+def _unreadable(job: Job) -> list[Path]:
+    """Logs that are too long to be read, or would be waited for, as a pipe is."""
+    logs = [log for log in (job.directory.evaluations, job.directory.proposals) if log.exists()]
+    return [log for log in logs if not log.is_file() or log.stat().st_size > MOST_TEXT]
 
 
 def _with_networks(
