@@ -60,3 +60,14 @@ def test_the_content_is_on_the_disk_before_the_name(tmp_path: Path, monkeypatch:
 def test_a_missing_directory_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         replace_text(tmp_path / "missing" / "a", "text")
+
+
+def test_a_link_in_the_place_of_the_new_file_is_not_written_through(tmp_path: Path) -> None:
+    """A search knows the name that its parent will use, and has put a link to another run's record there."""
+    other = tmp_path / "other.json"
+    other.write_text("theirs")
+    (tmp_path / f".{os.getpid()}-record.json").symlink_to(other)
+    replace_text(tmp_path / "record.json", "mine")
+    assert other.read_text() == "theirs"
+    assert (tmp_path / "record.json").read_text() == "mine"
+    assert not (tmp_path / "record.json").is_symlink()

@@ -72,14 +72,39 @@ def test_tflite_has_the_names_and_says_the_same(run: RunDirectory, tmp_path: Pat
     assert len(labels(path)) == 3
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the converter's and the checker's own
+def test_onnx_has_the_names_and_says_the_same(run: RunDirectory, tmp_path: Path) -> None:
+    for package in ("onnx", "tf2onnx"):
+        pytest.importorskip(package, reason="not installed: the extra 'onnx'")
+    runtime = pytest.importorskip("onnxruntime")
+    path = tmp_path / "net.onnx"
+    export(run.path, path)
+    session = runtime.InferenceSession(str(path))
+    assert [value.name for value in session.get_inputs()] == ["image"]
+    both = np.concatenate([images(), images()])
+    [found] = session.run(["probabilities"], {"image": both})
+    assert found == pytest.approx(np.concatenate([expected(run)] * 2), abs=1e-5)
+    names = session.get_modelmeta().custom_metadata_map["labels.txt"].splitlines()
+    assert names == ["T-shirt", "bag of two lines", "ß"]
+
+
+def test_without_its_packages_onnx_is_one_sentence(
+    run: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    for form in ("", "onnx"):
+        with pytest.raises(InputError, match=r"needs the package onnx and tf2onnx; install .*\[onnx\]"):
+            export(run.path, tmp_path / "net.onnx", form)
+    assert not (tmp_path / "net.onnx").exists()
+
+
 @pytest.mark.parametrize(
     ("name", "form", "sentence"),
     [
-        ("net.h5", "", r"\.keras or \.tflite"),
-        ("net", "", r"\.keras or \.tflite"),
+        ("net.h5", "", r"\.keras or \.tflite or \.onnx"),
+        ("net", "", r"\.keras or \.tflite or \.onnx"),
         ("net.keras", "tflite", r"end in \.tflite"),
-        ("net.onnx", "", "ONNX is not offered"),
-        ("net.keras", "onnx", "ONNX is not offered"),
+        ("net.keras", "onnx", r"end in \.onnx"),
         ("net.keras", "torch", "no format"),
         ("nowhere/net.keras", "", "no directory"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -122,3 +123,10 @@ def test_a_record_cut_anywhere(file: Path) -> None:
     for length in range(0, len(whole) - 2, 37):
         file.write_bytes(whole[:length])
         assert str(file) in read_and_report(file.parent)
+
+
+@pytest.mark.parametrize("name", ["evaluations.jsonl", "proposals.jsonl"])
+def test_a_pipe_in_the_place_of_a_log_holds_nobody_up(file: Path, name: str) -> None:
+    file.with_name(name).unlink()
+    os.mkfifo(file.with_name(name))
+    assert str(file.with_name(name)) in read_and_report(file.parent)

@@ -15,7 +15,8 @@ from harness.core.journal import State
 from harness.core.recipe import Recipe
 from harness.core.space import Genotype, Size
 from harness.core.task import Task
-from harness.run.journal import DiskJournal, Progress
+from harness.run.job import Failure
+from harness.run.journal import DiskJournal, Progress, TableJournal
 from harness.run.store import RunDirectory, read_json, read_lines
 
 SPACE = VectorSpace(12)
@@ -182,3 +183,27 @@ def test_progress_is_written_at_most_twice_a_second(tmp_path: Path) -> None:
     progress.tell(0.1, "first")
     progress.tell(0.2, "second")
     assert read_json(path)["words"] == "first"
+
+
+@pytest.mark.parametrize("journal", ["disk", "table"])
+def test_a_search_that_proposes_without_end_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, journal: str
+) -> None:
+    """Proposals cost no budget."""
+    monkeypatch.setattr("harness.run.journal.MOST_LOGGED", 2000)
+    directory = RunDirectory(tmp_path)
+    made = TableJournal(directory) if journal == "table" else DiskJournal(directory, Progress(directory.progress, "s"))
+    proposal = SPACE.sample(np.random.default_rng(0))
+    count = 0
+
+    def propose() -> None:
+        nonlocal count
+        while count < 10_000:
+            made.proposed(proposal, 0.5, 0.0, True)
+            count += 1
+
+    with pytest.raises(Failure, match="has logged more than"):
+        propose()
+    made.close()
+    assert 0 < len(read_lines(directory.proposals)) == count
+    assert directory.proposals.stat().st_size <= 2000

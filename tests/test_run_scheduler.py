@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +27,7 @@ from harness.run.profiles import NB201
 from harness.run.progress import Bar, PlainScreen, View, duration, screen_for
 from harness.run.request import Request
 from harness.run.scheduler import SMALLEST, Scheduler
-from harness.run.store import read_json, write_json, write_lines
+from harness.run.store import MOST_TEXT, read_json, write_json, write_lines
 
 COMMAND = {"command": "a test", "cpu": "none"}
 
@@ -296,6 +297,11 @@ def test_closed_directories_that_a_search_left_are_removed_or_fail_the_row(
         assert "final" not in [phase for *_, phase in phases.started]
 
 
+def _grow(log: Path) -> None:
+    log.touch()
+    os.truncate(log, MOST_TEXT + 1)  # takes no room on the disk
+
+
 DAMAGE: dict[str, Callable[[Job], object]] = {
     "settings.json": lambda job: job.directory.settings.write_text("{"),
     "search.json": lambda job: job.directory.search.write_text("[]"),
@@ -308,6 +314,12 @@ DAMAGE: dict[str, Callable[[Job], object]] = {
     "predictions.npz": lambda job: job.directory.predictions.write_bytes(b""),
     "predictions without probabilities": lambda job: np.savez(job.directory.predictions, other=np.ones(3)),
     "predictions as a directory": lambda job: (job.directory.predictions.unlink(), job.directory.predictions.mkdir()),
+    "a search.json that nobody can read": lambda job: os.truncate(job.directory.search, MOST_TEXT + 1),
+    "evaluations beyond what is read": lambda job: _grow(job.directory.evaluations),
+    "proposals beyond what is read": lambda job: _grow(job.directory.proposals),
+    "evaluations as a pipe": lambda job: os.mkfifo(job.directory.evaluations),
+    "proposals as a pipe": lambda job: os.mkfifo(job.directory.proposals),
+    "search.json as a pipe": lambda job: (job.directory.search.unlink(), os.mkfifo(job.directory.search)),
     "record.json as a directory": lambda job: job.directory.record.mkdir(),
     "inputs.json as a directory": lambda job: (job.directory.inputs.unlink(), job.directory.inputs.mkdir()),
 }
@@ -329,6 +341,8 @@ def test_whatever_a_run_leaves_ruined_is_one_failed_row(tmp_path: Path, phases: 
     [reason] = [record.reason for record in records if record.method == "good"]
     assert reason
     assert "\n" not in reason
+    logs = list((tmp_path / "out").rglob("*.jsonl"))
+    assert all(log.is_file() and log.stat().st_size <= MOST_TEXT for log in logs), "the report would read it"
 
 
 def test_a_directory_that_is_gone_is_one_failed_row(tmp_path: Path, phases: Fake) -> None:

@@ -30,7 +30,7 @@ from harness.run.backends.local import Local
 from harness.run.plan import make_plan
 from harness.run.profiles import NB201, SMOKE
 from harness.run.request import Request
-from harness.run.scheduler import Scheduler
+from harness.run.scheduler import Batch, Scheduler
 from harness.run.tables import PreparedTable, TableEvaluator, locate, read, write
 from harness.spaces import get_space
 
@@ -357,3 +357,53 @@ def test_points_of_trainings_are_part_of_the_checksum_and_checked(tmp_path: Path
         table({1.0: np.array([0.1, 0.2])})
     with pytest.raises(InputError, match="outside"):
         table({0.5: np.array([0.1, 1.2])})
+
+
+_REMEMBERS = """
+SEEN.append(1)
+task.plan(seen=len(SEEN))
+task.evaluate([task.space.sample(task.rng)])
+"""
+
+
+def test_searches_of_foreign_code_see_nothing_of_each_other(tmp_path: Path) -> None:
+    """They share the import and no more: what one leaves in the module is not there for the next."""
+    remembers = write_method(tmp_path, "remembers", _REMEMBERS, before="SEEN = []")
+    records, _ = run(request_for(tmp_path, ("remembers",), plugins=(remembers,), workers=1))
+    assert [record.status for record in records] == ["ok"] * 6, records[0].reason
+    assert [record.search["planned_seen"] for record in records] == [1] * 6
+
+
+_FORGES = """
+import json, pathlib
+from harness.core.seeds import derive_seed
+number = next(seed for seed in range(6) if derive_seed(seed, "search") == task.rng.bit_generator.seed_seq.entropy)
+others = [pathlib.Path({out!r}, str(seed)) for seed in range(6) if seed != number]
+refused = 0
+for other in others:
+    for act in (lambda: (other / "search.json").write_text("{{}}"), lambda: (other / "inputs.json").read_text()):
+        try:
+            act()
+        except PermissionError:
+            refused += 1
+pathlib.Path({out!r}, str(number), "mine").write_text("mine")
+task.plan(refused=refused)
+task.evaluate([task.space.sample(task.rng)])
+"""
+
+
+def test_searches_of_foreign_code_write_in_their_own_directories_only(tmp_path: Path) -> None:
+    [job, *_] = make_plan(request_for(tmp_path, ("random_search",))).jobs
+    out = str(job.directory.path.parent).replace("random_search", "forges")
+    forges = write_method(tmp_path, "forges", _FORGES.format(out=out), space="table")
+    records, _ = run(request_for(tmp_path, ("forges",), plugins=(forges,), workers=1))
+    assert [record.status for record in records] == ["ok"] * 6, records[0].reason
+    assert [record.search["planned_refused"] for record in records] == [10] * 6
+
+
+def test_methods_of_the_project_share_a_process(tmp_path: Path) -> None:
+    """Their tests have looked whether they remember anything; a copy costs as much as a search."""
+    plugin = write_method(tmp_path, "plugin", "task.evaluate([task.space.sample(task.rng)])")
+    jobs = make_plan(request_for(tmp_path, ("random_search", "plugin"), plugins=(plugin,))).jobs
+    calls = {job.method.name: Batch("search", (job,)).call() for job in jobs}
+    assert {name: call.apart for name, call in calls.items()} == {"random_search": False, "plugin": True}

@@ -428,8 +428,10 @@ def fetch(
 @app.command()
 def export(
     run_directory: Annotated[Path, typer.Argument(metavar="RUN", help="Directory of one run, down to its seed.")],
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write the model: .keras or .tflite.")],
-    form: Annotated[str, typer.Option("--format", metavar="keras|tflite", show_default="by the file's ending")] = "",
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write the model: .keras, .tflite or .onnx.")],
+    form: Annotated[
+        str, typer.Option("--format", metavar="keras|tflite|onnx", show_default="by the file's ending")
+    ] = "",
 ) -> None:
     """Writes the trained network of a run as a model of stock layers, from 0..255 images to probabilities.
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 from harness.core.errors import InputError
 from harness.core.files import replacing
 from harness.run.store import RunDirectory, read_json
 
-FORMATS = ("keras", "tflite")
-_NO_ONNX = (
-    "ONNX is not offered: tf2onnx (1.17) and Keras' own export make a file of these versions' networks that asks for "
-    "inputs it should not have; export to tflite or keras, and convert that"
-)
+FORMATS = ("keras", "tflite", "onnx")
+_ONNX = ("onnx", "tf2onnx")
+"""Packages that ONNX needs."""
 
 
 def export(run: Path, file: Path, form: str = "") -> None:
@@ -24,8 +23,8 @@ def export(run: Path, file: Path, form: str = "") -> None:
         form: one of :data:`FORMATS`; empty: by the file's ending.
 
     Raises:
-        InputError: the run has no trained network, ``file`` has another ending or cannot be written, or there is no
-            such format.
+        InputError: the run has no trained network, ``file`` has another ending or cannot be written, there is no such
+            format, or a package that it needs is missing.
     """
     directory = RunDirectory(run)
     form = _format(file, form)
@@ -43,12 +42,12 @@ def export(run: Path, file: Path, form: str = "") -> None:
 
 
 def _format(file: Path, form: str) -> str:
-    if "onnx" in (form, file.suffix[1:]):
-        raise InputError(_NO_ONNX)
     if form and form not in FORMATS:
-        raise InputError(f"'{form}' is no format to export to; there are {' and '.join(FORMATS)}")
+        raise InputError(f"'{form}' is no format to export to; there are {', '.join(FORMATS)}")
     wanted = form or file.suffix[1:]
     if wanted not in FORMATS or file.suffix != f".{wanted}":
         endings = f".{form}" if form else " or ".join(f".{name}" for name in FORMATS)
         raise InputError(f"the model's file has to end in {endings}, not like {file}")
+    if wanted == "onnx" and (absent := [name for name in _ONNX if importlib.util.find_spec(name) is None]):
+        raise InputError(f"ONNX needs the package {' and '.join(absent)}; install it with: pip install '.[onnx]'")
     return wanted

@@ -24,6 +24,7 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """
     new = path.with_name(f".{os.getpid()}-{path.name}")
     try:
+        new.unlink(missing_ok=True)  # a link that somebody has put there would be written through
         yield new
         if durable:
             _sync_file(new)

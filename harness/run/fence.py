@@ -95,7 +95,7 @@ def fence(forbidden: Forbidden) -> str:
     for name in list(sys.modules):
         if _inside(name, forbidden.modules, "."):
             del sys.modules[name]
-    ground = _Ground(_with_targets(paths), closed, opened)
+    ground = _Ground(with_targets(paths), closed, opened)
     writable = None
     if forbidden.writable != ANYWHERE:
         writable = (*(os.path.realpath(path) for path in forbidden.writable), "/dev")
@@ -106,7 +106,7 @@ def fence(forbidden: Forbidden) -> str:
     return "audit+landlock" if kernel else "audit"
 
 
-def _with_targets(paths: Strings) -> Strings:
+def with_targets(paths: Strings) -> Strings:
     """The paths, and what the links inside of them point to, at any depth: test images may lie elsewhere."""
     known = dict.fromkeys(paths)
     waiting = list(paths)
@@ -123,13 +123,18 @@ def _with_targets(paths: Strings) -> Strings:
 class _Ground:
     """Which files may be read: of the directories around a file, the innermost that is closed or opened decides.
 
-    What is in ``paths`` is hidden in any case.
+    What is in ``paths`` is hidden in any case, and there may be thousands of them.
     """
 
     def __init__(self, paths: Strings, closed: Strings, opened: Strings) -> None:
         self._states = dict.fromkeys(closed, False) | dict.fromkeys(opened, True)
         inside = [path for path in self._states if _inside_any(path, paths)]
         self._states |= dict.fromkeys((*inside, *paths), False)
+        self._below: dict[str, set[bool]] = {}
+        for path, state in self._states.items():
+            while (above := os.path.dirname(path)) != path:
+                self._below.setdefault(above, set()).add(state)
+                path = above
 
     def hidden(self, path: str, parent: Callable[[str], str] = os.path.dirname) -> bool:
         """Whether a path, without links in it, may not be read."""
@@ -143,8 +148,7 @@ class _Ground:
     def readable(self, top: str = "/", open_above: bool = True) -> Iterator[str]:
         """The largest files and directories that may be read with all that is in them; links are skipped."""
         is_open = self._states.get(top, open_above)
-        within = top.rstrip(os.sep) + os.sep
-        if all(state == is_open for path, state in self._states.items() if path.startswith(within)):
+        if self._below.get(top, set()) <= {is_open}:
             if is_open:
                 yield top
             return

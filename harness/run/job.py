@@ -15,7 +15,7 @@ from harness.core.journal import Journal
 from harness.core.names import sentence
 from harness.core.recipe import Recipe
 from harness.core.space import Space
-from harness.plugins.catalogue import BrokenPlugin, Source
+from harness.plugins.catalogue import PACKAGES, BrokenPlugin, Source
 from harness.run.backends.base import Outcome, Tell
 from harness.run.fence import Forbidden
 from harness.run.profiles import Profile
@@ -138,6 +138,11 @@ class Job:
     def label(self) -> str:
         """Short and unique within a command, for the screen."""
         return f"{self.dataset} {self.method.name} in {self.space} #{self.seed}"
+
+    @property
+    def foreign(self) -> bool:
+        """Whether its method or its space comes from outside of the project, where no test has looked at it."""
+        return self.space_source is not None or not self.method.module.startswith(f"{PACKAGES['method']}.")
 
     @property
     def durable(self) -> bool:

@@ -20,12 +20,15 @@ from harness.core.files import replacing
 from harness.core.journal import EVALUATIONS, State
 from harness.core.space import Genotype
 from harness.run.backends.base import Tell
+from harness.run.job import Failure
 from harness.run.store import RunDirectory, line, read_json, read_lines, write_json, write_lines
 
 _PROPOSALS = "_proposals"
 _FIELDS = tuple(field.name for field in dataclasses.fields(Evaluation))
 _NEEDED = {*_FIELDS} - {"share"}
 """Logs of versions that knew no shares hold complete trainings."""
+MOST_LOGGED = 128 * 2**20
+"""Characters that a search may log: proposals cost no budget, so nothing else would end a search that only proposes."""
 _PAUSE = 0.5  # seconds between two progress files
 
 
@@ -96,6 +99,7 @@ class DiskJournal:
         write_lines(directory.evaluations, self._rows)
         write_lines(directory.proposals, kept)
         self._proposals = len(kept)
+        self._logged = _Allowance()
         self._evaluations_file = directory.evaluations.open("a", encoding="utf-8")
         self._proposals_file = directory.proposals.open("a", encoding="utf-8")
 
@@ -131,7 +135,7 @@ class DiskJournal:
     def evaluated(self, number: int, evaluation: Evaluation, spent: float) -> None:
         """Appends an evaluation."""
         row = {"number": number, **dataclasses.asdict(evaluation), "spent": spent}
-        self._evaluations_file.write(line(row))
+        self._evaluations_file.write(self._logged.of(line(row)))
         self._evaluations_file.flush()
 
     def proposed(self, proposal: Proposal, accuracy: float | None, spent: float, shared_weights: bool) -> None:
@@ -139,11 +143,12 @@ class DiskJournal:
 
         Raises:
             TypeError: it is no genotype, no Keras model and no ensemble, or its accuracy is no number.
+            Failure: too much was logged.
         """
         if not isinstance(proposal, Genotype | KerasConfig | Ensemble):
             raise TypeError(f"proposed a {type(proposal).__name__}, which is no Genotype, KerasConfig or Ensemble")
         row = _proposal_row(proposal, None if accuracy is None else float(accuracy), spent, shared_weights)
-        self._proposals_file.write(line(row))
+        self._proposals_file.write(self._logged.of(line(row)))
         self._proposals_file.flush()
         self._proposals += 1
 
@@ -173,6 +178,7 @@ class TableJournal:
         self._directory = directory
         self._began, self._cpu_began = time.perf_counter(), time.process_time()
         self.rows: list[dict[str, Any]] = []
+        self._logged = _Allowance()
 
     def times(self) -> dict[str, float]:
         """Wall and CPU seconds of the search."""
@@ -193,7 +199,9 @@ class TableJournal:
 
     def proposed(self, proposal: Proposal, accuracy: float | None, spent: float, shared_weights: bool) -> None:
         """Appends a proposal."""
-        self.rows.append(_proposal_row(proposal, accuracy, spent, shared_weights))
+        row = _proposal_row(proposal, accuracy, spent, shared_weights)
+        self._logged.of(line(row))
+        self.rows.append(row)
 
     def save(self, state: State) -> None:
         """Not kept."""
@@ -203,6 +211,24 @@ class TableJournal:
 
     def progress(self, share: float, words: str) -> None:
         """Too quick to tell."""
+
+
+class _Allowance:
+    """What a search may still log in this process."""
+
+    def __init__(self) -> None:
+        self._left = MOST_LOGGED
+
+    def of(self, text: str) -> str:
+        """The text, if it may be logged.
+
+        Raises:
+            Failure: too much was logged.
+        """
+        self._left -= len(text)
+        if self._left < 0:
+            raise Failure(f"the search has logged more than {MOST_LOGGED // 2**20} MiB of evaluations and proposals")
+        return text
 
 
 def _proposal_row(proposal: Proposal, accuracy: float | None, spent: float, shared_weights: bool) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.run.job import Job
-from harness.run.store import RunDirectory
+from harness.run.store import RunDirectory, read_text
 
 _SLACK = 1e-6
 _MACS_SLACK = 0.05  # a network is counted before it is built, and again when it is trained
@@ -66,5 +66,5 @@ def _costs(job: Job) -> list[float]:
 def _rows(directory: RunDirectory) -> list[dict[str, Any]]:
     if not directory.evaluations.exists():
         return []
-    lines = directory.evaluations.read_text(encoding="utf-8").splitlines()
+    lines = read_text(directory.evaluations).splitlines()
     return [json.loads(text) for text in lines if text]

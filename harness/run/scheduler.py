@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import os
 import shutil
 import time
@@ -47,15 +48,20 @@ class Batch:
     jobs: tuple[Job, ...]
 
     def call(self) -> Call:
-        """The batch as the back end gets it. The searches of a process share a fence."""
+        """The batch as the back end gets it.
+
+        The searches of a process share a fence, unless their code is foreign: then each has a copy of the process and a
+        fence of its own around that, so that none reads or writes what is another's.
+        """
         first = self.jobs[0]
-        forbidden = Forbidden.union(job.forbidden for job in self.jobs)
+        whole = dataclasses.replace(first, forbidden=Forbidden.union(job.forbidden for job in self.jobs))
+        apart = first.prepared.together > 1 and first.foreign
         return Call(
             words=WORDS[self.phase],
             function=_FUNCTIONS[self.phase],
             items=tuple(
                 Item(
-                    dataclasses.replace(job, forbidden=forbidden),
+                    job if apart else dataclasses.replace(job, forbidden=whole.forbidden),
                     job.directory.path,
                     job.reads(self.phase),
                 )
@@ -66,6 +72,8 @@ class Batch:
             memory=first.profile.memory,
             threads=first.threads,
             tensorflow=first.prepared.tensorflow,
+            ready=functools.partial(search.get_ready, whole) if apart else None,
+            apart=apart,
         )
 
 

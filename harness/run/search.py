@@ -40,6 +40,16 @@ def search(job: Job, tell: Tell) -> Outcome:
     return guarded(job, "search", lambda: _search(job, tell))
 
 
+def get_ready(job: Job) -> None:
+    """Imports the method, behind a fence: what searches of its need that have a copy of this process each.
+
+    Args:
+        job: one of them, with what is forbidden to all of them.
+    """
+    fence(job.forbidden)
+    load_method(job.method)
+
+
 def _search(job: Job, tell: Tell) -> None:
     stands = fence(job.forbidden)
     device = job.prepared.start(job)

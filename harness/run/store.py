@@ -20,6 +20,8 @@ from harness.core.names import directory_name
 from harness.core.record import Record, phase_note
 from harness.run.backends.base import LOG, SCRATCH
 
+MOST_TEXT = 256 * 2**20
+"""Bytes of a file of text in a run's directory that are read: the command has to live with what a search has left."""
 SOURCE = "method source"
 """Entry of ``inputs.json``: SHA-256 of the method's code."""
 
@@ -197,12 +199,25 @@ def read_json(path: Path) -> dict[str, Any]:
         InputError: unreadable, or not a JSON object.
     """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(read_text(path))
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read ({error}); delete its directory to run it again") from error
     if not isinstance(value, dict):
         raise InputError(f"{path} holds no JSON object; delete its directory to run it again")
     return value
+
+
+def read_text(path: Path) -> str:
+    """What a file of text holds.
+
+    Raises:
+        OSError, ValueError: it cannot be read, or is too long; the message is a sentence.
+    """
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise ValueError(f"{path.name} is no file")
+    if (size := path.stat().st_size) > MOST_TEXT:
+        raise ValueError(f"{path.name} holds {size / 2**20:,.0f} MiB, and {MOST_TEXT // 2**20} are read")
+    return path.read_text(encoding="utf-8")
 
 
 def plain(value: Any) -> Any:

@@ -198,6 +198,8 @@ def _sentence(error: Exception) -> str:
 
 def _rows(path: Path, kind: type[LogRow]) -> tuple[LogRow, ...]:
     """The rows of a log. A last line without its newline may be half a row: a killed process left it."""
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise InputError(f"{path} is no file; {_AGAIN}")
     try:
         lines = path.read_bytes().split(b"\n")
     except FileNotFoundError:

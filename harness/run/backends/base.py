@@ -81,6 +81,8 @@ class Call:
         memory: cap of the process's private memory, GiB.
         threads: of numerical libraries.
         tensorflow: whether it needs TensorFlow, whose import takes seconds.
+        ready: module-level, picklable: what all items need, done once before them. If it raises, they meet it again.
+        apart: whether each item is worked off in a copy of the process, which sees nothing of what the others do.
     """
 
     words: str
@@ -91,6 +93,8 @@ class Call:
     memory: float
     threads: int
     tensorflow: bool
+    ready: Callable[[], object] | None = None
+    apart: bool = False
 
 
 @dataclass(frozen=True)

@@ -32,12 +32,13 @@ import pebble.concurrent
 from pebble import ProcessExpired
 
 from harness.core.names import sentence
-from harness.run.backends import machine, sandbox
-from harness.run.backends.base import Backend, Call, Capacity, Handle, Outcome, Position
+from harness.run.backends import caps, machine, sandbox
+from harness.run.backends.base import LOG, Backend, Call, Capacity, Handle, Outcome, Position
 from harness.run.backends.interrupts import interrupts_wait
 
 PATIENCE = 20.0  # seconds that a process waits for a lock
 _PAUSE = 0.25  # seconds between two tellings of a process
+_DISK_PAUSE = 5.0  # seconds between two looks at what a process has on the disk
 _MOST = 2**20  # bytes
 _NAME = "harness-"
 _NUMBERS = itertools.count()
@@ -57,6 +58,7 @@ class _Process:
         at: the number of the item that it has begun with; -1 before the first.
         outcomes: of the items before that.
         unread: the beginning of a line.
+        weighed: when its directory was last looked at.
     """
 
     future: Future[None]
@@ -66,10 +68,15 @@ class _Process:
     outcomes: list[Outcome] = field(default_factory=list)
     at: int = -1
     unread: bytes = b""
+    weighed: float = field(default_factory=time.monotonic)
 
     def kill(self) -> None:
-        """Ends it at once. Pebble would ask it first, and not at all while it waits for a message that never ends."""
-        if self.child is not None:
+        """Ends it and what it has started, at once.
+
+        Pebble would ask it first, and not at all while it waits for a message that never ends.
+        """
+        if self.child is not None and self.child.pid is not None and self.child.is_alive():
+            sandbox.kill(self.child.pid)
             self.child.kill()
 
 
@@ -114,7 +121,7 @@ class Local(Backend):
         return handle
 
     def wait(self, seconds: float) -> list[Handle]:
-        """Waits, listens to the processes, and stops those that have been at one item for too long."""
+        """Waits, listens to the processes, and stops those that have been at one item for too long or fill the disk."""
         ended, self._stillborn = self._stillborn, []
         futures = [process.future for process in self._running.values()]
         if futures and not ended:
@@ -122,12 +129,16 @@ class Local(Backend):
         for handle, process in list(self._running.items()):
             over = process.future.done()  # before listening: what it told last is in the pipe then
             _listen(handle, process)
+            caps.cut_log(handle.call.items[0].directory / LOG)
             if over:
                 if len(process.outcomes) < len(handle.call.items):
                     process.outcomes.append(Outcome("failed", _why(process.future, handle.call.words)))
             elif time.monotonic() - process.since > handle.call.seconds:
                 process.kill()
                 process.outcomes.append(_timed_out(handle.call))
+            elif _hoards(handle, process):
+                process.kill()
+                process.outcomes.append(_too_much(handle.call))
             else:
                 continue
             ended.append(self._forget(handle))
@@ -155,6 +166,7 @@ class Local(Backend):
     def _forget(self, handle: Handle) -> Handle:
         process = self._running.pop(handle)
         process.pipe.close()
+        caps.cut_log(handle.call.items[0].directory / LOG)
         handle.outcomes = tuple(process.outcomes)
         return handle
 
@@ -183,15 +195,58 @@ def _work_off(call: Call, pipe: Connection, patience: float) -> None:
             if home is None:
                 sandbox.settle(item.directory, call.memory)
                 home = item.directory
+                _get_ready(call)
             _send(pipe, {"item": number, "share": 0.0, "words": "starting"})
-            outcome = call.function(item.value, _Teller(pipe, number))
+            work = _in_a_copy if call.apart else _here
+            outcome = work(call, item.value, pipe, number)
         except sandbox.Busy:
             outcome = Outcome("busy", "another process is working on the same run")
         except (OSError, ValueError) as error:
             outcome = Outcome("failed", f"the {call.words} could not start: {sentence(error)}")
         _send(pipe, {"item": number, "outcome": asdict(outcome)})
+    sandbox.end_children()
     if home is not None:
         sandbox.leave(home)
+
+
+def _get_ready(call: Call) -> None:
+    """What all items need; that it fails is known when they need it."""
+    if call.ready is not None:
+        with contextlib.suppress(BaseException):
+            call.ready()
+
+
+def _here(call: Call, value: Any, pipe: Connection, number: int) -> Outcome:
+    return call.function(value, _Teller(pipe, number))
+
+
+def _in_a_copy(call: Call, value: Any, pipe: Connection, number: int) -> Outcome:
+    """Works an item off in a copy of this process; whatever it leaves behind is ended.
+
+    Raises:
+        OSError: there can be no copy.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    answer, theirs = os.pipe()
+    copy = os.fork()
+    if copy == 0:
+        try:
+            sandbox.end_with_parent()
+            outcome = _here(call, value, pipe, number)
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os.write(theirs, json.dumps(asdict(outcome)).encode())
+        finally:
+            os._exit(0)
+    os.close(theirs)
+    code = os.waitstatus_to_exitcode(os.waitpid(copy, 0)[1])
+    sandbox.end_children()
+    with open(answer, "rb", buffering=0) as file:
+        told = file.read(_MOST)
+    if code or not told:
+        return Outcome("failed", f"the {call.words}'s process {_ending(code)}")
+    return Outcome(**json.loads(told))
 
 
 class _Teller:
@@ -267,6 +322,21 @@ def _timed_out(call: Call) -> Outcome:
     return Outcome("failed", f"time-out: the {call.words} was stopped at its hard cap of {call.seconds:.0f} s")
 
 
+def _hoards(handle: Handle, process: _Process) -> bool:
+    """Whether a process has put too much on the disk; looks every few seconds."""
+    now = time.monotonic()
+    if now - process.weighed < _DISK_PAUSE or len(process.outcomes) >= len(handle.call.items):
+        return False
+    process.weighed = now
+    places = {handle.call.items[0].directory, handle.call.items[len(process.outcomes)].directory}
+    return sum(map(caps.on_disk, places)) > caps.DISK_MOST
+
+
+def _too_much(call: Call) -> Outcome:
+    allowed = f"{caps.DISK_MOST / 2**30:g} GiB"
+    return Outcome("failed", f"the {call.words} was stopped: it had more than the allowed {allowed} on the disk")
+
+
 def _ending(code: int | None) -> str:
     if code is not None and code < 0:
         names = {number.value: number.name for number in signal.Signals}
@@ -300,6 +370,7 @@ def _environment(threads: int) -> Iterator[None]:
         "TF_ENABLE_ONEDNN_OPTS": "1",
         "KERAS_BACKEND": "tensorflow",
         "PYTHONHASHSEED": "0",
+        sandbox.COMMAND: str(os.getpid()),
     }
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)

@@ -12,15 +12,20 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Container, Iterator
 from multiprocessing import connection
 from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, Timeout
 
+from harness.run.backends import caps
 from harness.run.backends.base import LOCK, LOG, SCRATCH
 
-_SET_CHILD_SUBREAPER = 36
+_SET_PDEATHSIG, _SET_CHILD_SUBREAPER = 1, 36
+COMMAND = "NAS_HARNESS_COMMAND"
+"""Variable of the environment: the process that a server belongs to."""
+_PATIENCE = 30.0  # seconds that killed processes may take to end
 
 
 class Busy(Exception):
@@ -77,13 +82,42 @@ def leave(directory: Path) -> None:
 
 
 def end_with_parent() -> None:
-    """From now on this process ends when the one that has started it is gone: a killed command leaves nothing running.
+    """From now on this process, and what it has started, ends when the command that wanted it is gone.
 
-    That is the command, and not the server whose copy this process may be: the server lives as long as its copies.
+    A pipe from the command is watched. A process that holds Python's lock all the time cannot watch anything: on Linux,
+    the kernel ends a copy of a server with the server, which ends with the command (:func:`end_with_command`).
     """
     parent = multiprocessing.parent_process()
     assert parent is not None, "nobody has started this process"
+    adopt_orphans()
+    if parent.pid != os.getppid():
+        signal_at_parents_end(signal.SIGKILL)
     threading.Thread(target=_watch, args=(parent.sentinel,), daemon=True).start()
+
+
+def end_with_command() -> None:
+    """Makes this process, a server, end with the command that has started it, and take its children along; Linux only.
+
+    Without, it ends when all copies have closed a pipe, which is never if one has left a daemon behind; and not before
+    its imports are done, which takes minutes on a machine that is short of memory.
+    """
+    server, command = os.getpid(), int(os.environ.get(COMMAND) or os.getppid())
+
+    def end(number: int, frame: object) -> None:
+        # The signal also comes when a thread of the command ends. A copy of the server may inherit this function.
+        if os.getpid() == server and os.getppid() != command:
+            end_children()
+            os._exit(1)
+
+    signal.signal(signal.SIGUSR1, end)
+    signal_at_parents_end(signal.SIGUSR1)
+    end(signal.SIGUSR1, None)  # the command may have ended before
+
+
+def signal_at_parents_end(number: int) -> None:
+    """Has the kernel send this process a signal when the thread that has started it ends; Linux only."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_SET_PDEATHSIG, number, 0, 0, 0)
 
 
 def adopt_orphans() -> None:
@@ -109,6 +143,33 @@ def end_orphans(adopter: int, known: Container[int | None]) -> int:
     return len(orphans)
 
 
+def end_children() -> None:
+    """Kills the children of this process, and theirs, which it adopts as they lose their parents.
+
+    A child is gone when it was waited for and not before: of a process with threads the first one may be over while its
+    children still belong to the others.
+    """
+    until = time.monotonic() + _PATIENCE
+    while time.monotonic() < until:
+        end_orphans(os.getpid(), ())
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            return
+        time.sleep(0.02)
+
+
+def kill(pid: int) -> None:
+    """Kills a process and all that descends from it, as far as the system tells."""
+    family = [pid]
+    for member in family:
+        family += _children(member)
+    for member in family:
+        with contextlib.suppress(OSError):
+            os.kill(member, signal.SIGKILL)
+
+
 def _children(parent: int) -> Iterator[int]:
     """Running processes with this parent, as far as the system tells."""
     for path in Path("/proc").glob("[0-9]*/stat"):
@@ -119,15 +180,16 @@ def _children(parent: int) -> Iterator[int]:
 
 
 def _watch(parent: int) -> None:
-    """Ends this process when the other end of a pipe is closed."""
+    """Ends this process and its children when the other end of a pipe is closed."""
     connection.wait([parent])
+    end_children()
     os._exit(1)
 
 
 def _log_to(path: Path) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    descriptor = caps.open_log(path)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     os.close(descriptor)

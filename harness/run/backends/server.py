@@ -64,6 +64,7 @@ def asks(connection: socket.socket) -> int | None:
 
 
 sandbox.adopt_orphans()
+sandbox.end_with_command()
 warnings.filterwarnings("ignore", "forkserver: waitpid returned unexpected pid")  # one that was adopted
 forkserver.reduction = _FromParent()  # type: ignore[attr-defined]
 _import_quietly()

@@ -18,6 +18,7 @@ from harness.core.record import Record
 from harness.plugins.catalogue import FOLDERS, GIVEN, PACKAGES, Catalogue, Source
 from harness.run.backends.base import Capacity
 from harness.run.fence import Forbidden
+from harness.run.hard_links import other_names
 from harness.run.job import Job, Prepared
 from harness.run.plan.datasets import checked_sources, data_sets
 from harness.run.plan.rows import Row, check_given, given_architectures, named_rows
@@ -80,6 +81,7 @@ def make_plan(request: Request, capacity: Capacity = ONE_CORE) -> Plan:
     workers = request.workers or capacity.workers
     threads = 1 if request.profile.budget.counted else max(1, capacity.cores // workers)
     jobs: list[Job] = []
+    warnings: list[str] = []
     for name in dict.fromkeys(row.dataset for row in pending):
         mine = [row for row in pending if row.dataset == name]
 
@@ -88,11 +90,14 @@ def make_plan(request: Request, capacity: Capacity = ONE_CORE) -> Plan:
         training = sorted({row.seed for row in mine if row.facts.trains})
         with_images = (data.with_images(name, training) if training else None) or prepared
         hidden = (*sources[name].hidden(request.data_root), *with_images.hidden)
+        elsewhere = other_names(hidden)
+        hidden = (*hidden, *elsewhere.paths)
+        warnings += [elsewhere.warning(name)] if elsewhere.missed else []
         for row in mine:
             forbidden = _forbidden(hidden, named[name], row, request)
             its = with_images if row.facts.trains else prepared
             jobs.append(_job(row, request.profile, catalogue, its, forbidden, threads, versions[row.method.name]))
-    return Plan(_longest_first(jobs, over), tuple(over), data.scorer, workers, (*told, *data.notes))
+    return Plan(_longest_first(jobs, over), tuple(over), data.scorer, workers, (*told, *data.notes, *warnings))
 
 
 def check_writable(out: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,7 +25,7 @@ from harness.run.recount import check_charged
 from harness.run.scoring.fields import count, counts, number, numbers, process, several, text
 from harness.run.scoring.metrics import confusion, metrics, robust
 from harness.run.scoring.scores import HiddenScores as HiddenScores
-from harness.run.store import read_json
+from harness.run.store import MOST_TEXT, read_json
 
 
 class Scorer(Protocol):
@@ -134,6 +135,8 @@ def finish(job: Job, outcome: Outcome, scorer: Scorer, provenance: dict[str, Any
     )
     try:
         record = _with_what_is_left(job, record, provenance)
+        if logs := _unreadable(job):
+            raise ValueError(f"{logs[0].name} is no file, or holds more than {MOST_TEXT // 2**20} MiB")
         if outcome.status == "ok":
             check_charged(job, record.search)
             record = scorer.score(job, record)
@@ -145,9 +148,17 @@ def finish(job: Job, outcome: Outcome, scorer: Scorer, provenance: dict[str, Any
             job.directory.note.unlink(missing_ok=True)
             for leftover in (job.directory.stopped, job.directory.networks):
                 shutil.rmtree(leftover, ignore_errors=True)
+            for log in _unreadable(job):  # the report would read it
+                log.unlink()
         except (OSError, ValueError) as error:
             record = _failed(record, f"the record could not be written: {sentence(error)}")
     return record
+
+
+def _unreadable(job: Job) -> list[Path]:
+    """Logs that are too long to be read, or would be waited for, as a pipe is."""
+    logs = [log for log in (job.directory.evaluations, job.directory.proposals) if log.exists()]
+    return [log for log in logs if not log.is_file() or log.stat().st_size > MOST_TEXT]
 
 
 def _with_networks(
