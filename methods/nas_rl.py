@@ -92,7 +92,13 @@ class NasRl(Method):
         controller = LayeredController(
             task.space, task.rng, units=self.units, layers=self.layers, bound=self.bound, optimizer=adam
         )  # fmt: skip
-        rules = Rules(max(1, self.replicas), self.synchronous, self.minibatch, self.rate, self.reward)
+        rules = Rules(
+            max(1, self.replicas),
+            self.synchronous,
+            minibatch=lambda: self.minibatch(task.children()),
+            rate=lambda: self.rate(task.children()),
+            reward=self.reward,
+        )
         baseline = RewardBaseline(self.baseline_decay, "before")
         replicas = Replicas(task, ServedController(controller, adam), baseline, rules)
         try:

@@ -1,9 +1,10 @@
-"""Controller replicas on a simulated clock; with NAS-RL's own controller they are tested in ``test_nas_rl_replicas.py``."""
+"""Controller replicas on a simulated clock; with NAS-RL's own controller: ``test_nas_rl_replicas.py``."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -19,6 +20,10 @@ from harness.core.task import Task
 SPACE = VectorSpace(6, 4)
 
 
+class Picks(NamedTuple):
+    picks: np.ndarray
+
+
 class Softmax:
     """Independent choices with plain gradient descent; remembers what it was asked for."""
 
@@ -28,23 +33,23 @@ class Softmax:
         self.asked: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         self.applied: list[np.ndarray] = []
 
-    def draw(self, uniforms: np.ndarray) -> np.ndarray:
+    def draw(self, uniforms: np.ndarray) -> Picks:
         below = np.cumsum(probabilities(self.logits), axis=1) <= uniforms[:, :, None]
-        return np.minimum(below.sum(axis=2), 3)
+        return Picks(np.minimum(below.sum(axis=2), 3))
 
     def fetch(self) -> Arrays:
         return [self.logits.copy()]
 
-    def gradient(self, fetched: Arrays, picks: np.ndarray, advantages: np.ndarray) -> Arrays:
-        self.asked.append((fetched[0], picks, advantages))
-        return [slope(fetched[0], picks, advantages)]
+    def gradient(self, fetched: Arrays, drawn: Picks, advantages: np.ndarray) -> Arrays:
+        self.asked.append((fetched[0], drawn.picks, advantages))
+        return [slope(fetched[0], drawn.picks, advantages)]
 
     def apply(self, gradient: Arrays, rate: float) -> None:
         self.applied.append(gradient[0])
         self.logits = self.logits - rate * gradient[0]
 
-    def train(self, picks: np.ndarray, advantages: np.ndarray, rate: float) -> None:
-        self.apply(self.gradient(self.fetch(), picks, advantages), rate)
+    def train(self, drawn: Picks, advantages: np.ndarray, rate: float) -> None:
+        self.apply(self.gradient(self.fetch(), drawn, advantages), rate)
 
 
 def probabilities(logits: np.ndarray) -> np.ndarray:
@@ -65,10 +70,10 @@ def score(proposal: Proposal) -> float:
 
 def searched(
     task: Task, replicas: int, *, synchronous: bool = False, children: int = 2, devices: int | None = None
-) -> tuple[Replicas, Softmax]:
+) -> tuple[Replicas[Picks], Softmax]:
     """Searches until the budget is spent."""
     policy = Softmax()
-    rules = Rules(replicas, synchronous, lambda _: children, lambda _: 0.5, lambda e: e.accuracy, devices)
+    rules = Rules(replicas, synchronous, lambda: children, lambda: 0.5, lambda e: e.accuracy, devices)
     search = Replicas(task, policy, RewardBaseline(0.9, "before"), rules)
     with contextlib.suppress(BudgetSpent):
         search.search()
@@ -96,20 +101,20 @@ class TestTwoReplicasByHand:
     """Begun: replica 0 and 1 at 0, replica 1 at 1 and at 2, replica 0 at 3 and at 7."""
 
     @pytest.fixture
-    def done(self) -> tuple[Replicas, Softmax, Task]:
+    def done(self) -> tuple[Replicas[Picks], Softmax, Task]:
         # A repeated architecture would be charged what it cost at first, so there is none.
         task = timed(self.COSTS, "17s")
         search, policy = searched(task, 2, children=1)
         assert len({e.genotype for e in task.evaluations}) == len(self.COSTS)
         return search, policy, task
 
-    def test_the_clock(self, done: tuple[Replicas, Softmax, Task]) -> None:
+    def test_the_clock(self, done: tuple[Replicas[Picks], Softmax, Task]) -> None:
         search, _, _ = done
         assert search.clock.ends == [3, 1, 2, 8, 7, 9]
         assert search.clock.busy == 17
         assert search.clock.devices == 2
 
-    def test_staleness(self, done: tuple[Replicas, Softmax, Task]) -> None:
+    def test_staleness(self, done: tuple[Replicas[Picks], Softmax, Task]) -> None:
         search, _, _ = done
         assert search.clock.staleness == [0, 0, 2, 0, 2]
         assert search.clock.facts() == {
@@ -120,14 +125,14 @@ class TestTwoReplicasByHand:
             "most_staleness": 2,
         }
 
-    def test_gradients_come_in_simulated_order(self, done: tuple[Replicas, Softmax, Task]) -> None:
+    def test_gradients_come_in_simulated_order(self, done: tuple[Replicas[Picks], Softmax, Task]) -> None:
         _, policy, task = done
         sent = [tuple(picks[0].tolist()) for _, picks, _ in policy.asked]
         texts = [str(SPACE.genotype(picks)) for picks in sent]
         assert texts == [task.evaluations[number].genotype for number in (1, 2, 0, 4, 3)]
 
     def test_each_is_that_at_the_fetched_parameters_applied_to_the_present_ones(
-        self, done: tuple[Replicas, Softmax, Task]
+        self, done: tuple[Replicas[Picks], Softmax, Task]
     ) -> None:
         _, policy, _ = done
         history = [np.zeros((6, 4))]
@@ -138,7 +143,7 @@ class TestTwoReplicasByHand:
         assert np.allclose(policy.logits, history[-1], atol=1e-15)
         assert not np.allclose(history[3], history[2] - 0.5 * slope(history[2], *policy.asked[2][1:]))
 
-    def test_the_baseline_takes_rewards_as_they_arrive(self, done: tuple[Replicas, Softmax, Task]) -> None:
+    def test_the_baseline_takes_rewards_as_they_arrive(self, done: tuple[Replicas[Picks], Softmax, Task]) -> None:
         _, policy, task = done
         average = task.evaluations[1].accuracy
         for number, (_, _, advantages) in zip((1, 2, 0, 4, 3), policy.asked, strict=True):
@@ -151,9 +156,9 @@ def test_one_replica_is_a_plain_search_synchronous_or_not() -> None:
     policy, baseline = Softmax(), RewardBaseline(0.9, "before")
     with contextlib.suppress(BudgetSpent):
         while True:
-            picks = policy.draw(plain.rng.random((2, 6), np.float32))
-            rewards = [e.accuracy for e in plain.evaluate(SPACE.genotype(tuple(row)) for row in picks.tolist())]
-            policy.train(picks, baseline.advantages(np.array(rewards)), 0.5)
+            drawn = policy.draw(plain.rng.random((2, 6), np.float32))
+            rewards = [e.accuracy for e in plain.evaluate(SPACE.genotype(tuple(row)) for row in drawn.picks.tolist())]
+            policy.train(drawn, baseline.advantages(np.array(rewards)), 0.5)
     for synchronous in (False, True):
         task = make_task(SPACE, "21evals", score=score)
         search, own = searched(task, 1, synchronous=synchronous)

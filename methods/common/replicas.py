@@ -22,7 +22,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -33,7 +33,18 @@ from .baseline import RewardBaseline
 Arrays = Sequence[np.ndarray]
 
 
-class Served(Protocol):
+class Drawn(Protocol):
+    """A batch of architectures, and whatever else the controller wants back for the gradient."""
+
+    @property
+    def picks(self) -> np.ndarray:
+        """``(n, decisions)``."""
+
+
+D = TypeVar("D", bound=Drawn)
+
+
+class Served(Protocol[D]):
     """A controller whose parameters and optimiser lie on the parameter server.
 
     Attributes:
@@ -42,19 +53,25 @@ class Served(Protocol):
 
     decisions: int
 
-    def draw(self, uniforms: np.ndarray) -> np.ndarray:
-        """Picks ``(n, decisions)`` by the present parameters, for ``uniforms`` of that shape in [0, 1)."""
+    def draw(self, uniforms: np.ndarray) -> D:
+        """An architecture by the present parameters per row of ``uniforms`` ``(n, decisions)``, in [0, 1)."""
 
     def fetch(self) -> Arrays:
         """Copies of the present parameters."""
 
-    def gradient(self, fetched: Arrays, picks: np.ndarray, advantages: np.ndarray) -> Arrays:
-        """Gradient of ``mean(-advantage * log P)`` at the parameters ``fetched``; the present ones stay."""
+    def gradient(self, fetched: Arrays, drawn: D, advantages: np.ndarray) -> Arrays:
+        """Gradient of ``mean(-advantage * log P)`` at the parameters ``fetched``; the present ones stay.
+
+        Args:
+            fetched: the parameters by which ``drawn`` was drawn.
+            drawn: by :meth:`draw`.
+            advantages: ``(n,)``.
+        """
 
     def apply(self, gradient: Arrays, rate: float) -> None:
         """One update of the present parameters, downhill, with learning rate ``rate``."""
 
-    def train(self, picks: np.ndarray, advantages: np.ndarray, rate: float) -> None:
+    def train(self, drawn: D, advantages: np.ndarray, rate: float) -> None:
         """:meth:`gradient` at the present parameters and :meth:`apply` in one."""
 
 
@@ -65,8 +82,8 @@ class Rules:
     Args:
         replicas: K, at least 1.
         synchronous: whether the server waits for a gradient of every replica.
-        minibatch: the number of architectures m that a replica draws, by the number of children in the whole search.
-        rate: the learning rate, likewise.
+        minibatch: the number of architectures m that a replica draws now.
+        rate: the learning rate now.
         reward: of an evaluation.
         devices: of each replica, which trains its architectures in their order, each on the device that is free
             first; None: m.
@@ -74,8 +91,8 @@ class Rules:
 
     replicas: int
     synchronous: bool
-    minibatch: Callable[[int], int]
-    rate: Callable[[int], float]
+    minibatch: Callable[[], int]
+    rate: Callable[[], float]
     reward: Callable[[Evaluation], float]
     devices: int | None = None
 
@@ -110,18 +127,18 @@ class Clock:
 
 
 @dataclass(frozen=True, order=True)
-class _Batch:
+class _Batch(Generic[D]):
     """The architectures of a replica, and what it will send when the last one has ended."""
 
     end: float
     replica: int
     version: int = field(compare=False)  # updates before it fetched
     fetched: Arrays = field(compare=False)
-    picks: np.ndarray = field(compare=False)
+    drawn: D = field(compare=False)
     rewards: np.ndarray = field(compare=False)
 
 
-class Replicas:
+class Replicas(Generic[D]):
     """A search by several copies of a controller.
 
     Args:
@@ -134,7 +151,7 @@ class Replicas:
         clock: what has happened so far.
     """
 
-    def __init__(self, task: Task, served: Served, baseline: RewardBaseline, rules: Rules) -> None:
+    def __init__(self, task: Task, served: Served[D], baseline: RewardBaseline, rules: Rules) -> None:
         self._task, self._served, self._baseline, self._rules = task, served, baseline, rules
         self._unit = task.meter.limit / task.meter.budget.amount  # a budget of evaluations is metered in steps
         self.clock = Clock()
@@ -151,16 +168,16 @@ class Replicas:
             for batch in arrived:
                 heapq.heappush(running, self._begun(batch.replica, arrived[-1].end))
 
-    def _begun(self, replica: int, now: float) -> _Batch:
+    def _begun(self, replica: int, now: float) -> _Batch[D]:
         """A replica fetches, draws and trains; the results are known here at once, but used when their time comes."""
         task, served, rules = self._task, self._served, self._rules
-        minibatch = rules.minibatch(task.children())
+        minibatch = rules.minibatch()
         fetched, version = served.fetch(), self.clock.updates
-        picks = served.draw(task.rng.random((minibatch, served.decisions), np.float32))
+        drawn = served.draw(task.rng.random((minibatch, served.decisions), np.float32))
         free = [now] * (rules.devices or minibatch)
         self.clock.devices = max(self.clock.devices, len(free) * rules.replicas)
         rewards = []
-        for row in picks.tolist():
+        for row in drawn.picks.tolist():
             [evaluation] = task.evaluate([task.space.genotype(tuple(row))])
             cost = self._cost(evaluation)
             end = heapq.heappop(free) + cost
@@ -168,23 +185,23 @@ class Replicas:
             self.clock.ends.append(end)
             self.clock.busy += cost
             rewards.append(rules.reward(evaluation))
-        return _Batch(max(free), replica, version, fetched, picks, np.array(rewards))
+        return _Batch(max(free), replica, version, fetched, drawn, np.array(rewards))
 
     def _cost(self, evaluation: Evaluation) -> float:
         price = self._task.meter.price(seconds=evaluation.seconds, steps=evaluation.steps, macs=evaluation.macs)
         return price / self._unit
 
-    def _update(self, arrived: Sequence[_Batch]) -> None:
+    def _update(self, arrived: Sequence[_Batch[D]]) -> None:
         """Applies the mean of the gradients of these batches."""
-        rate = self._rules.rate(self._task.children())
+        rate = self._rules.rate()
         self._task.plan(children=len(arrived[0].rewards), learning_rate=rate)
         advantages = [self._baseline.advantages(batch.rewards) for batch in arrived]
         staleness = [self.clock.updates - batch.version for batch in arrived]
         if staleness == [0]:  # the step of a search without replicas, so that one replica equals it to the last bit
-            self._served.train(arrived[0].picks, advantages[0], rate)
+            self._served.train(arrived[0].drawn, advantages[0], rate)
         else:
             gradients = [
-                self._served.gradient(batch.fetched, batch.picks, own)
+                self._served.gradient(batch.fetched, batch.drawn, own)
                 for batch, own in zip(arrived, advantages, strict=True)
             ]
             self._served.apply([sum(parts) / len(parts) for parts in zip(*gradients, strict=True)], rate)

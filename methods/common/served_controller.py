@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from .policy import Controller
+from .policy import Controller, Walk
 from .replicas import Arrays
 
 
@@ -28,19 +28,19 @@ class ServedController:
         self._gradient = tf.function(controller.gradient, autograph=False)
         self._apply = tf.function(self._descend, autograph=False)
 
-    def draw(self, uniforms: np.ndarray) -> np.ndarray:
-        """Picks by the present parameters."""
-        return self._controller.sample(uniforms).picks
+    def draw(self, uniforms: np.ndarray) -> Walk:
+        """By the present parameters."""
+        return self._controller.sample(uniforms)
 
     def fetch(self) -> Arrays:
         """Copies of the present parameters, in the order of their creation."""
         return [variable.numpy() for variable in self._variables]
 
-    def gradient(self, fetched: Arrays, picks: np.ndarray, advantages: np.ndarray) -> Arrays:
+    def gradient(self, fetched: Arrays, drawn: Walk, advantages: np.ndarray) -> Arrays:
         """Gradient of the controller's loss at ``fetched``; traced once per batch size."""
         present = self.fetch()
         self._assign(fetched)
-        found = self._gradient(tf.constant(picks, tf.int32), tf.constant(advantages, tf.float32))
+        found = self._gradient(tf.constant(drawn.picks, tf.int32), tf.constant(advantages, tf.float32))
         self._assign(present)
         return [part.numpy() for part in found]
 
@@ -49,10 +49,10 @@ class ServedController:
         self._optimizer.learning_rate = rate
         self._apply([tf.constant(part) for part in gradient])
 
-    def train(self, picks: np.ndarray, advantages: np.ndarray, rate: float) -> None:
+    def train(self, drawn: Walk, advantages: np.ndarray, rate: float) -> None:
         """Both in one graph, whose sums may differ from theirs in the last digits."""
         self._optimizer.learning_rate = rate
-        self._controller.train(picks, advantages)
+        self._controller.train(drawn.picks, advantages)
 
     def _descend(self, gradient: list[tf.Tensor]) -> None:
         self._optimizer.apply(gradient, self._variables)
