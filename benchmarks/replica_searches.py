@@ -141,8 +141,8 @@ class Told:
     """What is kept of a search.
 
     Args:
-        facts: of the clock; how many children, and different ones; simulated seconds until the goals, nan where they were not reached; the
-            mean accuracy of the last :data:`WINDOW` children, and the score of the best.
+        facts: of the clock; how many children, and different ones; simulated seconds until the goals, nan where they
+            were not reached; the mean accuracy of the last :data:`WINDOW` children, and the score of the best.
         seconds, recent: :data:`POINTS` points of the mean accuracy of the last :data:`WINDOW` children over simulated
             time, equally far apart in children.
     """

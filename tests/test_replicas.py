@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +21,7 @@ from harness.core.evaluation import Proposal
 from harness.core.space import Genotype
 from harness.core.task import Task
 
+TESTS = Path(__file__).parent
 SPACE = VectorSpace(6, 4)
 
 
@@ -225,6 +230,22 @@ def test_an_interrupted_search_goes_on_from_its_log(synchronous: bool) -> None:
     assert told[0][0].clock == told[1][0].clock
     assert np.array_equal(told[0][1].logits, told[1][1].logits)
     assert 0 < len(second.trained) < len(calm.evaluations) - 10
+
+
+def told(replicas: int) -> str:
+    """Everything about a search, as text."""
+    task = make_task(SPACE, "60s", evaluator=FakeEvaluator(score, seconds=lambda proposal: 1.0 + score(proposal)))
+    search, policy = searched(task, replicas)
+    return repr([task.evaluations, search.clock, policy.logits.tolist()])
+
+
+def test_another_process_makes_the_same_search() -> None:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent)])}
+    code = "import test_replicas; print(test_replicas.told(3))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=300, check=False
+    )
+    assert done.stdout.strip() == told(3), done.stderr
 
 
 def test_a_search_that_ends_in_its_first_round_has_made_no_update() -> None:
