@@ -110,7 +110,7 @@ class Search:
 
     def serial(self) -> Search:
         """The same search on one device: of one replica only the clock changes."""
-        wall = {"wall": float(self.seconds.sum()), "busy": 1.0}
+        wall = {"simulated_wall": float(self.seconds.sum()), "busy": 1.0}
         return replace(self, ends=np.cumsum(self.seconds), facts=self.facts | wall)
 
     def told(self, signal: Signal) -> Told:

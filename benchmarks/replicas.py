@@ -97,7 +97,7 @@ def rows(results: dict[Setup, list[Told]]) -> list[str]:
         facts = {name: np.array([one.facts.get(name, np.nan) for one in told]) for name in told[0].facts}
         cells = (
             setup.name,
-            f"{facts['wall'].mean() / 3600:.2f}",
+            f"{facts['simulated_wall'].mean() / 3600:.2f}",
             f"{100 * facts['busy'].mean():.0f} %",
             f"{facts['updates'].mean():.0f}",
             f"{facts['staleness'].mean():.1f} ({facts['most_staleness'].max():.0f})",

@@ -7,8 +7,10 @@ h_j + W_curr h_i)). The reward R is the largest of the last five validation accu
 over ``children`` networks of grad log P * (R - b), where b is a moving average of earlier rewards only. Adam with rate
 6e-4; weights start in U(-0.08, 0.08).
 
-Deviations: one controller instead of 20 parameter-server shards and 100 replicas, which makes the updates synchronous;
-no growing depth, because the space fixes it; no grid of training settings at the end. Not published, and chosen here:
+Deviations: one controller instead of 20 parameter-server shards and 100 replicas, which makes the updates synchronous.
+``replicas=100,children=8`` has the paper's replicas and asynchronous updates on a simulated clock, all in this process
+(:mod:`.common.replicas`; the shards are one object). No growing depth, because the space fixes it; no grid of training
+settings at the end. Not published, and chosen here:
 the decay of b (0.95), LSTM biases (none) and the input after an anchor point (the mean of the chosen anchors, as in
 ENAS).
 Schedule: m and the rate follow from the number of children that the budget buys, by power laws from 2 and 0.03 for 20

@@ -61,7 +61,7 @@ def test_one_replica_is_the_plain_search(settings: dict[str, int]) -> None:
         without_replicas(old)
     run(METHOD(**SMALL, **settings), new)
     assert new.evaluations == old.evaluations
-    assert ("wall" in new.planned) == bool(settings)
+    assert ("simulated_wall" in new.planned) == bool(settings)
 
 
 def test_the_gradient_is_that_at_the_fetched_parameters() -> None:
@@ -94,9 +94,9 @@ def test_an_update_is_adams() -> None:
 
 def test_what_it_notes_for_the_record() -> None:
     done = run(METHOD(**SMALL, replicas=3), task("500s"))
-    assert {"wall", "busy", "updates", "staleness", "most_staleness"} < set(done.planned)
+    assert {"simulated_wall", "busy", "updates", "staleness", "most_staleness"} < set(done.planned)
     assert done.meter.spent == pytest.approx(sum(e.seconds for e in done.evaluations))
-    assert done.planned["wall"] * 6 * done.planned["busy"] == pytest.approx(done.meter.spent)
+    assert done.planned["simulated_wall"] * 6 * done.planned["busy"] == pytest.approx(done.meter.spent)
     assert 0 < done.planned["busy"] <= 1
     assert 0 < done.planned["staleness"] <= done.planned["most_staleness"]
 

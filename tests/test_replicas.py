@@ -123,7 +123,7 @@ class TestTwoReplicasByHand:
         search, _, _ = done
         assert search.clock.staleness == [0, 0, 2, 0, 2]
         assert search.clock.facts() == {
-            "wall": 9,
+            "simulated_wall": 9,
             "updates": 5,
             "busy": 17 / 18,
             "staleness": 0.8,
@@ -210,7 +210,7 @@ def test_time_is_in_the_budgets_unit_and_the_charge_is_that_of_any_search(budget
     assert len(task.evaluations) == 12
     assert task.meter.spent == task.meter.limit
     assert search.clock.busy == pytest.approx(12 * each)
-    assert search.clock.facts()["wall"] == pytest.approx(2 * each)
+    assert search.clock.facts()["simulated_wall"] == pytest.approx(2 * each)
     assert search.clock.facts()["busy"] == pytest.approx(1.0)
 
 
@@ -250,9 +250,9 @@ def test_another_process_makes_the_same_search() -> None:
 
 def test_a_search_that_ends_in_its_first_round_has_made_no_update() -> None:
     search, policy = searched(make_task(SPACE, "5evals", score=score), 4)
-    assert search.clock.facts() == {"wall": 1, "updates": 0, "busy": 5 / 8}
+    assert search.clock.facts() == {"simulated_wall": 1, "updates": 0, "busy": 5 / 8}
     assert not policy.applied
 
 
 def test_nothing_happens_at_no_time() -> None:
-    assert Clock().facts() == {"wall": 0, "updates": 0}
+    assert Clock().facts() == {"simulated_wall": 0, "updates": 0}

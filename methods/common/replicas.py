@@ -118,7 +118,7 @@ class Clock:
     def facts(self) -> dict[str, float]:
         """For the record: simulated wall time, share of the devices' time that was used, updates, staleness."""
         wall = max(self.ends, default=0.0)
-        facts: dict[str, float] = {"wall": wall, "updates": self.updates}
+        facts: dict[str, float] = {"simulated_wall": wall, "updates": self.updates}
         if wall:
             facts["busy"] = self.busy / (wall * self.devices)
         if self.staleness:
