@@ -7,8 +7,10 @@ h_j + W_curr h_i)). The reward R is the largest of the last five validation accu
 over ``children`` networks of grad log P * (R - b), where b is a moving average of earlier rewards only. Adam with rate
 6e-4; weights start in U(-0.08, 0.08).
 
-Deviations: one controller instead of 20 parameter-server shards and 100 replicas, which makes the updates synchronous;
-no growing depth, because the space fixes it; no grid of training settings at the end. Not published, and chosen here:
+Deviations: one controller instead of 20 parameter-server shards and 100 replicas, which makes the updates synchronous.
+``replicas=100,children=8`` has the paper's replicas and asynchronous updates on a simulated clock, all in this process
+(:mod:`.common.replicas`; the shards are one object). No growing depth, because the space fixes it; no grid of training
+settings at the end. Not published, and chosen here:
 the decay of b (0.95), LSTM biases (none) and the input after an anchor point (the mean of the chosen anchors, as in
 ENAS).
 Schedule: m and the rate follow from the number of children that the budget buys, by power laws from 2 and 0.03 for 20
@@ -23,12 +25,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
 from harness import Evaluation, InputError, Method, Task, space_is
 from harness.spaces.nas_rl import ConvChainSpace
 
 from .common.baseline import RewardBaseline
+from .common.replicas import Replicas, Rules
 from .common.scaling import between, whole
 
 
@@ -43,6 +44,10 @@ class NasRl(Method):
         bound: weights start in U(-bound, bound).
         baseline_decay: share of the old moving average kept per reward.
         last: how many validation accuracies at the end of a training the reward looks at.
+        replicas: controller replicas K around one parameter server, on a simulated clock with a device for each of
+            their K m children; 0: one, and the record says nothing of simulated time.
+        synchronous: whether an update is the mean of one gradient of every replica; else each gradient is applied as
+            it comes.
         filters: ``+``: every layer of the final network has 40 more, as in the paper's best row.
     """
 
@@ -61,11 +66,15 @@ class NasRl(Method):
     bound: float = 0.08
     baseline_decay: float = 0.95
     last: int = 5
+    replicas: int = 0
+    synchronous: bool = False
     filters: str = ""
 
     def __post_init__(self) -> None:
         if self.children < 0 or min(self.units, self.layers, self.last) < 1:
             raise InputError("nas_rl needs children >= 0 and at least one unit, layer and last validation")
+        if self.replicas < 0 or (self.synchronous and not self.replicas):
+            raise InputError("nas_rl needs replicas >= 0, and replicas >= 1 to be synchronous")
         if self.learning_rate < 0 or not 0 <= self.baseline_decay < 1:
             raise InputError("nas_rl needs learning_rate >= 0 and baseline_decay in [0, 1)")
 
@@ -74,26 +83,31 @@ class NasRl(Method):
         return space_is(task, ConvChainSpace)
 
     def search(self, task: Task) -> None:
-        """Samples, trains and learns in turn. An interrupted run learns again from its log."""
+        """Samples, trains and learns in turn, in every replica. An interrupted run learns again from its log."""
         import keras
 
         from .common.layered_controller import LayeredController
+        from .common.served_controller import ServedController
 
         assert isinstance(task.space, ConvChainSpace)
         adam = keras.optimizers.Adam()
         controller = LayeredController(
             task.space, task.rng, units=self.units, layers=self.layers, bound=self.bound, optimizer=adam
         )  # fmt: skip
+        rules = Rules(
+            max(1, self.replicas),
+            self.synchronous,
+            minibatch=lambda: self.minibatch(task.children()),
+            rate=lambda: self.rate(task.children()),
+            reward=self.reward,
+        )
         baseline = RewardBaseline(self.baseline_decay, "before")
-        while True:
-            uniforms = task.rng.random((self.minibatch(task.children()), controller.decisions), np.float32)
-            picks = controller.sample(uniforms).picks
-            evaluations = task.evaluate(task.space.genotype(tuple(row)) for row in picks.tolist())
-            rewards = np.array([self.reward(evaluation) for evaluation in evaluations])
-            rate = self.rate(task.children())
-            task.plan(children=len(rewards), learning_rate=rate)
-            adam.learning_rate = rate
-            controller.train(picks, baseline.advantages(rewards))
+        replicas = Replicas(task, ServedController(controller, adam), baseline, rules)
+        try:
+            replicas.search()
+        finally:
+            if self.replicas:
+                task.plan(**replicas.clock.facts())
 
     def minibatch(self, children: int) -> int:
         """Networks per gradient step in a search of so many children."""

@@ -51,6 +51,18 @@ def test_golden_reports(name, make_text):
     assert made == (GOLDEN / name).read_text(encoding="utf-8"), "set UPDATE_GOLDEN=1 if the change is meant"
 
 
+def test_simulated_wall_time_stands_beside_the_charge_where_a_search_had_replicas():
+    searched = make("nas_rl", 0.9).record.search
+    runs = [make("nas_rl", 0.9, search=searched | {"planned_simulated_wall": 15.0}), make("random_search", 0.8)]
+    made = cost(runs)
+    place = cells(made, "method").index("simulated wall time, % of the charge")
+    assert cells(made, "NAS-RL")[place] == "25.0"
+    assert cells(made, "Random search")[place] == "–"
+    assert cost_model.SIMULATED in made
+    plain = cost([make("nas_rl", 0.9), runs[1]])
+    assert "imulated" not in plain
+
+
 def test_order_of_the_runs_does_not_matter():
     runs = examples()
     for seed in range(5):

@@ -10,7 +10,7 @@ from harness.core.record import Run
 from harness.report.model.groups import Block, MethodInSpace, blocks
 from harness.report.model.literature import table_b
 from harness.report.model.metrics import is_percent
-from harness.report.model.numbers import NOT_RECORDED, numbers
+from harness.report.model.numbers import DASH, NOT_RECORDED, numbers
 from harness.report.model.performance import keys, name_cell
 from harness.report.model.results import MethodResult, ensembles, measures, mixed_devices, result_of
 from harness.report.model.systems import published_costs, published_values
@@ -25,6 +25,10 @@ READING = (
     "without an auxiliary head; latency is the median of a forward pass of one image on the machine of the training. "
     "Test error in %: mean ± sample standard deviation (n); no ± below n = 3."
 )
+SIMULATED = (
+    "Simulated wall time: how long the search would have taken with a device for every child that its replicas train "
+    "at the same time. Here they were trained one after the other, and that was charged."
+)
 _MILLION = 1e6
 _BILLION = 1e9
 _COSTS: tuple[tuple[Column, Callable[[MethodResult], Value]], ...] = (
@@ -32,6 +36,10 @@ _COSTS: tuple[tuple[Column, Callable[[MethodResult], Value]], ...] = (
     (
         Column("search_seconds", "search s", optional=True, timed=True),
         lambda result: Number(result.cost("search_seconds"), ",.1f"),
+    ),
+    (
+        Column("simulated_wall", "simulated wall time, % of the charge", optional=True),
+        lambda result: Number(result.cost("simulated_wall"), ",.1f", 0.01, DASH),
     ),
     (
         Column("final_seconds", "final training s", optional=True, timed=True),
@@ -77,6 +85,8 @@ def cost_table(block: Block, dataset: str, *, times: bool = True) -> Table:
     notes = Notes()
     rows = [tuple(_row(block, dataset, method, notes)) for method in block.methods]
     beside = any(result_of(block, dataset, method).published_cost for method in block.methods)
+    replicas = any(result_of(block, dataset, method).cost("simulated_wall") is not None for method in block.methods)
+    simulated = [SIMULATED] if replicas else []
     source = [f"Published, not measured here: {table_b().source}."] if beside else []
     table = Table(
         name=f"cost {dataset} {block.title}",
@@ -84,7 +94,13 @@ def cost_table(block: Block, dataset: str, *, times: bool = True) -> Table:
         columns=(Column("method", "method", left=True), *(column for column, _ in _COSTS), _ERROR, *_BESIDE),
         rows=tuple(rows),
         reading=READING,
-        remarks=(*_about(block, dataset), *ensembles(block), *(mixed_devices(block) if times else ()), *source),
+        remarks=(
+            *_about(block, dataset),
+            *ensembles(block),
+            *(mixed_devices(block) if times else ()),
+            *simulated,
+            *source,
+        ),
         notes=notes.all(),
         keys={**keys(block), "dataset": dataset},
     )

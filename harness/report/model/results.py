@@ -14,10 +14,18 @@ from harness.report.model.literature import PublishedValue, RowB, nasbench201, t
 from harness.report.model.metrics import is_percent, measure_of, shown
 from harness.report.model.numbers import MIN_SPREAD, deviation, mean, numbers
 
+
+def _simulated_wall(run: Run) -> float | None:
+    """Simulated wall time of a search by several replicas, as a share of what it was charged; None if it had none."""
+    wall, charged = (run.record.search.get(name) for name in ("planned_simulated_wall", "charged"))
+    return wall / charged if isinstance(wall, int | float) and charged else None
+
+
 COSTS: Mapping[str, Callable[[Run], float | None]] = MappingProxyType(
     {
         "search_seconds": lambda run: run.record.search.get("seconds"),
         "final_seconds": lambda run: run.record.final.get("seconds"),
+        "simulated_wall": _simulated_wall,
         "search_macs": lambda run: run.record.search.get("macs"),
         "epochs": lambda run: run.record.final.get("epochs"),
         "images_per_second": lambda run: run.record.final.get("images_per_second"),
