@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from test_run_plan import request_for
 
-from harness.run.hard_links import OtherNames, other_names
 from harness.run.plan import make_plan
+from harness.run.plan.hard_links import OtherNames, other_names
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def photos(tmp_path: Path) -> Path:
 
 
 def test_files_with_one_name_have_no_others(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.run.hard_links._circles", None)  # and nobody looks around for them
+    monkeypatch.setattr("harness.run.plan.hard_links._circles", None)  # and nobody looks around for them
     assert other_names([photos / "test" / "cat" / "a.png"]) == OtherNames()
 
 

@@ -1,8 +1,8 @@
 """Images: how the parent writes a data set for searches and final trainings, and what a search is given of it.
 
-The parent loads a data set once and writes its training images, training labels and test images next to the runs. Test
-labels are never written: they stay in the parent, for :mod:`harness.run.scoring`. The split into training and
-validation images depends on the seed and on the data set and on nothing else.
+The parent loads a data set once and writes training images and labels, and test images, next to the runs. Test labels
+stay in the parent, for :mod:`harness.run.scoring`. The split into training and validation images depends on the seed
+and the data set alone.
 """
 
 from __future__ import annotations
@@ -81,11 +81,10 @@ class PreparedImages:
 
         space = load_space(job.space, job.space_source)
         data = search_data(self, job.seed)
-        recipe, seed = job.profile.proxy_for(job.space), derive_seed(job.seed, "proxy training")
-        evaluator = ProxyEvaluator(space, data, recipe, seed, job.directory.stopped)
+        seed = derive_seed(job.seed, "proxy training")
+        evaluator = ProxyEvaluator(space, data, job.profile.proxy_for(job.space), seed, job.directory.stopped)
         journal = DiskJournal(job.directory, Progress(job.directory.progress, "search", tell))
-        size = job.final.size
-        sizer = Sizer(space, size, data.image_shape, data.classes, job.profile.limits)
+        sizer = Sizer(space, job.final.size, data.image_shape, data.classes, job.profile.limits)
         return Workbench(space, data, evaluator, journal, time.perf_counter, sizer)
 
 

@@ -178,6 +178,15 @@ class Job:
         except (InputError, TypeError, AttributeError):
             return 1
 
+    def weight(self, phase: Phase) -> float:
+        """Part of a run that a phase takes."""
+        if len(self.prepared.phases) == 1:
+            return 1.0
+        profile, searching = self.profile, 0.5
+        if not profile.budget.counted and profile.final.limit == "seconds":
+            searching = profile.budget.amount / (profile.budget.amount + profile.top * profile.final.seconds)
+        return searching if phase == "search" else 1 - searching
+
     def next_phase(self) -> Phase | None:
         """The first phase that has left no result yet; None if all have."""
         return next((phase for phase in self.prepared.phases if not self.result(phase).exists()), None)

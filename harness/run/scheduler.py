@@ -219,7 +219,7 @@ class Scheduler:
             done += len(batch.jobs) * _before(batch)
         for handle, batch in self._running.items():
             done += len(batch.jobs) * _before(batch)
-            done += (handle.position.item + handle.position.share) * _weight(batch.jobs[0], batch.phase)
+            done += (handle.position.item + handle.position.share) * batch.jobs[0].weight(batch.phase)
         return done / max(1, len(self.plan.jobs))
 
     def _time_left(self) -> float | None:
@@ -278,21 +278,9 @@ def _batches(jobs: Sequence[Job], workers: int) -> Iterator[Batch]:
                 yield Batch(phase, tuple(mine[first : first + size]))
 
 
-def _weight(job: Job, phase: Phase) -> float:
-    """Part of a run that a phase takes."""
-    if len(job.prepared.phases) == 1:
-        return 1.0
-    profile = job.profile
-    if profile.budget.counted or profile.final.limit != "seconds":
-        searching = 0.5
-    else:
-        searching = profile.budget.amount / (profile.budget.amount + profile.top * profile.final.seconds)
-    return searching if phase == "search" else 1 - searching
-
-
 def _before(batch: Batch) -> float:
     """Part of a run that was over before its present phase."""
-    return 0.0 if batch.phase == "search" else 1 - _weight(batch.jobs[0], batch.phase)
+    return 0.0 if batch.phase == "search" else 1 - batch.jobs[0].weight(batch.phase)
 
 
 def _line(record: Record) -> str:

@@ -18,9 +18,9 @@ from harness.core.record import Record
 from harness.plugins.catalogue import FOLDERS, GIVEN, PACKAGES, Catalogue, Source
 from harness.run.backends.base import Capacity
 from harness.run.fence import Forbidden
-from harness.run.hard_links import other_names
 from harness.run.job import Job, Prepared
 from harness.run.plan.datasets import checked_sources, data_sets
+from harness.run.plan.hard_links import other_names
 from harness.run.plan.rows import Row, check_given, given_architectures, named_rows
 from harness.run.plan.zero_lines import with_zero_lines
 from harness.run.profiles import Profile
