@@ -80,8 +80,7 @@ class PreparedImages:
         from harness.nets.footprint import Sizer
 
         space = load_space(job.space, job.space_source)
-        data = search_data(self, job.seed)
-        seed = derive_seed(job.seed, "proxy training")
+        data, seed = search_data(self, job.seed), derive_seed(job.seed, "proxy training")
         evaluator = ProxyEvaluator(space, data, job.profile.proxy_for(job.space), seed, job.directory.stopped)
         journal = DiskJournal(job.directory, Progress(job.directory.progress, "search", tell))
         sizer = Sizer(space, job.final.size, data.image_shape, data.classes, job.profile.limits)
@@ -99,9 +98,8 @@ class ImageSets:
     """
 
     def __init__(self, names: Iterable[str], load: Callable[[str], Dataset], share: float, out: Path) -> None:
-        self._load, self._share, self._out = load, share, out
+        self._load, self._share, self._out, self.notes = load, share, out, list[str]()
         self.spaces: Mapping[str, str | None] = dict.fromkeys(names)
-        self.notes: list[str] = []
         self.scorer = HiddenLabels(lambda name: load(name).y_test)
 
     def checksum(self, name: str) -> str:
