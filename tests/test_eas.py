@@ -241,7 +241,7 @@ def test_trainings_are_charged_logged_and_told() -> None:
 
 def test_says_where_it_cannot_work() -> None:
     assert "MorphSpace" in (METHOD().unsupported(make_task(get_space("cell"))) or "")
-    assert "no images" in (METHOD().unsupported(make_task(SPACE, data=tiny_data(images=0))) or "")
+    assert "takes the images" in (METHOD().unsupported(make_task(SPACE, data=tiny_data(images=0))) or "")
 
 
 @pytest.mark.parametrize(

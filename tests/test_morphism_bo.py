@@ -280,7 +280,7 @@ def test_beats_random_search_on_an_additive_task() -> None:
 def test_says_where_it_cannot_work() -> None:
     assert "MorphSpace" in (METHOD().unsupported(make_task(get_space("cell"))) or "")
     empty = tiny_data(images=0)
-    assert "no images" in (METHOD().unsupported(make_task(SPACE, data=empty)) or "")
+    assert "takes the images" in (METHOD().unsupported(make_task(SPACE, data=empty)) or "")
 
 
 @pytest.mark.parametrize(

@@ -242,7 +242,7 @@ def test_says_where_it_cannot_work() -> None:
     assert method.unsupported(make_task(SPACE)) is None
     assert "nasbench201" in str(method.unsupported(make_task(get_space("nasbench201"))))
     assert "nao_cell" in str(method.unsupported(make_task(get_space("nao_cell"))))
-    assert "no images" in str(method.unsupported(make_task(SPACE, data=SearchData.of_table("some table"))))
+    assert "takes the images" in str(method.unsupported(make_task(SPACE, data=SearchData.of_table("some table"))))
 
 
 def test_defaults_are_the_papers() -> None:
