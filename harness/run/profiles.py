@@ -225,19 +225,11 @@ TABLE = replace(
     # CPU seconds of a search: autokeras and gp 0.3, nasnet 0.2, bohb, es and metaqnn 0.05, nao 3, pnas 2. The others
     # take a hundredth or two; those that train weights, or average predictions, say that there are none.
     few=(
-        *(
-            ("bohb", 100),
-            ("es", 100),
-            ("metaqnn", 100),
-            ("gp", 50),
-            ("nasnet", 50),
-            ("transfer", 50),
-            ("autokeras", 50),
-        ),
-        *(("nao", 5), ("pnas", 5)),
+        *((name, 100) for name in ("bohb", "es", "metaqnn")),
+        *((name, 50) for name in ("autokeras", "gp", "nasnet", "transfer")),
         *((name, 5) for name in ("bsn", "darts", "eas", "enas_macro", "enas_micro", "fabrics", "gdas")),
-        *((name, 5) for name in ("morphism_bo", "nao_ws", "nas_rl", "nes_re", "nes_rs", "one_shot", "rs_ws", "setn")),
-        ("smash", 5),
+        *((name, 5) for name in ("morphism_bo", "nao", "nao_ws", "nas_rl", "nes_re", "nes_rs", "one_shot", "pnas")),
+        *((name, 5) for name in ("rs_ws", "setn", "smash")),
     ),
 )
 

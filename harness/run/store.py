@@ -213,11 +213,18 @@ def read_text(path: Path) -> str:
     Raises:
         OSError, ValueError: it cannot be read, or is too long; the message is a sentence.
     """
-    if path.exists() and not path.is_file():  # a pipe would be waited for
-        raise ValueError(f"{path.name} is no file")
-    if (size := path.stat().st_size) > MOST_TEXT:
-        raise ValueError(f"{path.name} holds {size / 2**20:,.0f} MiB, and {MOST_TEXT // 2**20} are read")
+    if words := unreadable(path):
+        raise ValueError(words)
     return path.read_text(encoding="utf-8")
+
+
+def unreadable(path: Path) -> str:
+    """Why a file of text that exists is not to be read; empty if nothing speaks against it."""
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        return f"{path.name} is no file"
+    if path.exists() and (size := path.stat().st_size) > MOST_TEXT:
+        return f"{path.name} holds {size / 2**20:,.0f} MiB, and {MOST_TEXT // 2**20} are read"
+    return ""
 
 
 def plain(value: Any) -> Any:

@@ -29,8 +29,9 @@ class DataSets(Protocol):
     spaces: Mapping[str, str | None]
     """By name on the command line, the only space that a data set can be searched in; None where any will do."""
 
-    notes: list[str]
-    """What the data sets that were loaded have to say."""
+    @property
+    def notes(self) -> list[str]:
+        """What the data sets that were loaded have to say."""
 
     @property
     def scorer(self) -> Scorer:
@@ -92,7 +93,6 @@ def data_sets(request: Request, sources: Mapping[str, DatasetSource], catalogue:
     Raises:
         InputError: a table does not load, or is asked for predictions.
     """
-
     profile = request.profile
     if profile.signal:
         if profile.corruptions:

@@ -25,7 +25,7 @@ from harness.run.recount import check_charged
 from harness.run.scoring.fields import count, counts, number, numbers, process, several, text
 from harness.run.scoring.metrics import confusion, metrics, robust
 from harness.run.scoring.scores import HiddenScores as HiddenScores
-from harness.run.store import MOST_TEXT, read_json
+from harness.run.store import read_json, unreadable
 
 
 class Scorer(Protocol):
@@ -136,7 +136,7 @@ def finish(job: Job, outcome: Outcome, scorer: Scorer, provenance: dict[str, Any
     try:
         record = _with_what_is_left(job, record, provenance)
         if logs := _unreadable(job):
-            raise ValueError(f"{logs[0].name} is no file, or holds more than {MOST_TEXT // 2**20} MiB")
+            raise ValueError(unreadable(logs[0]))
         if outcome.status == "ok":
             check_charged(job, record.search)
             record = scorer.score(job, record)
@@ -157,8 +157,7 @@ def finish(job: Job, outcome: Outcome, scorer: Scorer, provenance: dict[str, Any
 
 def _unreadable(job: Job) -> list[Path]:
     """Logs that are too long to be read, or would be waited for, as a pipe is."""
-    logs = [log for log in (job.directory.evaluations, job.directory.proposals) if log.exists()]
-    return [log for log in logs if not log.is_file() or log.stat().st_size > MOST_TEXT]
+    return [log for log in (job.directory.evaluations, job.directory.proposals) if unreadable(log)]
 
 
 def _with_networks(

@@ -128,9 +128,13 @@ class Tables:
         for name, table in tables.items():
             check_limits(table, self._prepared[name], limits)
         self.spaces: Mapping[str, str | None] = {name: table.space.name for name, table in tables.items()}
-        self.notes = images.notes if images else []
-        self.notes += [table.note for table in tables.values() if table.note]
         self.scorer = HiddenScores(tables, {name: table.signal for name, table in self._prepared.items()})
+
+    @property
+    def notes(self) -> list[str]:
+        """What the tables, and the images behind them, have to say."""
+        own = [table.note for table in self._tables.values() if table.note]
+        return [*own, *(self._images.notes if self._images else ())]
 
     def checksum(self, name: str) -> str:
         """SHA-256 of a complete table."""

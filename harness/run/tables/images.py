@@ -15,7 +15,7 @@ from harness.core.budget import Budget
 from harness.core.dataset import Dataset, DatasetSource
 from harness.core.table import Behind
 from harness.run.backends.base import Tell
-from harness.run.images import ImageSets, PreparedImages, search_data
+from harness.run.images import PreparedImages, locate, search_data, write
 from harness.run.job import Job, Phase, Workbench
 from harness.run.journal import DiskJournal, Progress
 from harness.run.tables import PreparedTable
@@ -110,12 +110,13 @@ class ImagesBehind:
         if absent := source.missing(self._root):
             self._note(name, f"where the images of '{behind.dataset}' are: {absent}")
             return None
-        images = ImageSets([behind.dataset], lambda name: self._load(name, source), behind.share, self._out)
-        if images.checksum(behind.dataset) != behind.checksum:
+        data = self._load(behind.dataset, source)
+        images = locate(data, behind.share, self._out)
+        if images.checksum != behind.checksum:
             self._note(name, f"on the images that it was made of, and '{behind.dataset}' is made of others")
             return None
-        prepared = images.prepare(behind.dataset, seeds, lambda _: None)
-        return TableWithImages(table, prepared, tuple(path.absolute() for path in source.hidden(self._root)))
+        write(data, images, seeds)
+        return TableWithImages(table, images, source.hidden(self._root))
 
     def _note(self, table: str, words: str) -> None:
         self.notes.append(f"{table}: methods that train weights themselves work {words}")
