@@ -27,7 +27,7 @@ from benchmarks.replica_searches import BEST_GOAL, POINTS, POLICY_GOAL, SETUPS, 
 from harness.core.errors import InputError
 from harness.core.table import Signal, Table
 from harness.plugins.catalogue import Catalogue, load_dataset
-from harness.report.style import PALETTE, figure
+from harness.report.style import PALETTE, count_logarithmically, figure
 
 
 @dataclass(frozen=True)
@@ -140,6 +140,7 @@ def draw(study: Study, results: dict[Setup, list[Told]], target: Path) -> None:
             axes.axhline(goal, color="#bbbbbb", linewidth=0.8)
             axes.grid(color="#dddddd", linewidth=0.5)
         left.set(xscale="log", xlabel="simulated hours", ylabel=f"accuracy told of the last {WINDOW} children, %")
+        count_logarithmically(left.xaxis)
         right.set(xlabel="children trained")
         canvas.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9, frameon=False)
 

@@ -4,6 +4,7 @@ import contextlib
 import json
 import math
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from harness.report.forms.write import write_all
 from harness.report.model.curves import incumbent
 from harness.report.model.groups import LOOKS, assign_looks
 from harness.report.plots import accuracy_parameters, anytime
-from harness.report.style import MARKERS, PALETTE, colour_of, figure, marker_of
+from harness.report.style import MARKERS, PALETTE, colour_of, count_logarithmically, figure, marker_of
 from harness.spaces import get_space
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -189,3 +190,16 @@ def test_a_sparkline_goes_from_low_to_high():
     assert sparkline([0.0, 0.5, 1.0]) == "▁▅█"
     assert sparkline([3.0, 3.0]) == "▁▁"
     assert sparkline([]) == ""
+
+
+@pytest.mark.parametrize(("low", "high"), [(18_000, 92_000), (4_000, 9_000_000)])
+def test_labels_of_a_logarithmic_axis_are_numbers_and_no_formulas(tmp_path: Path, low: float, high: float) -> None:
+    with figure(tmp_path / "axis.png", 6, 4) as canvas:
+        axes = canvas.add_subplot()
+        axes.scatter([low, high], [0, 1])
+        axes.set_xscale("log")
+        count_logarithmically(axes.xaxis)
+        canvas.draw_without_rendering()
+        labels = [tick.get_text() for tick in axes.get_xticklabels(which="both") if tick.get_text()]
+    assert len(labels) >= 3
+    assert all(re.fullmatch(r"[0-9.]+[kM]?", label) for label in labels), labels

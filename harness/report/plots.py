@@ -12,13 +12,17 @@ from harness.core.record import Run
 from harness.report.model.curves import BAND, anytime_curves, unit
 from harness.report.model.groups import Block, MethodInSpace, accuracies, blocks
 from harness.report.model.results import axis_of, own_values
-from harness.report.style import FAINT, INK, colour_of, figure, marker_of, short
+from harness.report.style import FAINT, INK, colour_of, count_logarithmically, figure, marker_of, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _LETTERS = 12
 """Of a title, per inch."""
+_TITLE = 76
+"""Of a panel's title, on a line."""
+_ENTRY = 40
+"""Of a legend with two columns, on a line."""
 _WIDE = 3
 _MANY = 30
 """With more marks than this they are drawn small."""
@@ -64,7 +68,8 @@ def _draw(runs: Sequence[Run], path: Path, panel: Callable[[Axes, Block, str, st
         canvas.suptitle("\n".join(fitting), fontsize=11)
         for number, (block, dataset, space) in enumerate(panels, start=1):
             axes = canvas.add_subplot(high, wide, number)
-            axes.set_title(f"{short(dataset)}, space {short(space)}\n{short(block.title, 90)}", fontsize=9)
+            where = short(dataset) if block.common else f"{short(dataset)}, space {short(space)}"
+            axes.set_title("\n".join([where, *textwrap.wrap(block.title, _TITLE)]), fontsize=9)
             if not panel(axes, block, dataset, space):
                 axes.set(xticks=[], yticks=[])
                 axes.text(0.5, 0.5, "no run has anything to draw here", ha="center", transform=axes.transAxes)
@@ -99,7 +104,7 @@ def _anytime_panel(axes: Axes, block: Block, dataset: str, space: str = "") -> b
     axes.set_xlabel(unit(block.budget))
     axes.set_ylabel("validation accuracy (%)")
     if silent:
-        axes.plot([], [], " ", label=textwrap.fill("accuracy not known: " + ", ".join(map(short, silent)), 60))
+        axes.plot([], [], " ", label=textwrap.fill("accuracy not known: " + ", ".join(map(short, silent)), _ENTRY))
     axes.set_xlim(left=0)
     return bool(curves)
 
@@ -123,6 +128,7 @@ def _parameters_panel(axes: Axes, block: Block, dataset: str, space: str = "") -
             label=_label(block, method, dataset, runs),
         )
     axes.set_xscale("log")
+    count_logarithmically(axes.xaxis)
     axes.set_xlabel("trainable parameters of the final network")
     axes.set_ylabel(axis_of(block, dataset))
     return drawn

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 PALETTE = ("#332288", "#88CCEE", "#117733", "#DDCC77", "#CC6677", "#AA4499", "#44AA99", "#882255", "#999933")
@@ -36,6 +37,18 @@ def short(text: str, width: int = 44) -> str:
     """``text`` on one line of at most ``width`` letters: what does not fit into a figure stands in the tables."""
     line = " ".join(text.split())
     return line if len(line) <= width else f"{line[: width - 1]}…"
+
+
+def count_logarithmically(axis: Axis) -> None:
+    """Labels an axis with logarithmic scale ``20k``, ``1M``: matplotlib's own labels are formulas, which are not read.
+
+    Between the powers of ten only if the axis holds less than two of them. Call it when everything is drawn.
+    """
+    from matplotlib.ticker import EngFormatter, NullFormatter
+
+    low, high = axis.get_view_interval()
+    axis.set_major_formatter(EngFormatter(sep=""))
+    axis.set_minor_formatter(EngFormatter(sep="") if high < 10 * low else NullFormatter())
 
 
 @contextmanager
