@@ -118,12 +118,20 @@ def _about(block: Block, dataset: str) -> list[str]:
 def _row(block: Block, dataset: str, method: MethodInSpace, notes: Notes) -> list[TableCell]:
     result = result_of(block, dataset, method)
     row = [name_cell(block, method)]
-    row += [TableCell(value(result) if result.runs else Absent(NOT_RUN), result=result) for _, value in _COSTS]
+    row += [TableCell(_cost(value, result), result=result) for _, value in _COSTS]
     percent = result.mean is None or is_percent(result.unit)
     mean = None if result.mean is None else 100 - result.mean if percent else result.own_mean
     error = Spread(mean, result.own_deviation, len(result.accuracies))
     row.append(TableCell(error, notes.lost(result), (), result, notes.marks(result)))
     return row + [TableCell(value) for value in published_values(result.published_cost)]
+
+
+def _cost(value: Callable[[MethodResult], Value], result: MethodResult) -> Value:
+    """What stands in a column; a method that does not support the task has not forgotten to record its costs."""
+    if not result.runs:
+        return Absent(NOT_RUN)
+    cost = value(result)
+    return cost if cost.known or result.count("unsupported") < len(result.runs) else Absent(DASH)
 
 
 def _device(runs: Sequence[Run]) -> str:
