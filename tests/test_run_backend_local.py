@@ -25,6 +25,7 @@ from harness.plugins.catalogue import BrokenPlugin
 from harness.run.backends import local as execute
 from harness.run.backends.base import Call, Handle, Item, Outcome, Position, Tell
 from harness.run.backends.local import Local
+from harness.run.backends.telling import understood
 from harness.run.job import Failure, Job, Unsupported, guarded
 from harness.run.plan import make_plan
 
@@ -247,7 +248,7 @@ def test_a_process_that_ends_early_is_a_failure(code: int, words: str) -> None:
     ],
 )  # fmt: skip
 def test_what_makes_no_sense_is_not_understood(line: bytes) -> None:
-    assert execute._understood(line, 0) is None
+    assert understood(line, 0) is None
 
 
 def test_a_directory_that_is_gone_is_a_failure(tmp_path: Path) -> None:

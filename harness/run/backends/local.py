@@ -4,8 +4,8 @@ A process with TensorFlow is a copy of a server process that was started empty a
 nothing of it: no graph, no thread, no memory of an earlier run and no test label is in it, and the import, which costs
 as much as a small training, is done once per command. A process without TensorFlow starts from nothing.
 
-What a process tells comes as lines of JSON through a pipe. It may be a search that puts anything there, or half a line,
-so nothing is unpickled and nothing waits for the rest of a line.
+What happens in a process is in :mod:`~harness.run.backends.process`, and what it tells in
+:mod:`~harness.run.backends.telling`.
 """
 
 from __future__ import annotations
@@ -13,20 +13,17 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import itertools
-import json
 import multiprocessing
 import os
-import signal
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from types import ModuleType
-from typing import Any, get_args, get_type_hints
 
 import pebble.concurrent
 from pebble import ProcessExpired
@@ -35,15 +32,15 @@ from harness.core.names import sentence
 from harness.run.backends import caps, machine, sandbox
 from harness.run.backends.base import LOG, Backend, Call, Capacity, Handle, Outcome, Position
 from harness.run.backends.interrupts import interrupts_wait
+from harness.run.backends.process import ending, work_off
+from harness.run.backends.telling import understood
 
 PATIENCE = 20.0  # seconds that a process waits for a lock
-_PAUSE = 0.25  # seconds between two tellings of a process
 _DISK_PAUSE = 5.0  # seconds between two looks at what a process has on the disk
-_MOST = 2**20  # bytes
+_MOST = 2**20  # bytes read of a pipe at a time
 _NAME = "harness-"
 _NUMBERS = itertools.count()
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
-_STATUSES = get_args(get_type_hints(Outcome)["status"])
 
 
 @dataclass
@@ -104,7 +101,7 @@ class Local(Backend):
         if call.tensorflow:
             context.set_forkserver_preload(["harness.run.backends.server"])
         name = f"{_NAME}{next(_NUMBERS)}"
-        start = pebble.concurrent.process(context=context, name=name)(_work_off)
+        start = pebble.concurrent.process(context=context, name=name)(work_off)
         with interrupts_wait(), _environment(call.threads), _without_main():
             pipe, theirs = context.Pipe(duplex=False)
             os.set_blocking(pipe.fileno(), False)
@@ -184,93 +181,10 @@ def _is_ours(child: BaseProcess) -> bool:
     return child.name.startswith(_NAME)
 
 
-def _work_off(call: Call, pipe: Connection, patience: float) -> None:
-    """What happens in the process."""
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # pebble has it ignored by now
-    sandbox.end_with_parent()
-    locks, home = [], None
-    for number, item in enumerate(call.items):
-        try:
-            locks.append(sandbox.lock(item.directory, patience))
-            if home is None:
-                sandbox.settle(item.directory, call.memory)
-                home = item.directory
-                _get_ready(call)
-            _send(pipe, {"item": number, "share": 0.0, "words": "starting"})
-            work = _in_a_copy if call.apart else _here
-            outcome = work(call, item.value, pipe, number)
-        except sandbox.Busy:
-            outcome = Outcome("busy", "another process is working on the same run")
-        except (OSError, ValueError) as error:
-            outcome = Outcome("failed", f"the {call.words} could not start: {sentence(error)}")
-        _send(pipe, {"item": number, "outcome": asdict(outcome)})
-    sandbox.end_children()
-    if home is not None:
-        sandbox.leave(home)
-
-
-def _get_ready(call: Call) -> None:
-    """What all items need; that it fails is known when they need it."""
-    if call.ready is not None:
-        with contextlib.suppress(BaseException):
-            call.ready()
-
-
-def _here(call: Call, value: Any, pipe: Connection, number: int) -> Outcome:
-    return call.function(value, _Teller(pipe, number))
-
-
-def _in_a_copy(call: Call, value: Any, pipe: Connection, number: int) -> Outcome:
-    """Works an item off in a copy of this process; whatever it leaves behind is ended.
-
-    Raises:
-        OSError: there can be no copy.
-    """
-    sys.stdout.flush()
-    sys.stderr.flush()
-    answer, theirs = os.pipe()
-    copy = os.fork()
-    if copy == 0:
-        try:
-            sandbox.end_with_parent()
-            outcome = _here(call, value, pipe, number)
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os.write(theirs, json.dumps(asdict(outcome)).encode())
-        finally:
-            os._exit(0)
-    os.close(theirs)
-    code = os.waitstatus_to_exitcode(os.waitpid(copy, 0)[1])
-    sandbox.end_children()
-    with open(answer, "rb", buffering=0) as file:
-        told = file.read(_MOST)
-    if code or not told:
-        return Outcome("failed", f"the {call.words}'s process {_ending(code)}")
-    return Outcome(**json.loads(told))
-
-
-class _Teller:
-    """Tells through a pipe how far an item is, a few times a second."""
-
-    def __init__(self, pipe: Connection, item: int) -> None:
-        self._pipe, self._item, self._next = pipe, item, 0.0
-
-    def __call__(self, share: float, words: str) -> None:
-        now = time.monotonic()
-        if now >= self._next:
-            self._next = now + _PAUSE
-            _send(self._pipe, {"item": self._item, "share": share, "words": words})
-
-
-def _send(pipe: Connection, message: dict[str, Any]) -> None:
-    with contextlib.suppress(OSError):  # the parent is gone, and this process about to be
-        os.write(pipe.fileno(), json.dumps(message).encode() + b"\n")
-
-
 def _listen(handle: Handle, process: _Process) -> None:
     """Takes in what a process has told; what makes no sense is left out."""
     for line in _lines(process):
-        message = _understood(line, len(process.outcomes))
+        message = understood(line, len(process.outcomes))
         if isinstance(message, Outcome) and len(process.outcomes) < len(handle.call.items):
             process.outcomes.append(message)
             handle.position = Position(len(process.outcomes))
@@ -292,27 +206,12 @@ def _lines(process: _Process) -> list[bytes]:
     return lines
 
 
-def _understood(text: bytes, item: int) -> Outcome | Position | None:
-    """What a process says of the item that it is at; None for anything else."""
-    try:
-        match json.loads(text):
-            case {"item": number, "outcome": {"status": status, "reason": str(reason)}} if (
-                number == item and status in _STATUSES
-            ):
-                return Outcome(status, reason)
-            case {"item": number, "share": int(share) | float(share), "words": str(words)} if number == item:
-                return Position(item, min(1.0, max(0.0, share)), words)
-    except (ValueError, RecursionError):
-        pass
-    return None
-
-
 def _why(future: Future[None], words: str) -> str:
     """Why a process has ended without telling how its item did."""
     try:
         future.result()
     except ProcessExpired as error:
-        return f"the {words}'s process {_ending(error.exitcode)}"
+        return f"the {words}'s process {ending(error.exitcode)}"
     except Exception as error:
         return f"the {words} did not report back: {sentence(error)}"
     return f"the {words}'s process ended without saying how it went"
@@ -335,14 +234,6 @@ def _hoards(handle: Handle, process: _Process) -> bool:
 def _too_much(call: Call) -> Outcome:
     allowed = f"{caps.DISK_MOST / 2**30:g} GiB"
     return Outcome("failed", f"the {call.words} was stopped: it had more than the allowed {allowed} on the disk")
-
-
-def _ending(code: int | None) -> str:
-    if code is not None and code < 0:
-        names = {number.value: number.name for number in signal.Signals}
-        hint = "; perhaps the machine's memory was used up" if -code == signal.SIGKILL else ""
-        return f"was ended by {names.get(-code, f'signal {-code}')}{hint}"
-    return f"ended itself with exit code {code}"
 
 
 @contextlib.contextmanager

@@ -1,0 +1,99 @@
+"""What happens in a process that :mod:`harness.run.backends.local` has started: the items of one call."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+from dataclasses import asdict
+from multiprocessing.connection import Connection
+from typing import Any
+
+from harness.core.names import sentence
+from harness.run.backends import sandbox
+from harness.run.backends.base import Call, Outcome
+from harness.run.backends.telling import Teller, tell_outcome
+
+_MOST = 2**20  # bytes of an answer
+
+
+def work_off(call: Call, pipe: Connection, patience: float) -> None:
+    """Works the items of a call off, one after the other.
+
+    Args:
+        call: what to do.
+        pipe: to the parent.
+        patience: seconds to wait for the lock of a directory before it counts as busy.
+    """
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # pebble has it ignored by now
+    sandbox.end_with_parent()
+    locks, home = [], None
+    for number, item in enumerate(call.items):
+        try:
+            locks.append(sandbox.lock(item.directory, patience))
+            if home is None:
+                sandbox.settle(item.directory, call.memory)
+                home = item.directory
+                _get_ready(call)
+            Teller(pipe, number)(0.0, "starting")
+            work = _in_a_copy if call.apart else _here
+            outcome = work(call, item.value, pipe, number)
+        except sandbox.Busy:
+            outcome = Outcome("busy", "another process is working on the same run")
+        except (OSError, ValueError) as error:
+            outcome = Outcome("failed", f"the {call.words} could not start: {sentence(error)}")
+        tell_outcome(pipe, number, outcome)
+    sandbox.end_children()
+    if home is not None:
+        sandbox.leave(home)
+
+
+def _get_ready(call: Call) -> None:
+    """What all items need; that it fails is known when they need it."""
+    if call.ready is not None:
+        with contextlib.suppress(BaseException):
+            call.ready()
+
+
+def _here(call: Call, value: Any, pipe: Connection, number: int) -> Outcome:
+    return call.function(value, Teller(pipe, number))
+
+
+def _in_a_copy(call: Call, value: Any, pipe: Connection, number: int) -> Outcome:
+    """Works an item off in a copy of this process; whatever it leaves behind is ended.
+
+    Raises:
+        OSError: there can be no copy.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    answer, theirs = os.pipe()
+    copy = os.fork()
+    if copy == 0:
+        try:
+            sandbox.end_with_parent()
+            outcome = _here(call, value, pipe, number)
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os.write(theirs, json.dumps(asdict(outcome)).encode())
+        finally:
+            os._exit(0)
+    os.close(theirs)
+    code = os.waitstatus_to_exitcode(os.waitpid(copy, 0)[1])
+    sandbox.end_children()
+    with open(answer, "rb", buffering=0) as file:
+        told = file.read(_MOST)
+    if code or not told:
+        return Outcome("failed", f"the {call.words}'s process {ending(code)}")
+    return Outcome(**json.loads(told))
+
+
+def ending(code: int | None) -> str:
+    """How a process ended, in words that go on with its name; ``code`` is its exit code."""
+    if code is not None and code < 0:
+        names = {number.value: number.name for number in signal.Signals}
+        hint = "; perhaps the machine's memory was used up" if -code == signal.SIGKILL else ""
+        return f"was ended by {names.get(-code, f'signal {-code}')}{hint}"
+    return f"ended itself with exit code {code}"
