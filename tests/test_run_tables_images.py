@@ -13,12 +13,13 @@ from test_datasets_tabulated import SPACE, written
 from test_run_tables import run
 
 from harness.core.budget import Budget
-from harness.core.table import Table
+from harness.core.table import Behind, Table
 from harness.plugins.catalogue import Catalogue, load_dataset
 from harness.run.images import ImageSets
 from harness.run.plan import make_plan
 from harness.run.profiles import get_profile
 from harness.run.request import Request
+from harness.run.tables.images import ImagesBehind
 
 PROFILE = get_profile("table")
 TOY = load_dataset(Catalogue().source("dataset", "toy"), "")
@@ -111,6 +112,22 @@ def test_what_is_missing_is_said_and_the_others_go_on(tmp_path: Path, budget: st
     plan = make_plan(request_for(path, tmp_path / "out", "rs_ws", "random_search", budget=budget))
     assert any(told in note for note in plan.notes), plan.notes
     assert {job.prepared.tensorflow for job in plan.jobs} == {False}
+
+
+def test_what_was_left_out_of_the_images_is_said_once(made: Path, tmp_path: Path) -> None:
+    prepared = {job.method.name: job.prepared for job in make_plan(request_for(made, tmp_path, "random_search")).jobs}
+    names = {name: Behind("toy", checksum(tmp_path), 0.1) for name in ("one", "two")}
+    images = ImagesBehind(
+        names,
+        lambda _: TOY,
+        lambda *_: dataclasses.replace(TOY.load(tmp_path), note="toy: 3 files were left out"),
+        root=tmp_path,
+        out=tmp_path,
+        budget=Budget.parse("1e9macs"),
+    )
+    for name in names:
+        assert images.prepare(prepared["random_search"], name, (0,)) is not None
+    assert images.notes == ["toy: 3 files were left out"]
 
 
 def test_only_methods_that_train_take_the_images(made: Path, tmp_path: Path) -> None:

@@ -111,6 +111,7 @@ class ImagesBehind:
             self._note(name, f"where the images of '{behind.dataset}' are: {absent}")
             return None
         data = self._load(behind.dataset, source)
+        self.notes += [data.note] if data.note and data.note not in self.notes else []
         images = locate(data, behind.share, self._out)
         if images.checksum != behind.checksum:
             self._note(name, f"on the images that it was made of, and '{behind.dataset}' is made of others")
