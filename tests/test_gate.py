@@ -229,6 +229,19 @@ def test_the_small_nasbench201_run_repeats_the_stored_one(
     assert {row["verdict"] for row in rows if row["method"] in methods} == {"same"}, rows
 
 
+@pytest.mark.parametrize("costly", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_searches_on_the_projects_own_table_repeat_the_stored_ones(costly: bool, tmp_path: Path) -> None:
+    """On any machine, and without a download."""
+    stored = {row["method"] for row in json.loads((BASELINES / "table.json").read_text())["rows"]}
+    assert stored >= set(SLOW)
+    methods = sorted(method for method in stored if (method in (*SLOW, "gp", "transfer")) == costly)
+    words = ("--profile", "table", "--methods", ",".join(methods), "--seeds", "0-4", "--out", tmp_path)
+    done = command("run", "--no-baselines", *words)
+    assert done.returncode == 0, done.stderr
+    _, rows = check(tmp_path, BASELINES / "table.json")
+    assert {row["verdict"] for row in rows if row["method"] in methods} == {"same"}, rows
+
+
 CHEAP = ("random_search", "regularized_evolution")
 
 
