@@ -202,4 +202,4 @@ def test_labels_of_a_logarithmic_axis_are_numbers_and_no_formulas(tmp_path: Path
         canvas.draw_without_rendering()
         labels = [tick.get_text() for tick in axes.get_xticklabels(which="both") if tick.get_text()]
     assert len(labels) >= 3
-    assert all(re.fullmatch(r"[0-9.]+[kM]?", label) for label in labels), labels
+    assert all(re.fullmatch(r"[0-9.]+[kMG]?", label) for label in labels), labels
