@@ -36,7 +36,7 @@ def run(method: str, seed: int, proposals: list[tuple[int, int]], *, evaluations
         title=method.title(),
         seed=seed,
         budget="50 evals",
-        search={"evaluations": evaluations, "steps": evaluations * STEPS},
+        search={"evaluations": evaluations, "steps": evaluations * STEPS, "charged": float(evaluations)},
     )
     rows = [
         {"genotype": TEXTS[row], "accuracy": 0.5, "spent": float(after * STEPS), "shared_weights": False}
@@ -82,24 +82,21 @@ def test_ranks_compare_equal_seeds() -> None:
 
 
 def test_parts_of_trainings_are_counted_as_what_they_cost() -> None:
-    """Fifty evaluations' worth of gradient steps but one, spent on two hundred quarters."""
-    whole, quarters = run("one", 0, [(30, 4)]), run("parts", 0, [(30, 4)], evaluations=200)
-    record = replace(quarters.record, search={"evaluations": 200, "steps": 50 * STEPS - 1})
-    part = {"steps": STEPS / 4, "share": 0.25}
-    quarters = replace(quarters, record=record, evaluations=({"steps": 0}, *[part] * 200))  # type: ignore[arg-type]
-    assert points_of([quarters]) == points_of([whole]) == (10, 20, 50)
-    assert [one.regrets[0, 2] for one in progress([whole, quarters], TABLE, (10, 20, 50))] == [0, 0]
-    assert [bool(np.isnan(one.regrets[0, 1])) for one in progress([whole, quarters], TABLE, (10, 20, 50))] == [True] * 2
-    unclear = replace(quarters, evaluations=({"steps": 0, "share": 0.25},))  # type: ignore[arg-type]
-    assert "Left out, because their logs do not tell a complete training: Parts." in markdown(
-        page("t", [whole, unclear], TABLE)
+    """Fifty evaluations' worth of steps but one, spent on two hundred parts; look-ups have no log of evaluations."""
+    whole, parts = run("one", 0, [(30, 4)]), run("parts", 0, [(30, 4)], evaluations=200)
+    steps = 50 * STEPS - 1
+    parts = replace(
+        parts, record=replace(parts.record, search={"evaluations": 200, "steps": steps, "charged": steps / STEPS})
     )
+    assert points_of([parts]) == points_of([whole]) == (10, 20, 50)
+    assert [one.regrets[0, 2] for one in progress([whole, parts], TABLE, (10, 20, 50))] == [0, 0]
+    assert [bool(np.isnan(one.regrets[0, 1])) for one in progress([whole, parts], TABLE, (10, 20, 50))] == [True] * 2
 
 
-@pytest.mark.parametrize("budget", ["60s", "2e12 macs"])
+@pytest.mark.parametrize("budget", ["60s", "500 steps", "2e12 macs"])
 def test_budgets_in_another_unit_are_refused(budget: str) -> None:
     one = run("one", 0, [(1, 0)])
-    with pytest.raises(InputError, match="evals or steps only"):
+    with pytest.raises(InputError, match="evals only"):
         page("t", [replace(one, record=replace(one.record, budget=budget))], TABLE)
 
 

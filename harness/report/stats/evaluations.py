@@ -66,10 +66,10 @@ def points_of(runs: Sequence[Run]) -> tuple[int, ...]:
     Less than an evaluation may be left of a search in parts.
 
     Raises:
-        InputError: a budget counts neither evaluations nor gradient steps.
+        InputError: a budget is not in evaluations.
     """
     _check_budgets(runs)
-    reached = (run.record.search["steps"] / each for run in runs if (each := _complete(run)))
+    reached = (run.record.search["charged"] for run in runs if _counts(run))
     least = min((math.ceil(many * (1 - 1e-9)) for many in reached), default=0)
     return tuple(point for point in POINTS if point <= least) or ((least,) if least else ())
 
@@ -83,13 +83,13 @@ def progress(runs: Sequence[Run], table: Table, points: Sequence[int]) -> list[P
         points: numbers of evaluations.
 
     Raises:
-        InputError: a budget counts neither evaluations nor gradient steps.
+        InputError: a budget is not in evaluations.
     """
     _check_budgets(runs)
     best = float(table.score.max())
     by_method: dict[str, list[Run]] = {}
     for run in runs:
-        if _complete(run):
+        if _counts(run):
             by_method.setdefault(run.record.method, []).append(run)
     found = []
     for method, mine in by_method.items():
@@ -100,35 +100,29 @@ def progress(runs: Sequence[Run], table: Table, points: Sequence[int]) -> list[P
 
 def _counts(run: Run) -> bool:
     """Whether a run has evaluations to count, as a search has and random sampling has not."""
-    return run.record.status == "ok" and run.record.search.get("evaluations", 0) > 0
+    search = run.record.search
+    return run.record.status == "ok" and min(search.get("evaluations", 0), search.get("charged", 0)) > 0
 
 
 def _check_budgets(runs: Sequence[Run]) -> None:
-    """Evaluations are told from what was spent, which is gradient steps under such budgets only."""
+    """Only a budget in evaluations says how many gradient steps of the log are one."""
     for run in runs:
-        if Budget.parse(run.record.budget).unit not in ("evals", "steps"):
+        if Budget.parse(run.record.budget).unit != "evals":
             raise InputError(
-                f"{run.path} has the budget {run.record.budget}, and evaluations are counted under budgets in evals or "
-                "steps only; search with --budget 200evals, into another directory"
+                f"{run.path} has the budget {run.record.budget}, and evaluations are counted under budgets in evals "
+                "only; search with --budget 200evals, into another directory"
             )
 
 
-def _complete(run: Run) -> float | None:
-    """Gradient steps of a complete evaluation; None where there is none, or the log does not tell.
-
-    Where trainings were stopped, ``evaluations`` counts their parts. The first part of all began with the first step.
-    """
-    if not _counts(run):
-        return None
-    if all(row.get("share", 1) == 1 for row in run.evaluations):
-        return float(run.record.search["steps"] / run.record.search["evaluations"])
-    return next((row["steps"] / row.get("share", 1) for row in run.evaluations if row["steps"] > 0), None)
+def _complete(run: Run) -> float:
+    """Gradient steps of a complete evaluation; where trainings were stopped, more are made than are charged."""
+    return float(run.record.search["steps"] / run.record.search["charged"])
 
 
 def _score_at(run: Run, table: Table, point: int) -> float:
     """Score of the last proposal within so many evaluations; NaN if there was none."""
-    each = _complete(run) or math.nan
-    known = [row for row in run.proposals if row["spent"] <= point * each * (1 + 1e-9)]
+    most = point * _complete(run) * (1 + 1e-9)
+    known = [row for row in run.proposals if row["spent"] <= most]
     row = table.rows.get(known[-1]["genotype"]) if known else None
     return math.nan if row is None else float(table.score[row])
 
@@ -181,8 +175,6 @@ def page(dataset: str, runs: Sequence[Run], table: Table) -> list[Part]:
     """Regret and rank of every method on a table after 10, 20, ... evaluations, as a document."""
     points = points_of(runs)
     methods = progress(runs, table, points)
-    unclear = sorted({run.record.title for run in runs if _counts(run) and not _complete(run)})
-    left_out = [Text(f"Left out, because their logs do not tell a complete training: {', '.join(unclear)}.")]
     if not methods:
         return [Text(f"No run on {dataset} has evaluations to count.")]
     methods.sort(key=lambda one: float(np.nan_to_num(one.mean()[-1], nan=math.inf)))
@@ -197,7 +189,7 @@ def page(dataset: str, runs: Sequence[Run], table: Table) -> list[Part]:
         rows=tuple(rows),
         reading=_READING,
     )
-    return [Heading(2, sheet.title), Text(_READING), sheet, *(left_out if unclear else [])]
+    return [Heading(2, sheet.title), Text(_READING), sheet]
 
 
 def _row(one: Progress, places: np.ndarray, said: Mapping[tuple[str, int], str]) -> list[TableCell]:
