@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -25,8 +27,9 @@ def draw(found: Mapping[str, Sequence[Progress]], points: Sequence[int], looks: 
         panels = canvas.subplots(2, len(found), squeeze=False, sharex=True)
         for column, (dataset, methods) in enumerate(found.items()):
             above, below = panels[0][column], panels[1][column]
-            above.set_title(short(dataset, 60), fontsize=10)
-            for one, places in zip(methods, ranks(methods), strict=True):
+            above.set_title(textwrap.fill(dataset, 70), fontsize=9)
+            # The legend is in the order of the last point, the best first.
+            for one, places in sorted(zip(methods, ranks(methods), strict=True), key=_last):
                 color, marker = colour_of(looks[one.method]), marker_of(looks[one.method])
                 mean, half = one.mean(), np.nan_to_num(one.half_width())
                 label = f"{short(one.title)} (n = {len(one.seeds)})"
@@ -47,3 +50,8 @@ def draw(found: Mapping[str, Sequence[Progress]], points: Sequence[int], looks: 
             label: line for axes in panels[0] for line, label in zip(*axes.get_legend_handles_labels(), strict=True)
         }
         canvas.legend(list(shown.values()), list(shown), loc="outside right upper", fontsize=8, frameon=False)
+
+
+def _last(method: tuple[Progress, np.ndarray]) -> float:
+    """Mean regret at the last point; infinite where there is nothing to return."""
+    return float(np.nan_to_num(method[0].mean()[-1], nan=math.inf))
