@@ -112,7 +112,7 @@ def _summary(block: Block, stands: Sequence[Standing]) -> str:
     if not tested:
         return "nothing can be told, because no method has a seed in common with random search in its space."
     if max(len(stand.differences) for stand in tested) < FEWEST:
-        return f"nothing can be told: the differences may be chance. {_smallest(tested)}"
+        return f"nothing can be told, because the differences may be chance: {_smallest(tested)}"
     hopeless = all(stand.allowed > stats.LEVEL for stand in tested)
     never = f" No result could have been beyond chance: {_smallest(tested)}" if hopeless else ""
     if len(tested) == 1:
