@@ -6,11 +6,11 @@ import contextlib
 from dataclasses import dataclass, replace
 
 import numpy as np
-from harness.methods.common.adam import Adam
 from harness.methods.common.baseline import RewardBaseline
-from harness.methods.common.ppo import LstmPolicy, Walks
-from harness.methods.common.replicas import Arrays, Replicas, Rules
+from harness.methods.common.ppo import LstmPolicy
+from harness.methods.common.replicas import Replicas, Rules
 from harness.methods.common.scaling import between
+from harness.methods.common.served_policy import ServedPolicy
 
 from benchmarks.additive import Deaf
 from harness.core.budget import Budget, BudgetSpent, Meter
@@ -54,38 +54,6 @@ class Setup:
 
 
 SETUPS = (Setup(1), Setup(8), Setup(80, True), Setup(80), Setup(800, True), Setup(800))
-
-
-class ServedPolicy:
-    """The controller in NumPy, see :class:`harness.methods.common.replicas.Served`."""
-
-    def __init__(self, policy: LstmPolicy) -> None:
-        self.decisions = policy.decisions
-        self._policy, self._adam = policy, Adam(list(policy.weights.values()))
-
-    def draw(self, uniforms: np.ndarray) -> Walks:
-        """By the present parameters."""
-        return self._policy.sample(uniforms)
-
-    def fetch(self) -> Arrays:
-        """In the order of their names in the policy."""
-        return [weight.copy() for weight in self._policy.weights.values()]
-
-    def gradient(self, fetched: Arrays, drawn: Walks, advantages: np.ndarray) -> Arrays:
-        """The policy looks at ``fetched`` for a moment."""
-        present = self._policy.weights
-        self._policy.weights = dict(zip(present, fetched, strict=True))
-        found = self._policy.gradient(drawn, -advantages / len(advantages), 0.0)
-        self._policy.weights = present
-        return list(found.values())
-
-    def apply(self, gradient: Arrays, rate: float) -> None:
-        """By Adam."""
-        self._adam.descend(gradient, rate)
-
-    def train(self, drawn: Walks, advantages: np.ndarray, rate: float) -> None:
-        """At the present parameters."""
-        self.apply(self.gradient(list(self._policy.weights.values()), drawn, advantages), rate)
 
 
 @dataclass(frozen=True)

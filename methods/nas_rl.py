@@ -9,10 +9,10 @@ over ``children`` networks of grad log P * (R - b), where b is a moving average 
 
 Deviations: one controller instead of 20 parameter-server shards and 100 replicas, which makes the updates synchronous.
 ``replicas=100,children=8`` has the paper's replicas and asynchronous updates on a simulated clock, all in this process
-(:mod:`.common.replicas`; the shards are one object). No growing depth, because the space fixes it; no grid of training
-settings at the end. Not published, and chosen here:
-the decay of b (0.95), LSTM biases (none) and the input after an anchor point (the mean of the chosen anchors, as in
-ENAS).
+(:mod:`.common.replicas`; the shards are one object). Outside chains of convolutions, where there are no anchor points,
+the controller has one LSTM layer and a softmax per choice (NASNet's, with REINFORCE instead of PPO). No growing depth,
+because the space fixes it; no grid of training settings at the end. Not published, and chosen here: the decay of b
+(0.95), LSTM biases (none) and the input after an anchor point (the mean of the chosen anchors, as in ENAS).
 Schedule: m and the rate follow from the number of children that the budget buys, by power laws from 2 and 0.03 for 20
 children to the paper's settings for its 12,800.
 Expected: C10 error 5.50 % after 12,800 children (15 layers, no strides, no pooling, as in the space here; 3.65 with 39
@@ -23,24 +23,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from harness import Evaluation, InputError, Method, Task, space_is
+from harness import Evaluation, InputError, Method, Task
 from harness.spaces.nas_rl import ConvChainSpace
 
 from .common.baseline import RewardBaseline
-from .common.replicas import Replicas, Rules
+from .common.ppo import LstmPolicy
+from .common.replicas import Replicas, Rules, Served
 from .common.scaling import between, whole
+from .common.served_policy import ServedPolicy
+
+if TYPE_CHECKING:
+    from .common.served_controller import ServedController
 
 
 @dataclass(frozen=True)
 class NasRl(Method):
-    """REINFORCE on the chain of convolutions.
+    """REINFORCE on the chain of convolutions, or over the choices of any other space.
 
     Args:
         children: networks per gradient step, m; 0: from the budget.
         learning_rate: Adam's; 0: from the budget.
-        units, layers: of the LSTM.
+        units, layers: of the LSTM; outside chains it has one layer.
         bound: weights start in U(-bound, bound).
         baseline_decay: share of the old moving average kept per reward.
         last: how many validation accuracies at the end of a training the reward looks at.
@@ -79,11 +84,30 @@ class NasRl(Method):
             raise InputError("nas_rl needs learning_rate >= 0 and baseline_decay in [0, 1)")
 
     def unsupported(self, task: Task) -> str | None:
-        """The controller is that of the chain."""
-        return space_is(task, ConvChainSpace)
+        """It needs choices."""
+        return None if task.space.choices else f"the space '{task.space.name}' has no choices"
 
     def search(self, task: Task) -> None:
         """Samples, trains and learns in turn, in every replica. An interrupted run learns again from its log."""
+        baseline = RewardBaseline(self.baseline_decay, "before")
+        rules = Rules(
+            max(1, self.replicas),
+            self.synchronous,
+            minibatch=lambda: self.minibatch(task.children()),
+            rate=lambda: self.rate(task.children()),
+            reward=self.reward,
+        )
+        chain = isinstance(task.space, ConvChainSpace)
+        served: Served[Any] = self._layered(task) if chain else self._flat(task)
+        replicas = Replicas(task, served, baseline, rules)
+        try:
+            replicas.search()
+        finally:
+            if self.replicas:
+                task.plan(**replicas.clock.facts())
+
+    def _layered(self, task: Task) -> ServedController:
+        """The paper's controller, with anchor points."""
         import keras
 
         from .common.layered_controller import LayeredController
@@ -94,20 +118,11 @@ class NasRl(Method):
         controller = LayeredController(
             task.space, task.rng, units=self.units, layers=self.layers, bound=self.bound, optimizer=adam
         )  # fmt: skip
-        rules = Rules(
-            max(1, self.replicas),
-            self.synchronous,
-            minibatch=lambda: self.minibatch(task.children()),
-            rate=lambda: self.rate(task.children()),
-            reward=self.reward,
-        )
-        baseline = RewardBaseline(self.baseline_decay, "before")
-        replicas = Replicas(task, ServedController(controller, adam), baseline, rules)
-        try:
-            replicas.search()
-        finally:
-            if self.replicas:
-                task.plan(**replicas.clock.facts())
+        return ServedController(controller, adam)
+
+    def _flat(self, task: Task) -> ServedPolicy:
+        """A softmax per choice."""
+        return ServedPolicy(LstmPolicy(task.space, task.rng, units=self.units, bound=self.bound))
 
     def minibatch(self, children: int) -> int:
         """Networks per gradient step in a search of so many children."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
-from fakes import FakeEvaluator, MemoryJournal, make_task, run
+from fakes import FakeEvaluator, MemoryJournal, VectorSpace, make_task, run
 from harness.methods.nas_rl import METHOD
 
 from harness.core.errors import InputError
@@ -78,11 +82,33 @@ def test_an_interrupted_run_learns_again_from_its_log() -> None:
     assert len(evaluator.trained) <= 17
 
 
-@pytest.mark.parametrize("name", sorted(names()))
-def test_works_on_chains_only_and_says_so(name: str) -> None:
-    reason = METHOD().unsupported(make_task(get_space(name)))
-    assert (reason is None) == (name == "chain")
-    assert reason is None or name in reason
+def test_works_wherever_there_are_choices_and_says_where_not() -> None:
+    assert all(METHOD().unsupported(make_task(get_space(name))) is None for name in names())
+    assert "no choices" in str(METHOD().unsupported(make_task(VectorSpace(0, 2))))
+
+
+def test_outside_chains_it_learns_without_tensorflow() -> None:
+    """In a process of its own, because TensorFlow is imported here. Twelve choices, each worth as much as the other."""
+    code = """
+import sys
+import numpy as np
+from fakes import VectorSpace, make_task
+from harness.core.budget import BudgetSpent
+from harness.methods.nas_rl import METHOD
+for seed in range(3):
+    task = make_task(VectorSpace(12, 2), "300evals", seed=seed, score=lambda g: float(np.mean(g.picks)))
+    try:
+        METHOD().search(task)
+    except BudgetSpent:
+        pass
+    told = [evaluation.accuracy for evaluation in task.evaluations]
+    assert len(told) == 300 and np.mean(told[-50:]) > np.mean(told[:50]) + 0.15, told
+assert "tensorflow" not in sys.modules
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_works_with_strides_and_at_a_profiles_settings() -> None:

@@ -10,6 +10,7 @@ import pytest
 from fakes import FakeEvaluator, MemoryJournal, VectorSpace, by_hash, make_task, run
 from harness.methods.common.baseline import RewardBaseline
 from harness.methods.common.ppo import LstmPolicy, Ppo
+from harness.methods.common.served_policy import ServedPolicy
 from harness.methods.nasnet import METHOD
 from nb201 import needs_table, returned
 
@@ -99,6 +100,22 @@ def differences(some: LstmPolicy, value: Callable[[], float]) -> dict[str, Numbe
                 weight[place] -= step
             found[name][place] = (sides[0] - sides[1]) / 2e-5
     return found
+
+
+def test_on_a_parameter_server_the_gradient_is_that_at_the_fetched_parameters() -> None:
+    """Of the mean of -advantage * log P, by finite differences; the present parameters stay as they are."""
+    some = policy(Uneven())
+    served = ServedPolicy(some)
+    fetched = served.fetch()
+    drawn = served.draw(np.random.default_rng(5).random((4, some.decisions)))
+    advantages = np.array([0.3, -0.2, 0.9, 0.1])
+    expected = differences(some, lambda: float(-(advantages * some.read(drawn.picks).log_prob).mean()))
+    served.apply([np.ones_like(part) for part in fetched], 0.1)
+    moved = served.fetch()
+    for name, gradient in zip(some.weights, served.gradient(fetched, drawn, advantages), strict=True):
+        assert np.allclose(gradient, expected[name], atol=1e-7), name
+    assert all(np.array_equal(one, other) for one, other in zip(moved, served.fetch(), strict=True))
+    assert not np.allclose(moved[0], fetched[0])
 
 
 def test_the_gradient_is_a_finite_difference() -> None:

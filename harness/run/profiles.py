@@ -228,7 +228,7 @@ TABLE = replace(
         *((name, 100) for name in ("bohb", "es", "metaqnn")),
         *((name, 50) for name in ("autokeras", "gp", "nasnet", "transfer")),
         *((name, 5) for name in ("bsn", "darts", "eas", "enas_macro", "enas_micro", "fabrics", "gdas")),
-        *((name, 5) for name in ("morphism_bo", "nao", "nao_ws", "nas_rl", "nes_re", "nes_rs", "one_shot", "pnas")),
+        *((name, 5) for name in ("morphism_bo", "nao", "nao_ws", "nes_re", "nes_rs", "one_shot", "pnas")),
         *((name, 5) for name in ("rs_ws", "setn", "smash")),
     ),
 )
