@@ -139,6 +139,15 @@ def run(
             show_default="the profile's",
         ),
     ] = "",
+    signal_: Annotated[
+        str,
+        typer.Option(
+            "--signal",
+            metavar="accuracy|balanced_accuracy|macro_f1",
+            help="What searches are told of the validation images; one directory holds one kind.",
+            show_default="accuracy",
+        ),
+    ] = "",
     top: Annotated[
         int,
         typer.Option(
@@ -213,6 +222,7 @@ def run(
         redo=redo,
         baselines=baselines,
         final=final,
+        signal=signal_,
         architectures=architecture,
         max_parameters=max_parameters,
         max_macs=max_macs,

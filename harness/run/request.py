@@ -76,6 +76,7 @@ def make_request(
     baselines: bool = True,
     redo: str | Sequence[str] = (),
     final: str | None = None,
+    signal: str = "",
     architectures: str | Iterable[str | Path] = (),
     max_parameters: str = "",
     max_macs: str = "",
@@ -95,6 +96,7 @@ def make_request(
         budget: of each search, like ``"60s"`` or ``"50evals"``; defaults to the profile's.
         space, workers, retry_failed, baselines, redo, mixed_devices: see :class:`Request`.
         final: what final trainings are counted in: ``"epochs"`` or ``"seconds"``; defaults to the profile's.
+        signal: what searches are told of their trainings, see :mod:`harness.core.signal`; defaults to the profile's.
         architectures: ``"a.json,b.txt"``, or a list of files.
         max_parameters, max_macs, max_latency: limits of the final networks, see :meth:`Limits.parse`.
         top: how many proposals of each search are trained finally, see :class:`~harness.run.profile.Profile`.
@@ -116,6 +118,8 @@ def make_request(
         raise InputError(f"--top {top} is no number of networks to train finally; name one from 1 to {MOST_TOP}")
     if top != 1:
         chosen = replace(chosen, top=top)
+    if signal:
+        chosen = chosen.with_signal(signal)
     if corruptions:
         chosen = replace(chosen, corruptions=True)
     if workers is not None and workers < 1:

@@ -9,7 +9,9 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 
 from harness.core.errors import InputError
+from harness.core.names import one_of
 from harness.core.record import EvaluationRow, ProposalRow, Record, Run, phase_note
+from harness.core.signal import ACCURACY, SIGNALS
 from harness.report.model.classes import check_confusion
 
 LogRow = TypeVar("LogRow", EvaluationRow, ProposalRow)
@@ -92,6 +94,12 @@ class _Final(msgspec.Struct):
     epochs: float = 0.0
     capped: bool = False
     limit: Literal["", "epochs", "seconds", "steps"] = ""
+
+
+class _ProxyRecipe(msgspec.Struct):
+    """What the report reads of the recipe of a search's trainings, or of a table that stands for them."""
+
+    signal: str = ACCURACY
 
 
 class _FinalRecipe(msgspec.Struct):
@@ -180,11 +188,14 @@ def _check(record: Record, path: Path) -> None:
         msgspec.convert(record.limits, _Limits)
         msgspec.convert(record.classes, _Classes)
         check_confusion(record.classes)
-        msgspec.convert(record.recipes.get("final", {}), _FinalRecipe)
+        final = msgspec.convert(record.recipes.get("final", {}), _FinalRecipe)
+        proxy = msgspec.convert(record.recipes.get("proxy", {}), _ProxyRecipe)
+        if not final.table:
+            one_of("signal", proxy.signal, SIGNALS)
         msgspec.convert(record.networks, list[_Network])
         msgspec.convert(record.robustness, dict[str, list[_Share]])
         msgspec.convert(record.recipes.get("extra", {}), dict[str, float])
-    except (msgspec.ValidationError, ValueError) as error:
+    except (msgspec.ValidationError, ValueError, InputError) as error:
         raise InputError(f"{path} is damaged: {_sentence(error)}; {_AGAIN}") from error
     if record.status == "ok" and record.test_accuracy is None:
         raise InputError(f"{path} is damaged: it says 'ok' but has no test accuracy; {_AGAIN}")

@@ -15,6 +15,7 @@ from harness.core.errors import InputError
 from harness.core.home import CHECKOUT, PACKAGE, folder
 from harness.core.names import directory_name, one_of
 from harness.core.record import Record
+from harness.core.signal import ACCURACY
 from harness.plugins.catalogue import FOLDERS, GIVEN, PACKAGES, Catalogue, Source
 from harness.run.backends.base import Capacity
 from harness.run.fence import Forbidden
@@ -130,7 +131,8 @@ def _check_devices(request: Request, capacity: Capacity) -> None:
 
 def _check_judged_alike(request: Request) -> None:
     """One directory holds final trainings that are all counted in epochs, or all in seconds, or all in steps; searches
-    within the same limits of size; equally many final trainings of each; and tests on corrupted images of all or none.
+    within the same limits of size, told the same number; equally many final trainings of each; and tests on corrupted
+    images of all or none.
 
     Raises:
         InputError: another row there was made otherwise.
@@ -146,6 +148,11 @@ def _check_judged_alike(request: Request) -> None:
             raise InputError(
                 f"{path.parent} was made with networks of {there}, here they are of {here}; name another directory "
                 "with --out"
+            )
+        if (told := _told(stored)) != profile.proxy.signal:
+            raise InputError(
+                f"{path.parent} was made by a search that was told {told}, here it is "
+                f"{profile.proxy.signal}; name another directory with --out"
             )
         if (many := stored.get("final trainings", 1)) != profile.top:
             raise InputError(
@@ -174,6 +181,12 @@ def _check_data(rows: Sequence[Row], dataset: str, checksum: str) -> None:
     for row in rows:
         if row.dataset == dataset:
             row.directory.check_inputs({"data": checksum})
+
+
+def _told(inputs: dict[str, Any]) -> str:
+    """What the search of a run was told, by name; older runs do not say, and were told the accuracy."""
+    recipe = inputs.get("proxy recipe")
+    return str(recipe.get("signal", ACCURACY)) if isinstance(recipe, dict) else ACCURACY
 
 
 def _limit(inputs: dict[str, Any]) -> str:
