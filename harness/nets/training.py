@@ -21,7 +21,7 @@ import tensorflow as tf
 
 from harness.core.dataset import Images, Labels, SearchData
 from harness.core.errors import InputError
-from harness.core.files import replacing
+from harness.core.files import readable, replacing
 from harness.core.recipe import Recipe
 from harness.core.schedule import cosine
 from harness.core.signal import ACCURACY, SIGNALS
@@ -280,13 +280,13 @@ class _Checkpoint:
         if self._path is None or not self._path.exists():
             return None
         try:
-            with np.load(self._path) as file:
+            with np.load(readable(self._path)) as file:
                 state = dict(file)
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
             raise InputError(f"the checkpoint {self._path} is damaged; delete it to train anew") from error
         shapes = [value.shape for value in _values(self._model)]
         values = [state.get(f"variable {place}") for place in range(len(shapes))]
-        if str(state["label"]) != self._label or [getattr(v, "shape", None) for v in values] != shapes:
+        if str(state.get("label")) != self._label or [getattr(v, "shape", None) for v in values] != shapes:
             raise InputError(f"the checkpoint {self._path} belongs to another training; delete it to start anew")
         if self._until is not None and int(state["done"]) > self._until:
             self._path = None

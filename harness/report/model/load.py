@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 
 from harness.core.errors import InputError
+from harness.core.files import readable
 from harness.core.names import one_of
 from harness.core.record import EvaluationRow, ProposalRow, Record, Run, phase_note
 from harness.core.signal import ACCURACY, SIGNALS
@@ -209,14 +210,14 @@ def _sentence(error: Exception) -> str:
 
 def _rows(path: Path, kind: type[LogRow]) -> tuple[LogRow, ...]:
     """The rows of a log. A last line without its newline may be half a row: a killed process left it."""
-    if path.exists() and not path.is_file():  # a pipe would be waited for
-        raise InputError(f"{path} is no file; {_AGAIN}")
     try:
-        lines = path.read_bytes().split(b"\n")
+        lines = readable(path).read_bytes().split(b"\n")
     except FileNotFoundError:
         return ()
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); {_AGAIN}") from error
+    except ValueError as error:
+        raise InputError(f"{path} cannot be read ({error}); {_AGAIN}") from error
     decode = msgspec.json.Decoder(kind).decode
     rows: list[LogRow] = []
     for number, line in enumerate(lines, start=1):
