@@ -17,6 +17,7 @@ KINDS: dict[str, Callable[[Path], object]] = {
     "a directory": lambda path: path.mkdir(),
     "a link to nothing": lambda path: path.symlink_to(path.with_name("nothing")),
     "an empty file": lambda path: path.write_bytes(b""),
+    "brackets": lambda path: path.write_text("[" * 100_000 + "\n"),
     "garbage": lambda path: path.write_bytes(b"\x00\xff\xfe{[\n\n" * 9),
 }
 FILES = sorted(

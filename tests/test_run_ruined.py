@@ -28,7 +28,7 @@ from harness.run.plan import make_plan
 from harness.run.recount import check_rows
 from harness.run.store import RunDirectory, read_json
 
-REGULAR = ("an empty file", "garbage")
+REGULAR = ("an empty file", "brackets", "garbage")
 pytestmark = pytest.mark.timeout(60)
 
 

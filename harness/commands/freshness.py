@@ -27,7 +27,7 @@ def is_fresh(directory: Path, state: str) -> bool:
     try:
         stored = json.loads((directory / _MARK).read_text(encoding="utf-8"))
         return bool(stored["state"] == state and stored["files"] == _files(directory, stored["files"]))
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return False
 
 

@@ -17,7 +17,7 @@ from harness.run.profiles import OWN_TABLES, Profile, get_profile
 MOST_SEEDS = 1000
 MOST_TOP = 50
 """Proposals of a search that may be trained finally."""
-_SEEDS = re.compile(r"^(\d{1,9})(?:-(\d{1,9}))?$")
+_SEEDS = re.compile(r"^(\d{1,9})(?:-(\d{1,9}))?$", re.ASCII)
 DEFAULT_DATA = Path("~/.cache/nas-harness")
 """Where data sets are, unless the command says otherwise."""
 
@@ -192,8 +192,10 @@ def absolute_path(path: str | Path) -> Path:
     """A path as a person writes it, with ``~`` for the home directory.
 
     Raises:
-        InputError: there is no such home.
+        InputError: it is empty, or there is no such home.
     """
+    if not str(path):
+        raise InputError("a path is empty; name a directory, or . for this one")
     try:
         return Path(path).expanduser().absolute()
     except RuntimeError as error:  # there is no such user, or no home directory

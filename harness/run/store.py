@@ -198,7 +198,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         value = json.loads(read_text(path))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} cannot be read ({error}); delete its directory to run it again") from error
     if not isinstance(value, dict):
         raise InputError(f"{path} holds no JSON object; delete its directory to run it again")
@@ -228,7 +228,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
         for line in file:
             try:
                 row = json.loads(line) if line.endswith(b"\n") else None
-            except ValueError:
+            except (ValueError, RecursionError):
                 row = None
             if not isinstance(row, dict):
                 break

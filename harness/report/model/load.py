@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
 from harness.core.errors import InputError
+from harness.core.evaluation import REFUSED
 from harness.core.files import readable
 from harness.core.names import one_of
 from harness.core.record import EvaluationRow, ProposalRow, Record, Run, phase_note
@@ -165,10 +166,14 @@ def load_run(directory: Path) -> Run:
     path = directory / "record.json"
     record = Record.read(path)
     _check(record, path)
+    log = directory / "evaluations.jsonl"
+    evaluations = _rows(log, EvaluationRow)
+    if log.exists():  # a search on a table may keep none
+        _check_whole(record, evaluations, log)
     return Run(
         path=directory,
         record=record,
-        evaluations=_rows(directory / "evaluations.jsonl", EvaluationRow),
+        evaluations=evaluations,
         proposals=_rows(directory / "proposals.jsonl", ProposalRow),
     )
 
@@ -200,6 +205,15 @@ def _check(record: Record, path: Path) -> None:
         raise InputError(f"{path} is damaged: {_sentence(error)}; {_AGAIN}") from error
     if record.status == "ok" and record.test_accuracy is None:
         raise InputError(f"{path} is damaged: it says 'ok' but has no test accuracy; {_AGAIN}")
+
+
+def _check_whole(record: Record, evaluations: Sequence[EvaluationRow], path: Path) -> None:
+    """Refuses a log that has lost rows, or won some: curves and costs would be others than those of the search."""
+    logged = sum(not row["failure"].startswith(REFUSED) for row in evaluations)
+    counted = record.search.get("evaluations")
+    if record.status == "ok" and counted is not None and logged != counted:
+        record_file = path.with_name("record.json")
+        raise InputError(f"{record_file} counts {counted:g} evaluations, and {path.name} holds {logged}; {_AGAIN}")
 
 
 def _sentence(error: Exception) -> str:
