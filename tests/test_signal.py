@@ -90,6 +90,14 @@ class TestRecipe:
         assert "signal" not in repr(RECIPE), "a checkpoint knows its training by this text"
         assert dataclasses.replace(RECIPE, signal="macro_f1").values()["signal"] == "macro_f1"
 
+    def test_a_plain_one_counts_steps_and_has_only_what_every_training_has(self) -> None:
+        """Nesterov momentum, decay, augmentation and the clip of DARTS; whatever else has to be asked for."""
+        plain = Recipe(size=Size(4, 1), steps=12)
+        assert (plain.limit, plain.steps_on(1000), plain.validations) == ("steps", 12, 1)
+        asked = ("epochs", "seconds", "final_learning_rate", "warmup", "label_smoothing", "drop_path", "auxiliary")
+        assert not any(getattr(plain, name) for name in (*asked, "cutout", "validation_images", "train_images"))
+        assert (plain.momentum, plain.weight_decay, plain.gradient_clip, plain.augment) == (0.9, 3e-4, 5.0, True)
+
     def test_a_command_changes_the_trainings_of_searches_only(self) -> None:
         told = make_request(profile="smoke", signal="macro_f1").profile
         assert told == dataclasses.replace(SMOKE, proxy=dataclasses.replace(SMOKE.proxy, signal="macro_f1"))
