@@ -68,15 +68,15 @@ def test_the_mirror_is_drawn_apart_from_the_shift_and_the_shifts_apart_from_each
     assert np.abs(np.corrcoef(seen.T) - np.eye(3)).max() < 5 / np.sqrt(len(images))
 
 
-def test_the_hole_is_cut_apart_from_the_shift() -> None:
-    """The hole's upper left corner beside the pixel that was shifted to the middle."""
+def test_the_hole_is_cut_apart_from_the_shift_and_the_mirror() -> None:
+    """The hole's upper left corner, beside the pixel that came to the middle and the order of its neighbours."""
     images = located(4000, 20, 20)
-    options = {"padding": 2, "cutout": 4}
-    holes = (augmented(images, **options)[..., 2] != 77) & (augmented(images, padding=2)[..., 2] == 77)
-    shifts = augmented(images, padding=2)[:, 10, 10, :2]
+    moved = augmented(images, padding=2, flip=True)
+    holes = (augmented(images, padding=2, flip=True, cutout=4)[..., 2] != 77) & (moved[..., 2] == 77)
+    mirrored = moved[:, 10, 11, 1] < moved[:, 10, 10, 1]
     whole = holes.any((1, 2))
     corners = np.stack([holes.any(2).argmax(1), holes.any(1).argmax(1)], axis=1)
-    both = np.concatenate([shifts[whole], corners[whole]], axis=1)
+    both = np.concatenate([moved[:, 10, 10, :1], mirrored[:, None], corners], axis=1)[whole]
     assert np.abs(np.corrcoef(both.T) - np.eye(4)).max() < 5 / np.sqrt(whole.sum())
 
 
