@@ -39,6 +39,7 @@ def compare(
     redo: str | Sequence[str] = (),
     baselines: bool = True,
     final: str | None = None,
+    signal: str = "",
     backend: str = "local",
     architectures: str | Iterable[str | Path] = (),
     max_parameters: str = "",
@@ -73,6 +74,8 @@ def compare(
         baselines: whether random sampling and random search are added in every space that the methods search.
         final: what final trainings are counted in: ``"epochs"`` of the data set, or ``"seconds"`` of this machine for
             networks that are deployed under a clock; the profile's, unless given. A directory holds one kind.
+        signal: what searches are told of their trainings: ``"accuracy"``, ``"balanced_accuracy"`` or ``"macro_f1"``, of
+            the validation images. A directory holds one kind.
         backend: where the work is done: ``"local"``, in processes of this machine, or ``"ray"``.
         address: of the Ray cluster; one on this machine starts and ends with the call, unless given.
         mixed_devices: whether runs may be compared at equal seconds of unlike devices.
@@ -113,6 +116,7 @@ def compare(
         redo=redo,
         baselines=baselines,
         final=final,
+        signal=signal,
         architectures=architectures,
         max_parameters=max_parameters,
         max_macs=max_macs,

@@ -44,6 +44,7 @@ class AutoKeras(Method):
     title = "AutoKeras 3.0 (greedy tuner)"
     space = "keras"
     families = ("evolutionary",)
+    follows_signal = False
     position = 170
     look = 16
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {

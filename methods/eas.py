@@ -92,6 +92,7 @@ class Eas(Method):
     space = "eas"
     families = ("morphism", "reinforcement learning")
     trains = True
+    follows_signal = True
     position = 162
     look = 20
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {

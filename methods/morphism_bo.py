@@ -78,6 +78,7 @@ class MorphismSearch(Method):
     space = "morph"
     families = ("morphism", "Bayesian")
     trains = True
+    follows_signal = True
     position = 165
     look = 21
     published = "AutoKeras"

@@ -51,6 +51,7 @@ class NesRe(Method):
     title = "NES-RE"
     space = "cell"
     families = ("ensemble", "evolutionary")
+    follows_signal = False
     position = 47
     look = 34
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {"smoke": {"members": 2}}

@@ -39,6 +39,7 @@ class NesRs(Method):
     title = "NES-RS"
     space = "cell"
     families = ("ensemble", "random")
+    follows_signal = False
     position = 46
     look = 33
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {"smoke": {"members": 2}}

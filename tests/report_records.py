@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -107,7 +108,8 @@ def with_logs(run: Run, *steps: tuple[float, float | None], shared: bool = False
         {"genotype": f"cell:{number}", "accuracy": accuracy, "spent": spent, "shared_weights": shared}
         for number, (spent, accuracy) in enumerate(steps)
     )
-    return Run(run.path, run.record, evaluations, proposals)
+    record = dataclasses.replace(run.record, search={**run.record.search, "evaluations": len(evaluations)})
+    return Run(run.path, record, evaluations, proposals)
 
 
 def save(run: Run, root: Path) -> Path:
@@ -116,8 +118,9 @@ def save(run: Run, root: Path) -> Path:
     directory.mkdir(parents=True)
     (directory / "record.json").write_text(run.record.to_json(), encoding="utf-8")
     for name, rows in (("evaluations", run.evaluations), ("proposals", run.proposals)):
-        text = "".join(json.dumps(row) + "\n" for row in rows)
-        (directory / f"{name}.jsonl").write_text(text, encoding="utf-8")
+        if rows:
+            text = "".join(json.dumps(row) + "\n" for row in rows)
+            (directory / f"{name}.jsonl").write_text(text, encoding="utf-8")
     return directory
 
 

@@ -61,6 +61,25 @@ def test_crops_are_windows_of_the_padded_image_and_all_equally_likely(flip: bool
     assert mirrored == 0.0 if not flip else abs(mirrored - 0.5) < 5 * 0.5 / np.sqrt(len(images))
 
 
+def test_the_mirror_is_drawn_apart_from_the_shift_and_the_shifts_apart_from_each_other() -> None:
+    images = located(6000)
+    allowed = windows(images[0], padding=2, flip=True)
+    seen = np.array([allowed[image.tobytes()] for image in augmented(images, padding=2, flip=True)], float)
+    assert np.abs(np.corrcoef(seen.T) - np.eye(3)).max() < 5 / np.sqrt(len(images))
+
+
+def test_the_hole_is_cut_apart_from_the_shift_and_the_mirror() -> None:
+    """The hole's upper left corner, beside the pixel that came to the middle and the order of its neighbours."""
+    images = located(4000, 20, 20)
+    moved = augmented(images, padding=2, flip=True)
+    holes = (augmented(images, padding=2, flip=True, cutout=4)[..., 2] != 77) & (moved[..., 2] == 77)
+    mirrored = moved[:, 10, 11, 1] < moved[:, 10, 10, 1]
+    whole = holes.any((1, 2))
+    corners = np.stack([holes.any(2).argmax(1), holes.any(1).argmax(1)], axis=1)
+    both = np.concatenate([moved[:, 10, 10, :1], mirrored[:, None], corners], axis=1)[whole]
+    assert np.abs(np.corrcoef(both.T) - np.eye(4)).max() < 5 / np.sqrt(whole.sum())
+
+
 def test_flip_without_crop_mirrors_whole_images() -> None:
     images = located(50)
     result = augmented(images, flip=True)

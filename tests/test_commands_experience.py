@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 from pathlib import Path
 
@@ -20,8 +21,10 @@ from harness.spaces import get_space
 def stored(out: Path, made: Record, evaluations: list[dict], proposals: list[dict]) -> None:
     directory = RunDirectory.of(out, made.profile, made.dataset, made.space, made.method, made.seed)
     directory.path.mkdir(parents=True)
+    if evaluations:  # a search on a table keeps no such log
+        made = dataclasses.replace(made, search={**made.search, "evaluations": len(evaluations)})
+        directory.evaluations.write_text("".join(json.dumps(row) + "\n" for row in evaluations))
     directory.record.write_text(made.to_json())
-    directory.evaluations.write_text("".join(json.dumps(row) + "\n" for row in evaluations))
     directory.proposals.write_text("".join(json.dumps(row) + "\n" for row in proposals))
 
 

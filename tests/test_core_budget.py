@@ -58,6 +58,52 @@ def test_prints_what_it_parses(text: str) -> None:
     assert Budget.parse(str(budget)) == budget
 
 
+@pytest.mark.parametrize(
+    ("text", "printed"),
+    [("60s", "60s"), ("2m", "120s"), ("50evals", "50 evals"), ("500steps", "500 steps"), ("2e12macs", "2e12 macs")],
+)
+def test_its_words_are_those_of_the_directory_and_the_tables(text: str, printed: str) -> None:
+    assert str(Budget.parse(text)) == printed
+
+
+@pytest.mark.parametrize(
+    ("most", "more"),
+    [
+        ("366d", "366.1d"),
+        ("1e9evals", "1000000001evals"),
+        ("1e12steps", "1000000000001steps"),
+        ("1e24macs", "1.01e24macs"),
+    ],
+)
+def test_the_most_is_allowed_and_more_is_not(most: str, more: str) -> None:
+    assert Budget.parse(most).amount > 0
+    with pytest.raises(InputError, match="is the most"):
+        Budget.parse(more)
+
+
+def test_a_meter_that_has_overrun_has_spent_all_of_it_and_has_nothing_left() -> None:
+    clock = Clock()
+    meter = Meter(Budget(60, "s"), 1, clock)
+    clock.now += 90
+    assert (meter.share, meter.left, meter.spent) == (1, 0, 90)
+    clock.now -= 75
+    assert (meter.share, meter.left) == (0.25, 45)
+
+
+def test_work_of_which_no_multiply_accumulates_are_told_has_none() -> None:
+    meter = Meter(Budget(100, "macs"), 1)
+    meter.charge(seconds=1, steps=1)
+    assert meter.macs == 0
+    meter.afford(5)
+    meter.charge(seconds=0, steps=0, macs=100)
+    with pytest.raises(BudgetSpent):
+        meter.afford(0)
+    meter.restore(seconds=1, steps=1)
+    assert (meter.macs, meter.left) == (0, 100)
+    meter.restore(seconds=1, steps=1, macs=7)
+    assert meter.spent == 7
+
+
 def test_a_library_that_swallows_exceptions_cannot_swallow_the_end() -> None:
     assert not issubclass(BudgetSpent, Exception)
 

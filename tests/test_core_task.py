@@ -349,3 +349,74 @@ def test_work_is_never_given_back() -> None:
         with pytest.raises(ValueError, match="not negative"):
             task.meter.charge(**cost)  # type: ignore[arg-type]
     assert task.meter.spent == 3
+
+
+def test_what_is_proposed_at_the_very_limit_counts() -> None:
+    now = [0.0]
+    task = make_task(VectorSpace(4), "10s", clock=lambda: now[0])
+    first, second = task.space.genotype((0,) * 4), task.space.genotype((1,) * 4)
+    task.propose(first)
+    now[0] = 10.0
+    task.propose(second)
+    assert (task.proposal, task.discarded) == (second, 0)
+
+
+def test_the_log_of_proposals_says_what_was_measured_under_shared_weights() -> None:
+    journal = MemoryJournal()
+    task = make_task(VectorSpace(4), journal=journal)
+    own, named = task.space.genotype((0,) * 4), task.space.genotype((1,) * 4)
+    task.evaluate([own])
+    task.propose(named, 0.5)
+    task.propose(named, 0.6, shared_weights=False)
+    assert [(row[0], row[3]) for row in journal.proposals] == [(own, False), (named, True), (named, False)]
+
+
+def test_own_steps_cost_their_time_and_nothing_besides() -> None:
+    now = [0.0]
+    task = make_task(VectorSpace(4), "10s", clock=lambda: now[0])
+    task.step(5)
+    assert (task.meter.spent, task.meter.steps) == (0, 5)
+    now[0] = 3.0
+    task.step()
+    assert (task.meter.spent, task.meter.steps) == (3, 6)
+
+
+def test_a_repeat_that_does_not_fit_into_the_time_ends_the_search() -> None:
+    space = VectorSpace(4)
+    task = make_task(space, "10s", evaluator=FakeEvaluator(seconds=6.0))
+    genotype = space.genotype((0,) * 4)
+    task.evaluate([genotype])
+    with pytest.raises(BudgetSpent):
+        task.evaluate([genotype])
+    assert (len(task.evaluations), task.meter.spent) == (1, 6)
+    counted = make_task(space, "3evals", evaluator=FakeEvaluator(seconds=6.0, gradient_steps=2))
+    assert len(counted.evaluate([genotype] * 3)) == 3, "where work is counted, its seconds are of no account"
+
+
+def test_before_the_first_training_nobody_knows_its_seconds() -> None:
+    task = make_task(VectorSpace(4), "10s", evaluator=FakeEvaluator(seconds=4.0))
+    genotype = task.space.genotype((0,) * 4)
+    assert task.cost(genotype) == 0
+    task.evaluate([genotype])
+    assert task.cost(genotype) == 4
+
+
+def test_a_budget_below_one_training_is_planned_as_one() -> None:
+    for budget in ("1steps", "5macs", "1s"):
+        task = make_task(VectorSpace(4), budget, evaluator=FakeEvaluator(gradient_steps=3, seconds=20.0, macs=100))
+        assert task.children() == 1
+
+
+def test_trainings_of_the_method_itself_are_whole_ones_in_its_plan() -> None:
+    task = make_task(VectorSpace(4), "100s", evaluator=FakeEvaluator(seconds=10.0))
+    for number, seconds in enumerate((10.0, 30.0)):
+        task.record(f"own {number}", lambda seconds=seconds: Evaluation("x", 0.5, (0.5,), seconds, 1))  # type: ignore[misc]
+    assert task.children() == 5
+    task.evaluate([task.space.genotype((0,) * 4)])
+    assert task.children() == 6
+
+
+def test_the_smallest_share_is_one_gradient_step() -> None:
+    task = make_task(VectorSpace(4), "100steps", evaluator=FakeEvaluator(gradient_steps=50))
+    [evaluation] = task.evaluate([task.space.genotype((0,) * 4)], share=1e-6)
+    assert (evaluation.share, evaluation.steps, task.meter.steps) == (1 / 50, 1, 1)

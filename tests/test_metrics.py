@@ -67,6 +67,15 @@ class TestPredictions:
         assert calibration_error(both, labels) == pytest.approx((0.2 + 0.9) / 2)
         assert calibration_error(np.array([[1.0, 0.0]]), np.array([0])) == 0
 
+    def test_calibration_error_takes_a_class_beyond_the_label_for_wrong_and_full_confidence_into_the_last_bin(
+        self,
+    ) -> None:
+        assert calibration_error(np.array([[0.2, 0.8]]), np.array([0])) == pytest.approx(0.8)
+        both = np.array([[1.0, 0.0], [0.95, 0.05]])
+        assert calibration_error(both, np.array([1, 0])) == pytest.approx(abs(-1.0 + 0.05) / 2), "they are in one bin"
+        apart = np.array([[0.52, 0.48], [0.54, 0.46]])
+        assert calibration_error(apart, np.array([1, 0])) == pytest.approx((0.52 + 0.46) / 2), "8 of 15 is a border"
+
     def test_rows_that_do_not_quite_sum_to_one_make_no_warning(self) -> None:
         rng = np.random.default_rng(0)
         raw = rng.random((50, 3)).astype(np.float32)

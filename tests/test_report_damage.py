@@ -92,6 +92,9 @@ def test_a_record_with_any_part_spoilt(file: Path) -> None:
 def test_a_log_with_any_part_of_a_row_spoilt(file: Path, name: str) -> None:
     log = file.with_name(name)
     line = log.read_text(encoding="utf-8")
+    whole = json.loads(file.read_text(encoding="utf-8"))
+    whole["search"]["evaluations"] = 2 if name == "evaluations.jsonl" else 1
+    file.write_text(json.dumps(whole), encoding="utf-8")
     told = []
     for row in [*spoilt(json.loads(line)), *JUNK]:
         log.write_text(json.dumps(row) + "\n" + line, encoding="utf-8")
@@ -130,3 +133,24 @@ def test_a_pipe_in_the_place_of_a_log_holds_nobody_up(file: Path, name: str) -> 
     file.with_name(name).unlink()
     os.mkfifo(file.with_name(name))
     assert str(file.with_name(name)) in read_and_report(file.parent)
+
+
+def test_a_shortened_log_is_one_sentence(tmp_path: Path) -> None:
+    run = with_logs(counted("random_search", 0.9), *((float(spent), 0.5) for spent in range(1, 6)))
+    log = save(run, tmp_path) / "evaluations.jsonl"
+    rows = log.read_bytes().splitlines(keepends=True)
+    assert read_and_report(tmp_path) == "reported"
+    for kept in [*(rows[:number] for number in range(5)), rows[1:], [*rows, rows[0]]]:
+        log.write_bytes(b"".join(kept))
+        told = f"record.json counts 5 evaluations, and evaluations.jsonl holds {len(kept)}; delete its directory"
+        assert told in read_and_report(tmp_path)
+    log.write_bytes(b"".join(rows)[:-9])
+    assert "evaluations.jsonl holds 4" in read_and_report(tmp_path), "half a row is none"
+
+
+def test_refused_proposals_are_no_evaluations(tmp_path: Path) -> None:
+    run = with_logs(counted("random_search", 0.9), (1.0, 0.5))
+    log = save(run, tmp_path) / "evaluations.jsonl"
+    beyond = json.loads(log.read_text()) | {"failure": "refused: 7 parameters, 6 at most"}
+    log.write_text(log.read_text() + json.dumps(beyond) + "\n")
+    assert read_and_report(tmp_path) == "reported"

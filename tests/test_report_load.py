@@ -33,7 +33,7 @@ def test_order_does_not_depend_on_directories(tmp_path: Path):
 
 @pytest.mark.parametrize("name", ["evaluations.jsonl", "proposals.jsonl"])
 def test_half_a_last_line_is_left_out(tmp_path: Path, name: str):
-    run = with_logs(make("darts", 0.9), (1.0, 0.5), (2.0, 0.6))
+    run = with_logs(make("darts", None), (1.0, 0.5), (2.0, 0.6))
     log = save(run, tmp_path) / name
     whole = log.read_bytes()
     last = whole.rindex(b"\n", 0, len(whole) - 1) + 1

@@ -418,3 +418,35 @@ def test_thousands_of_runs_take_seconds():
     began = time.process_time()
     statistics(runs)
     assert time.process_time() - began < 15
+
+
+def test_the_interval_of_few_values_is_students():
+    """By hand: 97.5 % of t with 2 degrees of freedom is 4.3027, and the deviation of 1, 2, 3 is 1."""
+    assert stats.mean_interval([5.0, 6.0]) is None
+    low, high = stats.mean_interval([3.0, 1.0, 2.0])
+    assert (low, high) == pytest.approx((2 - 4.3027 / 3**0.5, 2 + 4.3027 / 3**0.5), abs=1e-4)
+    again = stats.mean_interval([13.0, 11.0, 12.0])
+    assert again == pytest.approx((low + 10, high + 10))
+
+
+@pytest.mark.parametrize("count", [3, 7, 60])
+def test_a_method_whose_every_run_failed_has_lost_every_pair(count: int):
+    """Also where no difference is a number, and where the approximation takes over."""
+    failed = stats.compare([-math.inf] * count, [50.0] * count)
+    assert (failed.wins, failed.ties, failed.losses, failed.effect) == (0, 0, count, -1)
+    assert failed.difference is None
+    assert failed.interval is None
+    if count < 50:
+        assert failed.p == pytest.approx(stats.smallest_p(count))
+    else:
+        assert failed.p < 1e-9
+    alike = stats.compare([-math.inf] * count, [-math.inf] * count)
+    assert (alike.wins, alike.ties, alike.losses, alike.p) == (0, count, 0, 1)
+    one_worse = stats.compare([-math.inf, *[51.0] * (count - 1)], [50.0] * count)
+    assert one_worse.effect == pytest.approx((count - 3) / (count + 1)), "its difference has the highest rank"
+
+
+def test_pairs_are_counted_by_the_sign_of_their_difference_however_small_it_is():
+    found = stats.compare_differences([0.3, -0.4, 0.2, 0.0, -2.0, 1e-12])
+    assert (found.wins, found.ties, found.losses) == (2, 2, 2)
+    assert found.difference == pytest.approx(-1.9 / 6)

@@ -338,3 +338,10 @@ def test_a_search_that_was_looked_up_thrice_says_no_more_than_its_mean():
         if run.record.dataset == SETS[0]
     ]
     assert stand(thrice, "darts").differences == pytest.approx(single)
+
+
+@pytest.mark.parametrize("values", [[1.0, 2.0], [0.2, 0.5, -0.1], [1.0, 2.5, 0.5, 2.0, 3.0]])
+def test_few_pairs_are_taken_for_normal_with_their_mean_and_sample_deviation(values: list[float]) -> None:
+    effect = abs(sum(values) / len(values)) / np.std(values, ddof=1)
+    assert pairs_for_power(values, 0.05) == smallest_sample(float(effect), 0.05)
+    assert pairs_for_power(values[:1], 0.05) is None

@@ -18,6 +18,7 @@ from test_run_plan import request_for
 
 from harness.core.budget import Budget
 from harness.core.errors import InputError
+from harness.core.files import MOST_TEXT
 from harness.core.record import Record
 from harness.report.model.load import load_runs
 from harness.run.backends.base import Call, Capacity, Outcome, Position
@@ -27,7 +28,7 @@ from harness.run.profiles import NB201
 from harness.run.progress import Bar, PlainScreen, View, duration, screen_for
 from harness.run.request import Request
 from harness.run.scheduler import SMALLEST, Scheduler
-from harness.run.store import MOST_TEXT, read_json, write_json, write_lines
+from harness.run.store import read_json, write_json, write_lines
 
 COMMAND = {"command": "a test", "cpu": "none"}
 
@@ -127,7 +128,9 @@ def test_a_search_that_was_charged_more_than_its_budget_has_failed(
         if call.words == "search":
             stored = read_json(job.directory.search)
             write_json(job.directory.search, {**stored, "search": {"charged": charged}})
-            rows = [{"steps": count, "seconds": 1.0, "macs": 0} for count in steps]
+            rest = {"genotype": "x", "accuracy": 0.5, "curve": [0.5], "failure": "", "spent": 1.0}
+            costs = [{"steps": count, "seconds": 1.0, "macs": 0} for count in steps]
+            rows = [{"number": number, **rest, **cost} for number, cost in enumerate(costs)]
             write_lines(job.directory.evaluations, rows)
         return outcomes
 

@@ -14,7 +14,7 @@ from harness.core.evaluation import KerasConfig
 from harness.core.proposals import proposal_from_json, proposal_to_json
 from harness.core.space import Genotype
 from harness.run import search as searching
-from harness.run.job import Failure, Job
+from harness.run.job import Failure, Job, Unsupported, guarded
 from harness.run.plan import make_plan
 from harness.run.store import read_json
 
@@ -52,3 +52,19 @@ def test_a_method_gets_its_settings_and_keeps_them(tmp_path: Path) -> None:
         searching.make_method(dataclasses.replace(job, method=source))
     with pytest.raises(Failure, match="space"):
         searching.make_method(dataclasses.replace(job, native=""))
+
+
+@pytest.mark.parametrize("kind", [ValueError, Failure, Unsupported, SystemExit])
+def test_half_a_character_in_an_exception_is_a_row_like_any_other(
+    tmp_path: Path, kind: type[BaseException], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No file takes half a character, and no report would ever be made again beside such a record."""
+
+    def body() -> None:
+        raise kind("half of a character: \udcff, and \x00")
+
+    outcome = guarded(job_of(tmp_path), "search", body)
+    assert outcome.status == ("unsupported" if kind is Unsupported else "failed")
+    assert "half of a character" in outcome.reason
+    assert outcome.reason.encode("utf-8")
+    capsys.readouterr()

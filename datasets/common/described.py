@@ -117,7 +117,7 @@ def load_table(name: str, path: Path) -> Table:
 def _description(path: Path) -> dict[str, Any]:
     try:
         described = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputError(f"{path} is no readable TOML ({error})") from error
     if unknown := sorted(set(described) - _KEYS):
         raise InputError(f"{path} has the unknown entry '{unknown[0]}'; there are {', '.join(sorted(_KEYS))}")

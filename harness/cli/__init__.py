@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shlex
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -69,7 +71,11 @@ app = typer.Typer(
 def main() -> None:
     """Runs the command line; bad input is one sentence on standard error and exit code 2."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal may not know all characters
+            stream.reconfigure(errors="backslashreplace")
     try:
+        _check_empty(sys.argv[1:])
         app(prog_name="python -m harness")
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -77,6 +83,19 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(FAILED_ROWS)
+
+
+def _check_empty(words: Sequence[str]) -> None:
+    """An empty word is a variable of a script that was not set: an empty path would be the present directory.
+
+    Raises:
+        InputError: there is one.
+    """
+    for before, word in zip(["", *words], words, strict=False):
+        name, equals, value = word.partition("=")
+        if not word or (name.startswith("--") and equals and not value):
+            what = name if equals else before
+            raise InputError(f"nothing is given{f' for {what}' if what else ''}; give a value, or leave it out")
 
 
 @app.command()
@@ -137,6 +156,15 @@ def run(
             metavar="epochs|seconds",
             help="What the final trainings are counted in; one directory holds one kind.",
             show_default="the profile's",
+        ),
+    ] = "",
+    signal_: Annotated[
+        str,
+        typer.Option(
+            "--signal",
+            metavar="accuracy|balanced_accuracy|macro_f1",
+            help="What searches are told of the validation images; one directory holds one kind.",
+            show_default="accuracy",
         ),
     ] = "",
     top: Annotated[
@@ -213,6 +241,7 @@ def run(
         redo=redo,
         baselines=baselines,
         final=final,
+        signal=signal_,
         architectures=architecture,
         max_parameters=max_parameters,
         max_macs=max_macs,
@@ -373,12 +402,13 @@ def inspect(
     ] = "",
     space: Annotated[str, typer.Option(help="A plug-in's space that the genotype may be of.")] = "cell",
     channels: Annotated[
-        int | None, typer.Option(min=1, help="Filters of the first stage.", show_default="36, or the published")
+        int | None,
+        typer.Option(min=1, max=100_000, help="Filters of the first stage.", show_default="36, or the published"),
     ] = None,
     layers: Annotated[
-        int | None, typer.Option(min=1, help="Cells or layers.", show_default="20, or the published")
+        int | None, typer.Option(min=1, max=1000, help="Cells or layers.", show_default="20, or the published")
     ] = None,
-    classes: Annotated[int, typer.Option(min=2, help="Classes.")] = 10,
+    classes: Annotated[int, typer.Option(min=2, max=1_000_000, help="Classes.")] = 10,
     image: Annotated[str, typer.Option(help="Height, width and channels of an image.")] = "32x32x3",
     plugin: Plugins = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="With --published all: the page of them all.")] = False,

@@ -9,6 +9,8 @@ from pathlib import Path
 from harness.core.errors import InputError
 from harness.core.files import replacing
 from harness.core.record import Run
+from harness.core.signal import ACCURACY
+from harness.report.model.groups import signal_of
 from harness.report.model.load import load_runs
 
 COLUMNS = ("dataset", "space", "genotype", "accuracy")
@@ -20,9 +22,13 @@ def write_experience(directory: Path, file: Path) -> int:
     A search on a table logs its proposals only. Nothing of the test set is written: records are read for their names.
 
     Raises:
-        InputError: there are no such trainings, or ``file`` cannot be written.
+        InputError: there are no such trainings, searches were told another number, or ``file`` cannot be written.
     """
-    rows = [row for run in load_runs(directory) for row in _rows(run)]
+    runs = load_runs(directory)
+    for run in runs:
+        if (told := signal_of(run.record.recipes)) != ACCURACY:
+            raise InputError(f"the searches in {directory} were told {told}, and a file of experience is of accuracies")
+    rows = [row for run in runs for row in _rows(run)]
     if not rows:
         raise InputError(f"no search in {directory} has logged an accuracy; there is nothing to learn from")
     if not file.absolute().parent.is_dir():

@@ -5,6 +5,7 @@ Files are told from changed ones by size and time of change, as ``make`` does; n
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -26,7 +27,7 @@ def is_fresh(directory: Path, state: str) -> bool:
     try:
         stored = json.loads((directory / _MARK).read_text(encoding="utf-8"))
         return bool(stored["state"] == state and stored["files"] == _files(directory, stored["files"]))
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return False
 
 
@@ -55,8 +56,9 @@ def _lines(directory: Path, names: Sequence[str] = ()) -> Iterator[str]:
         folders[:] = [name for name in folders if name != "__pycache__"]
         for name in names or files:
             if name in files:
-                found = os.stat(os.path.join(where, name))
-                yield f"{os.path.relpath(where, directory)}/{name} {found.st_size} {found.st_mtime_ns}\n"
+                with contextlib.suppress(FileNotFoundError):  # a link to nothing
+                    found = os.stat(os.path.join(where, name))
+                    yield f"{os.path.relpath(where, directory)}/{name} {found.st_size} {found.st_mtime_ns}\n"
 
 
 def _files(directory: Path, names: Sequence[str]) -> dict[str, list[int]]:

@@ -19,7 +19,7 @@ from harness.plugins.catalogue import Catalogue, named_space
 from harness.spaces import get_space
 from harness.spaces.notation import read_text
 
-_IMAGE = re.compile(r"^(\d+)x(\d+)(?:x(\d+))?$")
+_IMAGE = re.compile(r"^(\d{1,5})x(\d{1,5})(?:x(\d{1,5}))?$", re.ASCII)
 
 
 def proposed(record: Record) -> Architecture | None:

@@ -9,9 +9,11 @@ from typing import Any
 
 from harness.core.architecture import Architecture
 from harness.core.record import Run
+from harness.core.signal import SIGNALS
 from harness.core.table import Measure
 from harness.report.drawing.describe import describe
 from harness.report.model.curves import incumbent
+from harness.report.model.groups import signal_of
 
 BEST = 5
 _BLOCKS = "▁▂▃▄▅▆▇█"
@@ -91,7 +93,8 @@ def lines(facts: Mapping[str, Any], architecture: Architecture | None) -> list[s
     accuracies = [value for _, value in facts["incumbent"] if value is not None]
     if accuracies:
         kind = "under shared weights" if facts["shared_weights"] else "after proxy training"
-        found += ["", f"incumbent's validation accuracy {kind}: {sparkline(accuracies)} {100 * accuracies[-1]:.2f} %"]
+        told = SIGNALS[signal_of(record["recipes"])].words
+        found += ["", f"incumbent's validation {told} {kind}: {sparkline(accuracies)} {100 * accuracies[-1]:.2f} %"]
     for row in facts["evaluations"]["best"]:
         found.append(f"  {row['rank']}. {100 * row['accuracy']:.2f} % {sparkline(row['curve'])} {row['genotype']}")
     return found

@@ -11,10 +11,12 @@ from typing import Literal
 from harness.core.errors import InputError
 
 Unit = Literal["s", "evals", "steps", "macs"]
-_PATTERN = re.compile(r"^\s*(\d+(?:\.\d+)?(?:e\+?\d{1,2})?)\s*(s|evals|steps|macs|m|h|d)\s*$")
+_PATTERN = re.compile(r"^\s*(\d+(?:\.\d+)?(?:e\+?\d{1,2})?)\s*(s|evals|steps|macs|m|h|d)\s*$", re.ASCII)
 PASSES_PER_STEP = 3
 """Forward passes that a gradient step costs on the same images: one forward, two for the backward pass."""
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+_MOST: dict[Unit, float] = {"s": 366 * 86400.0, "evals": 1e9, "steps": 1e12, "macs": 1e24}
 
 
 class BudgetSpent(BaseException):
@@ -56,7 +58,7 @@ class Budget:
         """The budget of a text like ``60s``, ``2m``, ``1h``, ``2d``, ``50evals``, ``500steps`` or ``2e12macs``.
 
         Raises:
-            InputError: the text is no budget, or the budget is zero.
+            InputError: the text is no budget, or the budget is zero, or beyond a year of a large machine.
         """
         match = _PATTERN.match(text)
         if match is None:
@@ -64,9 +66,12 @@ class Budget:
         amount, unit = float(match[1]), match[2]
         if amount <= 0:
             raise InputError("a budget must be larger than zero")
-        if unit in _SECONDS:
-            return Budget(amount * _SECONDS[unit], "s")
-        return Budget(amount, _counted(unit))
+        found = Budget(amount * _SECONDS.get(unit, 1.0), "s" if unit in _SECONDS else _counted(unit))
+        if found.amount > _MOST[found.unit]:
+            raise InputError(
+                f"'{text}' is more than any search can spend; {Budget(_MOST[found.unit], found.unit)} is the most"
+            )
+        return found
 
 
 def _counted(unit: str) -> Unit:

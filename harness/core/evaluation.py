@@ -70,7 +70,8 @@ class Evaluation:
 
     Args:
         genotype: what was trained, as text.
-        accuracy: validation accuracy at the end, 0..1; 0 if it failed.
+        accuracy: validation accuracy at the end, 0..1; 0 if it failed. What else the task's ``recipe.signal`` names, in
+            its place.
         curve: validation accuracies during the training, the last one being ``accuracy``.
         seconds: device seconds of building, training and validating.
         steps: gradient steps.

@@ -1,4 +1,7 @@
-"""Replacing a file at once: a reader, or a process after a crash, sees the old or the new content and never a part."""
+"""Replacing a file at once: a reader, or a process after a crash, sees the old or the new content and never a part.
+
+And looking at a file before it is read: in a run's directory a search may have put anything in its place.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,9 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+
+MOST_TEXT = 256 * 2**20
+"""Bytes of a file of text in a run's directory that are read: the command has to live with what a search has left."""
 
 
 @contextlib.contextmanager
@@ -41,6 +47,32 @@ def replace_text(path: Path, text: str, *, durable: bool = True) -> None:
     """Replaces a file by ``text``, in UTF-8 and with line ends as they are; see :func:`replacing`."""
     with replacing(path, durable=durable) as new:
         new.write_text(text, encoding="utf-8", newline="")
+
+
+def readable(path: Path, most: int = 0) -> Path:
+    """The path, if it is to be opened; also if there is nothing, which whoever opens it will say.
+
+    Args:
+        path: of a file.
+        most: bytes that are read; 0 for any number.
+
+    Raises:
+        ValueError: it is something else, as a pipe, which would be waited for, or too long; the message is a sentence.
+    """
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path.name} is no file")
+    if most and path.exists() and (size := path.stat().st_size) > most:
+        raise ValueError(f"{path.name} holds {size / 2**20:,.0f} MiB, and {most // 2**20} are read")
+    return path
+
+
+def read_text(path: Path) -> str:
+    """What a file of text holds, in UTF-8.
+
+    Raises:
+        OSError, ValueError: it cannot be read, or is longer than :data:`MOST_TEXT`; the message is a sentence.
+    """
+    return readable(path, MOST_TEXT).read_text(encoding="utf-8")
 
 
 def _sync_file(path: Path) -> None:

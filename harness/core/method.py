@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol
 
 from harness.core.evaluation import Evaluation
+from harness.core.signal import ACCURACY, SIGNALS
 from harness.core.space import Genotype, Space
 from harness.core.task import Task
 
@@ -26,6 +27,9 @@ class Method(abc.ABC):
         families: of :data:`harness.core.families.FAMILIES`, at least one: what kind of search it is.
         trains: whether it trains weights itself and not only by :meth:`Task.evaluate`, as methods with a supernet do.
             On a table it is then given the images behind the table, where they are at hand.
+        follows_signal: whether all that it learns of networks' quality comes from :meth:`Task.evaluate`, or from the
+            project's training loop by ``task.recipe``, so that it follows another signal than the accuracy
+            (``run --signal``). None: it does, unless it ``trains``.
         position: where the method stands in tables and legends: smaller numbers first, equal ones by name. The methods
             that come with the harness have 10 to 170.
         look: number of its colour and marker in figures, 0 to 98 (nine colours, eleven markers); None: one by its name.
@@ -40,6 +44,7 @@ class Method(abc.ABC):
     space: ClassVar[str]
     families: ClassVar[tuple[str, ...]] = ()
     trains: ClassVar[bool] = False
+    follows_signal: ClassVar[bool | None] = None
     position: ClassVar[int] = LAST
     look: ClassVar[int | None] = None
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
@@ -94,6 +99,17 @@ def needs_predictions(task: Task) -> str | None:
     if task.can_predict:
         return None
     return f"it averages predictions of networks, and the table '{task.data.dataset}' has their accuracies only"
+
+
+def needs_accuracy(method: Method, task: Task) -> str | None:
+    """None if the method goes by what the command says (:attr:`Method.follows_signal`), else the sentence for a row."""
+    follows = not method.trains if method.follows_signal is None else method.follows_signal
+    if follows or task.recipe.signal == ACCURACY:
+        return None
+    return (
+        f"it judges networks itself, by another number than the {SIGNALS[task.recipe.signal].words} that --signal asks "
+        "for"
+    )
 
 
 def needs_images(task: Task) -> str | None:

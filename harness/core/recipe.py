@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
 from harness.core.budget import PASSES_PER_STEP
 from harness.core.evaluation import Part
+from harness.core.signal import ACCURACY
 from harness.core.space import Size
 
 LEAST_MACS = 100_000
@@ -47,6 +48,8 @@ class Recipe:
         validation_images: how many validation images are used (the first ones of the split); 0 for all.
         train_images: how many training images are used; 0 for all. A proxy training takes the first ones, which the
             split has shuffled, a final training draws them by the seed.
+        signal: what is measured on the validation images, by name in :data:`harness.core.signal.SIGNALS`. Wherever a
+            value says accuracy, it means this number.
     """
 
     size: Size
@@ -68,6 +71,8 @@ class Recipe:
     validations: int = 1
     validation_images: int = 0
     train_images: int = 0
+    # A checkpoint knows its training by the recipe's repr; what is measured changes nothing of the weights.
+    signal: str = field(default=ACCURACY, repr=False)
 
     @property
     def limit(self) -> Limit:
@@ -75,8 +80,10 @@ class Recipe:
         return "epochs" if self.epochs else "seconds" if self.seconds else "steps"
 
     def values(self) -> dict[str, Any]:
-        """The recipe as plain values; a size without more filters does not mention them."""
+        """The recipe as plain values; a size without more filters does not mention them, nor does the usual signal."""
         values = asdict(self)
+        if self.signal == ACCURACY:
+            del values["signal"]
         if not self.size.more:
             del values["size"]["more"]
         return values

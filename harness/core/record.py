@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, NotRequired, TypedDict
 
 from harness.core.errors import InputError
+from harness.core.files import read_text
 
 SCHEMA = 1
 CORRUPTED_ACCURACY = "corrupted_accuracy"
@@ -114,7 +115,7 @@ class Record:
             InputError: unreadable, not JSON, fields missing or unknown, or another schema.
         """
         try:
-            raw = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+            raw = json.loads(read_text(path), parse_constant=_refuse)
         except (OSError, ValueError, RecursionError) as error:
             raise InputError(f"{path} is no readable record ({error}); delete its directory to run it again") from error
         if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:

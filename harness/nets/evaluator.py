@@ -14,7 +14,7 @@ from harness.core.budget import Meter
 from harness.core.dataset import SearchData
 from harness.core.errors import InputError
 from harness.core.evaluation import Evaluation, Part, Proposal
-from harness.core.files import replacing
+from harness.core.files import readable, replacing
 from harness.core.lowering import lower
 from harness.core.measure import measure
 from harness.core.recipe import Recipe
@@ -93,8 +93,8 @@ class ProxyEvaluator:
                 train(model, data, self._recipe, seed=seed)
                 return self._predicted(model)
         try:
-            stored: np.ndarray = np.load(file, allow_pickle=False)
-        except (OSError, ValueError) as error:
+            stored: np.ndarray = np.load(readable(file), allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
             raise InputError(f"{file} is damaged; delete it to train the network again") from error
         return stored
 

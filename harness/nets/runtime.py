@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
+from harness.core.errors import InputError
+from harness.core.files import readable
+from harness.core.names import sentence
 from harness.nets import depthwise, fast_layers, layers, norm
 from harness.nets.processor import has_graphics_card
 
@@ -53,7 +57,20 @@ def forget() -> None:
 
 
 def load(path: Path) -> keras.Model:
-    """A model that was saved by this project, layers of its own included; not compiled."""
+    """A model that was saved by this project, layers of its own included; not compiled.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    try:
+        return _loaded(readable(path))
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
+        raise InputError(
+            f"{path} is no readable network ({sentence(error)}); delete its directory to run it again"
+        ) from error
+
+
+def _loaded(path: Path) -> keras.Model:
     return keras.models.load_model(path, custom_objects={cls.__name__: cls for cls in CUSTOM}, compile=False)
 
 

@@ -21,9 +21,10 @@ import tensorflow as tf
 
 from harness.core.dataset import Images, Labels, SearchData
 from harness.core.errors import InputError
-from harness.core.files import replacing
+from harness.core.files import readable, replacing
 from harness.core.recipe import Recipe
 from harness.core.schedule import cosine
+from harness.core.signal import ACCURACY, SIGNALS
 from harness.nets.augment import normalise
 from harness.nets.batches import Order
 from harness.nets.child import Child, ChildStep
@@ -49,7 +50,8 @@ class Training:
     """What came out of a training.
 
     Args:
-        accuracy: on the validation images at the end, 0..1; NaN without validation images.
+        accuracy: on the validation images at the end, 0..1, or what else the recipe's signal is; NaN without validation
+            images.
         curve: validation accuracies, evenly spaced over the training, the last one being ``accuracy``.
         steps: gradient steps.
         seconds: wall clock with tracing and validations; of an interrupted training, up to its last save and after.
@@ -176,7 +178,7 @@ def learning_rate(recipe: Recipe, step: int, total: int) -> float:
 
 def accuracy(model: Network, x: Images, y: Labels, mean: Sequence[float], std: Sequence[float]) -> float:
     """Share of the images ``x`` that ``model`` labels as ``y``; NaN without images. Arguments as :func:`predict`."""
-    return _accuracy(_traced(model, mean, std), x, y)
+    return _measured(_traced(model, mean, std), x, y, ACCURACY)
 
 
 def predict(
@@ -214,12 +216,12 @@ def _logits(network: Callable[[tf.Tensor], tf.Tensor], images: Images, batch: in
     return np.concatenate([network(tf.constant(part)).numpy() for part in batches])
 
 
-def _accuracy(network: Callable[[tf.Tensor], tf.Tensor], x: Images, y: Labels) -> float:
-    return float(np.mean(_logits(network, x).argmax(-1) == y)) if len(x) else math.nan
+def _measured(network: Callable[[tf.Tensor], tf.Tensor], x: Images, y: Labels, signal: str) -> float:
+    return SIGNALS[signal].measure(_logits(network, x).argmax(-1), y) if len(x) else math.nan
 
 
 class _Validation:
-    """Measures the accuracy on the validation images; traced at the first call."""
+    """Measures the recipe's signal on the validation images; traced at the first call."""
 
     def __init__(self, model: Network, data: SearchData, recipe: Recipe) -> None:
         # A proxy network's function depends on its present weights and is made anew each time.
@@ -227,10 +229,11 @@ class _Validation:
         self._network = lambda: fixed or _traced(model, data.mean, data.std)
         self._x = data.x_valid[: recipe.validation_images or None]
         self._y = data.y_valid[: recipe.validation_images or None]
+        self._signal = recipe.signal
 
     def __call__(self) -> list[float]:
-        """The accuracy, or nothing without validation images."""
-        return [_accuracy(self._network(), self._x, self._y)] if len(self._x) else []
+        """The number, or nothing without validation images."""
+        return [_measured(self._network(), self._x, self._y, self._signal)] if len(self._x) else []
 
 
 class _Clock:
@@ -277,13 +280,13 @@ class _Checkpoint:
         if self._path is None or not self._path.exists():
             return None
         try:
-            with np.load(self._path) as file:
+            with np.load(readable(self._path)) as file:
                 state = dict(file)
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
             raise InputError(f"the checkpoint {self._path} is damaged; delete it to train anew") from error
         shapes = [value.shape for value in _values(self._model)]
         values = [state.get(f"variable {place}") for place in range(len(shapes))]
-        if str(state["label"]) != self._label or [getattr(v, "shape", None) for v in values] != shapes:
+        if str(state.get("label")) != self._label or [getattr(v, "shape", None) for v in values] != shapes:
             raise InputError(f"the checkpoint {self._path} belongs to another training; delete it to start anew")
         if self._until is not None and int(state["done"]) > self._until:
             self._path = None

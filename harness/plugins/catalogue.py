@@ -292,7 +292,7 @@ def _load(source: Source) -> Any:
         for part in source.attribute.split("."):
             value = getattr(value, part)
         return value
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         where = source.file or source.module
         raise BrokenPlugin(
             f"the {WORDS[source.kind]} '{source.name}' ({Path(where).name}) does not load: {sentence(error)}"

@@ -35,11 +35,14 @@ def anytime(runs: Sequence[Run], path: Path) -> None:
     quartiles as a band. Lines of methods that know their proposals only under shared weights are dashed: such an
     accuracy is not that of a separately trained network.
     """
+    told = {block.told for block in blocks(runs)}
+    name = told.pop() if len(told) == 1 else "what the search was told"
+    what = name[:1].upper() + name[1:]
     _draw(
         runs,
         path,
         _anytime_panel,
-        "Validation accuracy of the incumbent over the search budget: median over seeds, quartiles as a band\n"
+        f"{what} of the incumbent over the search budget: median over seeds, quartiles as a band\n"
         "dashed: measured under shared weights, not comparable with the solid lines",
     )
 
@@ -102,7 +105,7 @@ def _anytime_panel(axes: Axes, block: Block, dataset: str, space: str = "") -> b
             low, high = ([100 * accuracy for accuracy in edge] for edge in (band.low, band.high))
             axes.fill_between(band.moments, low, high, step="post", color=color, alpha=0.18, linewidth=0)
     axes.set_xlabel(unit(block.budget))
-    axes.set_ylabel("validation accuracy (%)")
+    axes.set_ylabel(f"{block.told} (%)")
     if silent:
         axes.plot([], [], " ", label=textwrap.fill("accuracy not known: " + ", ".join(map(short, silent)), _ENTRY))
     axes.set_xlim(left=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -211,7 +212,7 @@ def guarded(job: Job, phase: Phase, body: Callable[[], object]) -> Outcome:
     except Unsupported as error:
         return Outcome("unsupported", _printable(str(error)))
     except BaseException as error:
-        traceback.print_exception(error)
+        print(_printable("".join(traceback.format_exception(error))), file=sys.stderr)
         return Outcome("failed", _printable(_reason(error, WORDS[phase], job.profile.memory)))
     return Outcome("ok")
 

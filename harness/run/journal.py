@@ -16,7 +16,7 @@ import numpy as np
 
 from harness.core.errors import InputError
 from harness.core.evaluation import Ensemble, Evaluation, KerasConfig, Proposal
-from harness.core.files import replacing
+from harness.core.files import readable, replacing
 from harness.core.journal import EVALUATIONS, State
 from harness.core.space import Genotype
 from harness.run.backends.base import Tell
@@ -117,7 +117,7 @@ class DiskJournal:
         if not path.exists():
             return None
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with np.load(readable(path), allow_pickle=False) as stored:
                 state = {name: stored[name] for name in stored.files}
             int(state[EVALUATIONS]), int(state[_PROPOSALS])
             return state

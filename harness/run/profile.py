@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from harness.core.budget import Budget
 from harness.core.errors import InputError
 from harness.core.limits import NO_LIMITS, Limits
+from harness.core.names import one_of
 from harness.core.recipe import NO_EXTRA, Limit, Recipe
+from harness.core.signal import SIGNALS
 
 UNLIMITED = 1_000_000
 """Gradient steps of a training that its epochs or its seconds end."""
@@ -66,6 +68,7 @@ class Profile:
     def __post_init__(self) -> None:
         if self.proxy.epochs:
             raise InputError(f"profile '{self.name}' counts proxy trainings in epochs; give their recipe steps")
+        one_of("signal", self.proxy.signal, SIGNALS)
 
     @property
     def counted(self) -> bool:
@@ -118,6 +121,21 @@ class Profile:
             )
         final = replace(self.final, epochs=0.0, seconds=self.equal_seconds, steps=UNLIMITED, train_images=0)
         return replace(self, final=final)
+
+    def with_signal(self, name: str) -> Profile:
+        """The same profile with searches that are told another number of their trainings than the accuracy.
+
+        Raises:
+            InputError: there is no such number, or the profile trains nothing inside a search, or its final networks
+                are chosen by accuracy.
+        """
+        if self.signal:
+            raise InputError(
+                f"profile '{self.name}' looks tables up, and a search is told a column of its table; leave --signal out"
+            )
+        if self.top > 1 and name != self.proxy.signal:
+            raise InputError("--top chooses among final networks by accuracy; leave --top or --signal out")
+        return replace(self, proxy=replace(self.proxy, signal=one_of("signal", name, SIGNALS)))
 
     def _steps(self, budget: Budget) -> float:
         """A budget in gradient steps; other units count as those of a slow machine: one step, 4e8 MACs in 2 s."""

@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, NotRequired, get_args, get_origin, get_type_hints
 
+from harness.core.files import read_text
 from harness.run.job import Job
-from harness.run.store import RunDirectory, read_text
+from harness.run.store import RunDirectory
 
 _SLACK = 1e-6
 _MACS_SLACK = 0.05  # a network is counted before it is built, and again when it is trained
@@ -39,6 +41,51 @@ def check_charged(job: Job, search: Mapping[str, float]) -> None:
     logged = math.fsum(costs if budget.counted else costs[:-1])
     if min(costs, default=0.0) < 0 or logged > budget.amount * slack:
         raise ValueError(_sentence(logged, job))
+
+
+def check_rows(log: Path, kind: type) -> None:
+    """Looks whether a log holds rows of a kind, as the report will read them; a last line that a kill has torn may.
+
+    Args:
+        log: one that is not there has no rows.
+        kind: a ``TypedDict``.
+
+    Raises:
+        OSError, ValueError: it cannot be read, or holds something else; the message is a sentence.
+    """
+    if not log.exists():
+        return
+    hints, stated = get_type_hints(kind), get_type_hints(kind, include_extras=True)
+    needed = {name for name, hint in stated.items() if get_origin(hint) is not NotRequired}
+    lines = read_text(log).split("\n")
+    for number, text in enumerate(lines, start=1):
+        if not text.strip():
+            continue
+        try:
+            row = json.loads(text)
+            whole = isinstance(row, dict) and needed <= row.keys()
+            right = whole and all(_is(row[name], hint) for name, hint in hints.items() if name in row)
+        except (ValueError, RecursionError, OverflowError):
+            right = False
+            if number == len(lines):
+                return
+        if not right:
+            raise ValueError(f"line {number} of {log.name} is no row of this log")
+
+
+def _is(value: object, hint: Any) -> bool:
+    """Whether a value of JSON is of a type; numbers are finite, and a truth value is none."""
+    if hint is bool or hint is str:
+        return isinstance(value, hint)
+    if hint in (int, float):
+        number = isinstance(value, int if hint is int else int | float) and not isinstance(value, bool)
+        return number and math.isfinite(value)  # type: ignore[arg-type]
+    of = get_args(hint)  # of a list, or of an alternative to None
+    if value is None:
+        return type(None) in of
+    if isinstance(value, list):
+        return get_origin(hint) is list and all(_is(one, of[0]) for one in value)
+    return get_origin(hint) is not list and _is(value, of[0])
 
 
 def _sentence(charged: float, job: Job) -> str:

@@ -17,7 +17,7 @@ from harness.run.profiles import OWN_TABLES, Profile, get_profile
 MOST_SEEDS = 1000
 MOST_TOP = 50
 """Proposals of a search that may be trained finally."""
-_SEEDS = re.compile(r"^(\d{1,9})(?:-(\d{1,9}))?$")
+_SEEDS = re.compile(r"^(\d{1,9})(?:-(\d{1,9}))?$", re.ASCII)
 DEFAULT_DATA = Path("~/.cache/nas-harness")
 """Where data sets are, unless the command says otherwise."""
 
@@ -76,6 +76,7 @@ def make_request(
     baselines: bool = True,
     redo: str | Sequence[str] = (),
     final: str | None = None,
+    signal: str = "",
     architectures: str | Iterable[str | Path] = (),
     max_parameters: str = "",
     max_macs: str = "",
@@ -95,6 +96,7 @@ def make_request(
         budget: of each search, like ``"60s"`` or ``"50evals"``; defaults to the profile's.
         space, workers, retry_failed, baselines, redo, mixed_devices: see :class:`Request`.
         final: what final trainings are counted in: ``"epochs"`` or ``"seconds"``; defaults to the profile's.
+        signal: what searches are told of their trainings, see :mod:`harness.core.signal`; defaults to the profile's.
         architectures: ``"a.json,b.txt"``, or a list of files.
         max_parameters, max_macs, max_latency: limits of the final networks, see :meth:`Limits.parse`.
         top: how many proposals of each search are trained finally, see :class:`~harness.run.profile.Profile`.
@@ -116,6 +118,8 @@ def make_request(
         raise InputError(f"--top {top} is no number of networks to train finally; name one from 1 to {MOST_TOP}")
     if top != 1:
         chosen = replace(chosen, top=top)
+    if signal:
+        chosen = chosen.with_signal(signal)
     if corruptions:
         chosen = replace(chosen, corruptions=True)
     if workers is not None and workers < 1:
@@ -188,8 +192,10 @@ def absolute_path(path: str | Path) -> Path:
     """A path as a person writes it, with ``~`` for the home directory.
 
     Raises:
-        InputError: there is no such home.
+        InputError: it is empty, or there is no such home.
     """
+    if not str(path):
+        raise InputError("a path is empty; name a directory, or . for this one")
     try:
         return Path(path).expanduser().absolute()
     except RuntimeError as error:  # there is no such user, or no home directory

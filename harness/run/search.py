@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.core.budget import BudgetSpent, Meter
 from harness.core.evaluation import MOST_MEMBERS, Ensemble, KerasConfig, Proposal
-from harness.core.method import Method
+from harness.core.method import Method, needs_accuracy
 from harness.core.proposals import proposal_to_json
 from harness.core.seeds import derive_seed, rng
 from harness.core.space import Genotype, Space
@@ -148,7 +148,7 @@ def let_search(method: Method, task: Task) -> None:
     Raises:
         Unsupported: the method cannot work on this task.
     """
-    reason = method.unsupported(task)
+    reason = method.unsupported(task) or needs_accuracy(method, task)
     if reason is not None:
         raise Unsupported(str(reason))
     with contextlib.suppress(BudgetSpent):

@@ -15,13 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import InputError
-from harness.core.files import replace_text
+from harness.core.files import read_text, readable, replace_text
 from harness.core.names import directory_name
 from harness.core.record import Record, phase_note
 from harness.run.backends.base import LOG, SCRATCH
 
-MOST_TEXT = 256 * 2**20
-"""Bytes of a file of text in a run's directory that are read: the command has to live with what a search has left."""
 SOURCE = "method source"
 """Entry of ``inputs.json``: SHA-256 of the method's code."""
 
@@ -122,7 +120,7 @@ class RunDirectory:
     def noted(self) -> str:
         """The phase that was under way when the last command ended; "" if none was."""
         try:
-            return self.note.read_text(encoding="utf-8")
+            return read_text(self.note)
         except (OSError, ValueError):
             return ""
 
@@ -200,31 +198,11 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         value = json.loads(read_text(path))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} cannot be read ({error}); delete its directory to run it again") from error
     if not isinstance(value, dict):
         raise InputError(f"{path} holds no JSON object; delete its directory to run it again")
     return value
-
-
-def read_text(path: Path) -> str:
-    """What a file of text holds.
-
-    Raises:
-        OSError, ValueError: it cannot be read, or is too long; the message is a sentence.
-    """
-    if words := unreadable(path):
-        raise ValueError(words)
-    return path.read_text(encoding="utf-8")
-
-
-def unreadable(path: Path) -> str:
-    """Why a file of text that exists is not to be read; empty if nothing speaks against it."""
-    if path.exists() and not path.is_file():  # a pipe would be waited for
-        return f"{path.name} is no file"
-    if path.exists() and (size := path.stat().st_size) > MOST_TEXT:
-        return f"{path.name} holds {size / 2**20:,.0f} MiB, and {MOST_TEXT // 2**20} are read"
-    return ""
 
 
 def plain(value: Any) -> Any:
@@ -233,16 +211,24 @@ def plain(value: Any) -> Any:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The rows of a JSON-lines file up to the first damaged one; the rest, which a kill has torn, is cut off."""
+    """The rows of a JSON-lines file up to the first damaged one; the rest, which a kill has torn, is cut off.
+
+    Raises:
+        InputError: it is no file.
+    """
     if not path.exists():
         return []
+    try:
+        readable(path)
+    except ValueError as error:
+        raise InputError(f"{path} cannot be read ({error}); delete its directory to run it again") from error
     rows: list[dict[str, Any]] = []
     good = 0
     with path.open("r+b") as file:
         for line in file:
             try:
                 row = json.loads(line) if line.endswith(b"\n") else None
-            except ValueError:
+            except (ValueError, RecursionError):
                 row = None
             if not isinstance(row, dict):
                 break

@@ -82,7 +82,7 @@ class NasBench201Space(Space):
         Raises:
             InputError: not such a string.
         """
-        entries = re.findall(r"([a-z_0-9]+)~(\d)", text)
+        entries = re.findall(r"([a-z_0-9]+)~(\d)", text, re.ASCII)
         if len(entries) != len(NB201_EDGES) or any(op not in self.operations for op, _ in entries):
             raise InputError(f"'{text}' is no NAS-Bench-201 architecture string")
         genotype = self.genotype(tuple(self.operations.index(op) for op, _ in entries))

@@ -35,7 +35,8 @@ def chart(block: Block, dataset: str, link: Callable[[Run], str]) -> dict[str, A
         link: the address of a run's record.
 
     Returns:
-        ``unit`` of the budget; ``measure`` of the results, with its unit; ``spaces``, those with something to draw;
+        ``unit`` of the budget; ``told``, what searches were told;
+        ``measure`` of the results, with its unit; ``spaces``, those with something to draw;
         ``methods``: name, space and look (see :func:`harness.report.model.groups.assign_looks`); ``curves``: per
         method, accuracies in %, null where not known; ``silent``: methods without a curve; ``axes``: names of the costs
         that some run has; ``points``: per method, results, costs, seeds and links of up to :data:`MARKS` runs, and how
@@ -47,6 +48,7 @@ def chart(block: Block, dataset: str, link: Callable[[Run], str]) -> dict[str, A
     drawn = {one.method.space for one in curves} | {block.methods[some["method"]].space for some in points}
     return {
         "unit": unit(block.budget),
+        "told": block.told,
         "measure": axis_of(block, dataset),
         "spaces": [space for space in block.spaces if space in drawn],
         "methods": [

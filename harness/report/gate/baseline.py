@@ -262,7 +262,7 @@ def read_baseline(path: Path) -> StoredBaseline:
     again = "make one with 'python -m harness baseline RUNS --name NAME'"
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise InputError(f"the baseline {path} cannot be read ({error}); {again}") from error
     if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
         raise InputError(f"{path} is no baseline of schema {SCHEMA}; {again}")

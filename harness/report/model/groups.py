@@ -12,10 +12,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from harness.core.limits import Limits
 from harness.core.method import LAST
 from harness.core.record import Record, Run
+from harness.core.signal import ACCURACY, SIGNALS
 from harness.report.model.literature import table_a
 from harness.report.model.load import run_key
 from harness.report.model.numbers import NOT_RECORDED
@@ -52,6 +54,7 @@ class Block:
         size: the limits of the final networks in words; empty without one.
         limit: what ends the final trainings, see :func:`limit_of`.
         top: how many proposals of each search were trained finally.
+        signal: what searches on images were told of the validation images, by name.
     """
 
     profile: str
@@ -61,6 +64,12 @@ class Block:
     limit: str = ""
     size: str = ""
     top: int = 1
+    signal: str = ACCURACY
+
+    @property
+    def told(self) -> str:
+        """What searches were told, in words."""
+        return f"validation {SIGNALS[self.signal].words}"
 
     @property
     def title(self) -> str:
@@ -68,6 +77,7 @@ class Block:
         spaces = f"common space {self.common}" if self.common else "native spaces"
         trained = {"epochs": ", final trainings of equal epochs", "seconds": ", final trainings of equal seconds"}
         told = f"profile {self.profile}, search budget {self.budget}, {spaces}{trained.get(self.limit, '')}"
+        told += f", searches told the {self.told}" if self.signal != ACCURACY else ""
         told += f", networks of {self.size}" if self.size else ""
         return f"{told}, the best {self.top} of each search trained finally" if self.top > 1 else told
 
@@ -182,18 +192,29 @@ def blocks(runs: Iterable[Run]) -> list[Block]:
     ordered = sorted(runs, key=lambda run: (*run_key(run), run.path.as_posix()))
     keys = sorted({_table_of(run) for run in ordered})
     return [
-        dataclasses.replace(block, size=size, top=top)
-        for profile, budget, size, top in keys
-        for limit, here in _by_limit([run for run in ordered if _table_of(run) == (profile, budget, size, top)])
+        dataclasses.replace(block, size=size, top=top, signal=signal)
+        for profile, budget, size, top, signal in keys
+        for limit, here in _by_limit([run for run in ordered if _table_of(run) == (profile, budget, size, top, signal)])
         for block in _by_space(profile, budget, limit, here)
     ]
 
 
-def _table_of(run: Run) -> tuple[str, str, str, int]:
-    """Profile, budget, limits of size and number of final trainings: what the runs of a table have in common."""
+def _table_of(run: Run) -> tuple[str, str, str, int, str]:
+    """What the runs of a table have in common: profile, budget, limits of size, number of final trainings, signal."""
     record = run.record
     size = Limits(**record.limits).words()  # type: ignore[arg-type]
-    return record.profile, record.budget, size, int(record.recipes.get("final", {}).get("top", 1))
+    top = int(record.recipes.get("final", {}).get("top", 1))
+    return record.profile, record.budget, size, top, signal_of(record.recipes)
+
+
+def signal_of(recipes: Mapping[str, Mapping[str, Any]]) -> str:
+    """What a search was told of the validation images, by name; on a table the accuracy, or what stands for one.
+
+    Args:
+        recipes: of its record.
+    """
+    tabular = "table" in recipes.get("final", {})
+    return ACCURACY if tabular else str(recipes.get("proxy", {}).get("signal", ACCURACY))
 
 
 def _by_limit(runs: Sequence[Run]) -> list[tuple[str, list[Run]]]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
 from harness.core.errors import InputError
+from harness.core.evaluation import REFUSED
+from harness.core.files import readable
+from harness.core.names import one_of
 from harness.core.record import EvaluationRow, ProposalRow, Record, Run, phase_note
+from harness.core.signal import ACCURACY, SIGNALS
 from harness.report.model.classes import check_confusion
 
 LogRow = TypeVar("LogRow", EvaluationRow, ProposalRow)
@@ -94,6 +98,12 @@ class _Final(msgspec.Struct):
     limit: Literal["", "epochs", "seconds", "steps"] = ""
 
 
+class _ProxyRecipe(msgspec.Struct):
+    """What the report reads of the recipe of a search's trainings, or of a table that stands for them."""
+
+    signal: str = ACCURACY
+
+
 class _FinalRecipe(msgspec.Struct):
     """What the report reads of the recipe of a final training, or of a table that stands for it."""
 
@@ -156,10 +166,14 @@ def load_run(directory: Path) -> Run:
     path = directory / "record.json"
     record = Record.read(path)
     _check(record, path)
+    log = directory / "evaluations.jsonl"
+    evaluations = _rows(log, EvaluationRow)
+    if log.exists():  # a search on a table may keep none
+        _check_whole(record, evaluations, log)
     return Run(
         path=directory,
         record=record,
-        evaluations=_rows(directory / "evaluations.jsonl", EvaluationRow),
+        evaluations=evaluations,
         proposals=_rows(directory / "proposals.jsonl", ProposalRow),
     )
 
@@ -180,14 +194,26 @@ def _check(record: Record, path: Path) -> None:
         msgspec.convert(record.limits, _Limits)
         msgspec.convert(record.classes, _Classes)
         check_confusion(record.classes)
-        msgspec.convert(record.recipes.get("final", {}), _FinalRecipe)
+        final = msgspec.convert(record.recipes.get("final", {}), _FinalRecipe)
+        proxy = msgspec.convert(record.recipes.get("proxy", {}), _ProxyRecipe)
+        if not final.table:
+            one_of("signal", proxy.signal, SIGNALS)
         msgspec.convert(record.networks, list[_Network])
         msgspec.convert(record.robustness, dict[str, list[_Share]])
         msgspec.convert(record.recipes.get("extra", {}), dict[str, float])
-    except (msgspec.ValidationError, ValueError) as error:
+    except (msgspec.ValidationError, ValueError, InputError) as error:
         raise InputError(f"{path} is damaged: {_sentence(error)}; {_AGAIN}") from error
     if record.status == "ok" and record.test_accuracy is None:
         raise InputError(f"{path} is damaged: it says 'ok' but has no test accuracy; {_AGAIN}")
+
+
+def _check_whole(record: Record, evaluations: Sequence[EvaluationRow], path: Path) -> None:
+    """Refuses a log that has lost rows, or won some: curves and costs would be others than those of the search."""
+    logged = sum(not row["failure"].startswith(REFUSED) for row in evaluations)
+    counted = record.search.get("evaluations")
+    if record.status == "ok" and counted is not None and logged != counted:
+        record_file = path.with_name("record.json")
+        raise InputError(f"{record_file} counts {counted:g} evaluations, and {path.name} holds {logged}; {_AGAIN}")
 
 
 def _sentence(error: Exception) -> str:
@@ -198,14 +224,14 @@ def _sentence(error: Exception) -> str:
 
 def _rows(path: Path, kind: type[LogRow]) -> tuple[LogRow, ...]:
     """The rows of a log. A last line without its newline may be half a row: a killed process left it."""
-    if path.exists() and not path.is_file():  # a pipe would be waited for
-        raise InputError(f"{path} is no file; {_AGAIN}")
     try:
-        lines = path.read_bytes().split(b"\n")
+        lines = readable(path).read_bytes().split(b"\n")
     except FileNotFoundError:
         return ()
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); {_AGAIN}") from error
+    except ValueError as error:
+        raise InputError(f"{path} cannot be read ({error}); {_AGAIN}") from error
     decode = msgspec.json.Decoder(kind).decode
     rows: list[LogRow] = []
     for number, line in enumerate(lines, start=1):

@@ -122,7 +122,7 @@ def _loaded(name: str, source: DatasetSource, root: Path, kind: type[Loaded]) ->
         data = source.load(root)
     except InputError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script that ends itself
         raise InputError(f"the data set '{name}' does not load: {sentence(error)}") from error
     if not isinstance(data, kind):
         raise InputError(f"the data set '{name}' loads a {type(data).__name__} instead of a {kind.__name__}")

@@ -15,7 +15,8 @@ from harness.core.errors import InputError
 from harness.core.home import CHECKOUT, PACKAGE, folder
 from harness.core.names import directory_name, one_of
 from harness.core.record import Record
-from harness.plugins.catalogue import FOLDERS, GIVEN, PACKAGES, Catalogue, Source
+from harness.core.signal import ACCURACY
+from harness.plugins.catalogue import FOLDERS, GIVEN, PACKAGES, Catalogue, Source, load_method
 from harness.run.backends.base import Capacity
 from harness.run.fence import Forbidden
 from harness.run.job import Job, Prepared
@@ -73,6 +74,8 @@ def make_plan(request: Request, capacity: Capacity = ONE_CORE) -> Plan:
         rows, told = with_zero_lines(rows, request, catalogue)
     check_writable(request.out)
     _check_judged_alike(request)
+    for row in {row.method.name: row for row in rows}.values():
+        _check_settings(row, request.profile)
     versions = {name: method.version() for name, method in {row.method.name: row.method for row in rows}.items()}
     over, pending = _sorted_out(rows, request, versions)
     for name in {record.dataset: None for record in over}.keys() - {row.dataset for row in pending}:
@@ -98,6 +101,20 @@ def make_plan(request: Request, capacity: Capacity = ONE_CORE) -> Plan:
             its = with_images if row.facts.trains else prepared
             jobs.append(_job(row, request.profile, catalogue, its, forbidden, threads, versions[row.method.name]))
     return Plan(_longest_first(jobs, over), tuple(over), data.scorer, workers, (*told, *data.notes, *warnings))
+
+
+def _check_settings(row: Row, profile: Profile) -> None:
+    """Looks whether a method takes the hyper-parameters of the command line, where its code may run in this process.
+
+    That of a plug-in may not, and one that trains brings TensorFlow along: their own process says it, as a failed row.
+
+    Raises:
+        InputError: it does not.
+    """
+    method = row.method
+    if method.settings and not row.facts.trains and method.module.startswith(f"{PACKAGES['method']}."):
+        cls = load_method(method)
+        cls(**{**cls.scaled.get(profile.scale, {}), **dict(method.settings)})
 
 
 def check_writable(out: Path) -> None:
@@ -130,7 +147,8 @@ def _check_devices(request: Request, capacity: Capacity) -> None:
 
 def _check_judged_alike(request: Request) -> None:
     """One directory holds final trainings that are all counted in epochs, or all in seconds, or all in steps; searches
-    within the same limits of size; equally many final trainings of each; and tests on corrupted images of all or none.
+    within the same limits of size, told the same number; equally many final trainings of each; and tests on corrupted
+    images of all or none.
 
     Raises:
         InputError: another row there was made otherwise.
@@ -146,6 +164,11 @@ def _check_judged_alike(request: Request) -> None:
             raise InputError(
                 f"{path.parent} was made with networks of {there}, here they are of {here}; name another directory "
                 "with --out"
+            )
+        if (told := _told(stored)) != profile.proxy.signal:
+            raise InputError(
+                f"{path.parent} was made by a search that was told {told}, here it is "
+                f"{profile.proxy.signal}; name another directory with --out"
             )
         if (many := stored.get("final trainings", 1)) != profile.top:
             raise InputError(
@@ -174,6 +197,12 @@ def _check_data(rows: Sequence[Row], dataset: str, checksum: str) -> None:
     for row in rows:
         if row.dataset == dataset:
             row.directory.check_inputs({"data": checksum})
+
+
+def _told(inputs: dict[str, Any]) -> str:
+    """What the search of a run was told, by name; older runs do not say, and were told the accuracy."""
+    recipe = inputs.get("proxy recipe")
+    return str(recipe.get("signal", ACCURACY)) if isinstance(recipe, dict) else ACCURACY
 
 
 def _limit(inputs: dict[str, Any]) -> str:

@@ -15,17 +15,17 @@ import numpy as np
 
 from harness.core.dataset import Labels
 from harness.core.errors import InputError
-from harness.core.files import replace_text
+from harness.core.files import readable, replace_text
 from harness.core.names import sentence
-from harness.core.record import CORRUPTED_ACCURACY, Record
+from harness.core.record import CORRUPTED_ACCURACY, EvaluationRow, ProposalRow, Record
 from harness.plugins.catalogue import PUBLISHED
 from harness.run.backends.base import Outcome
 from harness.run.job import Job
-from harness.run.recount import check_charged
+from harness.run.recount import check_charged, check_rows
 from harness.run.scoring.fields import count, counts, number, numbers, process, several, text
 from harness.run.scoring.metrics import confusion, metrics, robust
 from harness.run.scoring.scores import HiddenScores as HiddenScores
-from harness.run.store import read_json, unreadable
+from harness.run.store import read_json
 
 
 class Scorer(Protocol):
@@ -69,7 +69,7 @@ class HiddenLabels:
             macs=count(trained["macs"]),
             learning={str(name): list(map(number, row)) for name, row in trained.get("learning", {}).items()},
         )
-        with np.load(job.directory.predictions) as stored:
+        with np.load(readable(job.directory.predictions)) as stored:
             predictions = dict(stored)
         probabilities = predictions.pop("probabilities")
         try:
@@ -136,8 +136,10 @@ def finish(job: Job, outcome: Outcome, scorer: Scorer, provenance: dict[str, Any
     try:
         record = _with_what_is_left(job, record, provenance)
         if logs := _unreadable(job):
-            raise ValueError(unreadable(logs[0]))
+            check_rows(*logs[0])
         if outcome.status == "ok":
+            if not job.directory.search.exists():
+                raise ValueError(f"{job.directory.search.name} is gone")
             check_charged(job, record.search)
             record = scorer.score(job, record)
     except Exception as error:
@@ -148,16 +150,31 @@ def finish(job: Job, outcome: Outcome, scorer: Scorer, provenance: dict[str, Any
             job.directory.note.unlink(missing_ok=True)
             for leftover in (job.directory.stopped, job.directory.networks):
                 shutil.rmtree(leftover, ignore_errors=True)
-            for log in _unreadable(job):  # the report would read it
-                log.unlink()
+            for log, _ in _unreadable(job):  # the report would read it
+                _remove(log)
         except (OSError, ValueError) as error:
             record = _failed(record, f"the record could not be written: {sentence(error)}")
     return record
 
 
-def _unreadable(job: Job) -> list[Path]:
-    """Logs that are too long to be read, or would be waited for, as a pipe is."""
-    return [log for log in (job.directory.evaluations, job.directory.proposals) if unreadable(log)]
+def _unreadable(job: Job) -> list[tuple[Path, type]]:
+    """Logs that are too long to be read, or would be waited for, as a pipe is, or hold something else than their rows;
+    each with the kind of its rows."""
+    found: list[tuple[Path, type]] = []
+    for log, kind in ((job.directory.evaluations, EvaluationRow), (job.directory.proposals, ProposalRow)):
+        try:
+            check_rows(log, kind)
+        except (ValueError, OSError):
+            found.append((log, kind))
+    return found
+
+
+def _remove(path: Path) -> None:
+    """Removes whatever is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def _with_networks(

@@ -11,7 +11,7 @@ from harness.core.paths import dataset_names
 from harness.run.profiles import Profile, get_profile
 from harness.run.request import absolute_path, parse_seeds
 
-_PART = re.compile(r"^(\d{1,4})/(\d{1,4})$")
+_PART = re.compile(r"^(\d{1,4})/(\d{1,4})$", re.ASCII)
 
 
 @dataclass(frozen=True)

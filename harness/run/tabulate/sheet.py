@@ -199,7 +199,7 @@ def _described(path: Path) -> dict[str, Any]:
         return {"made": made, "seeds": [int(seed) for seed in made["seeds"]], "by": by}
     except OSError as error:
         raise InputError(f"{toml} cannot be read ({error.strerror}); it belongs to {path.name}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{toml} was not written by tabulate, or is damaged; move it away to begin anew") from error
 
 

@@ -141,7 +141,7 @@ function charts(figure) {
   };
   const draw = () => {
     if (data.curves.length) {
-      const over = layout(left, data.unit, "validation accuracy (%)", {rangemode: "tozero"});
+      const over = layout(left, data.unit, `${data.told} (%)`, {rangemode: "tozero"});
       Plotly.react(left, lines(data, shown), over, CONFIG);
     }
     if (select.value) {

@@ -1,0 +1,37 @@
+"""What may lie in the place of a file in a run's directory."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+from harness.run.store import RunDirectory
+
+KINDS: dict[str, Callable[[Path], object]] = {
+    "a pipe": os.mkfifo,
+    "a socket": lambda path: os.mknod(path, stat.S_IFSOCK | 0o600),
+    "a device": lambda path: path.symlink_to("/dev/zero"),
+    "a directory": lambda path: path.mkdir(),
+    "a link to nothing": lambda path: path.symlink_to(path.with_name("nothing")),
+    "an empty file": lambda path: path.write_bytes(b""),
+    "brackets": lambda path: path.write_text("[" * 100_000 + "\n"),
+    "garbage": lambda path: path.write_bytes(b"\x00\xff\xfe{[\n\n" * 9),
+}
+FILES = sorted(
+    name
+    for name, value in vars(RunDirectory).items()
+    if isinstance(value, property) and name not in ("scratch", "stopped", "networks")
+)
+"""Names of the properties of :class:`RunDirectory` that are paths of files."""
+
+
+def ruin(path: Path, kind: str) -> None:
+    """Puts something else in the place of ``path``."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    path.unlink(missing_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    KINDS[kind](path)

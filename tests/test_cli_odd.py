@@ -1,0 +1,201 @@
+"""Odd words on the command line, odd surroundings, and data sets that end themselves: one sentence, before any work."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from plugin_files import write_squares
+from report_records import make, save
+from test_cli import call
+
+from harness.cli import main
+from harness.core.budget import Budget
+from harness.core.errors import InputError
+from harness.core.home import CHECKOUT as ROOT
+from harness.run.request import absolute_path, make_request
+
+DIGITS = "٣"
+"""A three that Python takes for a digit."""
+BRACKETS = "[" * 100_000
+
+
+def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    """The sentence of a command that is refused, in this process."""
+    monkeypatch.setattr("sys.argv", ["harness", *words])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    told = capsys.readouterr()
+    assert ended.value.code == 2
+    assert told.out == ""
+    return told.err
+
+
+RUN = ("run", "--profile", "smoke", "--methods", "random_sampling")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ((*RUN, "--out", ""), "nothing is given for --out"),
+        ((*RUN, "--out="), "nothing is given for --out"),
+        ((*RUN, "--redo", ""), "nothing is given for --redo"),
+        (("report", ""), "nothing is given for report"),
+        ((*RUN, "--out", "~nobody-of-this-name/x"), "is nowhere on this machine"),
+        ((*RUN, "--seeds", DIGITS), "are no seeds"),
+        ((*RUN, "--seeds", "0-999999999"), "too many seeds"),
+        ((*RUN, "--budget", f"{DIGITS}evals"), "is no budget"),
+        ((*RUN, "--budget", "1e400s"), "is no budget"),
+        ((*RUN, "--budget", "nans"), "is no budget"),
+        ((*RUN, "--budget", "99999999999999evals"), "1000000000 evals is the most"),
+        ((*RUN, "--max-macs", DIGITS), "--max-macs"),
+        ((*RUN, "--methods", "random_sampling\udcff"), "there is no method"),
+        ((*RUN, "--methods", "regularized_evolution:population=5:population=6"), "population twice"),
+        ((*RUN, "--methods", "regularized_evolution:population=1e400"), "and the like, not '1e400'"),
+        ((*RUN, "--methods", f"regularized_evolution:population={DIGITS}"), "and the like"),
+        (("inspect", "--published", "darts_v2", "--image", f"{DIGITS}x3x3"), "is no image size"),
+        (("inspect", "--published", "darts_v2", "--image", "999999x3x3"), "is no image size"),
+    ],
+)
+def test_odd_words_are_one_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    words: tuple[str, ...],
+    sentence: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = refused(monkeypatch, capsys, *words)
+    assert told.startswith("error: ")
+    assert sentence in told
+    assert len(told.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "words", [("--layers", "9999999"), ("--channels", "9" * 20), ("--classes", "9" * 12), ("--layers", DIGITS)]
+)
+def test_absurd_sizes_are_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: tuple[str, str]
+) -> None:
+    assert words[0] in refused(monkeypatch, capsys, "inspect", "--published", "darts_v2", *words)
+
+
+def test_from_python_an_empty_path_is_refused_too() -> None:
+    with pytest.raises(InputError, match="a path is empty"):
+        absolute_path("")
+    with pytest.raises(InputError, match="a path is empty"):
+        make_request(profile="smoke", out="")
+
+
+@pytest.mark.parametrize("unit", ["s", "m", "h", "d", "evals", "steps", "macs"])
+def test_a_budget_that_nobody_can_spend_is_refused(unit: str) -> None:
+    with pytest.raises(InputError, match="is the most"):
+        Budget.parse(f"9e30{unit}")
+    assert Budget.parse(f"100{unit}").amount >= 100
+
+
+@pytest.mark.parametrize("name", ["nes_rs:members=0", "asha:eta=1", "nes_re:members=99"])
+def test_a_setting_that_the_method_refuses_is_refused_before_work(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str
+) -> None:
+    told = refused(monkeypatch, capsys, "run", "--profile", "smoke", "--methods", name, "--out", str(tmp_path / "out"))
+    assert name.partition(":")[0] in told
+    assert len(told.splitlines()) == 1
+    assert not list((tmp_path / "out").rglob("inputs.json"))
+
+
+def test_looking_at_settings_brings_no_tensorflow() -> None:
+    program = (
+        "import sys\nfrom harness.plugins.catalogue import Catalogue, load_method\n"
+        "for name in Catalogue().names('method'):\n    source = Catalogue().source('method', name)\n"
+        "    if not source.facts().trains:\n        load_method(source)\n"
+        "assert 'tensorflow' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, timeout=120)
+
+
+@pytest.mark.parametrize("where", ["the file", "the load"])
+@pytest.mark.parametrize("how", ["raise SystemExit(0)", "raise SystemExit(3)", "sys.exit('bye')"])
+def test_a_data_set_that_ends_its_process_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, where: str, how: str
+) -> None:
+    file = write_squares(tmp_path, tmp_path / "data")
+    text = file.read_text(encoding="utf-8")
+    if where == "the file":
+        text = f"import sys\n{how}\n{text}"
+    else:
+        text = f"{text}\n\ndef _end(*_):\n    import sys\n    {how}\n\nimport dataclasses\n"
+        text += "DATASET = dataclasses.replace(DATASET, load=_end)\n"
+    file.write_text(text, encoding="utf-8")
+    told = refused(
+        monkeypatch,
+        capsys,
+        *RUN,
+        "--plugin",
+        str(file),
+        "--datasets",
+        "squares",
+        "--data",
+        str(tmp_path / "data"),
+        "--out",
+        str(tmp_path / "out"),
+    )
+    assert "does not load: SystemExit" in told
+    assert len(told.splitlines()) == 1
+
+
+@pytest.mark.parametrize("words", [("check", "{runs}", "--against", "{file}"), ("inspect", "--genotype", "{file}")])
+def test_nested_brackets_are_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    save(make("darts", 0.9), tmp_path)
+    file = tmp_path / "deep.json"
+    file.write_text(BRACKETS, encoding="utf-8")
+    told = refused(monkeypatch, capsys, *(word.format(runs=tmp_path, file=file) for word in words))
+    assert str(file) in told
+    assert len(told.splitlines()) == 1
+
+
+def test_output_that_cannot_be_encoded_ends_no_report(tmp_path: Path) -> None:
+    save(make("darts", 0.9, title="Größe ∞"), tmp_path)
+    done = call("report", str(tmp_path), PYTHONIOENCODING="ascii", PYTHONUTF8="0", LC_ALL="C")
+    assert "Gr" in done.stdout
+    assert "Größe ∞" in (tmp_path / "performance.md").read_text(encoding="utf-8")
+
+
+def test_a_reader_that_has_gone_leaves_a_whole_report(tmp_path: Path) -> None:
+    save(make("darts", 0.9), tmp_path)
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as gone:
+        words = [sys.executable, "-m", "harness", "report", str(tmp_path)]
+        done = subprocess.run(words, cwd=ROOT, stdout=gone, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / "report.html").exists()
+
+
+def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
+    """A limit on the size of files stands for it: the error is another, the place where it comes is the same."""
+    save(make("darts", 0.9), tmp_path)
+    words = [sys.executable, "-m", "harness", "report", str(tmp_path)]
+    done = subprocess.run(
+        words,
+        cwd=ROOT,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_no_home_is_no_hindrance(tmp_path: Path) -> None:
+    assert "random_search" in call("list", "methods", HOME="").stdout
