@@ -115,6 +115,26 @@ def test_a_band_is_drawn_from_three_seeds(seeds: int):
     assert list(line.get_ydata()) == pytest.approx([30 + 5 * (seeds - 1), 90, 90])
 
 
+@pytest.mark.parametrize("seeds", [1, 4])
+def test_the_first_steps_do_not_set_the_scale(seeds: int):
+    from matplotlib.figure import Figure
+
+    from harness.report.model.groups import blocks
+    from harness.report.plots import _anytime_panel
+
+    early, late = ((1.0, 0.1), (5.0, 0.80), (60.0, 0.9)), ((2.0, 0.2), (30.0, 0.82), (60.0, 0.88))
+    runs = [
+        with_logs(make(name, 0.9, s), *steps) for name, steps in (("darts", early), ("gp", late)) for s in range(seeds)
+    ]
+    [block] = blocks([*runs, make("nas_rl", None, status="unsupported", reason="another space")])
+    axes = Figure().subplots()
+    _anytime_panel(axes, block, "fashion_mnist")
+    bottom, top = axes.get_ylim()
+    assert 10 < bottom < 20, "at a tenth of the budget one of them stood at 20 %"
+    assert 90 < top < 100
+    assert not any("not known" in str(line.get_label()) for line in axes.get_lines())
+
+
 def test_methods_are_told_apart_and_keep_their_look():
     stated = {**{f"method{number}": None for number in range(10)}, "darts": 15, "darts:order=2": 15, "random_search": 1}
     looks = assign_looks(stated)

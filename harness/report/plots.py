@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import math
 import textwrap
 from collections.abc import Callable, Sequence
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.core.record import Run
-from harness.report.model.curves import BAND, anytime_curves, unit
+from harness.report.model.curves import BAND, Anytime, anytime_curves, unit
 from harness.report.model.groups import Block, MethodInSpace, accuracies, blocks
 from harness.report.model.results import axis_of, own_values
 from harness.report.style import FAINT, INK, colour_of, count_logarithmically, figure, marker_of, short
@@ -43,7 +44,8 @@ def anytime(runs: Sequence[Run], path: Path) -> None:
         path,
         _anytime_panel,
         f"{what} of the incumbent over the search budget: median over seeds, quartiles as a band\n"
-        "dashed: measured under shared weights, not comparable with the solid lines",
+        "dashed: measured under shared weights, not comparable with the solid lines; "
+        "what lies below the axis is of the first tenth of the budget",
     )
 
 
@@ -109,7 +111,23 @@ def _anytime_panel(axes: Axes, block: Block, dataset: str, space: str = "") -> b
     if silent:
         axes.plot([], [], " ", label=textwrap.fill("accuracy not known: " + ", ".join(map(short, silent)), _ENTRY))
     axes.set_xlim(left=0)
+    _leave_out_the_start(axes, curves)
     return bool(curves)
+
+
+def _leave_out_the_start(axes: Axes, curves: Sequence[Anytime]) -> None:
+    """Lets the axis begin below the curves from a tenth of the budget on, so that first steps do not set its scale."""
+    begin = max((curve.band.moments[-1] for curve in curves), default=0) / 10
+    low, high = list[float](), list[float]()
+    for curve in curves:
+        first = max(0, bisect.bisect_right(curve.band.moments, begin) - 1)
+        many = curve.band.n >= BAND
+        low += (curve.band.low if many else curve.band.middle)[first:]
+        high += (curve.band.high if many else curve.band.middle)[first:]
+    bottom = min((value for value in low if not math.isnan(value)), default=0)
+    top = max((value for value in high if not math.isnan(value)), default=0)
+    if top > bottom:
+        axes.set_ylim(100 * (bottom - 0.05 * (top - bottom)), 100 * (top + 0.05 * (top - bottom)))
 
 
 def _parameters_panel(axes: Axes, block: Block, dataset: str, space: str = "") -> bool:

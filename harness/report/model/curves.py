@@ -43,6 +43,8 @@ class Anytime:
 def anytime_curves(block: Block, dataset: str, space: str = "") -> tuple[list[Anytime], list[str]]:
     """The curves of a table's methods, and the headings of the methods that were run and have none.
 
+    A method that does not support the task is not mentioned.
+
     Args:
         block, dataset: which table.
         space: the only space to look at, or empty for all.
@@ -59,7 +61,7 @@ def anytime_curves(block: Block, dataset: str, space: str = "") -> tuple[list[An
             proposals = [row for run, _ in known for row in run.proposals]
             shared = any(row["shared_weights"] and row["accuracy"] is not None for row in proposals)
             anytime.append(Anytime(method, band([curve for _, curve in known]), len(runs), shared))
-        elif runs:
+        elif any(run.record.status != "unsupported" for run in runs):
             silent.append(block.heading(method))
     return anytime, silent
 
