@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 from controllers import plain, uniforms
-from fakes import FakeEvaluator, MemoryJournal, make_task, run
+from fakes import FakeEvaluator, MemoryJournal, VectorSpace, make_task, run
 from harness.methods.common.baseline import RewardBaseline
 from harness.methods.common.layered_controller import LayeredController
 from harness.methods.common.served_controller import ServedController
@@ -17,7 +17,7 @@ from harness.methods.nas_rl import METHOD
 from harness.core.budget import BudgetSpent
 from harness.core.errors import InputError
 from harness.core.evaluation import Proposal
-from harness.core.space import Genotype
+from harness.core.space import Genotype, Space
 from harness.core.table import Signal
 from harness.core.task import Task
 from harness.plugins.catalogue import Catalogue
@@ -25,21 +25,23 @@ from harness.run.tables import TableEvaluator
 from harness.spaces.nas_rl import ConvChainSpace
 
 SPACE = ConvChainSpace("chain-2", 2)
+FLAT = VectorSpace(4, 5)
+"""Searched without TensorFlow, in a fraction of the time; what differs is the controller alone."""
 SMALL = {"units": 8, "layers": 1, "learning_rate": 0.05, "children": 2}
 
 
-def filters(proposal: Proposal) -> float:
+def accuracy(proposal: Proposal) -> float:
     assert isinstance(proposal, Genotype)
-    return sum(layer.filters for layer in SPACE.read(proposal)) / 200
+    return 0.1 + sum(proposal.picks) / 50
 
 
 def seconds(proposal: Proposal) -> float:
     assert isinstance(proposal, Genotype)
-    return 1.0 + sum(layer.height * layer.width for layer in SPACE.read(proposal))
+    return 1.0 + sum(pick * place for place, pick in enumerate(proposal.picks, start=1))
 
 
-def task(budget: str, journal: MemoryJournal | None = None) -> Task:
-    return make_task(SPACE, budget, evaluator=FakeEvaluator(filters, seconds=seconds), journal=journal)
+def task(budget: str, journal: MemoryJournal | None = None, space: Space = FLAT) -> Task:
+    return make_task(space, budget, evaluator=FakeEvaluator(accuracy, seconds=seconds), journal=journal)
 
 
 def without_replicas(task: Task) -> None:
@@ -54,9 +56,12 @@ def without_replicas(task: Task) -> None:
         controller.train(picks, baseline.advantages(np.array([method.reward(one) for one in evaluations])))
 
 
-@pytest.mark.parametrize("settings", [{}, {"replicas": 1}, {"replicas": 1, "synchronous": True}])
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"replicas": 1}, pytest.param({"replicas": 1, "synchronous": True}, marks=pytest.mark.slow)],
+)
 def test_one_replica_is_the_plain_search(settings: dict[str, int]) -> None:
-    old, new = task("41evals"), task("41evals")
+    old, new = task("41evals", space=SPACE), task("41evals", space=SPACE)
     with contextlib.suppress(BudgetSpent):
         without_replicas(old)
     run(METHOD(**SMALL, **settings), new)
@@ -101,24 +106,24 @@ def test_what_it_notes_for_the_record() -> None:
     assert 0 < done.planned["staleness"] <= done.planned["most_staleness"]
 
 
+@pytest.mark.parametrize("space", [FLAT, pytest.param(SPACE, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("synchronous", [False, True])
-def test_an_interrupted_run_goes_on_from_its_log(synchronous: bool) -> None:
+def test_an_interrupted_run_goes_on_from_its_log(synchronous: bool, space: Space) -> None:
     method, journal = METHOD(**SMALL, replicas=2, synchronous=synchronous), MemoryJournal()
-    run(method, task("150s", journal))
+    run(method, task("150s", journal, space))
     half = len(journal.evaluations)
-    resumed, calm = run(method, task("500s", journal)), run(method, task("500s"))
+    resumed, calm = run(method, task("500s", journal, space)), run(method, task("500s", space=space))
     assert half < len(calm.evaluations)
     assert resumed.evaluations == calm.evaluations
     assert resumed.planned == calm.planned
 
 
 def test_searches_a_table() -> None:
-    """Of all chains of two layers; how long a child takes is the table's."""
-    texts = [str(SPACE.genotype(picks)) for picks in np.ndindex(*(len(choice) for choice in SPACE.choices))]
-    genotypes = [SPACE.parse(text) for text in texts]
-    signal = Signal(np.array([filters(one) for one in genotypes]), np.array([seconds(one) for one in genotypes]))
-    evaluator = TableEvaluator({text: row for row, text in enumerate(texts)}, signal, 1)
-    looked_up = run(METHOD(**SMALL, replicas=2), make_task(SPACE, "300s", evaluator=evaluator))
+    """How long a child takes is the table's."""
+    genotypes = [FLAT.genotype(picks) for picks in np.ndindex(*(len(choice) for choice in FLAT.choices))]
+    signal = Signal(np.array([accuracy(one) for one in genotypes]), np.array([seconds(one) for one in genotypes]))
+    evaluator = TableEvaluator({str(one): row for row, one in enumerate(genotypes)}, signal, 1)
+    looked_up = run(METHOD(**SMALL, replicas=2), make_task(FLAT, "300s", evaluator=evaluator))
     trained = run(METHOD(**SMALL, replicas=2), task("300s"))
     told = [(one.genotype, one.accuracy, one.seconds) for one in looked_up.evaluations]
     assert told == [(one.genotype, one.accuracy, one.seconds) for one in trained.evaluations[: len(told)]]
