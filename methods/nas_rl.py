@@ -84,7 +84,9 @@ class NasRl(Method):
             raise InputError("nas_rl needs learning_rate >= 0 and baseline_decay in [0, 1)")
 
     def unsupported(self, task: Task) -> str | None:
-        """It needs choices."""
+        """It needs choices, and for more filters a chain of convolutions, whose layers have them."""
+        if self.filters and not isinstance(task.space, ConvChainSpace):
+            return f"filters={self.filters} is for chains of convolutions, not for the space '{task.space.name}'"
         return None if task.space.choices else f"the space '{task.space.name}' has no choices"
 
     def search(self, task: Task) -> None:

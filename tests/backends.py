@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.run.backends.base import Backend, Call, Capacity, Handle, Item, Outcome, Position
 from harness.run.job import Job, Phase
-from harness.run.store import write_json
+from harness.run.store import write_json, write_lines
 
 TWO = Capacity(workers=2, cores=2)
 End = Callable[[Call], tuple[Outcome, ...]]
@@ -19,8 +19,12 @@ def leave(job: Job, phase: Phase) -> None:
     """What a phase leaves behind."""
     process = {"device": "CPU"}
     if phase == "search":
-        found = {"proposal": {"text": f"macro-3:{job.seed}"}, "search": {"steps": 4}, "title": job.title}
+        search = {"steps": 4, "evaluations": 1}
+        found = {"proposal": {"text": f"macro-3:{job.seed}"}, "search": search, "title": job.title}
         write_json(job.directory.search, {**found, "process": process})
+        cost = {"seconds": 1.0, "steps": 4, "macs": 0, "spent": 4.0}
+        row = {"number": 0, "genotype": f"macro-3:{job.seed}", "accuracy": 0.5, "curve": [0.5], "failure": "", **cost}
+        write_lines(job.directory.evaluations, [row])
     else:
         write_json(
             job.directory.final,

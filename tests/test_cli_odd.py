@@ -51,7 +51,7 @@ RUN = ("run", "--profile", "smoke", "--methods", "random_sampling")
         ((*RUN, "--budget", f"{DIGITS}evals"), "is no budget"),
         ((*RUN, "--budget", "1e400s"), "is no budget"),
         ((*RUN, "--budget", "nans"), "is no budget"),
-        ((*RUN, "--budget", "99999999999999evals"), "1000000000 evals is the most"),
+        ((*RUN, "--budget", "99999999999999evals"), "1e+09evals is the most"),
         ((*RUN, "--max-macs", DIGITS), "--max-macs"),
         ((*RUN, "--methods", "random_sampling\udcff"), "there is no method"),
         ((*RUN, "--methods", "regularized_evolution:population=5:population=6"), "population twice"),
@@ -198,4 +198,4 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_no_home_is_no_hindrance(tmp_path: Path) -> None:
-    assert "random_search" in call("list", "methods", HOME="").stdout
+    assert "fashion_mnist" in call("list", "datasets", HOME="").stdout

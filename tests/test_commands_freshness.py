@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from report_records import make, save
+from report_records import make, save, with_logs
 
 from harness.commands import freshness as fresh
 
@@ -16,7 +16,7 @@ from harness.commands import freshness as fresh
 @pytest.fixture
 def report(tmp_path: Path) -> tuple[Path, Path]:
     """A directory with a record and a marked file; returns it and the run's directory."""
-    run = save(make("darts", 0.9), tmp_path)
+    run = save(with_logs(make("darts", 0.9), (1.0, 0.5)), tmp_path)
     file = tmp_path / "performance.md"
     file.write_text("a table")
     fresh.mark(tmp_path, fresh.state_of(tmp_path), [file])

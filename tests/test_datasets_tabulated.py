@@ -63,6 +63,17 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return written(tmp_path_factory.mktemp("table") / "whole.csv")
 
 
+def test_seconds_of_unlike_processors_are_no_price(tmp_path: Path) -> None:
+    path = written(tmp_path / "mixed.csv", rows=30)
+    made = {"dataset": "toy", **facts_of(PROFILE, SPACE.name)}
+    sheet = Sheet(path, made, points(PROFILE, SPACE.name), range(2), architectures(SPACE, 0).genotypes)
+    for cpu, known in (("a machine", True), ("another", False)):
+        sheet.made_by({"commit": "def", "cpu": cpu, "versions": "", "command": "a test"})
+        sheet.describe({**TRAINED, "validated": 8000, "steps": 100}, SPACE.name)
+        signals = load(path).signals.values()
+        assert all((set(one.seconds) == {1.0}) != known for signal in signals for one in signal.each())
+
+
 def test_a_row_stands_for_all_cells_of_its_function(path: Path) -> None:
     table = load(path)
     assert set(table.genotypes) == {genotype.text for genotype in SPACE.every()}

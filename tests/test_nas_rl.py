@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -85,6 +86,8 @@ def test_an_interrupted_run_learns_again_from_its_log() -> None:
 def test_works_wherever_there_are_choices_and_says_where_not() -> None:
     assert all(METHOD().unsupported(make_task(get_space(name))) is None for name in names())
     assert "no choices" in str(METHOD().unsupported(make_task(VectorSpace(0, 2))))
+    assert METHOD(filters="+").unsupported(make_task(SPACE)) is None
+    assert "chains" in str(METHOD(filters="+").unsupported(make_task(VectorSpace(3, 2))))
 
 
 def test_outside_chains_it_learns_without_tensorflow() -> None:
@@ -105,8 +108,16 @@ for seed in range(3):
     assert len(told) == 300 and np.mean(told[-50:]) > np.mean(told[:50]) + 0.15, told
 assert "tensorflow" not in sys.modules
 """
+    tests = Path(__file__).parent
+    path = os.pathsep.join([str(tests), str(tests.parent)])
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+        [sys.executable, "-c", code],
+        cwd=tests.parent,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import FakeEvaluator, VectorSpace
+from fakes import FakeEvaluator, VectorSpace, make_task
 
 from harness.core.budget import Budget, BudgetSpent, Meter
 from harness.core.evaluation import Evaluation, KerasConfig, Proposal
@@ -156,6 +157,24 @@ def test_a_replayed_evaluation_is_the_logged_one_to_the_last_bit(tmp_path: Path)
     assert resumed.replay(0) == logged
     assert resumed.replay(1) is None
     resumed.close()
+
+
+def test_what_an_interrupted_attempt_has_evaluated_beyond_the_budget_is_dropped(tmp_path: Path) -> None:
+    """In a budget of seconds a method's own time counts, and the last attempt may come less far than one before."""
+    directory, clock = RunDirectory(tmp_path), iter(range(10_000))
+
+    def attempt(budget: str) -> Task:
+        journal = DiskJournal(directory, Progress(directory.progress, "search"))
+        task = make_task(SPACE, budget, journal=journal, clock=lambda: float(next(clock)))  # type: ignore[arg-type]
+        with contextlib.suppress(BudgetSpent):
+            while True:
+                task.evaluate([SPACE.sample(task.rng)])
+        journal.close(len(task.evaluations))
+        return task
+
+    assert len(attempt("100s").evaluations) > len(attempt("40s").evaluations) > 1
+    rows = read_lines(directory.evaluations)
+    assert len(rows) == len(attempt("40s").evaluations)
 
 
 @pytest.mark.parametrize("nonsense", [42, None, "cell:x", object()])

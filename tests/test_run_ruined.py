@@ -25,11 +25,11 @@ from harness.report.model.load import load_runs
 from harness.run.backends.base import Call, Outcome
 from harness.run.journal import DiskJournal, Progress
 from harness.run.plan import make_plan
-from harness.run.recount import check_rows
-from harness.run.store import RunDirectory, read_json
+from harness.run.recount import rows_of
+from harness.run.store import RunDirectory, read_json, read_lines, write_lines
 
 REGULAR = ("an empty file", "brackets", "garbage")
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(300)
 
 
 def sentence_of(act: Callable[[], object]) -> str:
@@ -97,11 +97,30 @@ def test_what_a_phase_left_is_a_row_and_no_other_run_notices(tmp_path: Path, kin
     assert status["b"] == "ok"
     needed = ("search", "final", "predictions")
     logs = ("settings", "evaluations", "proposals")
-    if name in needed or (name in logs and kind not in ("an empty file", "a link to nothing")):
+    fine = ("an empty file", "a link to nothing") if name != "evaluations" else ()
+    if name in needed or (name in logs and kind not in fine):
         assert status["good"] == "failed"
     assert len(records) == 2
     assert all("\n" not in record.reason for record in records)
     assert {loaded.record.method for loaded in load_runs(tmp_path / "out")} >= {"b"}, "the report is not held up"
+
+
+@pytest.mark.parametrize("rows", [0, 2])
+def test_a_log_that_has_lost_or_won_rows_is_one_failed_row(tmp_path: Path, rows: int) -> None:
+    phases = Fake()
+
+    def other_log(call: Call) -> tuple[Outcome, ...]:
+        job = call.items[0].value
+        leave(job, "search" if call.words == "search" else "final")
+        lines = read_lines(job.directory.evaluations)
+        write_lines(job.directory.evaluations, (2 * lines)[:rows])
+        return (Outcome("ok"),)
+
+    phases.instead = {"good": other_log}
+    records, _ = run(make_plan(request_for(tmp_path, seeds=(0,))), phases)
+    assert {record.method: record.status for record in records} == {"good": "failed", "b": "ok"}
+    assert any(f"the search counted 1 evaluations, and its log holds {rows}" in record.reason for record in records)
+    assert len(load_runs(tmp_path / "out")) == 2
 
 
 def _journal_with_checkpoint(at: RunDirectory) -> None:
@@ -162,21 +181,31 @@ def test_all_files_are_among_them() -> None:
     assert {"record", "evaluations", "inputs", "predictions", "note", "final", "log", "model"} <= set(FILES)
 
 
+def count_in_record(record: Path, evaluations: int) -> None:
+    told = json.loads(record.read_text(encoding="utf-8"))
+    told["search"]["evaluations"] = evaluations
+    record.write_text(json.dumps(told), encoding="utf-8")
+
+
 @pytest.mark.parametrize(("name", "kind"), [("evaluations", EvaluationRow), ("proposals", ProposalRow)])
 def test_what_the_parent_lets_pass_the_report_can_read(tmp_path: Path, name: str, kind: type) -> None:
     """A search may have put anything into its logs, and a row that the report refuses would hold up all others."""
     log = save(with_logs(counted("random_search", 0.9), (1.0, 0.5)), tmp_path) / f"{name}.jsonl"
     line = log.read_text(encoding="utf-8")
     passed = 0
-    for row in [json.loads(line), *spoilt(json.loads(line)), *JUNK]:
-        log.write_text(json.dumps(row) + "\n" + line, encoding="utf-8")
+    good = json.loads(line)
+    odd = [json.dumps({**good, "more": value}) for value in ("\ud800", float("nan"), {"\udcff": 1})]
+    odd += [json.dumps({**good, "genotype": "\ud800"}), "\u00a0", "\x1c", " \t\r", "\x0b"]
+    for text in [*odd, *(json.dumps(row) for row in [good, *spoilt(good), *JUNK])]:
+        log.write_text(text + "\n" + line, encoding="utf-8")
         with contextlib.suppress(ValueError):  # an InputError is none
-            check_rows(log, kind)
+            rows = rows_of(log, kind)
             passed += 1
+            count_in_record(log.with_name("record.json"), len(rows))
             load_runs(tmp_path)
     assert passed > 1
     log.write_text("{}\n" + line, encoding="utf-8")
     with pytest.raises(ValueError, match=rf"line 1 of {log.name} is no row of this log"):
-        check_rows(log, kind)
+        rows_of(log, kind)
     log.write_text(line + line[:20], encoding="utf-8")
-    check_rows(log, kind)
+    rows_of(log, kind)

@@ -320,7 +320,7 @@ DAMAGE: dict[str, Callable[[Job], object]] = {
     "a search.json that nobody can read": lambda job: os.truncate(job.directory.search, MOST_TEXT + 1),
     "evaluations beyond what is read": lambda job: _grow(job.directory.evaluations),
     "proposals beyond what is read": lambda job: _grow(job.directory.proposals),
-    "evaluations as a pipe": lambda job: os.mkfifo(job.directory.evaluations),
+    "evaluations as a pipe": lambda job: (job.directory.evaluations.unlink(), os.mkfifo(job.directory.evaluations)),
     "proposals as a pipe": lambda job: os.mkfifo(job.directory.proposals),
     "search.json as a pipe": lambda job: (job.directory.search.unlink(), os.mkfifo(job.directory.search)),
     "record.json as a directory": lambda job: job.directory.record.mkdir(),

@@ -92,6 +92,8 @@ def _check_empty(words: Sequence[str]) -> None:
         InputError: there is one.
     """
     for before, word in zip(["", *words], words, strict=False):
+        if word == "--":
+            return
         name, equals, value = word.partition("=")
         if not word or (name.startswith("--") and equals and not value):
             what = name if equals else before

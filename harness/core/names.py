@@ -37,7 +37,7 @@ def directory_name(name: str) -> str:
 
 
 def sentence(error: BaseException) -> str:
-    """An exception in one line of at most 300 characters: its type and its message."""
-    text = " ".join(str(error).split())
+    """An exception in one line of at most 300 characters: its type and its message, without halves of characters."""
+    text = " ".join(str(error).encode("utf-8", "replace").decode("utf-8").split())
     line = f"{type(error).__name__}: {text}" if text else type(error).__name__
     return line if len(line) <= 300 else f"{line[:297]}..."

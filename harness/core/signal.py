@@ -1,14 +1,19 @@
-"""What a search is told of a trained network: one number of its predictions for the validation images."""
+"""What a search is told of a trained network: one number of its predictions for the validation images.
+
+The names are known without NumPy, because recipes are read where methods are listed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
-from harness.core.dataset import Labels
+    from harness.core.dataset import Labels
 
 ACCURACY = "accuracy"
 
@@ -27,22 +32,24 @@ class Told:
 
 
 def _accuracy(predicted: Labels, labels: Labels) -> float:
-    return float(np.mean(predicted == labels))
+    return float((predicted == labels).mean())
 
 
 def _balanced_accuracy(predicted: Labels, labels: Labels) -> float:
     right, there, _ = _counts(predicted, labels)
-    return float(np.mean(right[there > 0] / there[there > 0]))
+    return float((right[there > 0] / there[there > 0]).mean())
 
 
 def _macro_f1(predicted: Labels, labels: Labels) -> float:
     right, there, said = _counts(predicted, labels)
     scores = 2 * right[there > 0] / (there + said)[there > 0]
-    return float(np.mean(scores))
+    return float(scores.mean())
 
 
 def _counts(predicted: Labels, labels: Labels) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """By class: images that were labelled right, images that are of it, images that were taken for it."""
+    import numpy as np
+
     classes = int(max(predicted.max(), labels.max())) + 1
     counted = (labels[predicted == labels], labels, predicted)
     right, there, said = (np.bincount(one, minlength=classes) for one in counted)

@@ -34,8 +34,8 @@ class RunJournal(Journal, Protocol):
     def times(self) -> dict[str, float]:
         """``seconds`` and ``cpu_seconds`` of the search, interrupted attempts included."""
 
-    def close(self) -> None:
-        """Leaves everything in the run's directory."""
+    def close(self, evaluations: int | None = None) -> None:
+        """Leaves everything in the run's directory; of the evaluations the first so many, if a number is given."""
 
 
 @dataclass(frozen=True)

@@ -107,10 +107,17 @@ class DiskJournal:
         """Wall and CPU seconds of the search, interrupted attempts included."""
         return self._progress.times()
 
-    def close(self) -> None:
-        """Closes the logs."""
+    def close(self, evaluations: int | None = None) -> None:
+        """Closes the logs.
+
+        Args:
+            evaluations: how many the search has made. An interrupted attempt may have come further in a budget of
+                seconds, where the method's own time counts; its other evaluations are dropped. None: all are kept.
+        """
         self._evaluations_file.close()
         self._proposals_file.close()
+        if evaluations is not None and evaluations < len(self._rows):
+            write_lines(self._directory.evaluations, self._rows[:evaluations])
 
     def _read_checkpoint(self) -> State | None:
         path = self._directory.checkpoint
@@ -187,7 +194,7 @@ class TableJournal:
             "cpu_seconds": round(time.process_time() - self._cpu_began, 3),
         }
 
-    def close(self) -> None:
+    def close(self, evaluations: int | None = None) -> None:
         """Writes the proposals."""
         write_lines(self._directory.proposals, self.rows, durable=False)
 

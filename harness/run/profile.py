@@ -129,11 +129,13 @@ class Profile:
             InputError: there is no such number, or the profile trains nothing inside a search, or its final networks
                 are chosen by accuracy.
         """
+        if name == self.proxy.signal:
+            return self
         if self.signal:
             raise InputError(
                 f"profile '{self.name}' looks tables up, and a search is told a column of its table; leave --signal out"
             )
-        if self.top > 1 and name != self.proxy.signal:
+        if self.top > 1:
             raise InputError("--top chooses among final networks by accuracy; leave --top or --signal out")
         return replace(self, proxy=replace(self.proxy, signal=one_of("signal", name, SIGNALS)))
 

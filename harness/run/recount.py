@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NotRequired, get_args, get_origin, get_type_hints
 
+from harness.core.evaluation import REFUSED
 from harness.core.files import read_text
 from harness.run.job import Job
-from harness.run.store import RunDirectory
 
+_BLANK = " \t\r\n\x0b\x0c"
+"""What the report takes for white space."""
 _SLACK = 1e-6
 _MACS_SLACK = 0.05  # a network is counted before it is built, and again when it is trained
 
 
-def check_charged(job: Job, search: Mapping[str, float]) -> None:
+def check_charged(job: Job, search: Mapping[str, float], evaluations: Sequence[Mapping[str, Any]]) -> None:
     """Refuses a search that went on after its budget was spent.
 
     The last evaluation may overrun a budget that counts no work, because nobody knows before how long it takes.
@@ -28,6 +30,7 @@ def check_charged(job: Job, search: Mapping[str, float]) -> None:
     Args:
         job: whose search is over.
         search: what it has reported.
+        evaluations: the rows of its log.
 
     Raises:
         ValueError: it was charged more than the budget allows; the message is a sentence.
@@ -37,14 +40,32 @@ def check_charged(job: Job, search: Mapping[str, float]) -> None:
     charged = search.get("charged", 0.0)
     if budget.counted and not 0 <= charged <= budget.amount * slack:
         raise ValueError(_sentence(charged, job))
-    costs = _costs(job)
+    costs = _costs(job, evaluations)
     logged = math.fsum(costs if budget.counted else costs[:-1])
     if min(costs, default=0.0) < 0 or logged > budget.amount * slack:
         raise ValueError(_sentence(logged, job))
 
 
-def check_rows(log: Path, kind: type) -> None:
-    """Looks whether a log holds rows of a kind, as the report will read them; a last line that a kill has torn may.
+def check_counted(job: Job, search: Mapping[str, float], evaluations: Sequence[Mapping[str, Any]]) -> None:
+    """Refuses a log that has lost rows, or won some: curves and costs would be others than those of the search.
+
+    Args:
+        job, search, evaluations: as with :func:`check_charged`.
+
+    Raises:
+        ValueError: it has; the message is a sentence.
+    """
+    counted = search.get("evaluations")
+    # A look-up keeps its log in memory.
+    if counted is None or not (job.prepared.tensorflow or job.directory.evaluations.exists()):
+        return
+    logged = sum(not row["failure"].startswith(REFUSED) for row in evaluations)
+    if logged != counted:
+        raise ValueError(f"the search counted {counted:g} evaluations, and its log holds {logged}")
+
+
+def rows_of(log: Path, kind: type) -> list[dict[str, Any]]:
+    """The rows of a log, of which none is such that the report refuses it; a last line may be torn, by a kill.
 
     Args:
         log: one that is not there has no rows.
@@ -54,23 +75,35 @@ def check_rows(log: Path, kind: type) -> None:
         OSError, ValueError: it cannot be read, or holds something else; the message is a sentence.
     """
     if not log.exists():
-        return
-    hints, stated = get_type_hints(kind), get_type_hints(kind, include_extras=True)
-    needed = {name for name, hint in stated.items() if get_origin(hint) is not NotRequired}
-    lines = read_text(log).split("\n")
+        return []
+    rows, lines = list[dict[str, Any]](), read_text(log).split("\n")
     for number, text in enumerate(lines, start=1):
-        if not text.strip():
+        if not text.strip(_BLANK):
             continue
         try:
-            row = json.loads(text)
-            whole = isinstance(row, dict) and needed <= row.keys()
-            right = whole and all(_is(row[name], hint) for name, hint in hints.items() if name in row)
+            row = json.loads(text, parse_constant=_refuse)
+            json.dumps(row, ensure_ascii=False).encode()  # half a character is none
+            right = _is_row(row, kind)
         except (ValueError, RecursionError, OverflowError):
             right = False
             if number == len(lines):
-                return
+                break
         if not right:
             raise ValueError(f"line {number} of {log.name} is no row of this log")
+        rows.append(row)
+    return rows
+
+
+def _refuse(constant: str) -> None:
+    """Refuses ``NaN`` and ``Infinity``, which are no JSON."""
+    raise ValueError(constant)
+
+
+def _is_row(row: object, kind: type) -> bool:
+    hints, stated = get_type_hints(kind), get_type_hints(kind, include_extras=True)
+    needed = {name for name, hint in stated.items() if get_origin(hint) is not NotRequired}
+    whole = isinstance(row, dict) and needed <= row.keys()
+    return whole and all(_is(row[name], hint) for name, hint in hints.items() if name in row)  # type: ignore[index, operator]
 
 
 def _is(value: object, hint: Any) -> bool:
@@ -93,10 +126,9 @@ def _sentence(charged: float, job: Job) -> str:
     return f"the search was charged {charged:.6g} {unit}, and its budget is {job.profile.budget}"
 
 
-def _costs(job: Job) -> list[float]:
+def _costs(job: Job, rows: Sequence[Mapping[str, Any]]) -> list[float]:
     """Cost of each logged evaluation in the budget's unit."""
     unit = job.profile.budget.unit
-    rows = _rows(job.directory)
     match unit:
         case "s":
             costs = [row["seconds"] for row in rows]
@@ -108,10 +140,3 @@ def _costs(job: Job) -> list[float]:
             each = max(1, job.profile.proxy_for(job.space).steps)
             costs = [row["steps"] / each for row in rows]
     return [float(cost) for cost in costs]
-
-
-def _rows(directory: RunDirectory) -> list[dict[str, Any]]:
-    if not directory.evaluations.exists():
-        return []
-    lines = read_text(directory.evaluations).splitlines()
-    return [json.loads(text) for text in lines if text]

@@ -72,7 +72,7 @@ def _search(job: Job, tell: Tell) -> None:
     let_search(method, task)
     proposal, *others = checked(task, bench.space)
     counts = summary(task, rate) | journal.times()
-    journal.close()
+    journal.close(len(task.evaluations))
     stored = {
         "proposal": proposal_to_json(proposal),
         **({"others": [proposal_to_json(other) for other in others]} if profile.top > 1 else {}),

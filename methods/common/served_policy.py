@@ -1,4 +1,4 @@
-"""NASNet's controller on a parameter server, see :mod:`.replicas`; in NumPy."""
+"""The LSTM policy of :mod:`.ppo` on a parameter server, see :mod:`.replicas`; in NumPy."""
 
 from __future__ import annotations
 

@@ -114,14 +114,14 @@ def _check_budgets(runs: Sequence[Run]) -> None:
             )
 
 
-def _complete(run: Run) -> float:
-    """Gradient steps of a complete evaluation; where trainings were stopped, more are made than are charged."""
+def _steps_per_evaluation(run: Run) -> float:
+    """Gradient steps that the budget counts as one evaluation, be they of one training or of parts of several."""
     return float(run.record.search["steps"] / run.record.search["charged"])
 
 
 def _score_at(run: Run, table: Table, point: int) -> float:
     """Score of the last proposal within so many evaluations; NaN if there was none."""
-    most = point * _complete(run) * (1 + 1e-9)
+    most = point * _steps_per_evaluation(run) * (1 + 1e-9)
     known = [row for row in run.proposals if row["spent"] <= most]
     row = table.rows.get(known[-1]["genotype"]) if known else None
     return math.nan if row is None else float(table.score[row])

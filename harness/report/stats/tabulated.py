@@ -89,10 +89,10 @@ def _proxies(table: Table, rows: Numbers, signal: Signal, told: Sequence[Numbers
         facts.append(
             _fact("rank correlation of parameters and score", f"{correlation(table.parameters[rows], score):.2f}")
         )
-    return [
-        *facts,
-        _fact("a signal costs", f"{float(np.mean(signal.seconds[rows])):.1f} s on the machine that made it"),
-    ]
+    if np.ptp(signal.seconds[rows]) > 0:  # without seconds of its own every signal costs one unit
+        seconds = float(np.mean(signal.seconds[rows]))
+        facts.append(_fact("a signal costs", f"{seconds:.1f} s on the machine that made it"))
+    return facts
 
 
 def within(scores: Sequence[Numbers]) -> float:

@@ -129,6 +129,9 @@ def named_rows(
                 raise InputError(f"the table '{dataset}' is one of space '{space}', '{name}' of '{native[name]}'")
         if space is not None and request.space not in ("native", space):
             raise InputError(f"the table '{dataset}' is one of space '{space}', not of '{request.space}'")
+        for name, told in facts.items():
+            if space is not None and told.extra:
+                raise InputError(f"'{name}' changes the final training, and the table '{dataset}' has none")
     return [
         row_of(request, method, facts[method.name], dataset, spaces[dataset] or native[method.name], seed)
         for seed in request.seeds

@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,7 +20,7 @@ from harness.core.record import CORRUPTED_ACCURACY, EvaluationRow, ProposalRow, 
 from harness.plugins.catalogue import PUBLISHED
 from harness.run.backends.base import Outcome
 from harness.run.job import Job
-from harness.run.recount import check_charged, check_rows
+from harness.run.recount import check_charged, check_counted, rows_of
 from harness.run.scoring.fields import count, counts, number, numbers, process, several, text
 from harness.run.scoring.metrics import confusion, metrics, robust
 from harness.run.scoring.scores import HiddenScores as HiddenScores
@@ -135,12 +134,13 @@ def finish(job: Job, outcome: Outcome, scorer: Scorer, provenance: dict[str, Any
     )
     try:
         record = _with_what_is_left(job, record, provenance)
-        if logs := _unreadable(job):
-            check_rows(*logs[0])
         if outcome.status == "ok":
+            evaluations = rows_of(job.directory.evaluations, EvaluationRow)
+            rows_of(job.directory.proposals, ProposalRow)
             if not job.directory.search.exists():
                 raise ValueError(f"{job.directory.search.name} is gone")
-            check_charged(job, record.search)
+            check_charged(job, record.search, evaluations)
+            check_counted(job, record.search, evaluations)
             record = scorer.score(job, record)
     except Exception as error:
         record = _failed(record, f"what the run left behind cannot be used: {sentence(error)}")
@@ -150,31 +150,23 @@ def finish(job: Job, outcome: Outcome, scorer: Scorer, provenance: dict[str, Any
             job.directory.note.unlink(missing_ok=True)
             for leftover in (job.directory.stopped, job.directory.networks):
                 shutil.rmtree(leftover, ignore_errors=True)
-            for log, _ in _unreadable(job):  # the report would read it
-                _remove(log)
+            if record.status != "ok":
+                _put_aside(job)
         except (OSError, ValueError) as error:
             record = _failed(record, f"the record could not be written: {sentence(error)}")
     return record
 
 
-def _unreadable(job: Job) -> list[tuple[Path, type]]:
-    """Logs that are too long to be read, or would be waited for, as a pipe is, or hold something else than their rows;
-    each with the kind of its rows."""
-    found: list[tuple[Path, type]] = []
+def _put_aside(job: Job) -> None:
+    """Renames logs that the report could not read: what is wrong with one run does not hold up all others."""
     for log, kind in ((job.directory.evaluations, EvaluationRow), (job.directory.proposals, ProposalRow)):
         try:
-            check_rows(log, kind)
+            rows_of(log, kind)
         except (ValueError, OSError):
-            found.append((log, kind))
-    return found
-
-
-def _remove(path: Path) -> None:
-    """Removes whatever is there."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink()
+            aside = log.with_name(f"{log.name}.damaged")
+            if aside.is_dir() and not aside.is_symlink():
+                shutil.rmtree(aside)
+            log.replace(aside)
 
 
 def _with_networks(

@@ -137,6 +137,9 @@ class Sheet:
     def describe(self, trained: Mapping[str, Any], space: str) -> None:
         """Replaces the description.
 
+        Seconds of unlike processors are no price: a table that several kinds have made does not mention them, and an
+        evaluation on it costs one unit.
+
         Args:
             trained: what the networks behind the signal were and saw, for counting multiply-accumulates.
             space: of the genotypes.
@@ -151,7 +154,7 @@ class Sheet:
             "functions": True,
             "signal": [column(f"valid_{self.points[-1]}", seed) for seed in seeds],
             "score": [column(TEST, seed) for seed in seeds],
-            "seconds": [column("signal_seconds", seed) for seed in seeds],
+            **({"seconds": [column("signal_seconds", seed) for seed in seeds]} if self._one_processor else {}),
             "parameters": "parameters",
             "architectures": len(self._order),
         }
@@ -159,6 +162,10 @@ class Sheet:
         parts += ["\n[made]\n", _toml({**self._made, "seeds": seeds, "points": list(self.points)})]
         parts += [f"\n[[made.by]]\n{_toml(facts)}" for facts in self._by]
         _replace(self.path.with_suffix(".toml"), "".join(parts))
+
+    @property
+    def _one_processor(self) -> bool:
+        return len({facts.get("cpu") for facts in self._by}) <= 1
 
     def _own(self, seed: int) -> list[str]:
         return [column(name, seed) for name in (*(f"valid_{point}" for point in self.points), *_PER_SEED)]
