@@ -137,15 +137,16 @@ def performance(runs: Sequence[Run]) -> list[Part]:
     """The verdict, then the performance tables of all blocks, and behind them the published tables.
 
     A few methods are columns, as in the published Table A, with relative improvements as a table of their own. Many
-    methods are rows, with all numbers beside each other: nobody reads a line of thirty columns.
+    methods are rows, with all numbers beside each other: nobody reads a line of thirty columns. Data sets that were not
+    run are rows of the former; in the latter they would be columns without a number, and stand in Table A only.
     """
     parts: list[Part] = [Heading(1, "Test accuracy"), *verdict(runs), Text(READING)]
     for block in blocks(runs):
         table = performance_table(block)
-        complete = performance_table(block, (*block.datasets, *datasets_not_run(block)))
         if len(block.methods) > MOST_COLUMNS:
-            parts += [Heading(2, table.title), complete.filled()]
+            parts += [Heading(2, table.title), table.filled()]
             continue
+        complete = performance_table(block, (*block.datasets, *datasets_not_run(block)))
         shown = complete.without(RI_KEY, EPOCHS_KEY).filled().folded().transposed("data set")
         parts += [Heading(2, table.title), shown]
         parts += _improvements(block, table)
