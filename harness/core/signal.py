@@ -36,13 +36,13 @@ def _accuracy(predicted: Labels, labels: Labels) -> float:
 
 
 def _balanced_accuracy(predicted: Labels, labels: Labels) -> float:
-    right, there, _ = _counts(predicted, labels)
-    return float((right[there > 0] / there[there > 0]).mean())
+    hits, support, _ = _counts(predicted, labels)
+    return float((hits[support > 0] / support[support > 0]).mean())
 
 
 def _macro_f1(predicted: Labels, labels: Labels) -> float:
-    right, there, said = _counts(predicted, labels)
-    scores = 2 * right[there > 0] / (there + said)[there > 0]
+    hits, support, guesses = _counts(predicted, labels)
+    scores = 2 * hits[support > 0] / (support + guesses)[support > 0]
     return float(scores.mean())
 
 
@@ -52,8 +52,8 @@ def _counts(predicted: Labels, labels: Labels) -> tuple[np.ndarray, np.ndarray, 
 
     classes = int(max(predicted.max(), labels.max())) + 1
     counted = (labels[predicted == labels], labels, predicted)
-    right, there, said = (np.bincount(one, minlength=classes) for one in counted)
-    return right, there, said
+    hits, support, guesses = (np.bincount(one, minlength=classes) for one in counted)
+    return hits, support, guesses
 
 
 SIGNALS: Mapping[str, Told] = MappingProxyType(
