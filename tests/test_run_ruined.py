@@ -201,7 +201,8 @@ def test_what_the_parent_lets_pass_the_report_can_read(tmp_path: Path, name: str
         with contextlib.suppress(ValueError):  # an InputError is none
             rows = rows_of(log, kind)
             passed += 1
-            count_in_record(log.with_name("record.json"), len(rows))
+            if name == "evaluations":
+                count_in_record(log.with_name("record.json"), len(rows))
             load_runs(tmp_path)
     assert passed > 1
     log.write_text("{}\n" + line, encoding="utf-8")
