@@ -142,3 +142,13 @@ def test_a_method_that_states_no_position_stands_behind_those_that_do() -> None:
     names = [method.name for method in block.methods]
     assert names[:2] == ["random_sampling", "random_search"]
     assert names[-1] == "autokeras", "whose record in these examples says nothing"
+
+
+@pytest.mark.parametrize(("values", "once"), [((10.0, 10.0), True), ((10.0, 9.0), False), ((10.0, None), True)])
+def test_what_is_the_same_in_all_rows_is_said_once(values: tuple[float | None, ...], once: bool) -> None:
+    columns = (Column("method", "method"), Column("epochs", "epochs", group="a"), Column("other", "other", group="a"))
+    rows = tuple((TableCell(Words("m")), TableCell(Number(one)), TableCell(Words("x"))) for one in values)
+    made = Table("t", "t", columns, rows, remarks=("another",)).said_once("epochs", "for {} epochs")
+    assert [column.key for column in made.columns] == ["method", *([] if once else ["epochs"]), "other"]
+    assert made.remarks == (("for 10 epochs", "another") if once else ("another",))
+    assert all(len(row) == len(made.columns) for row in made.rows)

@@ -28,7 +28,7 @@ from harness.report.forms.robustness import robustness
 from harness.report.model.cost import cost_table, provenance
 from harness.report.model.groups import Block, accuracies, blocks
 from harness.report.model.numbers import NOT_RECORDED, numbers
-from harness.report.model.performance import datasets_not_run, performance_table, published_tables
+from harness.report.model.performance import brief, datasets_not_run, performance_table, published_tables
 from harness.report.model.results import MethodResult, own_values, result_of
 from harness.report.model.systems import published_costs
 from harness.report.model.table import Facts, Heading, Part, Table, Text
@@ -147,7 +147,7 @@ def _block(block: Block, decode: Decode, links: Links) -> dict[str, Any]:
     """What the page shows of runs that may stand in one table."""
     return {
         "title": block.title[:1].upper() + block.title[1:],
-        "performance": performance_table(block).compact().folded(),
+        "performance": brief(performance_table(block)).compact().folded(),
         "not_run": datasets_not_run(block),
         "datasets": [_dataset(block, dataset, decode, links) for dataset in block.datasets],
     }

@@ -86,6 +86,11 @@ def performance_table(block: Block, datasets: Sequence[str] = ()) -> Table:
     )
 
 
+def brief(table: Table) -> Table:
+    """A performance table for people: equal epochs of all final trainings are said once."""
+    return table.said_once(EPOCHS_KEY, "Each final network was trained for {} epochs of its data set.")
+
+
 def keys(block: Block) -> dict[str, str]:
     """What the block's rows of a CSV file begin with."""
     names = {"profile": block.profile, "budget": block.budget, "common_space": block.common}
@@ -144,7 +149,7 @@ def performance(runs: Sequence[Run]) -> list[Part]:
     for block in blocks(runs):
         table = performance_table(block)
         if len(block.methods) > MOST_COLUMNS:
-            parts += [Heading(2, table.title), table.filled()]
+            parts += [Heading(2, table.title), brief(table).filled()]
             continue
         complete = performance_table(block, (*block.datasets, *datasets_not_run(block)))
         shown = complete.without(RI_KEY, EPOCHS_KEY).filled().folded().transposed("data set")

@@ -173,6 +173,19 @@ class Table:
             for index, column in enumerate(self.columns)
         )
 
+    def said_once(self, key: str, words: str) -> Table:
+        """The table without the columns of this key, if what is known in them is one and the same: a remark says it.
+
+        Args:
+            key: of the columns.
+            words: with a pair of braces for the text of the cells.
+        """
+        indices = [index for index, column in enumerate(self.columns) if column.key == key]
+        texts = {row[index].value.text for row in self.rows for index in indices if row[index].known}
+        if len(texts) != 1:
+            return self
+        return replace(self.without(key), remarks=(words.format(*texts), *self.remarks))
+
     def folded(self) -> Table:
         """Every group of columns as one, its first; the others become small print below it."""
         parts = [list(part) for _, part in groupby(enumerate(self.columns), key=lambda one: one[1].group or one[0])]
