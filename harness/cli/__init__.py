@@ -75,7 +75,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):  # a terminal may not know all characters
             stream.reconfigure(errors="backslashreplace")
     try:
-        _check_empty(sys.argv[1:])
+        _check_words(sys.argv[1:])
         app(prog_name="python -m harness")
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -85,11 +85,12 @@ def main() -> None:
         sys.exit(FAILED_ROWS)
 
 
-def _check_empty(words: Sequence[str]) -> None:
-    """An empty word is a variable of a script that was not set: an empty path would be the present directory.
+def _check_words(words: Sequence[str]) -> None:
+    """An empty word is a variable of a script that was not set: an empty path would be the present directory. And what
+    Python takes for digits of other alphabets is a number to some versions of Typer and to others none.
 
     Raises:
-        InputError: there is one.
+        InputError: there is such a word.
     """
     for before, word in zip(["", *words], words, strict=False):
         if word == "--":
@@ -98,6 +99,9 @@ def _check_empty(words: Sequence[str]) -> None:
         if not word or (name.startswith("--") and equals and not value):
             what = name if equals else before
             raise InputError(f"nothing is given{f' for {what}' if what else ''}; give a value, or leave it out")
+        number = value if equals else word
+        if number.isdigit() and not number.isascii():
+            raise InputError(f"'{number}' for {name if equals else before} is no number here; write it with 0 to 9")
 
 
 @app.command()
