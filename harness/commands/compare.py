@@ -10,13 +10,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.core.errors import InputError
 from harness.core.record import Record, Run
-from harness.run.backends import make_backend
+from harness.plugins.catalogue import PACKAGES, Catalogue
+from harness.run.backends import in_a_process, make_backend
 from harness.run.plan import make_plan
 from harness.run.progress import screen_for
 from harness.run.provenance import provenance
 from harness.run.request import Request
 from harness.run.scheduler import Scheduler
+from harness.run.search import try_settings
 from harness.run.store import RunDirectory
 
 if TYPE_CHECKING:
@@ -97,6 +100,7 @@ def compare(
         InputError: something in the request cannot be used; nothing was done then.
         KeyboardInterrupt: passed on after every process was stopped; the same request continues.
     """
+    _check_settings(request)
     with contextlib.closing(make_backend(backend, request.out, address)) as chosen:
         capacity = chosen.capacity
         plan = make_plan(request, capacity)
@@ -106,6 +110,26 @@ def compare(
         with screen_for(console) as screen:
             records = Scheduler(plan, chosen, provenance(command, capacity.cores), screen).run()
     return Results(_sorted(records), request.out)
+
+
+def _check_settings(request: Request) -> None:
+    """Looks whether methods take the hyper-parameters of the command line, in processes without anything of a run.
+
+    A plug-in's code runs behind a fence only, and a method that trains brings TensorFlow along: of these the search
+    says it, as a failed row.
+
+    Raises:
+        InputError: one does not.
+    """
+    catalogue = Catalogue(request.plugins)
+    for name in request.methods:
+        if ":" not in name:
+            continue
+        method = catalogue.source("method", name)
+        if method.settings and not method.facts().trains and method.module.startswith(f"{PACKAGES['method']}."):
+            tried = in_a_process("check of the settings", try_settings, (method, request.profile.scale))
+            if tried.status != "ok":
+                raise InputError(tried.reason)
 
 
 def _sorted(records: Sequence[Record]) -> tuple[Record, ...]:

@@ -11,13 +11,15 @@ import sys
 from typing import Any
 
 from harness.core.budget import BudgetSpent, Meter
+from harness.core.errors import InputError
 from harness.core.evaluation import MOST_MEMBERS, Ensemble, KerasConfig, Proposal
 from harness.core.method import Method, needs_accuracy
+from harness.core.names import sentence
 from harness.core.proposals import proposal_to_json
 from harness.core.seeds import derive_seed, rng
 from harness.core.space import Genotype, Space
 from harness.core.task import Task
-from harness.plugins.catalogue import load_method
+from harness.plugins.catalogue import BrokenPlugin, Source, load_method
 from harness.run.backends.base import Outcome, Tell
 from harness.run.fence import fence
 from harness.run.job import Failure, Job, Unsupported, guarded
@@ -116,17 +118,31 @@ def summary(task: Task, steps_per_evaluation: int) -> dict[str, float]:
     return facts | {f"planned_{name}": 1 * value for name, value in task.planned.items()}
 
 
+def configured(source: Source, scale: str) -> Method:
+    """A method with its hyper-parameters: those of the command line, and those of the profile for the others."""
+    cls = load_method(source)
+    return cls(**{**cls.scaled.get(scale, {}), **dict(source.settings)})
+
+
+def try_settings(method: tuple[Source, str], tell: Tell) -> Outcome:
+    """Looks whether a method takes its hyper-parameters; arguments as of :func:`configured`."""
+    try:
+        configured(*method)
+    except Exception as error:
+        return Outcome("failed", str(error) if isinstance(error, InputError | BrokenPlugin) else sentence(error))
+    return Outcome("ok")
+
+
 def make_method(job: Job) -> tuple[Method, dict[str, Any]]:
     """The method with its hyper-parameters under this profile; refuses others than the run was started with."""
-    cls = load_method(job.method)
     if not job.native:
         raise Failure(f"the class of '{job.method.name}' has to state its space as a plain string: space = \"...\"")
-    method = cls(**{**cls.scaled.get(job.profile.scale, {}), **dict(job.method.settings)})
+    method = configured(job.method, job.profile.scale)
     settings: dict[str, Any] = {}
     if dataclasses.is_dataclass(method):
         settings = plain(dataclasses.asdict(method))
         # Nearly all runs ask for no extra; their settings do not mention it.
-        settings = {name: value for name, value in settings.items() if name not in cls.extras or value}
+        settings = {name: value for name, value in settings.items() if name not in method.extras or value}
     if job.directory.settings.exists():
         if read_json(job.directory.settings) != settings:
             raise Failure(

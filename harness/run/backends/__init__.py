@@ -6,12 +6,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from harness.core.errors import InputError
 from harness.core.names import one_of
-from harness.run.backends.base import Backend
+from harness.run.backends.base import Backend, Call, Item, Outcome, Tell
 
 
 def _local(root: Path, address: str) -> Backend:
@@ -26,6 +29,22 @@ def _ray(root: Path, address: str) -> Backend:
     from harness.run.backends.cluster import Cluster
 
     return Cluster(root, address)
+
+
+def in_a_process(words: str, function: Callable[[Any, Tell], Outcome], value: Any) -> Outcome:
+    """Does a small thing in a process of this machine without TensorFlow, in a directory that is gone afterwards.
+
+    Args:
+        words, function: see :class:`~harness.run.backends.base.Call`.
+        value: what the function gets.
+    """
+    from harness.run.backends.local import Local
+
+    with tempfile.TemporaryDirectory() as directory, contextlib.closing(Local()) as here:
+        handle = here.submit(Call(words, function, (Item(value, Path(directory)),), (), 120.0, 8.0, 1, False))
+        while handle not in here.wait(1.0):
+            pass
+        return handle.outcomes[0]
 
 
 BACKENDS: dict[str, Callable[[Path, str], Backend]] = {"local": _local, "ray": _ray}

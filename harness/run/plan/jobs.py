@@ -16,7 +16,7 @@ from harness.core.home import CHECKOUT, PACKAGE, folder
 from harness.core.names import directory_name, one_of
 from harness.core.record import Record
 from harness.core.signal import ACCURACY
-from harness.plugins.catalogue import FOLDERS, GIVEN, PACKAGES, Catalogue, Source, load_method
+from harness.plugins.catalogue import FOLDERS, GIVEN, PACKAGES, Catalogue, Source
 from harness.run.backends.base import Capacity
 from harness.run.fence import Forbidden
 from harness.run.job import Job, Prepared
@@ -74,8 +74,6 @@ def make_plan(request: Request, capacity: Capacity = ONE_CORE) -> Plan:
         rows, told = with_zero_lines(rows, request, catalogue)
     check_writable(request.out)
     _check_judged_alike(request)
-    for row in {row.method.name: row for row in rows}.values():
-        _check_settings(row, request.profile)
     versions = {name: method.version() for name, method in {row.method.name: row.method for row in rows}.items()}
     over, pending = _sorted_out(rows, request, versions)
     for name in {record.dataset: None for record in over}.keys() - {row.dataset for row in pending}:
@@ -101,20 +99,6 @@ def make_plan(request: Request, capacity: Capacity = ONE_CORE) -> Plan:
             its = with_images if row.facts.trains else prepared
             jobs.append(_job(row, request.profile, catalogue, its, forbidden, threads, versions[row.method.name]))
     return Plan(_longest_first(jobs, over), tuple(over), data.scorer, workers, (*told, *data.notes, *warnings))
-
-
-def _check_settings(row: Row, profile: Profile) -> None:
-    """Looks whether a method takes the hyper-parameters of the command line, where its code may run in this process.
-
-    That of a plug-in may not, and one that trains brings TensorFlow along: their own process says it, as a failed row.
-
-    Raises:
-        InputError: it does not.
-    """
-    method = row.method
-    if method.settings and not row.facts.trains and method.module.startswith(f"{PACKAGES['method']}."):
-        cls = load_method(method)
-        cls(**{**cls.scaled.get(profile.scale, {}), **dict(method.settings)})
 
 
 def check_writable(out: Path) -> None:
