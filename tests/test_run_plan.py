@@ -54,6 +54,21 @@ def pretend(job: Job, **changes: object) -> Record:
     return record
 
 
+def refuse_each_other(usual: Request, other: Request, usual_there: str, other_there: str) -> None:
+    """Of requests with the method ``good``: a directory that the one has made refuses the other, whatever the method,
+    and goes on with its own. The sentences say what is there.
+    """
+    pretend(make_plan(usual).jobs[0])
+    for mixed in (other, dataclasses.replace(other, methods=("b",))):
+        with pytest.raises(InputError, match=usual_there):
+            make_plan(mixed)
+    elsewhere = dataclasses.replace(other, out=other.out.with_name("elsewhere"))
+    pretend(make_plan(elsewhere).jobs[0])
+    with pytest.raises(InputError, match=other_there):
+        make_plan(dataclasses.replace(usual, methods=("b",), out=elsewhere.out))
+    assert len(make_plan(elsewhere).records) == 1
+
+
 def test_the_grid_is_planned_seed_by_seed(tmp_path: Path) -> None:
     plan = make_plan(request_for(tmp_path))
     assert [(job.seed, job.method.name) for job in plan.jobs] == [(0, "good"), (0, "b"), (1, "good"), (1, "b")]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from fakes import VectorSpace, make_task, tiny_data
 from report_records import make, save, with_logs
-from test_run_plan import pretend, request_for
+from test_run_plan import refuse_each_other, request_for
 
 from harness.commands.experience import write_experience
 from harness.commands.show import lines, show
@@ -28,7 +28,6 @@ from harness.report.model.groups import blocks
 from harness.report.model.load import load_runs
 from harness.report.model.performance import performance
 from harness.run.job import Unsupported
-from harness.run.plan import make_plan
 from harness.run.profiles import SMOKE
 from harness.run.request import make_request
 from harness.run.scoring.metrics import metrics
@@ -121,16 +120,12 @@ class TestRecipe:
 
 def test_one_directory_holds_one_kind(tmp_path: Path) -> None:
     usual = request_for(tmp_path, methods=("good",), seeds=(0,))
-    pretend(make_plan(usual).jobs[0])
-    told = dataclasses.replace(usual, profile=SMOKE.with_signal("macro_f1"))
-    for other in (told, dataclasses.replace(told, methods=("b",))):
-        with pytest.raises(InputError, match="was told accuracy, here it is macro_f1; name another directory"):
-            make_plan(other)
-    elsewhere = dataclasses.replace(told, out=tmp_path / "elsewhere")
-    pretend(make_plan(elsewhere).jobs[0])
-    with pytest.raises(InputError, match="was told macro_f1, here it is accuracy"):
-        make_plan(dataclasses.replace(usual, methods=("b",), out=elsewhere.out))
-    assert len(make_plan(elsewhere).records) == 1
+    refuse_each_other(
+        usual,
+        dataclasses.replace(usual, profile=SMOKE.with_signal("macro_f1")),
+        "was told accuracy, here it is macro_f1; name another directory",
+        "was told macro_f1, here it is accuracy",
+    )
 
 
 def told_task(signal: str) -> Task:

@@ -36,8 +36,13 @@ def directory_name(name: str) -> str:
     return f"{quoted[:_LONGEST]}%{hashlib.sha256(name.encode()).hexdigest()[:12]}"
 
 
+def printable(text: str) -> str:
+    """A text without halves of characters, which no file takes."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def sentence(error: BaseException) -> str:
     """An exception in one line of at most 300 characters: its type and its message, without halves of characters."""
-    text = " ".join(str(error).encode("utf-8", "replace").decode("utf-8").split())
+    text = " ".join(printable(str(error)).split())
     line = f"{type(error).__name__}: {text}" if text else type(error).__name__
     return line if len(line) <= 300 else f"{line[:297]}..."

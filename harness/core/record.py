@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NotRequired, TypedDict
 
 from harness.core.errors import InputError
+from harness.core.evaluation import REFUSED
 from harness.core.files import read_text
 
 SCHEMA = 1
@@ -115,7 +117,7 @@ class Record:
             InputError: unreadable, not JSON, fields missing or unknown, or another schema.
         """
         try:
-            raw = json.loads(read_text(path), parse_constant=_refuse)
+            raw = json.loads(read_text(path), parse_constant=refuse_constant)
         except (OSError, ValueError, RecursionError) as error:
             raise InputError(f"{path} is no readable record ({error}); delete its directory to run it again") from error
         if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
@@ -133,7 +135,7 @@ class Record:
         return Record(**raw)
 
 
-def _refuse(constant: str) -> float:
+def refuse_constant(constant: str) -> float:
     """JSON has no NaN and no infinity; Python's reader takes them for numbers."""
     raise ValueError(f"{constant} is no number")
 
@@ -150,6 +152,11 @@ class EvaluationRow(TypedDict):
     failure: str
     spent: float
     share: NotRequired[float]
+
+
+def trained(rows: Iterable[Mapping[str, Any]]) -> int:
+    """How many of these rows of ``evaluations.jsonl`` are evaluations; a proposal beyond the limits is none."""
+    return sum(not row["failure"].startswith(REFUSED) for row in rows)
 
 
 class ProposalRow(TypedDict):

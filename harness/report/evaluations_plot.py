@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,7 +28,7 @@ def draw(found: Mapping[str, Sequence[Progress]], points: Sequence[int], looks: 
             above, below = panels[0][column], panels[1][column]
             above.set_title(textwrap.fill(dataset, 70), fontsize=9)
             # The legend is in the order of the last point, the best first.
-            for one, places in sorted(zip(methods, ranks(methods), strict=True), key=_last):
+            for one, places in sorted(zip(methods, ranks(methods), strict=True), key=lambda pair: pair[0].last()):
                 color, marker = colour_of(looks[one.method]), marker_of(looks[one.method])
                 mean, half = one.mean(), np.nan_to_num(one.half_width())
                 label = f"{short(one.title)} (n = {len(one.seeds)})"
@@ -50,8 +49,3 @@ def draw(found: Mapping[str, Sequence[Progress]], points: Sequence[int], looks: 
             label: line for axes in panels[0] for line, label in zip(*axes.get_legend_handles_labels(), strict=True)
         }
         canvas.legend(list(shown.values()), list(shown), loc="outside right upper", fontsize=8, frameon=False)
-
-
-def _last(method: tuple[Progress, np.ndarray]) -> float:
-    """Mean regret at the last point; infinite where there is nothing to return."""
-    return float(np.nan_to_num(method[0].mean()[-1], nan=math.inf))

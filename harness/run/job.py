@@ -13,7 +13,7 @@ from harness.core.dataset import SearchData
 from harness.core.errors import InputError
 from harness.core.evaluation import MOST_MEMBERS, Evaluator, Proposal
 from harness.core.journal import Journal
-from harness.core.names import sentence
+from harness.core.names import printable, sentence
 from harness.core.recipe import Recipe
 from harness.core.space import Space
 from harness.plugins.catalogue import PACKAGES, BrokenPlugin, Source
@@ -210,10 +210,10 @@ def guarded(job: Job, phase: Phase, body: Callable[[], object]) -> Outcome:
     try:
         body()
     except Unsupported as error:
-        return Outcome("unsupported", _printable(str(error)))
+        return Outcome("unsupported", printable(str(error)))
     except BaseException as error:
-        print(_printable("".join(traceback.format_exception(error))), file=sys.stderr)
-        return Outcome("failed", _printable(_reason(error, WORDS[phase], job.profile.memory)))
+        print(printable("".join(traceback.format_exception(error))), file=sys.stderr)
+        return Outcome("failed", printable(_reason(error, WORDS[phase], job.profile.memory)))
     return Outcome("ok")
 
 
@@ -231,8 +231,3 @@ def _raised_at(error: BaseException) -> str:
     """Where an exception was raised: file and line, in brackets."""
     frames = traceback.extract_tb(error.__traceback__)
     return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
-
-
-def _printable(text: str) -> str:
-    """A text without halves of characters, which no file takes."""
-    return text.encode("utf-8", "replace").decode("utf-8")

@@ -6,14 +6,15 @@ search on a table keeps no log: of these the parent knows only the sum that the 
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NotRequired, get_args, get_origin, get_type_hints
 
-from harness.core.evaluation import REFUSED
 from harness.core.files import read_text
+from harness.core.record import refuse_constant, trained
 from harness.run.job import Job
 
 _BLANK = " \t\r\n\x0b\x0c"
@@ -59,7 +60,7 @@ def check_counted(job: Job, search: Mapping[str, float], evaluations: Sequence[M
     # A look-up keeps its log in memory.
     if counted is None or not (job.prepared.tensorflow or job.directory.evaluations.exists()):
         return
-    logged = sum(not row["failure"].startswith(REFUSED) for row in evaluations)
+    logged = trained(evaluations)
     if logged != counted:
         raise ValueError(f"the search counted {counted:g} evaluations, and its log holds {logged}")
 
@@ -81,7 +82,7 @@ def rows_of(log: Path, kind: type) -> list[dict[str, Any]]:
         if not text.strip(_BLANK):
             continue
         try:
-            row = json.loads(text, parse_constant=_refuse)
+            row = json.loads(text, parse_constant=refuse_constant)
             json.dumps(row, ensure_ascii=False).encode()  # half a character is none
             right = _is_row(row, kind)
         except (ValueError, RecursionError, OverflowError):
@@ -94,16 +95,21 @@ def rows_of(log: Path, kind: type) -> list[dict[str, Any]]:
     return rows
 
 
-def _refuse(constant: str) -> None:
-    """Refuses ``NaN`` and ``Infinity``, which are no JSON."""
-    raise ValueError(constant)
+@functools.cache
+def _fields(kind: type) -> tuple[frozenset[str], dict[str, Any]]:
+    """Names that a row has to have, and types by name."""
+    stated = get_type_hints(kind, include_extras=True)
+    needed = frozenset(name for name, hint in stated.items() if get_origin(hint) is not NotRequired)
+    return needed, get_type_hints(kind)
 
 
 def _is_row(row: object, kind: type) -> bool:
-    hints, stated = get_type_hints(kind), get_type_hints(kind, include_extras=True)
-    needed = {name for name, hint in stated.items() if get_origin(hint) is not NotRequired}
-    whole = isinstance(row, dict) and needed <= row.keys()
-    return whole and all(_is(row[name], hint) for name, hint in hints.items() if name in row)  # type: ignore[index, operator]
+    needed, hints = _fields(kind)
+    return (
+        isinstance(row, dict)
+        and needed <= row.keys()
+        and all(_is(row[name], hint) for name, hint in hints.items() if name in row)
+    )
 
 
 def _is(value: object, hint: Any) -> bool:

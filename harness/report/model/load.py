@@ -9,10 +9,9 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 
 from harness.core.errors import InputError
-from harness.core.evaluation import REFUSED
 from harness.core.files import readable
 from harness.core.names import one_of
-from harness.core.record import EvaluationRow, ProposalRow, Record, Run, phase_note
+from harness.core.record import EvaluationRow, ProposalRow, Record, Run, phase_note, trained
 from harness.core.signal import ACCURACY, SIGNALS
 from harness.report.model.classes import check_confusion
 
@@ -209,7 +208,7 @@ def _check(record: Record, path: Path) -> None:
 
 def _check_whole(record: Record, evaluations: Sequence[EvaluationRow], path: Path) -> None:
     """Refuses a log that has lost rows, or won some: curves and costs would be others than those of the search."""
-    logged = sum(not row["failure"].startswith(REFUSED) for row in evaluations)
+    logged = trained(evaluations)
     counted = record.search.get("evaluations")
     if record.status == "ok" and counted is not None and logged != counted:
         record_file = path.with_name("record.json")

@@ -52,6 +52,10 @@ class Progress:
         """Mean regret at each point."""
         return np.array(self.regrets.mean(axis=0))
 
+    def last(self) -> float:
+        """Mean regret at the last point; infinite where there is nothing to return."""
+        return float(np.nan_to_num(self.mean()[-1], nan=math.inf))
+
     def half_width(self) -> np.ndarray:
         """Half of the 95 % interval of the mean; NaN for one seed."""
         if len(self.seeds) < 2:
@@ -177,7 +181,7 @@ def page(dataset: str, runs: Sequence[Run], table: Table) -> list[Part]:
     methods = progress(runs, table, points)
     if not methods:
         return [Text(f"No run on {dataset} has evaluations to count.")]
-    methods.sort(key=lambda one: float(np.nan_to_num(one.mean()[-1], nan=math.inf)))
+    methods.sort(key=Progress.last)
     places, said = ranks(methods), verdicts(methods)
     columns = [Column("method", "method", left=True), Column("seeds", "seeds")]
     columns += [Column(f"at_{point}", f"after {point} evaluations") for point in points]
