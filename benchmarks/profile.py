@@ -76,7 +76,7 @@ def kernels(step: Callable[[], object], repeats: int = STEPS) -> dict[str, tuple
                 name, colon, kind = plane.event_metadata[event.metadata_id].name.partition(":")
                 if (
                     colon
-                    and not name.startswith("__inference")
+                    and not kind.strip().startswith("__inference")
                     and plane.name == "/host:CPU"
                     and "::" not in f"{name}:{kind}"
                 ):

@@ -10,9 +10,15 @@ CPU = {"has_graphics_card": False, "has_avx512": True}
 OLDER = {"has_graphics_card": False, "has_avx512": False}
 CARD = {"has_graphics_card": True, "has_avx512": True}
 DECISIONS = {
-    "strips for five columns": (lambda: processor.depthwise_in_strips(5, 16), {"cpu": True, "older": True}),
-    "strips for three columns": (lambda: processor.depthwise_in_strips(3, 16), {}),
-    "strips for few channels": (lambda: processor.depthwise_in_strips(5, 8), {}),
+    "strips for five columns": (lambda: processor.depthwise_in_strips(5, 5, 14, 16), {"cpu": True, "older": True}),
+    "strips for three columns": (lambda: processor.depthwise_in_strips(3, 3, 14, 16), {}),
+    "strips for few channels": (lambda: processor.depthwise_in_strips(5, 5, 14, 8), {"older": True}),
+    "strips for more rows than the image": (
+        lambda: processor.depthwise_in_strips(3, 3, 2, 8),
+        {"cpu": True, "older": True},
+    ),
+    "strips for as many rows as the image": (lambda: processor.depthwise_in_strips(3, 3, 3, 64), {}),
+    "strips for nine columns": (lambda: processor.depthwise_in_strips(9, 9, 2, 16), {}),
     "pairs of 24 channels": (lambda: processor.normalises_in_pairs(14, 14, 24), {"cpu": True}),
     "pairs of 24 channels, odd image": (lambda: processor.normalises_in_pairs(7, 7, 24), {}),
     "pairs of 32 channels": (lambda: processor.normalises_in_pairs(14, 14, 32), {}),

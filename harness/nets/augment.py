@@ -1,7 +1,7 @@
 """Images as a network takes them: normalised float32, in training randomly cropped, mirrored and cut out.
 
 All randomness is stateless: the same seed gives the same images, so that a resumed training goes on exactly as if
-it had not been interrupted. Everything runs inside the traced training step; crop and mirror are one kernel.
+it had not been interrupted. Everything runs inside the traced training step.
 """
 
 from __future__ import annotations
@@ -18,9 +18,16 @@ def normalise(images: tf.Tensor, mean: Sequence[float], std: Sequence[float]) ->
         images: ``(n, h, w, c)``, values 0..255, any number type.
         mean, std: per channel, on the same scale.
     """
-    factor = tf.constant([1.0 / value for value in std], tf.float32)
-    offset = tf.constant([-m / s for m, s in zip(mean, std, strict=True)], tf.float32)
-    return tf.cast(images, tf.float32) * factor + offset
+    factor = [1.0 / value for value in std]
+    offset = [-m / s for m, s in zip(mean, std, strict=True)]
+    images = tf.cast(images, tf.float32)
+    if not images.shape[1:].is_fully_defined():
+        return images * tf.constant(factor) + tf.constant(offset)
+    # A factor for every number of an image: on a CPU a factor of few channels is spread three to five times as slowly.
+    height, width, channels = images.shape[1:]
+    rows = tf.reshape(images, [-1, height * width * channels])
+    rows = rows * tf.constant(factor * (height * width)) + tf.constant(offset * (height * width))
+    return tf.reshape(rows, [-1, height, width, channels])
 
 
 def augment(
@@ -60,20 +67,18 @@ def augment(
 
 
 def _crop(images: tf.Tensor, draws: tf.Tensor, padding: int, flip: bool) -> tf.Tensor:
-    """Shifts by up to ``padding`` pixels and mirrors, in one gather: output (x, y) is input (sign x + dx, y + dy)."""
-    height, width = images.shape[1], images.shape[2]
-    shift = tf.floor(draws[:2] * (2 * padding + 1)) - padding
-    zero, one = tf.zeros_like(draws[0]), tf.ones_like(draws[0])
-    mirrored = tf.floor(draws[2] * 2.0) if flip else zero
-    rows = [one - 2.0 * mirrored, zero, shift[0] + (width - 1.0) * mirrored, zero, one, shift[1], zero, zero]
-    return tf.raw_ops.ImageProjectiveTransformV3(
-        images=images,
-        transforms=tf.stack(rows, axis=1),
-        output_shape=[height, width],
-        fill_value=0.0,
-        interpolation="NEAREST",
-        fill_mode="CONSTANT",
-    )
+    """Shifts by up to ``padding`` pixels and mirrors: one gather of pixels from the padded images."""
+    height, width, channels = images.shape[1:]
+    edges = [padding, padding]
+    pixels = tf.reshape(tf.pad(images, [[0, 0], edges, edges, [0, 0]]), [-1, channels])
+    tall, wide = height + 2 * padding, width + 2 * padding
+    left, top = tf.unstack(tf.cast(tf.floor(draws[:2] * (2 * padding + 1)), tf.int32))
+    columns = tf.range(width)[None, :]
+    if flip:
+        columns = tf.where((draws[2] >= 0.5)[:, None], width - 1 - columns, columns)
+    first = (tf.range(tf.shape(images)[0]) * tall + top) * wide + left
+    rows = first[:, None] + tf.range(height) * wide
+    return tf.gather(pixels, rows[:, :, None] + columns[:, None, :])
 
 
 def _cut(images: tf.Tensor, draws: tf.Tensor, side: int) -> tf.Tensor:
@@ -84,6 +89,9 @@ def _cut(images: tf.Tensor, draws: tf.Tensor, side: int) -> tf.Tensor:
         place = tf.range(length, dtype=tf.float32)[None, :]
         return tf.logical_and(place >= first, place < first + side)
 
-    rows, columns = inside(draws[0], images.shape[1]), inside(draws[1], images.shape[2])
-    hole = tf.logical_and(rows[:, :, None, None], columns[:, None, :, None])
-    return tf.where(hole, 0.0, images)
+    height, width, channels = images.shape[1:]
+    rows = tf.cast(inside(draws[0], height), tf.float32)[:, :, None]
+    columns = tf.cast(inside(draws[1], width), tf.float32)[:, None, :]
+    # As a product over rows of numbers, which a CPU does in a quarter of the time of a choice per pixel.
+    kept = 1.0 - tf.matmul(rows, tf.repeat(columns, channels, axis=2))
+    return tf.reshape(tf.reshape(images, [-1, height, width * channels]) * kept, [-1, height, width, channels])

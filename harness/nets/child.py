@@ -63,14 +63,24 @@ class Shared:
 
     def __init__(self, data: SearchData, recipe: Recipe) -> None:
         self._data, self._recipe = data, recipe
-        self.augmented = tf.function(self._augmented, autograph=False, reduce_retracing=True)
         self.normalised = tf.function(
             lambda images: normalise(images, data.mean, data.std),
             input_signature=[tf.TensorSpec([None, *data.image_shape], tf.uint8)],
             autograph=False,
         )
         vector, number = tf.TensorSpec([None]), tf.TensorSpec([])
-        self.updated = tf.function(self._updated, input_signature=[vector] * 6 + [number], autograph=False)
+        update = tf.function(self._updated, autograph=False)
+        self.updated = update.get_concrete_function(*[vector] * 6, number)
+        self._augment: dict[int, tf.types.experimental.ConcreteFunction] = {}
+
+    def augmented(self, batch: int) -> tf.types.experimental.ConcreteFunction:
+        """From so many uint8 images, their int64 labels and two int32 seeds to a network's images and targets."""
+        if batch not in self._augment:
+            images = tf.TensorSpec([batch, *self._data.image_shape], tf.uint8)
+            labels, seed = tf.TensorSpec([batch], tf.int64), tf.TensorSpec([2], tf.int32)
+            function = tf.function(self._augmented, autograph=False)
+            self._augment[batch] = function.get_concrete_function(images, labels, seed)
+        return self._augment[batch]
 
     def _augmented(self, images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         classes, smoothing = self._data.classes, self._recipe.label_smoothing
@@ -144,15 +154,20 @@ class Child:
         return [*values, np.zeros(self.classes, np.float32)] if self._graph.bias else values
 
     def training_function(self, batch: int) -> tuple[Function, np.ndarray]:
-        """From images, targets and weights to the loss, the weights' gradient and the batch's statistics.
+        """A gradient step.
 
         Returns:
-            The function, and the factors that make the batch's statistics those that are averaged.
+            The function from ``batch`` uint8 images, int64 labels, two int32 seeds, weights, momentum, moving
+            statistics, the factors and the learning rate to the loss, weights, momentum and moving statistics; and the
+            factors, which make the batch's statistics those that are averaged.
         """
-        graph = Graph()
-        images = graph.argument((batch, *self.image_shape))
-        targets = graph.argument((batch, self.classes))
-        arrays = _taken_apart(graph, self.layout, varies=True)
+        graph, shared = Graph(), self.shared
+        raw = graph.argument((batch, *self.image_shape), dtype=tf.uint8)
+        labels, seed = graph.argument((batch,), dtype=tf.int64), graph.argument((2,), dtype=tf.int32)
+        images, targets = graph.call(shared.augmented(batch), [raw, labels, seed])
+        vector = graph.argument((self.layout.size,))
+        buffer, averaged, scales, rate = (graph.argument(shape) for shape in ((self.layout.size,), *[(-1,)] * 2, ()))
+        arrays = _taken_apart(graph, vector, self.layout, varies=True)
         found: list[tuple[str, str, float, int]] = []
 
         def norm(x: Value, scale: Value, offset: Value) -> Value:
@@ -169,7 +184,8 @@ class Child:
         statistics = rules.joined(graph, parts, 0) if parts else Value(graph.filled(0.0, (0,)), (0,), False)
         factors = [np.full(width, factor) for *_, factor, width in found]
         ones = [np.ones(width) for *_, width in found]
-        function = graph.function([loss, gradient, statistics])
+        moved = graph.call(shared.updated, [vector, buffer, gradient, averaged, statistics, scales, rate])
+        function = graph.function([loss, *moved])
         return function, np.concatenate([*ones, *factors, np.zeros(0)]).astype(np.float32)
 
     def classifier(self) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -181,8 +197,8 @@ class Child:
 
     def _inference_function(self) -> Function:
         graph = Graph()
-        images = graph.argument((-1, *self.image_shape))
-        arrays = _taken_apart(graph, self.layout, varies=False)
+        images, vector = graph.argument((-1, *self.image_shape)), graph.argument((self.layout.size,))
+        arrays = _taken_apart(graph, vector, self.layout, varies=False)
 
         def norm(x: Value, scale: Value, offset: Value) -> Value:
             return rules.biased(graph, x, offset)
@@ -294,9 +310,9 @@ class _Pass:
         raise ValueError(f"a written graph has no kernel for {step}")
 
 
-def _taken_apart(graph: Graph, layout: Layout, *, varies: bool) -> list[Value]:
-    """The next argument is a vector of weights: its arrays."""
-    vector, groups = graph.argument((layout.size,)), layout.groups()
+def _taken_apart(graph: Graph, vector: Value, layout: Layout, *, varies: bool) -> list[Value]:
+    """The arrays of a vector of weights."""
+    groups = layout.groups()
     sizes = tuple(len(places) * int(np.prod(shape)) for shape, places in groups)
     inputs = [vector, graph.constant(sizes), graph.constant(0)]
     names = graph.node("SplitV", inputs, len(groups), T=tf.float32, Tlen=tf.int32, num_split=len(groups))
@@ -349,10 +365,10 @@ class ChildStep:
     def __call__(self, images: Images, labels: Labels, step: int, learning_rate: float, drop_path: float) -> float:
         """Takes gradient step number ``step`` on uint8 ``images`` and returns the loss before it."""
         child = self._child
-        x, targets = child.shared.augmented(tf.constant(images), tf.constant(labels), tf.constant([self._seed, step]))
-        loss, gradient, now = self._function(x, targets, child.weights)
-        child.weights, self._buffer, child.statistics = child.shared.updated(
-            child.weights, self._buffer, gradient, child.statistics, now, self._factors, tf.constant(learning_rate)
+        given = tf.constant(images), tf.constant(labels, tf.int64), tf.constant([self._seed, step], tf.int32)
+        moving = child.weights, self._buffer, child.statistics
+        loss, child.weights, self._buffer, child.statistics = self._function(
+            *given, *moving, self._factors, tf.constant(learning_rate)
         )
         return float(loss)
 

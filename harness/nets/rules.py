@@ -14,6 +14,7 @@ import tensorflow as tf
 from harness.core.graph import Merge
 from harness.core.measure import floor_pooled
 from harness.nets import processor
+from harness.nets.depthwise import passed, strips
 from harness.nets.norm import EPSILON
 from harness.nets.written import Backward, Graph, Value
 
@@ -93,8 +94,8 @@ def depthwise(graph: Graph, x: Value, kernel: Value, stride: int, dilation: int)
         if x.varies:
             inputs = [graph.constant(x.shape), kernel, upstream]
             for_x = Value(graph.node("DepthwiseConv2dNativeBackpropInput", inputs, **attributes)[0], x.shape, False)
-        if stride == 1 and processor.depthwise_in_strips(kernel.shape[1], kernel.shape[2]):
-            return [for_x, _in_strips(graph, x, kernel, upstream)]
+        if processor.depthwise_in_strips(kernel.shape[0], kernel.shape[1], x.shape[1], kernel.shape[2]):
+            return [for_x, _in_strips(graph, x, kernel, upstream, stride)]
         inputs = [x, graph.constant(kernel.shape), upstream]
         [for_kernel] = graph.node("DepthwiseConv2dNativeBackpropFilter", inputs, **attributes)
         return [for_x, Value(for_kernel, kernel.shape, False)]
@@ -102,29 +103,25 @@ def depthwise(graph: Graph, x: Value, kernel: Value, stride: int, dilation: int)
     return graph.result(name, (*_shrunk(x, (stride, stride)), x.shape[3]), [x, kernel], backward)
 
 
-def _in_strips(graph: Graph, x: Value, kernel: Value, upstream: Value) -> Value:
-    """The gradient of a wide depthwise kernel, see :mod:`harness.nets.depthwise`."""
-    height, width, channels, _ = kernel.shape
-    above, middle, strip = (height - 1) // 2, (width - 1) // 2, processor.STRIP
+def _in_strips(graph: Graph, x: Value, kernel: Value, upstream: Value, stride: int) -> Value:
+    """The gradient of a wide or tall depthwise kernel, see :mod:`harness.nets.depthwise`."""
+    rows, columns, channels, _ = kernel.shape
+    vertical = passed(x.shape[1], rows, stride, 0, rows)
     parts: list[Value] = []
-    for first in range(0, width, strip):
-        start = min(first, width - strip)
-        left, right = middle - start, start + strip - 1 - middle
-        inside = x
-        if min(left, right) < 0:
-            inside = cropped(graph, x, 0, 0, max(-left, 0), max(-right, 0), after=upstream.name)
-        edges = ((0, 0), (above, height - 1 - above), (max(left, 0), max(right, 0)), (0, 0))
+    for start, width, known in strips(columns):
+        horizontal = passed(x.shape[2], columns, stride, start, width)
         # Otherwise the padded copies of x are made with x and lie there until the gradient comes.
-        over = padded(graph, inside, edges, after=upstream.name)
+        inside = cropped(graph, x, *vertical.cropped, *horizontal.cropped, after=upstream.name)
+        over = padded(graph, inside, ((0, 0), vertical.padded, horizontal.padded, (0, 0)), after=upstream.name)
         [name] = graph.node(
             "DepthwiseConv2dNativeBackpropFilter",
-            [over, graph.constant((height, strip, channels, 1)), upstream],
+            [over, graph.constant((rows, width, channels, 1)), upstream],
             T=F,
-            strides=(1, 1, 1, 1),
+            strides=(1, stride, stride, 1),
             padding="VALID",
         )
-        part = Value(name, (height, strip, channels, 1), False)
-        parts.append(sliced(graph, part, (0, first - start, 0, 0), (height, strip - first + start, channels, 1)))
+        part = Value(name, (rows, width, channels, 1), False)
+        parts.append(sliced(graph, part, (0, known, 0, 0), (rows, width - known, channels, 1)))
     return joined(graph, parts, 1)
 
 

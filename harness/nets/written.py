@@ -31,7 +31,12 @@ _OUTPUTS = {
 }
 """Names of outputs; ``output`` where nothing is said."""
 _NUMBERS = itertools.count()
-_TYPES = {tf.float32: types_pb2.DT_FLOAT, tf.int32: types_pb2.DT_INT32}
+_TYPES = {
+    tf.float32: types_pb2.DT_FLOAT,
+    tf.int32: types_pb2.DT_INT32,
+    tf.int64: types_pb2.DT_INT64,
+    tf.uint8: types_pb2.DT_UINT8,
+}
 
 
 @dataclass(frozen=True)
@@ -53,19 +58,38 @@ Backward = Callable[[Value], Sequence[Value | None]]
 
 
 class Graph:
-    """A graph that is being written. Numbers are float32, shapes and axes int32."""
+    """A graph that is being written. Numbers are float32 unless an argument says otherwise, shapes and axes int32."""
 
     def __init__(self) -> None:
         self._nodes: list[node_def_pb2.NodeDef] = []
-        self._arguments: list[Value] = []
+        self._arguments: list[tuple[str, tf.DType]] = []
+        self._called: list[tf.types.experimental.ConcreteFunction] = []
         self._constants: dict[object, str] = {}
         self._rules: list[tuple[Value, tuple[Value, ...], Backward]] = []
 
-    def argument(self, shape: tuple[int, ...], *, varies: bool = False) -> Value:
+    def argument(self, shape: tuple[int, ...], *, varies: bool = False, dtype: tf.DType = tf.float32) -> Value:
         """The next argument of the function."""
         value = Value(f"argument{len(self._arguments)}", shape, varies)
-        self._arguments.append(value)
+        self._arguments.append((value.name, dtype))
         return value
+
+    def call(self, function: tf.types.experimental.ConcreteFunction, inputs: Sequence[Value]) -> list[Value]:
+        """Results of a traced function without variables; they do not vary."""
+        results = function.outputs
+        names = self.node(
+            "PartitionedCall",
+            inputs,
+            len(results),
+            f=function,
+            Tin=[tensor.dtype for tensor in function.inputs],
+            Tout=[tensor.dtype for tensor in results],
+        )
+        # TensorFlow forgets a function with its Python object.
+        self._called.append(function)
+        return [
+            Value(name, tuple(-1 if length is None else length for length in tensor.shape), False)
+            for name, tensor in zip(names, results, strict=True)
+        ]
 
     def node(
         self, op: str, inputs: Sequence[object], /, outputs: int = 1, after: str = "", **attributes: Any
@@ -77,7 +101,7 @@ class Graph:
             inputs: values or names.
             outputs: how many there are, where the kernel has as many as one wishes.
             after: the name of a value that has to be there before the node runs.
-            attributes: numbers, words, lists of numbers, types.
+            attributes: numbers, words, lists of numbers, types, lists of types, functions.
         """
         node = node_def_pb2.NodeDef(name=f"n{len(self._nodes)}", op=op)
         node.input.extend(value.name if isinstance(value, Value) else str(value) for value in inputs)
@@ -145,22 +169,31 @@ class Graph:
 
     def function(self, results: Sequence[Value]) -> Function:
         """The function from the arguments to ``results``."""
-        return Function(self._nodes, [value.name for value in self._arguments], [value.name for value in results])
+        return Function(self._nodes, self._arguments, [value.name for value in results], self._called)
 
 
 class Function:
-    """A written graph that TensorFlow can run: float32 tensors in and out. Forgotten with the object.
+    """A written graph that TensorFlow can run: tensors in, float32 tensors out. Forgotten with the object.
 
     Args:
         nodes: of the graph.
-        arguments, results: names of values.
+        arguments: names of values, and their types.
+        results: names of values.
+        called: functions that nodes call.
     """
 
-    def __init__(self, nodes: Sequence[node_def_pb2.NodeDef], arguments: Sequence[str], results: Sequence[str]) -> None:
+    def __init__(
+        self,
+        nodes: Sequence[node_def_pb2.NodeDef],
+        arguments: Sequence[tuple[str, tf.DType]],
+        results: Sequence[str],
+        called: Sequence[tf.types.experimental.ConcreteFunction] = (),
+    ) -> None:
         definition = function_pb2.FunctionDef()
+        self._called = tuple(called)
         self._name = definition.signature.name = f"__inference_written_{next(_NUMBERS)}"
-        for argument in arguments:
-            definition.signature.input_arg.add(name=argument, type=types_pb2.DT_FLOAT)
+        for argument, dtype in arguments:
+            definition.signature.input_arg.add(name=argument, type=_TYPES[dtype])
         for place, name in enumerate(results):
             definition.signature.output_arg.add(name=f"result{place}", type=types_pb2.DT_FLOAT)
             definition.ret[f"result{place}"] = name
@@ -193,5 +226,9 @@ def _set(attribute: Any, value: Any) -> None:
             attribute.s = value.encode()
         case tf.DType():
             attribute.type = _TYPES[value]
+        case tf.types.experimental.ConcreteFunction():
+            attribute.func.name = value.name
+        case [tf.DType(), *_]:
+            attribute.list.type.extend(_TYPES[dtype] for dtype in value)
         case _:
             attribute.list.i.extend(int(number) for number in value)
