@@ -25,9 +25,14 @@ DECISIONS = {
     "product, small": (lambda: processor.pointwise_as_product(16, 16), {"cpu": True, "older": True}),
     "product, large": (lambda: processor.pointwise_as_product(512, 512), {}),
     "subsampling by pooling": (processor.subsamples_by_pooling, {"cpu": True, "older": True}),
-    "pooling of 8 channels apart": (lambda: processor.pools_apart(3, 8), {"cpu": True}),
-    "pooling of 12 channels apart": (lambda: processor.pools_apart(3, 12), {"cpu": True, "older": True}),
-    "pooling of 16 channels apart": (lambda: processor.pools_apart(3, 16), {}),
+    "pooling of 8 channels apart": (lambda: processor.pools_apart("max", 3, 8), {"cpu": True}),
+    "pooling of 12 channels apart": (lambda: processor.pools_apart("max", 3, 12), {"cpu": True, "older": True}),
+    "pooling of 16 channels apart": (lambda: processor.pools_apart("max", 3, 16), {}),
+    "maximum over 5x5 apart": (lambda: processor.pools_apart("max", 5, 16), {"older": True}),
+    "average over 5x5 apart": (lambda: processor.pools_apart("avg", 5, 16), {}),
+    "many numbers in rows": (lambda: processor.normalises_in_rows(14, 14, 16), {"older": True}),
+    "few numbers in rows": (lambda: processor.normalises_in_rows(4, 4, 32), {}),
+    "eight channels in rows": (lambda: processor.normalises_in_rows(28, 28, 8), {}),
 }
 """What is asked, and where the answer is yes; never on a card."""
 

@@ -85,11 +85,11 @@ def test_normalisation_goes_in_pairs_of_pixels_where_that_is_faster(kind: str, m
 
     def spy(x: tf.Tensor, *rest: object) -> object:
         calls.append(tuple(x.shape))
-        return norm.training_in_pairs(x, *rest)
+        return norm.training_around(x, *rest)
 
     monkeypatch.setattr(processor, "has_avx512", lambda: True)
     monkeypatch.setattr(processor, "has_graphics_card", lambda: False)
-    monkeypatch.setattr(ops, "training_in_pairs", spy)
+    monkeypatch.setattr(ops, "training_around", spy)
     size, weights = Size(24, 3), rng(0, "weights")
     net: GatedSupernet
     space: MacroSpace | EnasCellSpace

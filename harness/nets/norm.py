@@ -6,6 +6,8 @@ statistics (the kernel reports the unbiased batch variance, Keras averages the b
 
 Where oneDNN has vectors of sixteen numbers, its forward kernel takes five to ten times as long for 24, 40, 56 ...
 channels as for a few more. There two pixels are taken for one with twice the channels, which needs a second pass.
+Where it has none, the forward kernel is slow for any number of channels but eight, and is put together from sums and
+products here. The backward kernel is fast everywhere.
 """
 
 from __future__ import annotations
@@ -69,7 +71,7 @@ class FusedBatchNormalization(keras.layers.Layer):
         if not (training and self.trainable):
             return inference(inputs, scale, offset, mean, variance, self.epsilon)
         if is_slow(inputs):
-            output, mean_now, variance_now = training_in_pairs(inputs, scale, offset, self.epsilon)
+            output, mean_now, variance_now = training_around(inputs, scale, offset, self.epsilon)
             self.moving_mean.assign(mean + (1.0 - self.momentum) * (mean_now - mean))
             self.moving_variance.assign(variance + (1.0 - self.momentum) * (variance_now - variance))
             return output
@@ -124,13 +126,21 @@ def bessel(images: tf.Tensor) -> float | tf.Tensor:
 
 
 def is_slow(images: tf.Tensor) -> bool:
-    """Whether the forward kernel is slow for ``images`` (n, h, w, c), and they can be taken in pairs of pixels."""
-    if not images.shape[1:].is_fully_defined():
-        return False
-    return processor.normalises_in_pairs(*images.shape[1:])
+    """Whether the forward kernel is slow for ``images`` (n, h, w, c), and there is a way around it."""
+    return _in_pairs(images) or _in_rows(images)
 
 
-def _in_pairs(images: tf.Tensor) -> tf.Tensor:
+def _in_pairs(images: tf.Tensor) -> bool:
+    sides = images.shape[1:]
+    return sides.is_fully_defined() and processor.normalises_in_pairs(*sides)
+
+
+def _in_rows(images: tf.Tensor) -> bool:
+    sides = images.shape[1:]
+    return images.dtype == tf.float32 and sides.is_fully_defined() and processor.normalises_in_rows(*sides)
+
+
+def _pairs(images: tf.Tensor) -> tf.Tensor:
     _, height, width, channels = images.shape
     return tf.reshape(images, [-1, height * width // 2, 1, 2 * channels])
 
@@ -138,9 +148,14 @@ def _in_pairs(images: tf.Tensor) -> tf.Tensor:
 def inference(
     images: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor, mean: tf.Tensor, variance: tf.Tensor, epsilon: float
 ) -> tf.Tensor:
-    slow, shape = is_slow(images), images.shape
+    """Normalised by given statistics, all of shape (c,)."""
+    shape = images.shape
+    if _in_rows(images):
+        factor = scale * tf.math.rsqrt(variance + epsilon)
+        return _scaled(_rows(images), factor, offset - mean * factor, shape)
+    slow = _in_pairs(images)
     if slow:
-        images = _in_pairs(images)
+        images = _pairs(images)
         scale, offset, mean, variance = (tf.tile(vector, [2]) for vector in (scale, offset, mean, variance))
     output, *_ = tf.raw_ops.FusedBatchNormV3(
         x=images, scale=scale, offset=offset, mean=mean, variance=variance, epsilon=epsilon, is_training=False
@@ -148,7 +163,17 @@ def inference(
     return tf.reshape(output, [-1, *shape[1:]]) if slow else output
 
 
-def _gradient_in_pairs(
+def _rows(images: tf.Tensor) -> tf.Tensor:
+    """(n, h, w, c) to (n, h w c): with a number for each of an image's, factors and offsets are applied fast."""
+    return tf.reshape(images, [-1, int(np.prod(images.shape[1:]))])
+
+
+def _scaled(rows: tf.Tensor, factor: tf.Tensor, offset: tf.Tensor, shape: tf.TensorShape) -> tf.Tensor:
+    pixels = [shape[1] * shape[2]]
+    return tf.reshape(rows * tf.tile(factor, pixels) + tf.tile(offset, pixels), [-1, *shape[1:]])
+
+
+def _gradient_around(
     upstream: tf.Tensor,
     images: tf.Tensor,
     scale: tf.Tensor,
@@ -171,16 +196,26 @@ def _gradient_in_pairs(
     return [for_images, for_scale, for_offset, None, None, None]
 
 
-_IN_PAIRS = OwnGradient("NormalisationInPairs", _gradient_in_pairs)
+_AROUND = OwnGradient("NormalisationAround", _gradient_around)
 
 
 @tf.function(autograph=False)
-def training_in_pairs(
+def training_around(
     images: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor, epsilon: float
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """The normalised images, and mean and biased variance of the batch, by two passes over pairs of pixels."""
+    """The normalised images, and mean and biased variance of the batch, without the slow forward kernel."""
     still = tf.stop_gradient(images)
-    pairs, channels, nothing = _in_pairs(still), int(images.shape[-1]), tf.zeros([0])
+    way = _training_in_pairs if _in_pairs(images) else _training_in_rows
+    output, mean, variance = way(still, scale, offset, epsilon)
+    # The gradient is given tensors, so epsilon is one.
+    return _AROUND.tie(output, images, scale, offset, mean, variance, tf.constant(epsilon)), mean, variance
+
+
+def _training_in_pairs(
+    images: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor, epsilon: float
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """By two passes over pairs of pixels."""
+    pairs, channels, nothing = _pairs(images), int(images.shape[-1]), tf.zeros([0])
     _, means, variances, *_ = tf.raw_ops.FusedBatchNormV3(
         x=pairs,
         scale=tf.ones([2 * channels]),
@@ -193,6 +228,22 @@ def training_in_pairs(
     means, variances = tf.reshape(means, [2, channels]), tf.reshape(variances / bessel(pairs), [2, channels])
     mean, between = tf.nn.moments(means, 0)
     variance = tf.reduce_mean(variances, 0) + between
-    output = inference(still, scale, offset, mean, variance, epsilon)
-    # The gradient is given tensors, so epsilon is one.
-    return _IN_PAIRS.tie(output, images, scale, offset, mean, variance, tf.constant(epsilon)), mean, variance
+    return inference(images, scale, offset, mean, variance, epsilon), mean, variance
+
+
+def _training_in_rows(
+    images: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor, epsilon: float
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """By sums over images as matrix products, and by factors for every number of an image."""
+    _, height, width, channels = images.shape
+    rows = _rows(images)
+    number = tf.shape(rows)[0]
+    share = tf.fill([1, number], 1.0 / tf.cast(number, tf.float32))
+
+    def average(of: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_mean(tf.reshape(tf.matmul(share, of), [height * width, channels]), 0)
+
+    mean = average(rows)
+    away = rows - tf.tile(mean, [height * width])
+    variance = average(tf.square(away))
+    return _scaled(away, scale * tf.math.rsqrt(variance + epsilon), offset, images.shape), mean, variance

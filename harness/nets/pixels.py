@@ -63,7 +63,7 @@ def pooled(kind: Literal["max", "avg"], x: tf.Tensor, size: int, strides: tuple[
     vertical, horizontal = strides
     if size == 1:
         return x if strides == (1, 1) else subsampled(x, vertical, horizontal)
-    if not processor.pools_apart(size, int(x.shape[3])):
+    if not processor.pools_apart(kind, size, int(x.shape[3])):
         return _pooled(kind, x, _window(size, size, vertical, horizontal))
     x = _pooled(kind, x, _window(1, size, 1, horizontal))
     _, height, width, channels = x.shape

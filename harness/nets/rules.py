@@ -149,7 +149,7 @@ def pooled(graph: Graph, kind: Literal["max", "avg"], x: Value, size: int, strid
     if size == 1:
         return x if strides == (1, 1) else _averaged(graph, x, (1, 1), strides)
     kernel = _averaged if kind == "avg" else _largest
-    if not processor.pools_apart(size, x.shape[3]):
+    if not processor.pools_apart(kind, size, x.shape[3]):
         return kernel(graph, x, (size, size), strides)
     x = kernel(graph, x, (1, size), (1, strides[1]))
     count, height, width, channels = x.shape
@@ -321,6 +321,8 @@ def normalised(graph: Graph, x: Value, scale: Value, offset: Value) -> tuple[Val
     """
     if processor.normalises_in_pairs(*x.shape[1:]):
         return _normalised_in_pairs(graph, x, scale, offset)
+    if processor.normalises_in_rows(*x.shape[1:]):
+        return _normalised_in_rows(graph, x, scale, offset)
     nothing = graph.filled(0.0, (0,))
     y, mean, variance, first, second = graph.node(
         "FusedBatchNorm", [x, scale, offset, nothing, nothing], T=F, epsilon=EPSILON, is_training=True
@@ -388,6 +390,37 @@ def _normalised_in_pairs(graph: Graph, x: Value, scale: Value, offset: Value) ->
     [y] = graph.node("Reshape", [y, graph.constant(x.shape)], T=F, Tshape=tf.int32)
     backward = _normal_gradient(graph, x, scale, mean, variance)
     return graph.result(y, x.shape, [x, scale, offset], backward), mean, variance, 1.0
+
+
+def _normalised_in_rows(graph: Graph, x: Value, scale: Value, offset: Value) -> tuple[Value, str, str, float]:
+    """By sums and products over an image's numbers in a row, see :mod:`harness.nets.norm`."""
+    count, height, width, channels = x.shape
+    pixels, first = graph.constant((height * width,)), graph.constant(0)
+    by_pixel, share = graph.constant((height * width, channels)), graph.filled(1.0 / count, (1, count))
+    [rows] = graph.node("Reshape", [x, graph.constant((count, height * width * channels))], T=F, Tshape=tf.int32)
+
+    def average(name: str) -> str:
+        [sums] = graph.node("MatMul", [share, name], T=F, transpose_a=False, transpose_b=False)
+        [sums] = graph.node("Reshape", [sums, by_pixel], T=F, Tshape=tf.int32)
+        return graph.node("Mean", [sums, first], T=F, Tidx=tf.int32, keep_dims=False)[0]
+
+    def repeated(value: Value | str) -> str:
+        return graph.node("Tile", [value, pixels], T=F, Tmultiples=tf.int32)[0]
+
+    mean = average(rows)
+    [away] = graph.node("Sub", [rows, repeated(mean)], T=F)
+    variance = average(graph.node("Square", [away], T=F)[0])
+    [steadied] = graph.node("AddV2", [variance, graph.constant(EPSILON, F)], T=F)
+    [factor] = graph.node("Mul", [scale, graph.node("Rsqrt", [steadied], T=F)[0]], T=F)
+    [scaled_rows] = graph.node("Mul", [away, repeated(factor)], T=F)
+    [y] = graph.node("AddV2", [scaled_rows, repeated(offset)], T=F)
+    [y] = graph.node("Reshape", [y, graph.constant(x.shape)], T=F, Tshape=tf.int32)
+    return (
+        graph.result(y, x.shape, [x, scale, offset], _normal_gradient(graph, x, scale, mean, variance)),
+        mean,
+        variance,
+        1.0,
+    )
 
 
 def cross_entropy(graph: Graph, logits: Value, targets: Value) -> tuple[Value, Value]:

@@ -25,6 +25,8 @@ _OUTPUTS = {
     "Mul": "z",
     "Relu": "activations",
     "ReluGrad": "backprops",
+    "Rsqrt": "y",
+    "Square": "y",
     "SoftmaxCrossEntropyWithLogits": ("loss", "backprop"),
     "Sub": "z",
     "ZerosLike": "y",

@@ -13,7 +13,7 @@ import tensorflow as tf
 from harness.core.primitives import CellPrimitive, Conv, Depthwise, Halve, Norm, Pool, Relu, weight_shapes
 from harness.nets.constants import Constants
 from harness.nets.depthwise import depthwise
-from harness.nets.norm import EPSILON, is_slow, training_in_pairs
+from harness.nets.norm import EPSILON, is_slow, training_around
 from harness.nets.pixels import convolved, pooled, shifted, subsampled
 
 
@@ -94,7 +94,7 @@ def normalise(x: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor, nothing: tf.Ten
         nothing: an empty float vector, which a graph needs only once.
     """
     if is_slow(x):
-        return training_in_pairs(x, scale, offset, EPSILON)[0]
+        return training_around(x, scale, offset, EPSILON)[0]
     y, *_ = tf.raw_ops.FusedBatchNorm(
         x=x, scale=scale, offset=offset, mean=nothing, variance=nothing, epsilon=EPSILON, is_training=True
     )
