@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from harness.nets import processor
+from harness.nets.gradients import OwnGradient
 
 
 def convolved(x: tf.Tensor, kernel: tf.Tensor, vertical: int = 1, horizontal: int = 1) -> tf.Tensor:
@@ -69,6 +70,36 @@ def pooled(kind: Literal["max", "avg"], x: tf.Tensor, size: int, strides: tuple[
     _, height, width, channels = x.shape
     rows = _pooled(kind, tf.reshape(x, [-1, height, 1, width * channels]), _window(size, 1, vertical, 1))
     return tf.reshape(rows, [-1, rows.shape[1], width, channels])
+
+
+def largest_in_branch(x: tf.Tensor, size: int, strides: tuple[int, int]) -> tf.Tensor:
+    """Max pooling as in :func:`pooled` of more than one pixel, for a branch of a ``switch_case``.
+
+    The gradient of a branch is a function of its own, where oneDNN's gradient kernel misses the notes of the forward
+    one and TensorFlow takes its own, four to ten times as slow. So the maxima are taken again beside the gradient.
+    """
+    return _largest_in_branch(x, size, *strides)
+
+
+def _gradient_in_branch(
+    upstream: tf.Tensor, x: tf.Tensor, size: tf.Tensor, vertical: tf.Tensor, horizontal: tf.Tensor
+) -> list[tf.Tensor | None]:
+    length, *strides = (int(tf.get_static_value(number)) for number in (size, vertical, horizontal))
+    # Otherwise TensorFlow takes the forward pass's maxima for the same node.
+    with tf.control_dependencies([upstream]):
+        window = _window(length, length, *strides)
+        again = tf.raw_ops.MaxPool(input=x, **window)
+    gradient = tf.raw_ops.MaxPoolGrad(orig_input=x, orig_output=again, grad=upstream, **window)
+    return [gradient, None, None, None]
+
+
+_BRANCH = OwnGradient("LargestInBranch", _gradient_in_branch)
+
+
+@tf.function(autograph=False)
+def _largest_in_branch(x: tf.Tensor, size: int, vertical: int, horizontal: int) -> tf.Tensor:
+    y = tf.raw_ops.MaxPool(input=tf.stop_gradient(x), **_window(size, size, vertical, horizontal))
+    return _BRANCH.tie(y, x, *map(tf.constant, (size, vertical, horizontal)))
 
 
 def _pooled(kind: Literal["max", "avg"], x: tf.Tensor, window: dict[str, Any]) -> tf.Tensor:

@@ -77,7 +77,7 @@ def _branch(
 ) -> tf.Tensor:
     if steps is None:
         return tf.zeros([tf.shape(x)[0], *shape])
-    return run(steps, x, weights) if steps else tf.identity(x)
+    return run(steps, x, weights, branch=True) if steps else tf.identity(x)
 
 
 @dataclass(frozen=True)

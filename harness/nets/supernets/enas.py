@@ -93,7 +93,7 @@ class GatedMacro(GatedSupernet):
         for layer in range(1, self._layers + 1):
             place, last = self._place(layer), outputs[-1]
             branches = [
-                lambda handle=handle, last=last: run(handle.steps, last, handle.of(weights))
+                lambda handle=handle, last=last: run(handle.steps, last, handle.of(weights), branch=True)
                 for handle in self._branches[layer - 1]
             ]
             total = tf.switch_case(picks[place], branches)
@@ -331,4 +331,4 @@ def _applied(steps: Sequence[CellPrimitive], layout: Layout, part: tf.Tensor | N
     """A branch: the steps with their part of a row."""
     if not steps:
         return tf.identity(x)
-    return run(steps, x, () if part is None else layout.split_tensor(part))
+    return run(steps, x, () if part is None else layout.split_tensor(part), branch=True)

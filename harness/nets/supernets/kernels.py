@@ -11,10 +11,11 @@ import numpy as np
 import tensorflow as tf
 
 from harness.core.primitives import CellPrimitive, Conv, Depthwise, Halve, Norm, Pool, Relu, weight_shapes
+from harness.nets import processor
 from harness.nets.constants import Constants
 from harness.nets.depthwise import depthwise
-from harness.nets.norm import EPSILON, is_slow, training_around
-from harness.nets.pixels import convolved, pooled, shifted, subsampled
+from harness.nets.norm import EPSILON, training_around
+from harness.nets.pixels import convolved, largest_in_branch, pooled, shifted, subsampled
 
 
 def initial_values(steps: Sequence[CellPrimitive], channels: int, rng: np.random.Generator) -> list[np.ndarray]:
@@ -47,6 +48,7 @@ def run(
     rectified: tf.Tensor | None = None,
     scale: tf.Tensor | None = None,
     constants: Constants | None = None,
+    branch: bool = False,
 ) -> tf.Tensor:
     """Applies ``steps`` to ``x`` (n, h, w, c) with raw kernels; normalisations use the batch's own statistics.
 
@@ -55,6 +57,7 @@ def run(
         rectified: ``relu(x)`` if the caller has it already: edges that leave one node share it.
         scale: of the last step, a normalisation without weights, per channel: a factor on the result.
         constants: of the graph, if several calls are to share them.
+        branch: whether this is a branch of a ``switch_case``.
     """
     constants = constants or Constants()
     remaining = iter(weights)
@@ -76,7 +79,9 @@ def run(
                     offset = constants.filled(0.0, channels)
                 x = normalise(x, own, offset, constants.filled(0.0, 0))
             case Pool(kind, size, stride):
-                x = pooled(kind, x, size, (stride, stride))
+                alone = branch and kind == "max" and size > 1 and not processor.has_graphics_card()
+                strides = (stride, stride)
+                x = largest_in_branch(x, size, strides) if alone else pooled(kind, x, size, strides)
             case Halve():
                 halves = (subsampled(x, 2, 2), subsampled(shifted(x), 2, 2))
                 x = tf.concat([convolved(half, next(remaining)) for half in halves], -1)
@@ -87,13 +92,13 @@ def normalise(x: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor, nothing: tf.Ten
     """Batch normalisation by the batch's own statistics, in one fused kernel.
 
     The first version of the operation: for outputs of the third that nobody reads the tape makes gradients of zeros, a
-    fifth of a supernet's nodes.
+    fifth of a supernet's nodes. For the same reason nothing is put together from sums and products here.
 
     Args:
         scale, offset: per channel.
         nothing: an empty float vector, which a graph needs only once.
     """
-    if is_slow(x):
+    if processor.normalises_in_pairs(*x.shape[1:]):
         return training_around(x, scale, offset, EPSILON)[0]
     y, *_ = tf.raw_ops.FusedBatchNorm(
         x=x, scale=scale, offset=offset, mean=nothing, variance=nothing, epsilon=EPSILON, is_training=True
