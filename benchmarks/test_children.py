@@ -6,14 +6,14 @@ import dataclasses
 import time
 from pathlib import Path
 
-import networks
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import Claims, in_turn
-from networks import BATCH, SHAPES, bare, loop, noise
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from benchmarks import networks
+from benchmarks.conftest import Claims, in_turn
+from benchmarks.networks import BATCH, SHAPES, bare, loop, noise
 from harness.nets.count import macs
 from harness.nets.training import CHECKPOINT_SECONDS, train
 
@@ -27,7 +27,7 @@ TRAINING = 6
 def test_child_against_pytorch(benchmark: BenchmarkFixture, claim: Claims, cores: int, kind: str, shape: str) -> None:
     """Our whole loop against their bare step."""
     torch = pytest.importorskip("torch", reason="the yardstick is PyTorch: pip install torch")
-    import torch_networks
+    from benchmarks import torch_networks
 
     torch.set_num_threads(cores)
     size = SHAPES[shape]

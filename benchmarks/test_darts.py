@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Claims, in_turn
 
+from benchmarks.conftest import Claims, in_turn
 from harness.nets import runtime
 from harness.run.backends import machine
 
@@ -38,8 +37,8 @@ def test_time_before_the_first_step(claim: Claims, size: str, name: str, goal: f
 def test_step_against_pytorch(claim: Claims) -> None:
     """In turn, in a process of its own: a search sets TensorFlow's threads, which it can only before any other work."""
     pytest.importorskip("torch", reason="the yardstick is PyTorch: pip install torch")
-    words, path = [sys.executable, __file__], {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(words, env=path, capture_output=True, text=True, check=True)
+    words = [sys.executable, "-m", __name__]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
     ours, theirs = json.loads(done.stdout.splitlines()[-1])
     print(f"DARTS step: {ours:.2f} s, PyTorch's {theirs:.2f} s")
     claim("DARTS, C=16, 8 cells: step over PyTorch's", ours / theirs, "at most", 0.4)
@@ -48,9 +47,8 @@ def test_step_against_pytorch(claim: Claims) -> None:
 def steps_in_turn() -> list[float]:
     """Seconds of a step, ours and PyTorch's."""
     import torch
-    import torch_networks
 
-    from benchmarks import darts_steps
+    from benchmarks import darts_steps, torch_networks
 
     torch.set_num_threads(machine.cores())
     yardstick = torch_networks.SearchNetwork(16, 8, 3, 10)

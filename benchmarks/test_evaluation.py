@@ -10,12 +10,12 @@ import sys
 import time
 from pathlib import Path
 
-import networks
 import numpy as np
 import pytest
-from conftest import Claims
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from benchmarks import networks
+from benchmarks.conftest import Claims
 from harness.core.budget import Budget, Meter
 from harness.core.lowering import lower
 from harness.nets.child import Child, ChildStep, Shared
@@ -78,9 +78,9 @@ def test_memory_stays_flat(claim: Claims) -> None:
     """Each space in a process of its own, all at once; slopes by Theil and Sen, the first fifty trainings left out."""
     from scipy.stats import theilslopes
 
-    words, path = [sys.executable, __file__], {**os.environ, "PYTHONPATH": str(ROOT)}
+    words = [sys.executable, "-m", __name__]
     running = {
-        name: subprocess.Popen([*words, name, str(CHILDREN)], env=path, stdout=subprocess.PIPE, text=True)
+        name: subprocess.Popen([*words, name, str(CHILDREN)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
         for name in SAMPLED
     }
     for name, process in running.items():

@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Claims
+
+from benchmarks.conftest import Claims
 
 ROOT = Path(__file__).parents[1]
 SEEDS = 1000

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-import networks
-from conftest import Claims
-
+from benchmarks import networks
+from benchmarks.conftest import Claims
 from harness.run.backends import machine
 
 ROOT = Path(__file__).parents[1]
@@ -20,8 +18,8 @@ SECONDS = 20.0
 
 def images_per_second(processes: int, threads: int, kind: str) -> float:
     """Of all processes together, each training a child of its own."""
-    words, path = [sys.executable, __file__, kind, str(threads)], {**os.environ, "PYTHONPATH": str(ROOT)}
-    running = [subprocess.Popen(words, env=path, stdout=subprocess.PIPE, text=True) for _ in range(processes)]
+    words = [sys.executable, "-m", __name__, kind, str(threads)]
+    running = [subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(processes)]
     return sum(float(process.communicate()[0].splitlines()[-1]) for process in running)
 
 

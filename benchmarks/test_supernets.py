@@ -8,9 +8,9 @@ from itertools import count
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import Claims, in_turn
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from benchmarks.conftest import Claims, in_turn
 from harness.core.space import Size
 from harness.nets.build import build_model
 from harness.nets.runtime import graph_optimizer_off
