@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from harness.core.graph import Layer, LayerGraph
 from harness.core.measure import Shape, merged_shape, shape_after
-from harness.core.primitives import Conv, Depthwise, Halve, Norm, Pool, Primitive, Relu
+from harness.core.primitives import Conv, Depthwise, Halve, Norm, Pool, Primitive, Relu, Zero
 
 
 class LayerNetwork(nn.Module):
@@ -63,6 +63,13 @@ class Halved(nn.Module):
         return torch.cat([self.first(x), self.second(moved)], 1)
 
 
+class Nothing(nn.Module):
+    """Zeros of the same shape."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.zeros_like(x)
+
+
 def _module(step: Primitive, width: int) -> nn.Module:
     match step:
         case Relu():
@@ -75,12 +82,19 @@ def _module(step: Primitive, width: int) -> nn.Module:
             return nn.Conv2d(width, width, size, stride, padding, dilation, groups=width, bias=False)
         case Norm(affine):
             return nn.BatchNorm2d(width, affine=affine)
-        case Pool("max", size, stride):
-            return nn.MaxPool2d(size, stride, (size - 1) // 2)
-        case Pool("avg", size, stride):
-            return nn.AvgPool2d(size, stride, (size - 1) // 2, count_include_pad=False)
+        case Pool(kind, size, stride):
+            padding = (size - 1) // 2
+            pool = (
+                nn.MaxPool2d(size, stride, padding)
+                if kind == "max"
+                else nn.AvgPool2d(size, stride, padding, count_include_pad=False)
+            )
+            # A window of two pixels needs one more behind the image.
+            return pool if size % 2 else nn.Sequential(nn.ZeroPad2d((0, 1, 0, 1)), pool)
         case Halve(filters):
             return Halved(width, filters)
+        case Zero():
+            return Nothing()
     raise ValueError(f"no module for {step}")
 
 
