@@ -5,19 +5,19 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
+import pickle
 import signal
+import struct
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from multiprocessing import forkserver
 from pathlib import Path
 
 import numpy as np
 import pytest
 from backends import items
-from pebble import ProcessExpired
 from test_run_plan import request_for
 
 from harness.core.home import CHECKOUT as ROOT
@@ -25,6 +25,7 @@ from harness.plugins.catalogue import BrokenPlugin
 from harness.run.backends import local as execute
 from harness.run.backends.base import Call, Handle, Item, Outcome, Position, Tell
 from harness.run.backends.local import Local
+from harness.run.backends.process import ending
 from harness.run.backends.telling import understood
 from harness.run.job import Failure, Job, Unsupported, guarded
 from harness.run.plan import make_plan
@@ -236,9 +237,38 @@ def test_nonsense_in_the_pipe_neither_counts_nor_holds_anybody_up(tmp_path: Path
     ("code", "words"), [(0, "exit code 0"), (3, "exit code 3"), (-signal.SIGSEGV, "SIGSEGV"), (-9, "SIGKILL; perhaps")]
 )
 def test_a_process_that_ends_early_is_a_failure(code: int, words: str) -> None:
-    future: Future[None] = Future()
-    future.set_exception(ProcessExpired("gone", code=code))
-    assert words in execute._why(future, "search")
+    assert words in ending(code)
+
+
+class Planted:
+    """Writes a file where it is unpickled."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return exec, (f"import os, pathlib; pathlib.Path({self.path!r}).write_text(str(os.getpid()))",)
+
+
+def plants(directory: str, tell: Tell) -> Outcome:
+    """Writes a pickle, as multiprocessing frames it, into every pipe that it finds."""
+    text = pickle.dumps(Planted(str(Path(directory) / "unpickled")))
+    for descriptor in range(3, 40):
+        try:
+            os.set_blocking(descriptor, False)
+            os.write(descriptor, struct.pack("!i", len(text)) + text)
+        except OSError:
+            continue
+    return Outcome("ok")
+
+
+def test_nothing_that_a_process_sends_is_unpickled(tmp_path: Path) -> None:
+    """The command has the test labels in its memory and no fence around it."""
+    backend = Local()
+    call = dataclasses.replace(numbers(tmp_path, "a", seconds=60), function=plants)
+    assert len(finished(backend, backend.submit(call))) == 1
+    backend.close()
+    assert not (tmp_path / "a" / "unpickled").exists()
 
 
 @pytest.mark.parametrize(
