@@ -1,11 +1,13 @@
 """The fence around a process of a run: test images, test labels and what could load them are refused.
 
-A process also writes in its run's directory only, or it could replace the records of others.
+A process also writes in its run's directory only, or it could replace the records of others, and it signals what it has
+started only, or it could end the command.
 
-Two layers. An audit hook of the interpreter refuses to open the files or to import the modules, on every platform. On
-Linux with Landlock (kernel 5.19 and later) the kernel refuses to open the files too, and it alone watches over what is
-written. That also holds for native code, for TensorFlow's own file functions and for programs that the search starts. A
-fence keeps a method honest; it is no prison for code that sets out to break the interpreter.
+Two layers. An audit hook of the interpreter refuses to open the files, to import the modules, to signal others, and to
+change attributes of other files, on every platform. On Linux with Landlock (kernel 5.19 and later) the kernel refuses to
+open the files too, and it alone watches over what is written; since kernel 6.12 it also refuses signals. That holds for
+native code, for TensorFlow's own file functions and for programs that the search starts. A fence keeps a method honest;
+it is no prison for code that sets out to break the interpreter.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _READ_FILE, _REFER = 1 << 2, 1 << 13
 _WRITE_FILE, _TRUNCATE = 1 << 1, 1 << 14  # of a file; the second exists since version 3
 _CHANGE = sum(1 << bit for bit in range(4, 13))  # in a directory: to make and to remove what it holds
+_ABSTRACT_SOCKETS, _SIGNALS = 1 << 0, 1 << 1  # to processes outside of the fence; since version 6
 _NO_NEW_PRIVILEGES = 38
 Strings = tuple[str, ...]
 _PATH_EVENTS = frozenset({"open", "os.rename", "os.link", "os.symlink"})
@@ -35,9 +38,19 @@ _CHANGES = {
     "os.rmdir": ((0, 1),),
     "os.mkdir": ((0, 2),),
     "os.truncate": ((0, None),),
-    "os.chmod": ((0, 2),),
 }
 """Events that change a directory or a file: positions of each path, and of the directory that it is relative to."""
+_ATTRIBUTES = {
+    "os.chmod": ((0, 2),),
+    "os.chown": ((0, 3),),
+    "os.utime": ((0, 3),),
+    "os.setxattr": ((0, None),),
+    "os.removexattr": ((0, None),),
+    "os.chflags": ((0, None),),
+}
+"""The same of what Landlock does not watch over: a file that nobody may read any more is as good as removed."""
+_MEMORY = ("/dev/shm", "/dev/mqueue")
+_CARDS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 ANYWHERE = (Path("/"),)
 
 
@@ -51,7 +64,8 @@ class Forbidden:
         closed: directories that may not be read: what tells of results on the test set.
         opened: files and directories inside of them that may be read all the same; of two that are inside each other
             the inner one decides.
-        writable: directories outside of which nothing is written, made, moved, or removed; devices excepted.
+        writable: directories outside of which nothing is written, made, moved, or removed, and no attributes are
+            changed; devices excepted.
     """
 
     paths: tuple[Path, ...]
@@ -79,7 +93,7 @@ class Forbidden:
 
 
 class Refused(PermissionError):
-    """A search tried to reach test data, or to write where others do."""
+    """A search tried to reach test data, to write where others do, or to signal others."""
 
 
 @cache  # one fence per process, also where it does several searches
@@ -98,11 +112,12 @@ def fence(forbidden: Forbidden) -> str:
     ground = _Ground(with_targets(paths), closed, opened)
     writable = None
     if forbidden.writable != ANYWHERE:
-        writable = (*(os.path.realpath(path) for path in forbidden.writable), "/dev")
+        writable = tuple(os.path.realpath(path) for path in forbidden.writable)
     kernel = _landlock(ground, writable)
     sys.addaudithook(_hook(ground, forbidden.modules))
-    if writable is not None and not kernel:
-        sys.addaudithook(_write_hook(writable))
+    sys.addaudithook(_process_hook())
+    if writable is not None:
+        sys.addaudithook(_write_hook(writable, _ATTRIBUTES if kernel else _ATTRIBUTES | _CHANGES, opening=not kernel))
     return "audit+landlock" if kernel else "audit"
 
 
@@ -177,18 +192,63 @@ def _hook(ground: _Ground, modules: Strings) -> Any:
                 raise Refused(f"a search may not import {arguments[0]}")
         elif event in _PATH_EVENTS:
             target = arguments[0]
-            if isinstance(target, path_types) and hidden(realpath(fsdecode(target))):
-                raise Refused(f"a search may not open {fsdecode(target)}, which tells about the test set")
+            if isinstance(target, path_types):
+                real = realpath(fsdecode(target))
+                if hidden(real) or _is_memory_of_another(real):
+                    raise Refused(f"a search may not open {fsdecode(target)}, which tells about the test set")
 
     return hook
 
 
-def _write_hook(writable: Strings) -> Any:
-    """Refuses to change anything outside of ``writable``, links at the end of a path followed where the system does."""
+def _is_memory_of_another(path: str) -> bool:
+    """Whether a file of Linux is the memory of another process: that of the command holds test labels."""
+    parts = path.split(os.sep)
+    return parts[1] == "proc" and parts[-1] == "mem" and parts[2].isdigit() and int(parts[2]) != os.getpid()
+
+
+def _process_hook() -> Any:
+    """Refuses to signal, and to limit, processes that this one has not started."""
+    mine = os.getpid()
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "os.kill" or event == "os.killpg":
+            group = event == "os.killpg" or arguments[0] < -1
+            process = abs(arguments[0]) or (os.getpgrp() if group else -1)
+        elif event == "resource.prlimit" and arguments[0] and arguments[2] is not None:
+            process = arguments[0]
+        else:
+            return
+        if process not in (mine, os.getpid()) and not _descends(process, mine):
+            raise Refused(f"a search may not reach for process {process}, which it has not started")
+
+    return hook
+
+
+def _descends(process: int, ancestor: int) -> bool:
+    """Whether a process was started by another one, or by one that was; False where the system does not tell."""
+    while process > 1:
+        try:
+            with open(f"/proc/{process}/stat", encoding="utf-8", errors="replace") as file:
+                process = int(file.read().rpartition(")")[2].split()[1])
+        except (OSError, ValueError, IndexError):
+            return False
+        if process == ancestor:
+            return True
+    return False
+
+
+def _write_hook(writable: Strings, changes: dict[str, Any], opening: bool) -> Any:
+    """Refuses to change anything outside of ``writable``, links at the end of a path followed where the system does.
+
+    Args:
+        writable: directories.
+        changes: of :data:`_CHANGES` and :data:`_ATTRIBUTES`.
+        opening: whether files are opened for writing there only; devices excepted.
+    """
     realpath, fsdecode, path_types = os.path.realpath, os.fsdecode, (str, bytes, os.PathLike)
     join, split, readlink = os.path.join, os.path.split, os.readlink
 
-    def check(path: object, directory: object, follow: bool) -> None:
+    def check(path: object, directory: object, follow: bool, devices: bool = False) -> None:
         if not isinstance(path, path_types):  # a descriptor, which was opened under this hook
             return
         text = fsdecode(path)
@@ -198,19 +258,35 @@ def _write_hook(writable: Strings) -> Any:
             except OSError:
                 return
         above, name = split(text.rstrip(os.sep))
-        if not _inside(realpath(text) if follow else join(realpath(above), name), writable, os.sep):
+        real = realpath(text) if follow else join(realpath(above), name)
+        device = devices and _inside_any(real, ("/dev",)) and (_cards() or not _inside_any(real, _MEMORY))
+        if not device and not _inside_any(real, writable):
             raise Refused(f"a search may not write {text}, which is outside of its run's directory")
+
+    def opened(descriptor: int) -> str | None:
+        try:
+            return readlink(f"/proc/self/fd/{descriptor}")
+        except OSError:
+            return None
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open":
-            if isinstance(arguments[2], int) and arguments[2] & _WRITING:
-                check(arguments[0], None, True)
-        elif event in _CHANGES:
-            for path, directory in _CHANGES[event]:
+            if opening and isinstance(arguments[2], int) and arguments[2] & _WRITING:
+                check(arguments[0], None, True, devices=True)
+        elif event in changes:
+            for path, directory in changes[event]:
                 above = None if directory is None else arguments[directory]
-                check(arguments[path], above, event in ("os.truncate", "os.chmod"))
+                changed = arguments[path]
+                if event in _ATTRIBUTES and isinstance(changed, int):  # a descriptor, which needs no right to write
+                    changed = opened(changed)
+                check(changed, above, event == "os.truncate" or event in _ATTRIBUTES)
 
     return hook
+
+
+def _cards() -> bool:
+    """Whether there is a graphics card, whose driver may need shared memory and make devices."""
+    return any(map(os.path.exists, _CARDS))
 
 
 def _landlock(ground: _Ground, writable: Strings | None) -> bool:
@@ -222,8 +298,11 @@ def _landlock(ground: _Ground, writable: Strings | None) -> bool:
     if version < 2:  # version 1 cannot allow renames
         return False
     write = _WRITE_FILE | (_TRUNCATE if version > 2 else 0)
-    handled = ctypes.c_uint64(_READ_FILE | _REFER | (0 if writable is None else write | _CHANGE))
-    ruleset = libc.syscall(_CREATE_RULESET, ctypes.byref(handled), ctypes.c_size_t(8), 0)
+    files = _READ_FILE | _REFER | (0 if writable is None else write | _CHANGE)
+    # Files, network, and what reaches for other processes; older kernels know the first only.
+    handled = (ctypes.c_uint64 * 3)(files, 0, _ABSTRACT_SOCKETS | _SIGNALS)
+    size = 24 if version > 5 else 8
+    ruleset = libc.syscall(_CREATE_RULESET, ctypes.byref(handled), ctypes.c_size_t(size), 0)
     if ruleset < 0:
         return False
     try:
@@ -232,6 +311,8 @@ def _landlock(ground: _Ground, writable: Strings | None) -> bool:
             _allow(libc, ruleset, path, _READ_FILE)
         for path in writable or ():
             _allow(libc, ruleset, path, write | _CHANGE)
+        if writable is not None:  # nothing is made in /dev, or /dev/shm would carry what a search knows to others
+            _allow(libc, ruleset, "/dev", write | _CHANGE if _cards() else write)
         libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
         return bool(libc.syscall(_RESTRICT_SELF, ruleset, 0) == 0)
     finally:

@@ -24,6 +24,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for
 from multiprocessing.process import BaseProcess
 from types import ModuleType
+from typing import Any
 
 from harness.core.names import sentence
 from harness.run.backends import caps, machine, sandbox
@@ -89,7 +90,7 @@ class Local(Backend):
     def submit(self, call: Call) -> Handle:
         """Starts a process."""
         handle = Handle(call)
-        context = multiprocessing.get_context("forkserver" if call.tensorflow else "spawn")
+        context: Any = multiprocessing.get_context("forkserver" if call.tensorflow else "spawn")
         if call.tensorflow:
             context.set_forkserver_preload(["harness.run.backends.server"])
         with interrupts_wait(), _environment(call.threads), _without_main():
