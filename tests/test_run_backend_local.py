@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
 import os
 import pickle
 import signal
@@ -256,7 +257,7 @@ def plants(directory: str, tell: Tell) -> Outcome:
     for descriptor in range(3, 40):
         try:
             os.set_blocking(descriptor, False)
-            os.write(descriptor, struct.pack("!i", len(text)) + text)
+            os.write(descriptor, struct.pack("!i", len(text)) + text + b"\n")
         except OSError:
             continue
     return Outcome("ok")
@@ -267,8 +268,14 @@ def test_nothing_that_a_process_sends_is_unpickled(tmp_path: Path) -> None:
     backend = Local()
     call = dataclasses.replace(numbers(tmp_path, "a", seconds=60), function=plants)
     assert len(finished(backend, backend.submit(call))) == 1
-    backend.close()
     assert not (tmp_path / "a" / "unpickled").exists()
+    apart = dataclasses.replace(numbers(tmp_path, "b", "c", seconds=60), function=plants, apart=True)
+    for outcome in finished(backend, backend.submit(apart)):
+        assert (outcome.status, outcome.reason) == (
+            "failed",
+            "the search's process wrote something else than its outcome",
+        )
+    backend.close()
 
 
 @pytest.mark.parametrize(
@@ -281,6 +288,13 @@ def test_nothing_that_a_process_sends_is_unpickled(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_what_makes_no_sense_is_not_understood(line: bytes) -> None:
     assert understood(line, 0) is None
+
+
+def test_a_reason_is_a_line_of_bounded_length() -> None:
+    told = understood(json.dumps({"item": 0, "outcome": {"status": "failed", "reason": "a\nb" * 10**5}}).encode(), 0)
+    assert isinstance(told, Outcome)
+    assert told.reason.isprintable()
+    assert len(told.reason) <= 1000
 
 
 def test_a_directory_that_is_gone_is_a_failure(tmp_path: Path) -> None:

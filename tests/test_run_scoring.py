@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,17 @@ def test_predictions_that_diverged_are_a_failed_row(tmp_path: Path) -> None:
     record = finish(job, Outcome("ok"), labels_of(tmp_path), COMMAND)
     assert record.status == "failed"
     assert "diverged" in record.reason
+
+
+def test_predictions_that_no_process_could_have_made_are_not_unpacked(tmp_path: Path) -> None:
+    """Zeros take a thousandth of their room in a file, and all of it in the memory of the command."""
+    job = trained(tmp_path)
+    job = dataclasses.replace(job, profile=dataclasses.replace(job.profile, memory=0.01))
+    np.savez_compressed(job.directory.predictions, probabilities=np.zeros((60, 2)), more=np.zeros(2**21))
+    assert job.directory.predictions.stat().st_size < 2**20
+    record = finish(job, Outcome("ok"), labels_of(tmp_path), COMMAND)
+    assert record.status == "failed"
+    assert "its process had 0.01 GiB" in record.reason
 
 
 def test_a_run_that_another_process_has_leaves_no_record(tmp_path: Path) -> None:

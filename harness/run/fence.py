@@ -4,10 +4,10 @@ A process also writes in its run's directory only, or it could replace the recor
 started only, or it could end the command.
 
 Two layers. An audit hook of the interpreter refuses to open the files, to import the modules, to signal others, and to
-change attributes of other files, on every platform. On Linux with Landlock (kernel 5.19 and later) the kernel refuses to
-open the files too, and it alone watches over what is written; since kernel 6.12 it also refuses signals. That holds for
-native code, for TensorFlow's own file functions and for programs that the search starts. A fence keeps a method honest;
-it is no prison for code that sets out to break the interpreter.
+change attributes of other files, on every platform. On Linux with Landlock (kernel 5.19 and later) the kernel refuses
+to open the files too, and it alone watches over what is written; since kernel 6.12 it also refuses signals. That holds
+for native code, for TensorFlow's own file functions and for programs that the search starts. A fence keeps a method
+honest; it is no prison for code that sets out to break the interpreter.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ from harness.run.backends.process import ending, work_off
 from harness.run.backends.telling import understood
 
 PATIENCE = 20.0  # seconds that a process waits for a lock
-_DISK_PAUSE = 5.0  # seconds between two looks at what a process has on the disk
+_PAUSE = 5.0  # seconds between two looks at what a process has on the disk and in the memory
 _MOST = 2**20  # bytes read of a pipe at a time
 _NAME = "harness-"
 _NUMBERS = itertools.count()
@@ -52,7 +52,7 @@ class _Process:
         at: the number of the item that it has begun with; -1 before the first.
         outcomes: of the items before that.
         unread: the beginning of a line.
-        weighed: when its directory was last looked at.
+        weighed: when its directory and its memory were last looked at.
     """
 
     child: BaseProcess
@@ -110,7 +110,7 @@ class Local(Backend):
         return handle
 
     def wait(self, seconds: float) -> list[Handle]:
-        """Waits, listens to the processes, and stops those that have been at one item for too long or fill the disk."""
+        """Waits, listens to the processes, and stops those that are at one item for too long, or take too much."""
         ended, self._stillborn = self._stillborn, []
         sentinels = [process.child.sentinel for process in self._running.values()]
         if sentinels and not ended:
@@ -126,9 +126,11 @@ class Local(Backend):
             elif time.monotonic() - process.since > handle.call.seconds:
                 process.kill()
                 process.outcomes.append(_timed_out(handle.call))
-            elif _hoards(handle, process):
+            elif (much := _hoards(handle, process)) is not None:
                 process.kill()
-                process.outcomes.append(_too_much(handle.call))
+                process.outcomes.append(
+                    Outcome("failed", f"the {handle.call.words} was stopped: it had more than {much}")
+                )
             else:
                 continue
             ended.append(self._forget(handle))
@@ -203,19 +205,18 @@ def _timed_out(call: Call) -> Outcome:
     return Outcome("failed", f"time-out: the {call.words} was stopped at its hard cap of {call.seconds:.0f} s")
 
 
-def _hoards(handle: Handle, process: _Process) -> bool:
-    """Whether a process has put too much on the disk; looks every few seconds."""
-    now = time.monotonic()
-    if now - process.weighed < _DISK_PAUSE or len(process.outcomes) >= len(handle.call.items):
-        return False
+def _hoards(handle: Handle, process: _Process) -> str | None:
+    """What a process has more of than it may, on the disk or in the memory; looks every few seconds."""
+    now, call = time.monotonic(), handle.call
+    if now - process.weighed < _PAUSE or len(process.outcomes) >= len(call.items):
+        return None
     process.weighed = now
-    places = {handle.call.items[0].directory, handle.call.items[len(process.outcomes)].directory}
-    return sum(map(caps.on_disk, places)) > caps.DISK_MOST
-
-
-def _too_much(call: Call) -> Outcome:
-    allowed = f"{caps.DISK_MOST / 2**30:g} GiB"
-    return Outcome("failed", f"the {call.words} was stopped: it had more than the allowed {allowed} on the disk")
+    places = {call.items[0].directory, call.items[len(process.outcomes)].directory}
+    if sum(map(caps.on_disk, places)) > caps.DISK_MOST:
+        return f"the allowed {caps.DISK_MOST / 2**30:g} GiB on the disk"
+    if process.child.pid and caps.in_memory(sandbox.family(process.child.pid)) > call.memory * 2**30:
+        return f"its {call.memory:g} GiB of memory, with what it shares and what it has started"
+    return None
 
 
 @contextlib.contextmanager

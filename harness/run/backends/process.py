@@ -88,7 +88,10 @@ def _in_a_copy(call: Call, value: Any, pipe: Connection, number: int) -> Outcome
         told = file.read(_MOST)
     if code or not told:
         return Outcome("failed", f"the {call.words}'s process {ending(code)}")
-    return Outcome(**json.loads(told))
+    try:
+        return Outcome(**json.loads(told))
+    except (ValueError, TypeError, RecursionError):
+        return Outcome("failed", f"the {call.words}'s process wrote something else than its outcome")
 
 
 def ending(code: int | None) -> str:
