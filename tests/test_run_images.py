@@ -158,3 +158,13 @@ def test_undamaged_arrays_stay_and_other_facts_about_them_do_not(tmp_path: Path)
     meta.write_text(facts.replace('"mean": [1.0]', '"mean": [9.0]'))
     write(data, prepared, (0,))
     assert meta.read_text() == facts
+
+
+def test_a_search_reads_its_split_and_a_final_training_the_test_images(tmp_path: Path) -> None:
+    data = make()
+    prepared = locate(data, 0.1, tmp_path)
+    write(data, prepared, [3])
+    files = {phase: set(prepared.reads(3, phase)) for phase in ("search", "final")}
+    assert all(path.is_file() for paths in files.values() for path in paths)
+    assert files["search"] - files["final"] == {prepared.split_path(3)}
+    assert files["final"] - files["search"] == set(prepared.hidden)
