@@ -67,6 +67,8 @@ GOOD = 'choices = ["first"]\nsignal = "valid"\nseconds = "cost"\nscore = "test"\
         (GOOD.replace('score = "test"\n', ""), "score ="),
         (GOOD + "scale = 0\n", "positive number"),
         (GOOD + 'measure = "beauty"\n', "measure has to be"),
+        (GOOD + f"scale = {'9' * 5000}\n", "no readable TOML"),
+        (GOOD + "#" * 2**20, "and 1 are read"),
         (GOOD.replace('choices = ["first"]', 'genotype = "first"'), "either genotype and space, or choices"),
         (GOOD.replace('["first"]', '"first"'), "list of columns"),
         (GOOD.replace("first", "nothing"), "no column 'nothing'"),

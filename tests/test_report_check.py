@@ -118,6 +118,7 @@ def test_unsupported_rows_are_left_out_and_named(tmp_path: Path):
         lambda raw: raw["rows"][0].update(accuracies={"0": 90.0}),
         lambda raw: raw["rows"][0].update(accuracies={"0": math.nan}),
         lambda raw: raw["rows"][0].update(accuracies={"zero": 0.5}),
+        lambda raw: raw["rows"][0].update(accuracies={"0": 10**400}),
         lambda raw: raw["rows"][0].update(proposals={}),
         lambda raw: raw["rows"][0].update(origins=3),
     ],
