@@ -318,6 +318,7 @@ DAMAGE: dict[str, Callable[[Job], object]] = {
         {"proposal": {"text": "x"}, "search": {"steps": float("nan")}, "title": "", "process": {"device": "CPU"}},
     ),
     "a title without end": lambda job: _told(job, title="x" * 10_000),
+    "a proposal of two rows": lambda job: _told(job, proposal={"text": "macro-3:0\nmacro-3:1"}),
     "a title of two rows": lambda job: _told(job, title="Random search\n| 99 |"),
     "counts without end": lambda job: _told(job, search={f"planned_{n}": n for n in range(10_000)}),
     "final.json": lambda job: job.directory.final.write_bytes(b"\xff\xfe"),

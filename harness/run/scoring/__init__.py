@@ -23,7 +23,7 @@ from harness.plugins.catalogue import PUBLISHED
 from harness.run.backends.base import Outcome
 from harness.run.job import Job
 from harness.run.recount import check_charged, check_counted, rows_of
-from harness.run.scoring.fields import count, counts, number, numbers, process, several, text, title
+from harness.run.scoring.fields import count, counts, line, number, numbers, process, several, text
 from harness.run.scoring.metrics import confusion, metrics, robust
 from harness.run.scoring.scores import HiddenScores as HiddenScores
 from harness.run.store import read_json
@@ -195,13 +195,13 @@ def _with_networks(
     if not lines:
         return record
     told: list[dict[str, Any]] = []
-    for position, line in enumerate(lines, start=1):
-        facts: dict[str, Any] = {"genotype": text(line["genotype"]), "rank": count(line["rank"])}
-        if "failure" in line:
-            told.append({**facts, "failure": text(line["failure"])})
+    for position, entry in enumerate(lines, start=1):
+        facts: dict[str, Any] = {"genotype": text(entry["genotype"]), "rank": count(entry["rank"])}
+        if "failure" in entry:
+            told.append({**facts, "failure": text(entry["failure"])})
             continue
         names = ("member", "parameters", "macs", "training_seed", "validation_accuracy")
-        facts |= numbers({name: line[name] for name in names if name in line})
+        facts |= numbers({name: entry[name] for name in names if name in entry})
         found = accuracy(predictions[f"network {position}"], labels)
         told.append({**facts, "test_accuracy": found})
     record = dataclasses.replace(record, networks=told)
@@ -228,9 +228,9 @@ def _with_what_is_left(job: Job, record: Record, provenance: dict[str, Any]) -> 
         processes["search"] = process(searched["process"])
         record = dataclasses.replace(
             record,
-            proposal=text(searched["proposal"]["text"]),
+            proposal=line(searched["proposal"]["text"], "proposal", 2**20),
             search=numbers(searched["search"]),
-            title=title(searched["title"]),
+            title=line(searched["title"], "title", 200),
         )
     if job.directory.final.exists():
         processes["final"] = process(read_json(job.directory.final)["process"])

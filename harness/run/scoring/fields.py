@@ -8,7 +8,7 @@ from typing import Any, get_args
 from harness.core.recipe import Limit
 from harness.run.job import Job
 
-_MOST_NUMBERS, _LONGEST_TITLE = 1000, 200
+_MOST_NUMBERS = 1000
 
 
 def process(value: Any) -> dict[str, Any]:
@@ -45,10 +45,10 @@ def count(value: Any) -> int | None:
     return None if value is None else int(number(value))
 
 
-def title(value: Any) -> str:
-    """A text that can head a row of a table."""
-    if not text(value).isprintable() or len(value) > _LONGEST_TITLE:
-        raise ValueError(f"its title is no line of at most {_LONGEST_TITLE} characters")
+def line(value: Any, what: str, most: int) -> str:
+    """A text of at most so many characters that is printed in one line; ``what`` names it."""
+    if not text(value).isprintable() or len(value) > most:
+        raise ValueError(f"its {what} is no line of at most {most:,} characters")
     return text(value)
 
 
