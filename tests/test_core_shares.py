@@ -207,6 +207,15 @@ def test_after_a_checkpoint_a_training_goes_on_that_had_gone_on_before() -> None
     assert fake.parts == [(0, Part(9, 27))], "its weights are kept under the number of the evaluation that began it"
 
 
+def test_only_complete_trainings_of_the_evaluator_have_predictions() -> None:
+    task = task_of()
+    task.evaluate([ONE], share=1 / 3)
+    task.record("own", lambda: Evaluation("own", 0.5, (0.5,), 1.0, 3))
+    for number in (0, 1):
+        with pytest.raises(ValueError, match=f"evaluation {number} has no predictions"):
+            task.predictions(number)
+
+
 def test_a_log_of_another_share_is_refused(tmp_path: Path) -> None:
     journal = MemoryJournal()
     task_of(journal=journal).evaluate([ONE], share=1 / 9)
