@@ -11,7 +11,7 @@ import pytest
 
 from harness.core.dataset import Dataset
 from harness.core.errors import InputError
-from harness.run.images import final_data, locate, search_data, split, write
+from harness.run.images import final_data, locate, parts, search_data, split, write
 
 
 def make(groups: np.ndarray | None = None, name: str = "little") -> Dataset:
@@ -168,3 +168,13 @@ def test_a_search_reads_its_split_and_a_final_training_the_test_images(tmp_path:
     assert all(path.is_file() for paths in files.values() for path in paths)
     assert files["search"] - files["final"] == {prepared.split_path(3)}
     assert files["final"] - files["search"] == set(prepared.hidden)
+
+
+def test_a_data_set_with_validation_images_of_its_own_is_split_by_them() -> None:
+    own = np.arange(90) % 4 == 0
+    data = dataclasses.replace(make(), validation=own)
+    train, valid = parts(data, 0.1, 3)
+    assert sorted(valid) == np.flatnonzero(own).tolist()
+    assert sorted(train) == np.flatnonzero(~own).tolist()
+    assert train.tolist() != sorted(train), "batches of one class would come one after the other"
+    assert valid.tolist() != parts(data, 0.1, 4)[1].tolist()
