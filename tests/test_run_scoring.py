@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 from pathlib import Path
@@ -146,6 +147,13 @@ def test_numbers_are_taken_as_they_are() -> None:
     assert [fields.number(value) for value in (None, 0, -1.5, 3)] == [None, 0, -1.5, 3]
     assert [fields.count(value) for value in (None, 2.0, 7)] == [None, 2, 7]
     assert fields.numbers({"a": 1, "b": None}) == {"a": 1, "b": None}
+
+
+@pytest.mark.parametrize(("many", "fine"), [(999, True), (1000, True), (1001, False), (5000, False)])
+def test_a_record_holds_a_thousand_counts(many: int, fine: bool) -> None:
+    value = {f"planned_{number}": number for number in range(many)}
+    with contextlib.nullcontext() if fine else pytest.raises(ValueError, match=f"there are {many} numbers"):
+        assert len(fields.numbers(value)) == many
 
 
 def test_what_a_training_was_counted_in_is_one_of_three() -> None:
