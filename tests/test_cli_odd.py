@@ -151,13 +151,18 @@ def test_a_data_set_that_ends_its_process_is_one_sentence(
     assert len(told.splitlines()) == 1
 
 
+@pytest.mark.parametrize("content", [BRACKETS, "9" * 5000], ids=["brackets", "digits"])
 @pytest.mark.parametrize("words", [("check", "{runs}", "--against", "{file}"), ("inspect", "--genotype", "{file}")])
-def test_nested_brackets_are_one_sentence(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, words: tuple[str, ...]
+def test_nested_brackets_and_endless_numbers_are_one_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    words: tuple[str, ...],
+    content: str,
 ) -> None:
     save(make("darts", 0.9), tmp_path)
     file = tmp_path / "deep.json"
-    file.write_text(BRACKETS, encoding="utf-8")
+    file.write_text(content, encoding="utf-8")
     told = refused(monkeypatch, capsys, *(word.format(runs=tmp_path, file=file) for word in words))
     assert str(file) in told
     assert len(told.splitlines()) == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.core.errors import InputError
-from harness.core.names import directory_name, one_of, sentence
+from harness.core.names import directory_name, one_line, one_of, sentence
 
 NAMES = ["darts", "enas_macro", "enas_micro", "random_search"]
 
@@ -43,3 +43,12 @@ def test_an_exception_becomes_one_short_line() -> None:
     assert "\n" not in line
     assert len(line) <= 300
     assert sentence(KeyError()) == "KeyError"
+
+
+def test_a_line_holds_what_a_terminal_and_a_file_take() -> None:
+    line = one_line("a\n\x1b[31mb\ud800\x00c\u2028d" + "x" * 1000, 50)
+    assert line.startswith("a [31mb? c d")
+    assert line.isprintable()
+    assert len(line) == 50
+    assert line.endswith("...")
+    assert one_line("x" * 50, 50) == "x" * 50

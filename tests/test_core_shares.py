@@ -193,6 +193,29 @@ def test_a_checkpoint_knows_which_training_counts() -> None:
     assert fakes[0].parts == fakes[1].parts == [(1, Part(9, 27)), (2, Part(3, 27))]
 
 
+def test_after_a_checkpoint_a_training_goes_on_that_had_gone_on_before() -> None:
+    journal = MemoryJournal()
+    task = task_of(journal=journal)
+    task.evaluate([ONE], share=1 / 9)
+    task.evaluate([OTHER], share=1 / 9)
+    task.evaluate([ONE], share=1 / 3)
+    task.checkpoint(dict)
+    fake = evaluator()
+    resumed = task_of(fake=fake, journal=journal)
+    resumed.restored()
+    resumed.evaluate([ONE])
+    assert fake.parts == [(0, Part(9, 27))], "its weights are kept under the number of the evaluation that began it"
+
+
+def test_only_complete_trainings_of_the_evaluator_have_predictions() -> None:
+    task = task_of()
+    task.evaluate([ONE], share=1 / 3)
+    task.record("own", lambda: Evaluation("own", 0.5, (0.5,), 1.0, 3))
+    for number in (0, 1):
+        with pytest.raises(ValueError, match=f"evaluation {number} has no predictions"):
+            task.predictions(number)
+
+
 def test_a_log_of_another_share_is_refused(tmp_path: Path) -> None:
     journal = MemoryJournal()
     task_of(journal=journal).evaluate([ONE], share=1 / 9)

@@ -263,6 +263,14 @@ def test_own_steps_pay_their_multiply_accumulates() -> None:
     assert (task.meter.spent, task.meter.steps) == (100, 2)
 
 
+def test_a_step_of_which_nothing_is_said_is_one_without_multiply_accumulates() -> None:
+    task = make_task(VectorSpace(4), "100steps")
+    task.step()
+    assert (task.meter.steps, task.meter.macs) == (1, 0)
+    task.step(0)
+    assert task.meter.steps == 1
+
+
 def test_a_repeat_is_trained_again_where_a_method_asks_for_it() -> None:
     evaluator = FakeEvaluator(gradient_steps=3)
     task = make_task(VectorSpace(5), "10evals", evaluator=evaluator)

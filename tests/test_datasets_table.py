@@ -67,6 +67,8 @@ GOOD = 'choices = ["first"]\nsignal = "valid"\nseconds = "cost"\nscore = "test"\
         (GOOD.replace('score = "test"\n', ""), "score ="),
         (GOOD + "scale = 0\n", "positive number"),
         (GOOD + 'measure = "beauty"\n', "measure has to be"),
+        (GOOD + f"scale = {'9' * 5000}\n", "no readable TOML"),
+        (GOOD + "#" * 2**20, "and 1 are read"),
         (GOOD.replace('choices = ["first"]', 'genotype = "first"'), "either genotype and space, or choices"),
         (GOOD.replace('["first"]', '"first"'), "list of columns"),
         (GOOD.replace("first", "nothing"), "no column 'nothing'"),
@@ -160,6 +162,11 @@ def test_a_spreadsheets_csv_is_read(tmp_path: Path, content: bytes) -> None:
         ("y,u", "x,v", 'lines 3 and 4 are both table:x,v; write repeats = "mean"'),
         ("y,u,0.75,1.0", "y,u,0.75,1.0,9", "line 4: more cells"),
         ("y,u", '"y,z",u', "has a comma in it"),
+        ("y,u", "y\0,u", r"line 4: 'y\\x00' cannot be printed in a line"),
+        ("y,u", '"y\nz",u', r"line 5: 'y\\nz' cannot be printed"),
+        ("y,u", "y\x1b[31m,u", r"'y\\x1b\[31m' cannot be printed"),
+        ("b,valid", '"b\nc",valid', r"the column 'b\\nc' cannot be printed"),
+        ("0.75", "9" * 5000, r"line 4: '9{37}\.\.\.' in column"),
     ],
 )
 def test_what_a_cell_cannot_be_is_refused_with_its_line(tmp_path: Path, old: str, new: str, sentence: str) -> None:

@@ -73,7 +73,7 @@ EXTRA = {
     "harness.core": {"numpy"},
     "harness.spaces": {"numpy"},
     "harness.report": {"numpy", "matplotlib", "plotly", "jinja2", "msgspec", "scipy"},
-    "harness.run.backends": {"pebble", "filelock", "ray"},
+    "harness.run.backends": {"filelock", "ray"},
     "harness.run": {"numpy", "rich", "sklearn", "threadpoolctl"},
     "harness.plugins": set(),
     "harness.api": {"rich"},
@@ -194,7 +194,7 @@ def test_light_floors_use_what_they_say(path: Path) -> None:
         assert found <= EXTRA[floor], f"{module_of(path)} imports {found - EXTRA[floor]}"
 
 
-PROCESSES = {"multiprocessing", "concurrent", "pebble", "subprocess", "signal", "fcntl", "resource", "filelock"}
+PROCESSES = {"multiprocessing", "concurrent", "subprocess", "signal", "fcntl", "resource", "filelock"}
 KNOW_PROCESSES = {
     "harness.run.provenance": {"subprocess"},  # asks git
     "harness.run.tabulate.tabulation": {"fcntl"},  # one command at a time writes a table

@@ -165,7 +165,10 @@ class TestTables:
         for run in (trained("darts", 0.8, 0.3), trained("random_search", 0.6, 0.5)):
             save(run, tmp_path)
         assert "80.00" in tables(tmp_path)
-        assert "0.30 (1)" in tables(tmp_path, "nll")
+        told = tables(tmp_path, "nll")
+        assert "0.30 (1)" in told
+        assert told.startswith("# Negative log-likelihood\n")
+        assert "Test accuracy in %: mean" not in told, "the page says what its numbers are"
         assert "80.00" in tables(tmp_path), "asked for again, it is made again"
 
     def test_every_metric_is_in_the_records(self) -> None:

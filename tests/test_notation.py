@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -126,3 +127,8 @@ def test_files_that_cannot_be_read_are_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "large").write_text("x" * (LARGEST + 1))
     with pytest.raises(InputError, match="larger"):
         read_text(tmp_path / "large")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zeros").symlink_to("/dev/zero")
+    for name in ("pipe", "zeros"):
+        with pytest.raises(InputError, match=f"{name} is no file"):
+            read_text(tmp_path / name)

@@ -118,6 +118,7 @@ def test_unsupported_rows_are_left_out_and_named(tmp_path: Path):
         lambda raw: raw["rows"][0].update(accuracies={"0": 90.0}),
         lambda raw: raw["rows"][0].update(accuracies={"0": math.nan}),
         lambda raw: raw["rows"][0].update(accuracies={"zero": 0.5}),
+        lambda raw: raw["rows"][0].update(accuracies={"0": 10**400}),
         lambda raw: raw["rows"][0].update(proposals={}),
         lambda raw: raw["rows"][0].update(origins=3),
     ],
@@ -271,6 +272,8 @@ def test_a_failed_run_is_a_regression(tmp_path: Path, kind: Callable[..., Run], 
     [finding] = check([*runs[:2], kind("darts", None, 2, status=status)], baseline)
     assert finding.verdict == "regression"
     assert finding.why == f"seed 2 {status}: it ran out of memory"
+    failed = [kind("darts", None, seed, status=status) for seed in (1, 2)]
+    assert check([runs[0], *failed], baseline)[0].why == f"seeds 1, 2 {status}: it ran out of memory"
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -469,6 +472,8 @@ def test_a_method_that_falls_apart_cannot_hide_behind_its_new_spread(tmp_path: P
     [finding] = check(results(make, [0.9, 0.1, 0.9, 0.1, 0.9]), baseline)
     assert finding.verdict == "regression"
     assert finding.why.endswith("far below anything stored: seeds 1, 3")
+    [finding] = check(results(make, [0.9, 0.1, 0.9, 0.9, 0.9]), baseline)
+    assert finding.why.endswith("far below anything stored: seed 1")
     assert verdicts(results(make, [0.9, 0.82, 0.9, 0.9, 0.9]), baseline) == ["undecided"], "too wide to be green"
     wide = stored(results(make, [0.9, 0.8, 0.7]), tmp_path)
     assert verdicts(results(make, [0.9, 0.8, 0.45]), wide) == ["undecided"], "no collapse where seeds differ so much"

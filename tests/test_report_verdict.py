@@ -17,7 +17,7 @@ from harness.report.model.groups import BASELINE, REFERENCE, blocks
 from harness.report.model.performance import performance
 from harness.report.stats import tests as stats
 from harness.report.stats.pairs import differences, searches
-from harness.report.stats.power import MOST, pairs_for_power, power, smallest_sample
+from harness.report.stats.power import MOST, _critical, pairs_for_power, power, smallest_sample
 from harness.report.stats.verdict import FEWEST, Standing, standings, verdict
 
 RNG = np.random.default_rng
@@ -116,6 +116,25 @@ def test_from_ten_pairs_on_the_sample_told_suits_the_differences_seen(seed: int)
 @pytest.mark.parametrize("pairs", [8, 20, 50, 51, 80])
 def test_the_power_without_a_difference_is_the_level(pairs: int):
     assert power(pairs, 0.0, 0.05) <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 2000)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "smaller"), [(5, None), (6, 0), (7, 2), (8, 3), (9, 5), (10, 8), (12, 13), (15, 25), (20, 52), (50, 434)]
+)
+def test_the_critical_sums_are_those_of_the_printed_tables(pairs: int, smaller: int | None):
+    """Wilcoxon's two-sided table at 5 %: the largest smaller sum of ranks; with 5 pairs there is none."""
+    expected = math.inf if smaller is None else pairs * (pairs + 1) / 2 - 2 * smaller
+    assert _critical(pairs, 0.05) == expected
+
+
+@pytest.mark.parametrize("pairs", [51, 80, 200])
+def test_the_critical_sums_of_many_pairs_are_those_of_the_exact_distribution(
+    monkeypatch: pytest.MonkeyPatch, pairs: int
+):
+    """Sums of signed ranks go by twos. Further out than 5 % the normal distribution, as the test has it, is wider."""
+    told = _critical.__wrapped__(pairs, 0.05)
+    monkeypatch.setattr("harness.report.stats.power._EXACT", pairs)
+    assert told == pytest.approx(_critical.__wrapped__(pairs, 0.05), abs=2)
 
 
 def test_the_seeds_told_would_tell_about_four_times_in_five():

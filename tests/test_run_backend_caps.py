@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import mmap
 import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,9 +12,9 @@ from pathlib import Path
 import pytest
 from backends import items
 
-from harness.run.backends import caps
+from harness.run.backends import caps, sandbox
 from harness.run.backends import local as execute
-from harness.run.backends.base import LOG, Call, Outcome, Tell
+from harness.run.backends.base import LOCK, LOG, Call, Outcome, Tell
 from harness.run.backends.local import Local
 
 LINE = b"x" * 1023 + b"\n"
@@ -44,6 +46,26 @@ def fills_the_disk(directory: str, tell: Tell) -> Outcome:
     return Outcome("ok")
 
 
+def shares_memory(directory: str, tell: Tell) -> Outcome:
+    """Memory that is no process's own."""
+    shared = mmap.mmap(-1, 1200 * 2**20)
+    for start in range(0, len(shared), mmap.PAGESIZE):
+        shared[start] = 1
+    time.sleep(60)
+    return Outcome("ok")
+
+
+def has_children_hoard(directory: str, tell: Tell) -> Outcome:
+    """Each of them stays below the limit."""
+    for _ in range(3):
+        if os.fork() == 0:
+            kept = bytearray(b"x") * (400 * 2**20)
+            time.sleep(60)
+            os._exit(len(kept) % 2)
+    time.sleep(60)
+    return Outcome("ok")
+
+
 def prints_a_line(directory: str, tell: Tell) -> Outcome:
     print("a line")
     return Outcome("ok")
@@ -56,9 +78,9 @@ def forged_log(directory: str, tell: Tell) -> Outcome:
     return Outcome("ok")
 
 
-def ended(tmp_path: Path, function: Callable[[str, Tell], Outcome], seconds: float = 60.0) -> Outcome:
+def ended(tmp_path: Path, function: Callable[[str, Tell], Outcome], memory: float = 4.0) -> Outcome:
     backend = Local()
-    call = Call("search", function, items([tmp_path / "a"]), (), seconds, 4, 1, False)
+    call = Call("search", function, items([tmp_path / "a"]), (), 60.0, memory, 1, False)
     handle = backend.submit(call)
     while handle not in backend.wait(0.1):
         pass
@@ -127,10 +149,30 @@ def test_the_next_phase_does_not_print_into_the_file_of_somebody_else(tmp_path: 
 
 def test_a_search_that_fills_the_disk_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(caps, "DISK_MOST", 2**20)
-    monkeypatch.setattr(execute, "_DISK_PAUSE", 0.2)
+    monkeypatch.setattr(execute, "_PAUSE", 0.2)
     outcome = ended(tmp_path, fills_the_disk)
     assert outcome.status == "failed"
     assert "had more than the allowed" in outcome.reason
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
+@pytest.mark.parametrize("body", [shares_memory, has_children_hoard])
+def test_memory_that_is_shared_or_of_children_counts(
+    tmp_path: Path, body: Callable[[str, Tell], Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execute, "_PAUSE", 0.2)
+    outcome = ended(tmp_path, body, memory=1.0)
+    assert outcome.status == "failed"
+    assert "had more than its 1 GiB of memory" in outcome.reason
+
+
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+def test_another_file_is_not_emptied_through_a_lock(tmp_path: Path, link: Callable[[Path, Path], None]) -> None:
+    (tmp_path / "other").write_text("record")
+    (tmp_path / "a").mkdir()
+    link(tmp_path / "other", tmp_path / "a" / LOCK)
+    sandbox.lock(tmp_path / "a", 1).release()
+    assert (tmp_path / "other").read_text() == "record"
 
 
 def test_files_are_weighed_by_what_they_take_on_the_disk(tmp_path: Path) -> None:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
 import os
+import pickle
 import signal
+import struct
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from multiprocessing import forkserver
 from pathlib import Path
 
 import numpy as np
 import pytest
 from backends import items
-from pebble import ProcessExpired
 from test_run_plan import request_for
 
 from harness.core.home import CHECKOUT as ROOT
@@ -25,6 +26,7 @@ from harness.plugins.catalogue import BrokenPlugin
 from harness.run.backends import local as execute
 from harness.run.backends.base import Call, Handle, Item, Outcome, Position, Tell
 from harness.run.backends.local import Local
+from harness.run.backends.process import ending
 from harness.run.backends.telling import understood
 from harness.run.job import Failure, Job, Unsupported, guarded
 from harness.run.plan import make_plan
@@ -236,9 +238,44 @@ def test_nonsense_in_the_pipe_neither_counts_nor_holds_anybody_up(tmp_path: Path
     ("code", "words"), [(0, "exit code 0"), (3, "exit code 3"), (-signal.SIGSEGV, "SIGSEGV"), (-9, "SIGKILL; perhaps")]
 )
 def test_a_process_that_ends_early_is_a_failure(code: int, words: str) -> None:
-    future: Future[None] = Future()
-    future.set_exception(ProcessExpired("gone", code=code))
-    assert words in execute._why(future, "search")
+    assert words in ending(code)
+
+
+class Planted:
+    """Writes a file where it is unpickled."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return exec, (f"import os, pathlib; pathlib.Path({self.path!r}).write_text(str(os.getpid()))",)
+
+
+def plants(directory: str, tell: Tell) -> Outcome:
+    """Writes a pickle, as multiprocessing frames it, into every pipe that it finds."""
+    text = pickle.dumps(Planted(str(Path(directory) / "unpickled")))
+    for descriptor in range(3, 40):
+        try:
+            os.set_blocking(descriptor, False)
+            os.write(descriptor, struct.pack("!i", len(text)) + text + b"\n")
+        except OSError:
+            continue
+    return Outcome("ok")
+
+
+def test_nothing_that_a_process_sends_is_unpickled(tmp_path: Path) -> None:
+    """The command has the test labels in its memory and no fence around it."""
+    backend = Local()
+    call = dataclasses.replace(numbers(tmp_path, "a", seconds=60), function=plants)
+    assert len(finished(backend, backend.submit(call))) == 1
+    assert not (tmp_path / "a" / "unpickled").exists()
+    apart = dataclasses.replace(numbers(tmp_path, "b", "c", seconds=60), function=plants, apart=True)
+    for outcome in finished(backend, backend.submit(apart)):
+        assert (outcome.status, outcome.reason) == (
+            "failed",
+            "the search's process wrote something else than its outcome",
+        )
+    backend.close()
 
 
 @pytest.mark.parametrize(
@@ -251,6 +288,13 @@ def test_a_process_that_ends_early_is_a_failure(code: int, words: str) -> None:
 )  # fmt: skip
 def test_what_makes_no_sense_is_not_understood(line: bytes) -> None:
     assert understood(line, 0) is None
+
+
+def test_a_reason_is_a_line_of_bounded_length() -> None:
+    told = understood(json.dumps({"item": 0, "outcome": {"status": "failed", "reason": "a\nb" * 10**5}}).encode(), 0)
+    assert isinstance(told, Outcome)
+    assert told.reason.isprintable()
+    assert len(told.reason) <= 1000
 
 
 def test_a_directory_that_is_gone_is_a_failure(tmp_path: Path) -> None:

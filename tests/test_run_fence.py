@@ -44,9 +44,9 @@ def refused(action):
 """
 
 
-def landlock() -> bool:
+def landlock(version: int = 2) -> bool:
     """Whether this kernel can help."""
-    return sys.platform.startswith("linux") and ctypes.CDLL(None).syscall(444, None, ctypes.c_size_t(0), 1) >= 2
+    return sys.platform.startswith("linux") and ctypes.CDLL(None).syscall(444, None, ctypes.c_size_t(0), 1) >= version
 
 
 def inside(tmp_path: Path, code: str, start: str = _START) -> str:
@@ -188,12 +188,13 @@ def test_the_kernel_refuses_other_programs_and_native_code_too(tmp_path: Path) -
     assert printed.split() == ["audit+landlock"]
 
 
+LAYERS = ["audit", pytest.param("both", marks=pytest.mark.skipif(not landlock(), reason=""))]
 _WRITES = """
 import ctypes, os, pathlib, shutil, subprocess, sys
 sys.path.insert(0, {root!r})
 from harness.run import fence as module
 if {audit!r} == "audit":
-    module._landlock = lambda *arguments: False
+    module.landlock = lambda *arguments: False
 here = pathlib.Path({here!r})
 mine, other = here / "mine", here / "other" / "record.json"
 stands = module.fence(module.Forbidden((), (), writable=(mine,)))
@@ -206,7 +207,7 @@ def refused(action):
 """
 
 
-@pytest.mark.parametrize("layer", ["audit", pytest.param("both", marks=pytest.mark.skipif(not landlock(), reason=""))])
+@pytest.mark.parametrize("layer", LAYERS)
 def test_nothing_is_written_outside_of_a_runs_own_directory(tmp_path: Path, layer: str) -> None:
     """Neither end of a rename or a link, and no file, may be another run's."""
     for name in ("mine", "other"):
@@ -243,3 +244,86 @@ def test_nothing_is_written_outside_of_a_runs_own_directory(tmp_path: Path, laye
     )
     assert (tmp_path / "other" / "record.json").read_text() == "other"
     assert sorted(path.name for path in (tmp_path / "other").iterdir()) == ["record.json"]
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_attributes_of_others_files_are_not_changed(tmp_path: Path, layer: str) -> None:
+    """A record that nobody may read any more is lost too, and Landlock does not watch over that."""
+    for name in ("mine", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "record.json").write_text(name)
+    before = (tmp_path / "other" / "record.json").stat()
+    inside(
+        tmp_path,
+        "own = mine / 'record.json'\n"
+        "for act in (lambda path: os.chmod(path, 0o400), lambda path: os.utime(path, (1, 1)),\n"
+        "            lambda path: os.chown(path, os.getuid(), -1)):\n"
+        "    refused(lambda: act(other))\n"
+        "    refused(lambda: act(os.open(other, os.O_RDONLY)))\n"
+        "    act(own)\n"
+        "    act(os.open(own, os.O_RDONLY))\n"
+        "refused(lambda: os.chmod(here / 'other', 0))\n"
+        "refused(lambda: os.chmod('record.json', 0, dir_fd=os.open(here / 'other', os.O_RDONLY)))\n"
+        "if sys.platform == 'linux':\n"
+        "    refused(lambda: os.setxattr(other, 'user.told', b'x'))\n"
+        "    refused(lambda: os.removexattr(other, 'user.told'))\n",
+        start=_WRITES.replace("{audit!r}", repr(layer)),
+    )
+    after = (tmp_path / "other" / "record.json").stat()
+    assert (after.st_mode, after.st_mtime) == (before.st_mode, before.st_mtime)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no process can tell whom it has started")
+@pytest.mark.parametrize("layer", LAYERS)
+def test_only_what_a_search_has_started_is_signalled(tmp_path: Path, layer: str) -> None:
+    """Clean-up code that ends its process group would end the command and all of its runs."""
+    (tmp_path / "mine").mkdir()
+    inside(
+        tmp_path,
+        "import resource, signal\n"
+        "above = os.getppid()\n"
+        "for act in (lambda: os.kill(above, 0), lambda: os.kill(0, 0), lambda: os.kill(-1, 0),\n"
+        "            lambda: os.killpg(0, 0), lambda: os.killpg(os.getpgid(above), 0), lambda: os.kill(1, 0),\n"
+        "            lambda: resource.prlimit(above, resource.RLIMIT_CORE, (0, 0)),\n"
+        "            lambda: open(f'/proc/{above}/mem', 'rb')):\n"
+        "    refused(act)\n"
+        "os.kill(os.getpid(), 0)\n"
+        "open('/proc/self/mem', 'rb').close()\n"
+        "assert resource.prlimit(above, resource.RLIMIT_CORE)\n"
+        "words = ['sh', '-c', 'sleep 60 & echo $!; wait']\n"
+        "deep = subprocess.Popen(words, stdout=subprocess.PIPE, start_new_session=True)\n"
+        "os.kill(int(deep.stdout.readline()), signal.SIGTERM)\n"
+        "os.killpg(deep.pid, signal.SIGKILL)\n"
+        "deep.wait()\n",
+        start=_WRITES.replace("{audit!r}", repr(layer)),
+    )
+
+
+@pytest.mark.skipif(not landlock(6), reason="this kernel has no Landlock, or one that lets signals pass")
+def test_the_kernel_refuses_signals_of_other_programs_and_native_code_too(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    inside(
+        tmp_path,
+        "assert ctypes.CDLL(None).kill(os.getppid(), 0) < 0\n"
+        "assert subprocess.run(['sh', '-c', f'kill -0 {os.getppid()}'], capture_output=True).returncode\n"
+        "assert subprocess.run(['sh', '-c', 'kill -0 $$']).returncode == 0\n",
+        start=_WRITES.replace("{audit!r}", "'both'"),
+    )
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_nothing_is_left_in_shared_memory(tmp_path: Path, layer: str) -> None:
+    """It outlives a search, and the search of another seed could read it."""
+    (tmp_path / "mine").mkdir()
+    inside(
+        tmp_path,
+        "refused(lambda: open('/dev/shm/harness-test', 'w'))\n"
+        "refused(lambda: os.open('/dev/shm/harness-test', os.O_CREAT | os.O_RDWR))\n"
+        "refused(lambda: open('/dev/harness-test', 'w'))\n"
+        "refused(lambda: os.mkdir('/dev/shm/harness-test'))\n"
+        "import multiprocessing\n"
+        "multiprocessing.Lock()\n"
+        "open('/dev/null', 'w').close()\n",
+        start=_WRITES.replace("{audit!r}", repr(layer)),
+    )
+    assert not Path("/dev/shm/harness-test").exists()

@@ -11,7 +11,7 @@ import pytest
 
 from harness.core.dataset import Dataset
 from harness.core.errors import InputError
-from harness.run.images import final_data, locate, search_data, split, write
+from harness.run.images import final_data, locate, parts, search_data, split, write
 
 
 def make(groups: np.ndarray | None = None, name: str = "little") -> Dataset:
@@ -158,3 +158,23 @@ def test_undamaged_arrays_stay_and_other_facts_about_them_do_not(tmp_path: Path)
     meta.write_text(facts.replace('"mean": [1.0]', '"mean": [9.0]'))
     write(data, prepared, (0,))
     assert meta.read_text() == facts
+
+
+def test_a_search_reads_its_split_and_a_final_training_the_test_images(tmp_path: Path) -> None:
+    data = make()
+    prepared = locate(data, 0.1, tmp_path)
+    write(data, prepared, [3])
+    files = {phase: set(prepared.reads(3, phase)) for phase in ("search", "final")}
+    assert all(path.is_file() for paths in files.values() for path in paths)
+    assert files["search"] - files["final"] == {prepared.split_path(3)}
+    assert files["final"] - files["search"] == set(prepared.hidden)
+
+
+def test_a_data_set_with_validation_images_of_its_own_is_split_by_them() -> None:
+    own = np.arange(90) % 4 == 0
+    data = dataclasses.replace(make(), validation=own)
+    train, valid = parts(data, 0.1, 3)
+    assert sorted(valid) == np.flatnonzero(own).tolist()
+    assert sorted(train) == np.flatnonzero(~own).tolist()
+    assert train.tolist() != sorted(train), "batches of one class would come one after the other"
+    assert valid.tolist() != parts(data, 0.1, 4)[1].tolist()

@@ -305,6 +305,10 @@ def _grow(log: Path) -> None:
     os.truncate(log, MOST_TEXT + 1)  # takes no room on the disk
 
 
+def _told(job: Job, **facts: object) -> None:
+    write_json(job.directory.search, {**read_json(job.directory.search), **facts})
+
+
 DAMAGE: dict[str, Callable[[Job], object]] = {
     "settings.json": lambda job: job.directory.settings.write_text("{"),
     "search.json": lambda job: job.directory.search.write_text("[]"),
@@ -313,6 +317,10 @@ DAMAGE: dict[str, Callable[[Job], object]] = {
         job.directory.search,
         {"proposal": {"text": "x"}, "search": {"steps": float("nan")}, "title": "", "process": {"device": "CPU"}},
     ),
+    "a title without end": lambda job: _told(job, title="x" * 10_000),
+    "a proposal of two rows": lambda job: _told(job, proposal={"text": "macro-3:0\nmacro-3:1"}),
+    "a title of two rows": lambda job: _told(job, title="Random search\n| 99 |"),
+    "counts without end": lambda job: _told(job, search={f"planned_{n}": n for n in range(10_000)}),
     "final.json": lambda job: job.directory.final.write_bytes(b"\xff\xfe"),
     "predictions.npz": lambda job: job.directory.predictions.write_bytes(b""),
     "predictions without probabilities": lambda job: np.savez(job.directory.predictions, other=np.ones(3)),

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
+from fakes import VectorSpace
+from report_records import counted
 from test_run_plan import request_for
 
 from harness.core.errors import InputError
+from harness.core.evaluation import ENSEMBLE
 from harness.core.record import Record
+from harness.core.table import Signal, Table
 from harness.run.job import Job, Outcome
 from harness.run.plan import make_plan
-from harness.run.scoring import HiddenLabels, accuracy, finish
+from harness.run.scoring import HiddenLabels, HiddenScores, accuracy, fields, finish
 from harness.run.store import write_json
 
 COMMAND = {"command": "python -m harness run", "cpu": "a processor"}
@@ -61,6 +68,17 @@ def test_a_record_is_written_and_says_everything(tmp_path: Path) -> None:
     assert Record.read(job.directory.record) == record
 
 
+def test_what_only_an_interrupted_run_needs_is_gone(tmp_path: Path) -> None:
+    job = trained(tmp_path)
+    for folder in (job.directory.stopped, job.directory.networks):
+        (folder / "0").mkdir(parents=True)
+    job.directory.note.write_text("final")
+    finish(job, Outcome("ok"), labels_of(tmp_path), COMMAND)
+    assert not job.directory.stopped.exists()
+    assert not job.directory.networks.exists()
+    assert not job.directory.note.exists()
+
+
 def test_a_failure_keeps_what_is_known(tmp_path: Path) -> None:
     job = trained(tmp_path)
     record = finish(job, Outcome("failed", "it crashed"), labels_of(tmp_path), COMMAND)
@@ -75,6 +93,17 @@ def test_predictions_that_diverged_are_a_failed_row(tmp_path: Path) -> None:
     record = finish(job, Outcome("ok"), labels_of(tmp_path), COMMAND)
     assert record.status == "failed"
     assert "diverged" in record.reason
+
+
+def test_predictions_that_no_process_could_have_made_are_not_unpacked(tmp_path: Path) -> None:
+    """Zeros take a thousandth of their room in a file, and all of it in the memory of the command."""
+    job = trained(tmp_path)
+    job = dataclasses.replace(job, profile=dataclasses.replace(job.profile, memory=0.01))
+    np.savez_compressed(job.directory.predictions, probabilities=np.zeros((60, 2)), more=np.zeros(2**21))
+    assert job.directory.predictions.stat().st_size < 2**20
+    record = finish(job, Outcome("ok"), labels_of(tmp_path), COMMAND)
+    assert record.status == "failed"
+    assert "its process had 0.01 GiB" in record.reason
 
 
 def test_a_run_that_another_process_has_leaves_no_record(tmp_path: Path) -> None:
@@ -105,3 +134,73 @@ def test_labels_are_loaded_once() -> None:
     labels.keep("b", np.ones(3, np.int64))
     assert labels.of("b").sum() == 3
     assert calls == ["a"]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, "1", [1], {}])
+def test_what_is_no_number_is_refused(value: object) -> None:
+    for read in (fields.number, fields.count, lambda one: fields.numbers({"name": one})):
+        with pytest.raises(ValueError, match="is no number"):
+            read(value)
+
+
+def test_numbers_are_taken_as_they_are() -> None:
+    assert [fields.number(value) for value in (None, 0, -1.5, 3)] == [None, 0, -1.5, 3]
+    assert [fields.count(value) for value in (None, 2.0, 7)] == [None, 2, 7]
+    assert fields.numbers({"a": 1, "b": None}) == {"a": 1, "b": None}
+
+
+@pytest.mark.parametrize(("many", "fine"), [(999, True), (1000, True), (1001, False), (5000, False)])
+def test_a_record_holds_a_thousand_counts(many: int, fine: bool) -> None:
+    value = {f"planned_{number}": number for number in range(many)}
+    with contextlib.nullcontext() if fine else pytest.raises(ValueError, match=f"there are {many} numbers"):
+        assert len(fields.numbers(value)) == many
+
+
+def test_what_a_training_was_counted_in_is_one_of_three() -> None:
+    for limit in ("epochs", "seconds", "steps"):
+        assert fields.counts({"limit": limit, "steps": 4}) == {"limit": limit, "steps": 4}
+    with pytest.raises(ValueError, match="'hours' is nothing"):
+        fields.counts({"limit": "hours"})
+
+
+def test_a_process_says_texts_and_the_cpu_by_default() -> None:
+    assert fields.process({"fence": "audit"}) == {"device": "CPU", "fence": "audit"}
+    assert fields.process({"device": "a card"}) == {"device": "a card"}
+    with pytest.raises(ValueError, match="is no text"):
+        fields.process({"fence": 3})
+
+
+@pytest.mark.parametrize(("top", "entry"), [(1, {}), (2, {"top": 2}), (3, {"top": 3})])
+def test_several_final_trainings_are_an_entry(tmp_path: Path, top: int, entry: dict[str, int]) -> None:
+    job = make_plan(request_for(tmp_path)).jobs[0]
+    assert fields.several(dataclasses.replace(job, profile=dataclasses.replace(job.profile, top=top))) == entry
+
+
+SPACE = VectorSpace(1)
+TEXTS = tuple(str(SPACE.genotype((pick,))) for pick in (0, 1))
+TABLE = Table("t", SPACE, TEXTS, {"only": Signal(np.array([0.5, 0.25]), np.ones(2))}, np.array([0.75, 0.25]))
+
+
+def scored(tmp_path: Path, proposal: str, table: Table = TABLE) -> Record:
+    job = dataclasses.replace(make_plan(request_for(tmp_path)).jobs[0], dataset="t")
+    record = counted("random_search", None, status="ok", reason="", proposal=proposal).record
+    return HiddenScores({"t": table}, {"t": "only"}).score(job, record)
+
+
+def test_a_proposal_has_the_score_of_its_row(tmp_path: Path) -> None:
+    for text, score in zip(TEXTS, (0.75, 0.25), strict=True):
+        record = scored(tmp_path, text)
+        assert (record.status, record.test_accuracy, record.parameters) == ("ok", score, None)
+        assert record.final == {"optimum": 0.75, "chance": 0.5}
+    sized = dataclasses.replace(TABLE, parameters=np.array([10, 20]))
+    assert scored(tmp_path, TEXTS[1], sized).parameters == 20
+
+
+@pytest.mark.parametrize(
+    ("proposal", "words"),
+    [("toy:9", "toy:9, which is not in the table"), (f"{ENSEMBLE}toy:0", "no predictions to average")],
+)
+def test_what_a_table_does_not_have_is_a_failed_row(tmp_path: Path, proposal: str, words: str) -> None:
+    record = scored(tmp_path, proposal)
+    assert (record.status, record.test_accuracy) == ("failed", None)
+    assert words in record.reason

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from harness.core.errors import InputError
+from harness.core.files import readable
 from harness.core.space import Choice, Space
 from harness.core.table import Measure, Numbers, Signal, Table
 from harness.spaces import get_space
@@ -27,6 +28,7 @@ _KEYS = {
     *("genotype", "space", "choices", "characters"),
 }
 _COLUMN_KEYS = {"column", "goal", "unit", "name"}
+_MOST = 2**20  # bytes of a description
 _MEASURES = ("test accuracy", "validation accuracy")
 _GOALS = ("max", "min")
 _LESS_IS_BETTER = re.compile(r"loss|err(or)?(?![a-z])|perplex|ppl|nll|entropy|r?mse|mae|latency|energy|regret", re.I)
@@ -116,8 +118,8 @@ def load_table(name: str, path: Path) -> Table:
 
 def _description(path: Path) -> dict[str, Any]:
     try:
-        described = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        described = tomllib.loads(readable(path, _MOST).read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} is no readable TOML ({error})") from error
     if unknown := sorted(set(described) - _KEYS):
         raise InputError(f"{path} has the unknown entry '{unknown[0]}'; there are {', '.join(sorted(_KEYS))}")

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.errors import InputError
+from harness.core.names import one_line
 
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _POINT, _COMMA = re.compile(r"[+-]?\d*\.\d*(e[+-]?\d+)?", re.I), re.compile(r"[+-]?\d*,\d*(e[+-]?\d+)?", re.I)
@@ -81,7 +82,9 @@ class Sheet:
             except ValueError:
                 value = float("nan")
             if not np.isfinite(value) or not word.isascii() or "_" in word:
-                raise InputError(f"{self.path}, line {row.line}: '{word}' in column '{name}' is no number")
+                raise InputError(
+                    f"{self.path}, line {row.line}: '{one_line(word, 40)}' in column '{name}' is no number"
+                )
             values.append(value)
         return np.array(values)
 
@@ -104,6 +107,8 @@ def read_sheet(path: Path, needed: Sequence[str]) -> Sheet:
     widest = max(headers, key=lambda delimiter: len(headers[delimiter]))
     delimiter = fitting[0] if fitting else widest
     columns = headers[delimiter]
+    if odd := next((name for name in columns if not name.isprintable()), None):
+        raise InputError(f"{path}: the name of the column {one_line(repr(odd), 40)} cannot be printed in a line")
     if absent := [name for name in needed if name not in columns]:
         raise InputError(
             f"{path} has no column '{absent[0]}'; separated by {_DELIMITERS[delimiter]}, its first line has "
@@ -146,6 +151,10 @@ def _rows(path: Path, text: str, delimiter: str, columns: Sequence[str]) -> list
                 continue  # a spreadsheet writes the empty rows of its used range, too
             named = dict(zip(columns, cells, strict=False))
             named = {name: named.get(name, "") for name in columns}
+            if odd := next((cell for cell in cells if not cell.isprintable()), None):
+                raise InputError(
+                    f"{path}, line {reader.line_num}: {one_line(repr(odd), 40)} cannot be printed in a line"
+                )
             if any(cells[len(columns) :]) or named.get(""):
                 raise InputError(f"{path}, line {reader.line_num}: more cells than the first line has columns")
             rows.append(Row(reader.line_num, named))

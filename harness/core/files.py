@@ -66,13 +66,13 @@ def readable(path: Path, most: int = 0) -> Path:
     return path
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, most: int = MOST_TEXT) -> str:
     """What a file of text holds, in UTF-8.
 
     Raises:
-        OSError, ValueError: it cannot be read, or is longer than :data:`MOST_TEXT`; the message is a sentence.
+        OSError, ValueError: it cannot be read, or is longer than ``most`` bytes; the message is a sentence.
     """
-    return readable(path, MOST_TEXT).read_text(encoding="utf-8")
+    return readable(path, most).read_text(encoding="utf-8")
 
 
 def _sync_file(path: Path) -> None:

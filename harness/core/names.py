@@ -42,7 +42,12 @@ def printable(text: str) -> str:
 
 
 def sentence(error: BaseException) -> str:
-    """An exception in one line of at most 300 characters: its type and its message, without halves of characters."""
-    text = " ".join(printable(str(error)).split())
-    line = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    return line if len(line) <= 300 else f"{line[:297]}..."
+    """An exception in one line of at most 300 characters: its type and its message."""
+    text = one_line(str(error))
+    return one_line(f"{type(error).__name__}: {text}" if text else type(error).__name__)
+
+
+def one_line(text: str, most: int = 300) -> str:
+    """A text in one line of at most so many characters, of which a terminal and a file take each."""
+    line = " ".join("".join(mark if mark.isprintable() else " " for mark in printable(text)).split())
+    return line if len(line) <= most else f"{line[: most - 3]}..."

@@ -20,6 +20,8 @@ from harness.core.names import directory_name
 from harness.core.record import Record, phase_note
 from harness.run.backends.base import LOG, SCRATCH
 
+MOST_JSON = 16 * 2**20
+"""Bytes of a JSON file of a run that are read: as values they take some twenty times that in the memory."""
 SOURCE = "method source"
 """Entry of ``inputs.json``: SHA-256 of the method's code."""
 
@@ -197,7 +199,7 @@ def read_json(path: Path) -> dict[str, Any]:
         InputError: unreadable, or not a JSON object.
     """
     try:
-        value = json.loads(read_text(path))
+        value = json.loads(read_text(path, MOST_JSON))
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} cannot be read ({error}); delete its directory to run it again") from error
     if not isinstance(value, dict):

@@ -22,6 +22,7 @@ from typing import Any
 
 from harness.core.architecture import Cell, CellStack
 from harness.core.errors import InputError
+from harness.core.files import readable
 from harness.core.space import Genotype, Size, option_text
 from harness.spaces.darts import CellSpace
 from harness.spaces.given import KEYS, cell_stack, text_of
@@ -66,7 +67,7 @@ def _content(path: Path) -> str:
     try:
         if path.stat().st_size > LARGEST:
             raise InputError(f"the genotype file {path} is larger than {LARGEST:,} bytes")
-        return path.read_text(encoding="utf-8")
+        return readable(path).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise InputError(f"the genotype file {path} cannot be read ({error})") from error
 

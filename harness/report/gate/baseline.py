@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 from harness.core.errors import InputError
-from harness.core.files import replace_text
+from harness.core.files import read_text, replace_text
 from harness.core.record import Record, Run
 from harness.report.gate.chance import LEVEL, UNKNOWN_CHANCE, room
 from harness.report.model.groups import accuracies
@@ -261,8 +261,8 @@ def read_baseline(path: Path) -> StoredBaseline:
     """
     again = "make one with 'python -m harness baseline RUNS --name NAME'"
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raw = json.loads(read_text(path))
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"the baseline {path} cannot be read ({error}); {again}") from error
     if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
         raise InputError(f"{path} is no baseline of schema {SCHEMA}; {again}")
@@ -271,7 +271,7 @@ def read_baseline(path: Path) -> StoredBaseline:
         if not rows or len({row.key for row in rows}) < len(rows):
             raise ValueError("it has no rows, or a row twice")
         return StoredBaseline(str(raw["name"]), tuple(map(str, raw["commits"])), rows)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InputError(f"the baseline {path} is damaged ({error!r}); {again}") from error
 
 

@@ -5,11 +5,12 @@ A pure function of the records: the same records give the same table, in whateve
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from harness.core.record import Run
 from harness.report.model.groups import BASELINE, Block, MethodInSpace, blocks
 from harness.report.model.literature import nasbench201, table_a
+from harness.report.model.metrics import is_percent, measure_of
 from harness.report.model.numbers import DASH
 from harness.report.model.results import (
     MethodResult,
@@ -25,8 +26,9 @@ from harness.report.model.table import NOT_RUN, Column, Heading, Notes, Part, Ta
 from harness.report.model.values import Improvement, Name, Number, Published, Spread, Words
 from harness.report.stats.verdict import verdict
 
-READING = (
-    "Test accuracy in %: mean ± sample standard deviation (n = number of seeds with a result); no ± below n = 3. "
+_ACCURACY = "Test accuracy"
+_READING = (
+    ": mean ± sample standard deviation (n = number of seeds with a result); no ± below n = 3. "
     "RI: relative improvement over random sampling in the same space, in %. Methods of one space stand together, with "
     "random sampling and random search in that space. Every run that failed, had its training cut short or spent more "
     "than its budget is counted in its cell and explained below the table."
@@ -73,7 +75,7 @@ def performance_table(block: Block, datasets: Sequence[str] = ()) -> Table:
         title=f"{title_of_measure(block)}: {block.title}",
         columns=tuple(columns),
         rows=tuple(map(tuple, rows)),
-        reading=READING,
+        reading=_reading(title_of_measure(block), block.runs),
         remarks=(
             *measures(block, *block.datasets),
             *several_trained(block),
@@ -138,6 +140,12 @@ def _about_published(block: Block) -> list[str]:
     ]
 
 
+def _reading(title: str, runs: Iterable[Run]) -> str:
+    """How to read a table of these runs whose numbers have this title."""
+    percent = title == _ACCURACY or all(is_percent(measure_of(run.record)) for run in runs if run.record.status == "ok")
+    return f"{title} in %{_READING}" if percent else f"{title}{_READING}"
+
+
 def performance(runs: Sequence[Run]) -> list[Part]:
     """The verdict, then the performance tables of all blocks, and behind them the published tables.
 
@@ -145,8 +153,11 @@ def performance(runs: Sequence[Run]) -> list[Part]:
     methods are rows, with all numbers beside each other: nobody reads a line of thirty columns. Data sets that were not
     run are rows of the former; in the latter they would be columns without a number, and stand in Table A only.
     """
-    parts: list[Part] = [Heading(1, "Test accuracy"), *verdict(runs), Text(READING)]
-    for block in blocks(runs):
+    shown_here = blocks(runs)
+    titles = {title_of_measure(block) for block in shown_here}
+    title = titles.pop() if len(titles) == 1 else _ACCURACY
+    parts: list[Part] = [Heading(1, title), *verdict(runs), Text(_reading(title, runs))]
+    for block in shown_here:
         table = performance_table(block)
         if len(block.methods) > MOST_COLUMNS:
             parts += [Heading(2, table.title), brief(table).filled()]

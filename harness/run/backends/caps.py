@@ -1,10 +1,11 @@
-"""What a process may print and leave on the disk: both are looked at from outside, so that no process waits for it."""
+"""What a process may print, leave on the disk and take of the memory: looked at from outside, so that nobody waits."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 LOG_MOST = 10 * 2**20
@@ -25,11 +26,20 @@ def open_log(path: Path) -> int:
     Raises:
         OSError: it cannot be opened.
     """
+    clear(path)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644)
+
+
+def clear(path: Path) -> None:
+    """Removes what is neither a regular file without a second name nor a directory.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
     with contextlib.suppress(FileNotFoundError):
         facts = path.lstat()
         if not _is_own(facts) and not stat.S_ISDIR(facts.st_mode):
             path.unlink()
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644)
 
 
 def cut_log(path: Path, most: int = LOG_MOST, end: int = LOG_END) -> bool:
@@ -81,6 +91,20 @@ def on_disk(directory: Path) -> int:
                     total += entry.stat(follow_symlinks=False).st_blocks * 512
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(entry.path)
+    return total
+
+
+def in_memory(processes: Iterable[int]) -> int:
+    """Bytes of memory that no file lies behind, of some processes together: their own and what they share; Linux only.
+
+    What several of them share counts once. A limit of one process's own memory holds neither that nor its children.
+    """
+    total = 0
+    for process in processes:
+        with contextlib.suppress(OSError, ValueError):
+            for line in Path(f"/proc/{process}/smaps_rollup").read_text(encoding="ascii").splitlines():
+                if line.startswith(("Pss_Anon:", "Pss_Shmem:")):
+                    total += 1024 * int(line.split()[1])
     return total
 
 

@@ -1,16 +1,16 @@
-"""The back end of this machine: every call is a process, started and watched by pebble.
+"""The back end of this machine: every call is a process.
 
 A process with TensorFlow is a copy of a server process that was started empty and has imported TensorFlow but used
 nothing of it: no graph, no thread, no memory of an earlier run and no test label is in it, and the import, which costs
 as much as a small training, is done once per command. A process without TensorFlow starts from nothing.
 
 What happens in a process is in :mod:`~harness.run.backends.process`, and what it tells in
-:mod:`~harness.run.backends.telling`.
+:mod:`~harness.run.backends.telling`. Nothing else is read of it but its exit code: a process pool would unpickle what
+comes back, and a pickle of a search could run any code here, where the test labels are.
 """
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
 import itertools
 import multiprocessing
@@ -18,15 +18,13 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
+from multiprocessing.connection import wait as wait_for
 from multiprocessing.process import BaseProcess
 from types import ModuleType
-
-import pebble.concurrent
-from pebble import ProcessExpired
+from typing import Any
 
 from harness.core.names import sentence
 from harness.run.backends import caps, machine, sandbox
@@ -36,7 +34,7 @@ from harness.run.backends.process import ending, work_off
 from harness.run.backends.telling import understood
 
 PATIENCE = 20.0  # seconds that a process waits for a lock
-_DISK_PAUSE = 5.0  # seconds between two looks at what a process has on the disk
+_PAUSE = 5.0  # seconds between two looks at what a process has on the disk and in the memory
 _MOST = 2**20  # bytes read of a pipe at a time
 _NAME = "harness-"
 _NUMBERS = itertools.count()
@@ -48,18 +46,16 @@ class _Process:
     """What this side has of a process.
 
     Attributes:
-        future: done when it has ended.
-        child: to kill it; None if it has ended at once.
+        child: the process itself.
         pipe: what it tells.
         since: when it began with its present item, or was started itself.
         at: the number of the item that it has begun with; -1 before the first.
         outcomes: of the items before that.
         unread: the beginning of a line.
-        weighed: when its directory was last looked at.
+        weighed: when its directory and its memory were last looked at.
     """
 
-    future: Future[None]
-    child: BaseProcess | None
+    child: BaseProcess
     pipe: Connection
     since: float
     outcomes: list[Outcome] = field(default_factory=list)
@@ -68,11 +64,8 @@ class _Process:
     weighed: float = field(default_factory=time.monotonic)
 
     def kill(self) -> None:
-        """Ends it and what it has started, at once.
-
-        Pebble would ask it first, and not at all while it waits for a message that never ends.
-        """
-        if self.child is not None and self.child.pid is not None and self.child.is_alive():
+        """Ends it and what it has started, at once."""
+        if self.child.pid is not None and self.child.is_alive():
             sandbox.kill(self.child.pid)
             self.child.kill()
 
@@ -97,45 +90,47 @@ class Local(Backend):
     def submit(self, call: Call) -> Handle:
         """Starts a process."""
         handle = Handle(call)
-        context = multiprocessing.get_context("forkserver" if call.tensorflow else "spawn")
+        context: Any = multiprocessing.get_context("forkserver" if call.tensorflow else "spawn")
         if call.tensorflow:
             context.set_forkserver_preload(["harness.run.backends.server"])
-        name = f"{_NAME}{next(_NUMBERS)}"
-        start = pebble.concurrent.process(context=context, name=name)(work_off)
         with interrupts_wait(), _environment(call.threads), _without_main():
             pipe, theirs = context.Pipe(duplex=False)
             os.set_blocking(pipe.fileno(), False)
+            words = (call, theirs, self._patience)
+            child = context.Process(target=work_off, args=words, name=f"{_NAME}{next(_NUMBERS)}", daemon=True)
             try:
-                future: Future[None] = start(call, theirs, self._patience)
+                child.start()
             except OSError as error:
                 handle.outcomes = (Outcome("failed", f"no process could be started: {sentence(error)}"),)
                 self._stillborn.append(handle)
             else:
-                child = next((one for one in multiprocessing.active_children() if one.name == name), None)
-                self._running[handle] = _Process(future, child, pipe, time.monotonic())
+                self._running[handle] = _Process(child, pipe, time.monotonic())
             finally:
                 theirs.close()
         return handle
 
     def wait(self, seconds: float) -> list[Handle]:
-        """Waits, listens to the processes, and stops those that have been at one item for too long or fill the disk."""
+        """Waits, listens to the processes, and stops those that are at one item for too long, or take too much."""
         ended, self._stillborn = self._stillborn, []
-        futures = [process.future for process in self._running.values()]
-        if futures and not ended:
-            concurrent.futures.wait(futures, timeout=seconds, return_when=concurrent.futures.FIRST_COMPLETED)
+        sentinels = [process.child.sentinel for process in self._running.values()]
+        if sentinels and not ended:
+            wait_for(sentinels, timeout=seconds)
         for handle, process in list(self._running.items()):
-            over = process.future.done()  # before listening: what it told last is in the pipe then
+            over = not process.child.is_alive()  # before listening: what it told last is in the pipe then
             _listen(handle, process)
             caps.cut_log(handle.call.items[0].directory / LOG)
             if over:
                 if len(process.outcomes) < len(handle.call.items):
-                    process.outcomes.append(Outcome("failed", _why(process.future, handle.call.words)))
+                    how = f"the {handle.call.words}'s process {ending(process.child.exitcode)}"
+                    process.outcomes.append(Outcome("failed", how))
             elif time.monotonic() - process.since > handle.call.seconds:
                 process.kill()
                 process.outcomes.append(_timed_out(handle.call))
-            elif _hoards(handle, process):
+            elif (much := _hoards(handle, process)) is not None:
                 process.kill()
-                process.outcomes.append(_too_much(handle.call))
+                process.outcomes.append(
+                    Outcome("failed", f"the {handle.call.words} was stopped: it had more than {much}")
+                )
             else:
                 continue
             ended.append(self._forget(handle))
@@ -206,34 +201,22 @@ def _lines(process: _Process) -> list[bytes]:
     return lines
 
 
-def _why(future: Future[None], words: str) -> str:
-    """Why a process has ended without telling how its item did."""
-    try:
-        future.result()
-    except ProcessExpired as error:
-        return f"the {words}'s process {ending(error.exitcode)}"
-    except Exception as error:
-        return f"the {words} did not report back: {sentence(error)}"
-    return f"the {words}'s process ended without saying how it went"
-
-
 def _timed_out(call: Call) -> Outcome:
     return Outcome("failed", f"time-out: the {call.words} was stopped at its hard cap of {call.seconds:.0f} s")
 
 
-def _hoards(handle: Handle, process: _Process) -> bool:
-    """Whether a process has put too much on the disk; looks every few seconds."""
-    now = time.monotonic()
-    if now - process.weighed < _DISK_PAUSE or len(process.outcomes) >= len(handle.call.items):
-        return False
+def _hoards(handle: Handle, process: _Process) -> str | None:
+    """What a process has more of than it may, on the disk or in the memory; looks every few seconds."""
+    now, call = time.monotonic(), handle.call
+    if now - process.weighed < _PAUSE or len(process.outcomes) >= len(call.items):
+        return None
     process.weighed = now
-    places = {handle.call.items[0].directory, handle.call.items[len(process.outcomes)].directory}
-    return sum(map(caps.on_disk, places)) > caps.DISK_MOST
-
-
-def _too_much(call: Call) -> Outcome:
-    allowed = f"{caps.DISK_MOST / 2**30:g} GiB"
-    return Outcome("failed", f"the {call.words} was stopped: it had more than the allowed {allowed} on the disk")
+    places = {call.items[0].directory, call.items[len(process.outcomes)].directory}
+    if sum(map(caps.on_disk, places)) > caps.DISK_MOST:
+        return f"the allowed {caps.DISK_MOST / 2**30:g} GiB on the disk"
+    if process.child.pid and caps.in_memory(sandbox.family(process.child.pid)) > call.memory * 2**30:
+        return f"its {call.memory:g} GiB of memory, with what it shares and what it has started"
+    return None
 
 
 @contextlib.contextmanager

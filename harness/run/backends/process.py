@@ -27,7 +27,8 @@ def work_off(call: Call, pipe: Connection, patience: float) -> None:
         pipe: to the parent.
         patience: seconds to wait for the lock of a directory before it counts as busy.
     """
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # pebble has it ignored by now
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command, which ends this process
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     sandbox.end_with_parent()
     locks, home = [], None
     for number, item in enumerate(call.items):
@@ -87,7 +88,10 @@ def _in_a_copy(call: Call, value: Any, pipe: Connection, number: int) -> Outcome
         told = file.read(_MOST)
     if code or not told:
         return Outcome("failed", f"the {call.words}'s process {ending(code)}")
-    return Outcome(**json.loads(told))
+    try:
+        return Outcome(**json.loads(told))
+    except (ValueError, TypeError, RecursionError):
+        return Outcome("failed", f"the {call.words}'s process wrote something else than its outcome")
 
 
 def ending(code: int | None) -> str:

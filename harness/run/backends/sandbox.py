@@ -45,6 +45,7 @@ def lock(directory: Path, patience: float) -> BaseFileLock:
     """
     if not directory.is_dir():
         raise FileNotFoundError(f"the directory {directory} is gone")
+    caps.clear(directory / LOCK)  # a link that an earlier process has left: the file behind it would be emptied
     held = FileLock(directory / LOCK, timeout=patience)
     try:
         held.acquire(poll_interval=0.2)
@@ -162,12 +163,17 @@ def end_children() -> None:
 
 def kill(pid: int) -> None:
     """Kills a process and all that descends from it, as far as the system tells."""
-    family = [pid]
-    for member in family:
-        family += _children(member)
-    for member in family:
+    for member in family(pid):
         with contextlib.suppress(OSError):
             os.kill(member, signal.SIGKILL)
+
+
+def family(pid: int) -> list[int]:
+    """A process and all that descends from it, as far as the system tells."""
+    members = [pid]
+    for member in members:
+        members += _children(member)
+    return members
 
 
 def _children(parent: int) -> Iterator[int]:

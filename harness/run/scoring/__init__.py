@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,7 +23,7 @@ from harness.plugins.catalogue import PUBLISHED
 from harness.run.backends.base import Outcome
 from harness.run.job import Job
 from harness.run.recount import check_charged, check_counted, rows_of
-from harness.run.scoring.fields import count, counts, number, numbers, process, several, text
+from harness.run.scoring.fields import count, counts, line, number, numbers, process, several, text
 from harness.run.scoring.metrics import confusion, metrics, robust
 from harness.run.scoring.scores import HiddenScores as HiddenScores
 from harness.run.store import read_json
@@ -68,8 +70,7 @@ class HiddenLabels:
             macs=count(trained["macs"]),
             learning={str(name): list(map(number, row)) for name, row in trained.get("learning", {}).items()},
         )
-        with np.load(readable(job.directory.predictions)) as stored:
-            predictions = dict(stored)
+        predictions = _arrays(job.directory.predictions, job.profile.memory)
         probabilities = predictions.pop("probabilities")
         try:
             labels = self.of(job.dataset)
@@ -157,6 +158,21 @@ def finish(job: Job, outcome: Outcome, scorer: Scorer, provenance: dict[str, Any
     return record
 
 
+def _arrays(path: Path, memory: float) -> dict[str, np.ndarray]:
+    """The arrays of an ``.npz`` file.
+
+    Raises:
+        ValueError, OSError, zipfile.BadZipFile: it cannot be read, or holds more than ``memory`` GiB, which no process
+            has written that had no more.
+    """
+    with zipfile.ZipFile(readable(path)) as file:
+        size = sum(entry.file_size for entry in file.infolist())
+    if size > memory * 2**30:
+        raise ValueError(f"{path.name} holds {size / 2**30:,.0f} GiB, and its process had {memory:g} GiB of memory")
+    with np.load(path) as stored:
+        return dict(stored)
+
+
 def _put_aside(job: Job) -> None:
     """Renames logs that the report could not read: what is wrong with one run does not hold up all others."""
     for log, kind in ((job.directory.evaluations, EvaluationRow), (job.directory.proposals, ProposalRow)):
@@ -179,13 +195,13 @@ def _with_networks(
     if not lines:
         return record
     told: list[dict[str, Any]] = []
-    for position, line in enumerate(lines, start=1):
-        facts: dict[str, Any] = {"genotype": text(line["genotype"]), "rank": count(line["rank"])}
-        if "failure" in line:
-            told.append({**facts, "failure": text(line["failure"])})
+    for position, entry in enumerate(lines, start=1):
+        facts: dict[str, Any] = {"genotype": text(entry["genotype"]), "rank": count(entry["rank"])}
+        if "failure" in entry:
+            told.append({**facts, "failure": text(entry["failure"])})
             continue
         names = ("member", "parameters", "macs", "training_seed", "validation_accuracy")
-        facts |= numbers({name: line[name] for name in names if name in line})
+        facts |= numbers({name: entry[name] for name in names if name in entry})
         found = accuracy(predictions[f"network {position}"], labels)
         told.append({**facts, "test_accuracy": found})
     record = dataclasses.replace(record, networks=told)
@@ -212,9 +228,9 @@ def _with_what_is_left(job: Job, record: Record, provenance: dict[str, Any]) -> 
         processes["search"] = process(searched["process"])
         record = dataclasses.replace(
             record,
-            proposal=text(searched["proposal"]["text"]),
+            proposal=line(searched["proposal"]["text"], "proposal", 2**20),
             search=numbers(searched["search"]),
-            title=text(searched["title"]),
+            title=line(searched["title"], "title", 200),
         )
     if job.directory.final.exists():
         processes["final"] = process(read_json(job.directory.final)["process"])

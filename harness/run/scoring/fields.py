@@ -8,6 +8,8 @@ from typing import Any, get_args
 from harness.core.recipe import Limit
 from harness.run.job import Job
 
+_MOST_NUMBERS = 1000
+
 
 def process(value: Any) -> dict[str, Any]:
     """Facts of a process: texts; ``device`` is among them."""
@@ -25,7 +27,9 @@ def counts(value: Any) -> dict[str, Any]:
 
 
 def numbers(value: Any) -> dict[str, float]:
-    """Finite numbers, or None, by name."""
+    """Finite numbers, or None, by name; not more of them than a record can hold for a reader."""
+    if len(dict(value)) > _MOST_NUMBERS:
+        raise ValueError(f"there are {len(value)} numbers, and a record holds {_MOST_NUMBERS}")
     return {str(name): number(one) for name, one in dict(value).items()}
 
 
@@ -39,6 +43,13 @@ def number(value: Any) -> Any:
 def count(value: Any) -> int | None:
     """A whole number, or None."""
     return None if value is None else int(number(value))
+
+
+def line(value: Any, what: str, most: int) -> str:
+    """A text of at most so many characters that is printed in one line; ``what`` names it."""
+    if not text(value).isprintable() or len(value) > most:
+        raise ValueError(f"its {what} is no line of at most {most:,} characters")
+    return text(value)
 
 
 def text(value: Any) -> str:
