@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from plugin_files import GOOD, write_method
 from test_run_plan import request_for
@@ -17,9 +18,10 @@ from test_run_plan import request_for
 from harness.core.errors import InputError
 from harness.core.home import PACKAGE
 from harness.run.backends import make_backend, node
-from harness.run.backends.base import LOG, Backend, Call, Capacity, Handle, Item, Outcome, Tell
+from harness.run.backends.arrivals import take_in
+from harness.run.backends.base import LOG, Backend, Call, Capacity, Handle, Item, Outcome, Position, Tell
 from harness.run.backends.cluster import check_versions
-from harness.run.backends.node import Facts, Slot
+from harness.run.backends.node import Facts, Report, Slot
 from harness.run.backends.parcels import Packer, unpack
 from harness.run.plan import make_plan
 from harness.run.scheduler import Batch
@@ -133,6 +135,69 @@ def test_a_slot_sends_what_has_changed_and_nothing_twice(tmp_path: Path, slot: S
     logs = [report.files[f"root/run/{LOG}"] for report in reports if f"root/run/{LOG}" in report.files]
     assert b"done counting" in logs[-1]
     assert "root/run/answer.txt" in reports[-1].present
+
+
+def keeps_weights(directory: Path, tell: Tell) -> Outcome:
+    """Leaves files in a directory of its own, one of which goes again; and things there that do not travel."""
+    kept = directory / "kept"
+    kept.mkdir(exist_ok=True)
+    before = sorted(path.name for path in kept.iterdir())
+    (kept / "2.npz").write_bytes(b"two")
+    (kept / "1.npz").unlink(missing_ok=True)
+    (kept / "deeper").mkdir()
+    (kept / "deeper" / "3.npz").write_bytes(b"three")
+    (kept / "link").symlink_to("2.npz")
+    (kept / ".99-4.npz").write_bytes(b"half")
+    (directory / "answer.txt").write_text(" ".join(before))
+    return Outcome("ok")
+
+
+def test_directories_that_a_call_may_leave_travel_both_ways(tmp_path: Path, slot: Slot) -> None:
+    run = tmp_path / "out" / "run"
+    call = dataclasses.replace(call_of(run, keeps_weights), writes=("kept", "answer.txt"))
+    for name in ("kept", "another"):
+        (run / name).mkdir()
+        (run / name / "1.npz").write_bytes(b"one")
+    (run / "kept" / "link").symlink_to(run / "another" / "1.npz")
+    parcel = Packer(tmp_path / "out").pack(call)
+    assert set(parcel.own) == {"root/run/kept/1.npz"}, "no link, and no directory that is none of the call's"
+    slot.start(parcel.call, parcel.directories, parcel.own)
+    while not (report := slot.report(0.3)).over:
+        pass
+    take_in(call.writes, {"root/run": run}, report)
+    assert (run / "answer.txt").read_text() == "1.npz"
+    (run / "kept" / "link").unlink()
+    assert [(path.name, path.read_bytes()) for path in (run / "kept").iterdir()] == [("2.npz", b"two")]
+    assert (run / "another" / "1.npz").exists()
+
+
+def test_nothing_is_written_through_a_link_that_a_search_has_left(tmp_path: Path) -> None:
+    run, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
+    for directory in (run, elsewhere):
+        directory.mkdir()
+    (run / "kept").symlink_to(elsewhere)
+    (run / "gone").symlink_to(elsewhere)
+    files = {"root/run/kept/1.npz": b"one", "root/run/kept/2/3.npz": b"deep", "root/run/record.json": b"no"}
+    report = Report(Position(), (), False, files, frozenset(files), "")
+    take_in(("kept", "gone"), {"root/run": run}, report)
+    assert list(elsewhere.iterdir()) == []
+    assert sorted(path.relative_to(run).as_posix() for path in run.rglob("*")) == ["kept", "kept/1.npz"]
+
+
+def test_arrays_are_fetched_once_per_node(tmp_path: Path, slot: Slot, monkeypatch: pytest.MonkeyPatch) -> None:
+    fetched: list[object] = []
+    content = np.arange(256, dtype=np.uint8)
+
+    def fetch(reference: object) -> object:
+        fetched.append(reference)
+        return content
+
+    monkeypatch.setattr(node, "_fetched", fetch)
+    other = Slot("ground")
+    for one in (slot, other, slot):
+        one.keep("root/x.npy", ["a reference"])
+    assert fetched == ["a reference"]
+    assert (tmp_path / "ground" / "root" / "x.npy").read_bytes() == content.tobytes()
 
 
 def test_large_files_are_sent_seldom_but_at_the_end(

@@ -14,10 +14,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import pickle
 import secrets
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,10 @@ from typing import Any
 from filelock import BaseFileLock
 
 from harness.core.errors import InputError
-from harness.core.files import replacing
 from harness.core.names import sentence
 from harness.run.backends import machine, node, sandbox
-from harness.run.backends.base import LOG, Backend, Call, Capacity, Handle, Outcome, Position
+from harness.run.backends.arrivals import take_in
+from harness.run.backends.base import Backend, Call, Capacity, Handle, Outcome, Position
 from harness.run.backends.interrupts import interrupts_wait
 from harness.run.backends.parcels import Packer
 
@@ -198,15 +199,14 @@ class Cluster(Backend):
             self._idle.remove(slot)
         try:
             parcel = self._packer.pack(call)
-            for path, here in parcel.reads.items():
-                if path not in slot.has:
-                    slot.actor.keep.remote(path, self._in_store(here))
-                    slot.has.add(path)
+            missing = {path: self._in_store(here) for path, here in parcel.reads.items() if path not in slot.has}
         except OSError as error:
             self._idle.append(slot)
             self._give_up(handle, locks, Outcome("failed", f"the {call.words} could not start: {sentence(error)}"))
             return
-        started = slot.actor.start.remote(parcel.call, parcel.directories, parcel.own)
+        kept = [slot.actor.keep.remote(path, [reference]) for path, reference in missing.items()]
+        slot.has |= missing.keys()
+        started = slot.actor.start.remote(parcel.call, parcel.directories, parcel.own, *kept)
         handle.position = Position(words="waiting for a node")
         directories = dict(zip(parcel.directories, (item.directory for item in call.items), strict=True))
         self._running[handle] = _Run(slot, started, slot.actor.report.remote(_REPORT), directories, locks, attempts)
@@ -216,7 +216,7 @@ class Cluster(Backend):
         stat = path.stat()
         key = path, stat.st_mtime_ns, stat.st_size
         if key not in self._stored:
-            self._stored[key] = self._ray.put(path.read_bytes())
+            self._stored[key] = self._ray.put(pickle.PickleBuffer(path.read_bytes()))  # a node has a view of it
         return self._stored[key]
 
     def _hear(self, handle: Handle) -> None:
@@ -239,7 +239,7 @@ class Cluster(Backend):
             self._give_up(handle, [], Outcome("failed", reason))
             return
         try:
-            _take_in(handle.call.writes, run.directories, report)
+            take_in(handle.call.writes, run.directories, report)
         except OSError as error:
             self.cancel(handle)
             reason = f"what the {handle.call.words} sends cannot be written: {sentence(error)}"
@@ -317,25 +317,6 @@ def _connected(address: str) -> Any:
             "--head"
         ) from error
     return ray
-
-
-def _take_in(writes: Sequence[str], directories: Mapping[str, Path], report: node.Report) -> None:
-    """Makes the items' directories like those of a slot: files that the call may leave there, and no others.
-
-    Logs come first and results last, so that a head that is killed in between has what a killed process leaves.
-
-    Raises:
-        OSError: a file cannot be written.
-    """
-    names = sorted((*writes, LOG), key=lambda name: not name.endswith(".jsonl"))
-    for there, here in directories.items():
-        for name in names:
-            path = f"{there}/{name}"
-            if path in report.files:
-                with replacing(here / name) as new:
-                    new.write_bytes(report.files[path])
-            elif path not in report.present and name != LOG and not (here / name).is_dir():
-                (here / name).unlink(missing_ok=True)
 
 
 def _release(locks: Iterable[BaseFileLock]) -> None:
