@@ -79,7 +79,8 @@ class Call:
         writes: names of the files that it may leave in an item's directory.
         seconds: after which an item is stopped, and the process with it.
         memory: cap of the process's private memory, GiB.
-        threads: of numerical libraries.
+        threads: of numerical libraries, in each of its processes.
+        processes: that it computes in at the same time, itself and those that it starts.
         tensorflow: whether it needs TensorFlow, whose import takes seconds.
         ready: module-level, picklable: what all items need, done once before them. If it raises, they meet it again.
         apart: whether each item is worked off in a copy of the process, which sees nothing of what the others do.
@@ -95,6 +96,12 @@ class Call:
     tensorflow: bool
     ready: Callable[[], object] | None = None
     apart: bool = False
+    processes: int = 1
+
+    @property
+    def cores(self) -> int:
+        """That it keeps busy."""
+        return self.threads * self.processes
 
 
 @dataclass(frozen=True)

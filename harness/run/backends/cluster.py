@@ -38,6 +38,7 @@ ATTEMPTS = 5
 PATIENCE = 20.0  # seconds that a call waits for the lock of a directory
 _REPORT = 1.0  # seconds between two reports of a slot
 _START = 60.0  # seconds in which a cluster's nodes have to answer
+_STUCK = 20.0  # seconds after which a slot that has not started waits for cores that others hold
 _CLEAR = 15.0  # seconds that they have to remove their files
 
 
@@ -47,12 +48,12 @@ class _Slot:
 
     Args:
         actor: Ray's handle of a :class:`~harness.run.backends.node.Slot`.
-        threads: cores that it holds.
+        cores: that it holds.
         has: files in its ground that several calls read.
     """
 
     actor: Any
-    threads: int
+    cores: int
     has: set[str] = field(default_factory=set)
 
 
@@ -68,6 +69,7 @@ class _Run:
         locks: of the items' directories on this machine.
         attempts: starts so far.
         placed: whether the slot has got its cores.
+        since: when the slot was asked for.
     """
 
     slot: _Slot
@@ -77,6 +79,12 @@ class _Run:
     locks: list[BaseFileLock]
     attempts: int
     placed: bool = False
+    since: float = field(default_factory=time.monotonic)
+
+    @property
+    def stuck(self) -> bool:
+        """Whether it seems to wait for cores, and not for its slot's process to start."""
+        return not self.placed and time.monotonic() - self.since > _STUCK
 
 
 class Cluster(Backend):
@@ -186,17 +194,11 @@ class Cluster(Backend):
         names = [one["NodeID"] for one in self._ray.nodes() if one["Alive"]]
         return [remote.options(scheduling_strategy=On(name, soft=False)).remote(*arguments) for name in names]
 
-    def _begin(self, handle: Handle, locks: list[BaseFileLock], attempts: int) -> None:
-        """Sends a call to a slot: an idle one, or a new one that waits for its cores."""
+    def _begin(self, handle: Handle, locks: list[BaseFileLock], attempts: int, slot: _Slot | None = None) -> None:
+        """Sends a call to a slot, to the one given if there is one."""
         call = handle.call
         # After a loss in a new slot: idle ones may be of the same node, and lost too.
-        slot = next((one for one in self._idle if one.threads == call.threads and attempts == 1), None)
-        if slot is None:
-            cards = {"num_gpus": 1} if self.capacity.cards else {}
-            make = self._ray.remote(num_cpus=call.threads, max_restarts=0, **cards)(node.Slot)
-            slot = _Slot(make.remote(self._session), call.threads)
-        else:
-            self._idle.remove(slot)
+        slot = slot or self._slot_for(call, new=attempts > 1)
         try:
             parcel = self._packer.pack(call)
             missing = {path: self._in_store(here) for path, here in parcel.reads.items() if path not in slot.has}
@@ -210,6 +212,16 @@ class Cluster(Backend):
         handle.position = Position(words="waiting for a node")
         directories = dict(zip(parcel.directories, (item.directory for item in call.items), strict=True))
         self._running[handle] = _Run(slot, started, slot.actor.report.remote(_REPORT), directories, locks, attempts)
+
+    def _slot_for(self, call: Call, new: bool) -> _Slot:
+        """An idle slot, or a new one that waits for its cores."""
+        idle = next((one for one in self._idle if one.cores == call.cores and not new), None)
+        if idle is not None:
+            self._idle.remove(idle)
+            return idle
+        cards = {"num_gpus": 1} if self.capacity.cards else {}
+        make = self._ray.remote(num_cpus=call.cores, max_restarts=0, **cards)(node.Slot)
+        return _Slot(make.remote(self._session), call.cores)
 
     def _in_store(self, path: Path) -> Any:
         """A reference to a file's content; the same as long as the file is the same."""
@@ -251,13 +263,26 @@ class Cluster(Backend):
             run.pending = run.slot.actor.report.remote(_REPORT)
             return
         del self._running[handle]
-        if any(not other.placed for other in self._running.values()):
-            self._end(run.slot)  # an idle slot keeps its cores, and another one waits for some
-        else:
-            self._idle.append(run.slot)
+        self._pass_on(run.slot)
         handle.outcomes = report.outcomes
         _release(run.locks)
         self._ended.append(handle)
+
+    def _pass_on(self, slot: _Slot) -> None:
+        """What becomes of a slot that has worked a call off: it waits for the next one, unless others wait for it.
+
+        That is so after the loss of a node. A slot that waits has its cores and a process that has imported TensorFlow.
+        """
+        stuck = {handle: run for handle, run in self._running.items() if run.stuck}
+        handle = next((one for one, run in stuck.items() if run.slot.cores == slot.cores), None)
+        if handle is not None:
+            run = self._running.pop(handle)
+            self._end(run.slot)
+            self._begin(handle, run.locks, run.attempts, slot)
+        elif stuck:
+            self._end(slot)  # they need another number of cores
+        else:
+            self._idle.append(slot)
 
     def _give_up(self, handle: Handle, locks: list[BaseFileLock], outcome: Outcome) -> None:
         handle.outcomes = (outcome,)
