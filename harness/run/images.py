@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +25,15 @@ from harness.core.errors import InputError
 from harness.core.files import replacing
 from harness.core.names import directory_name
 from harness.core.seeds import derive_seed, rng
+from harness.core.space import Space
 from harness.plugins.catalogue import load_space
 from harness.run.backends.base import Tell
 from harness.run.job import Job, Phase, Workbench
 from harness.run.journal import DiskJournal, Progress
 from harness.run.scoring import HiddenLabels
+
+if TYPE_CHECKING:
+    from harness.nets.evaluator import ProxyEvaluator
 
 IMAGES, LABELS, TEST_IMAGES, META = "x_train.npy", "y_train.npy", "x_test.npy", "meta.json"
 Indices = NDArray[np.int64]
@@ -76,15 +80,21 @@ class PreparedImages:
 
     def open(self, job: Job, tell: Tell) -> Workbench:
         """Proposals are trained on the proxy task; the log is on disk."""
-        from harness.nets.evaluator import ProxyEvaluator
         from harness.nets.footprint import Sizer
 
-        space = load_space(job.space, job.space_source)
-        data, seed = search_data(self, job.seed), derive_seed(job.seed, "proxy training")
-        evaluator = ProxyEvaluator(space, data, job.profile.proxy_for(job.space), seed, job.directory.stopped)
+        space, data, evaluator = self.evaluator(job)
         journal = DiskJournal(job.directory, Progress(job.directory.progress, "search", tell))
         sizer = Sizer(space, job.final.size, data.image_shape, data.classes, job.profile.limits)
         return Workbench(space, data, evaluator, journal, time.perf_counter, sizer)
+
+    def evaluator(self, job: Job) -> tuple[Space, SearchData, ProxyEvaluator]:
+        """What trains the proposals of a search, with its space and its data."""
+        from harness.nets.evaluator import ProxyEvaluator
+
+        space = load_space(job.space, job.space_source)
+        data, seed = search_data(self, job.seed), derive_seed(job.seed, "proxy training")
+        recipe = job.profile.proxy_for(job.space)
+        return space, data, ProxyEvaluator(space, data, recipe, seed, job.directory.stopped)
 
 
 class ImageSets:
