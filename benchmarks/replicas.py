@@ -100,7 +100,7 @@ def rows(results: dict[Setup, list[Told]]) -> list[str]:
         facts = {name: np.array([one.facts.get(name, np.nan) for one in told]) for name in told[0].facts}
         cells = (
             setup.name,
-            f"{facts['simulated_wall'].mean() / 3600:.2f}",
+            f"{facts['simulated_wall'].mean() / 3600:.3g}",
             f"{100 * facts['busy'].mean():.0f} %",
             f"{facts['updates'].mean():.0f}",
             f"{facts['staleness'].mean():.1f} ({facts['most_staleness'].max():.0f})",
@@ -119,7 +119,7 @@ def _hours(seconds: np.ndarray) -> str:
     if 2 * len(there) < len(seconds):
         return f"– ({len(there)} of {len(seconds)})"
     some = "" if len(there) == len(seconds) else f" ({len(there)} of {len(seconds)})"
-    return f"{np.median(there) / 3600:.2f}{some}"
+    return f"{np.median(there) / 3600:.3g}{some}"
 
 
 def draw(study: Study, results: dict[Setup, list[Told]], target: Path) -> None:

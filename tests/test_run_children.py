@@ -31,7 +31,7 @@ for _ in task.evaluate_each(task.sample() for _ in range(3)):
         try: os.kill(pid, signal.SIGKILL)
         except ProcessLookupError: pass
 """
-CLOCKED = ("seconds", "cpu_seconds", "images_per_second", "latency")
+CLOCKED = ("seconds", "cpu_seconds", "images_per_second", "latency", "device_seconds")
 
 
 def counted(record: Record) -> dict[str, object]:
@@ -58,6 +58,8 @@ def test_two_children_at_the_same_time_give_the_record_of_one(tmp_path: Path, to
     assert counted(records[0]) == counted(records[1])
     assert rows[0] == rows[1]
     assert records[0].search["evaluations"] == 7
+    assert ["device_seconds" in record.search for record in records] == [False, True]
+    assert ["children" in record.provenance for record in records] == [False, True]
 
 
 def test_a_child_that_is_killed_is_a_failed_row(tmp_path: Path) -> None:
