@@ -16,8 +16,9 @@ from plugin_files import GOOD, write_method
 from test_run_plan import request_for
 
 from harness.core.errors import InputError
+from harness.core.home import CHECKOUT as ROOT
 from harness.core.home import PACKAGE
-from harness.run.backends import make_backend, node
+from harness.run.backends import cluster, make_backend, node
 from harness.run.backends.arrivals import take_in
 from harness.run.backends.base import LOG, Backend, Call, Capacity, Handle, Item, Outcome, Position, Tell
 from harness.run.backends.cluster import check_versions
@@ -275,6 +276,12 @@ def ended(backend: Backend, handles: list[Handle]) -> None:
             left.remove(handle)
 
 
+@pytest.fixture(autouse=True)
+def no_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray looks once in a process whether it needs a token; some of its clusters have one by default, others do not."""
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+
+
 @needs_ray
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")
@@ -298,3 +305,41 @@ def test_a_cluster_works_calls_off_and_survives_a_lost_slot(tmp_path: Path, monk
         assert (tmp_path / "out" / "killed" / "said.jsonl").read_text().split() == ["7", "8", "9", "10"]
     finally:
         backend.close()
+
+
+def counts_slowly(directory: Path, tell: Tell) -> Outcome:
+    """Counts, three times as long."""
+    for _ in range(2):
+        time.sleep(2.0)
+        tell(0.0, "slowly")
+    return counts(directory, tell)
+
+
+@needs_ray
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_calls_of_a_lost_node_go_on_where_others_have_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two nodes with a core each: when one is lost, its call waits for the other one's core, and then gets its slot."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(Path(__file__).parent), str(ROOT))))
+    monkeypatch.setattr(cluster, "_STUCK", 1.0)
+    from ray.cluster_utils import Cluster
+
+    small = {"object_store_memory": 100 * 2**20, "include_dashboard": False}
+    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **small})
+    lost, _ = (nodes.add_node(num_cpus=1, object_store_memory=100 * 2**20) for _ in range(2))
+    backend = make_backend("ray", tmp_path / "out", nodes.address)
+    try:
+        handles = [backend.submit(call_of(tmp_path / "out" / name, counts_slowly)) for name in ("a", "b")]
+        deadline = time.monotonic() + 200
+        while not all(handle.where for handle in handles):
+            assert [handle.outcomes for handle in backend.wait(0.5)] == []
+            assert time.monotonic() < deadline
+        nodes.remove_node(lost, allow_graceful=False)
+        ended(backend, handles)
+        assert [handle.outcomes for handle in handles] == [(Outcome("ok"),)] * 2
+        for name in ("a", "b"):
+            said = (tmp_path / "out" / name / "said.jsonl").read_text().split()
+            assert said == [str(count) for count in range(1, 11)], "none is lost and none is done twice"
+    finally:
+        backend.close()
+        nodes.shutdown()
