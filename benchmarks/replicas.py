@@ -17,7 +17,7 @@ import argparse
 import json
 import sys
 import time
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +40,7 @@ class Study:
         rate: Adam's; 0: NAS-RL's.
         seeds: how many searches per set-up.
         keep: file of what is done; None: nothing is kept.
+        speed: that the signal's seconds were made with, see :func:`at_speed`.
     """
 
     table: Table
@@ -48,6 +49,7 @@ class Study:
     rate: float
     seeds: int
     keep: Path | None
+    speed: float = 0.0
 
     def results(self) -> dict[Setup, list[Told]]:
         """Makes those that are missing, seed by seed."""
@@ -65,7 +67,8 @@ class Study:
 
     @property
     def _name(self) -> str:
-        return f"{self.table.name} {self.children} {self.rate:g}"
+        at_speed = f" {self.speed:g} MACs/s" if self.speed else ""
+        return f"{self.table.name} {self.children} {self.rate:g}{at_speed}"
 
     def _kept(self) -> dict[tuple[int, Setup], Told]:
         lines = self.keep.read_text(encoding="utf-8").splitlines() if self.keep and self.keep.exists() else []
@@ -97,7 +100,7 @@ def rows(results: dict[Setup, list[Told]]) -> list[str]:
         facts = {name: np.array([one.facts.get(name, np.nan) for one in told]) for name in told[0].facts}
         cells = (
             setup.name,
-            f"{facts['simulated_wall'].mean() / 3600:.2f}",
+            f"{facts['simulated_wall'].mean() / 3600:.3g}",
             f"{100 * facts['busy'].mean():.0f} %",
             f"{facts['updates'].mean():.0f}",
             f"{facts['staleness'].mean():.1f} ({facts['most_staleness'].max():.0f})",
@@ -116,7 +119,7 @@ def _hours(seconds: np.ndarray) -> str:
     if 2 * len(there) < len(seconds):
         return f"– ({len(there)} of {len(seconds)})"
     some = "" if len(there) == len(seconds) else f" ({len(there)} of {len(seconds)})"
-    return f"{np.median(there) / 3600:.2f}{some}"
+    return f"{np.median(there) / 3600:.3g}{some}"
 
 
 def draw(study: Study, results: dict[Setup, list[Told]], target: Path) -> None:
@@ -145,6 +148,30 @@ def draw(study: Study, results: dict[Setup, list[Told]], target: Path) -> None:
         canvas.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9, frameon=False)
 
 
+def at_speed(table: Table, signal: Signal, speed: float) -> Signal:
+    """The signal, with children that take their multiply-accumulates at a speed and not the table's seconds.
+
+    For a table whose seconds are those of several kinds of machines, or of none.
+
+    Args:
+        table, signal: what is looked up.
+        speed: multiply-accumulates per second; 0: the table's seconds stay.
+
+    Raises:
+        InputError: the table does not say what was trained.
+    """
+    if not speed:
+        return signal
+    if signal.trained is None:
+        raise InputError(f"'{table.name}' does not say what was trained; leave --speed out")
+    macs = np.zeros(len(signal.seconds))
+    for text, row in table.rows.items():
+        if not macs[row]:
+            macs[row] = signal.trained.macs(table.space, table.space.parse(text))
+    seconds = macs / speed
+    return replace(signal, seconds=seconds, repeats=tuple(replace(one, seconds=seconds) for one in signal.repeats))
+
+
 def loaded(name: str, data: Path) -> Table:
     """The table with this name on the command line.
 
@@ -171,16 +198,20 @@ def main() -> None:
     parser.add_argument("--children", type=int, default=12_800, help="that the device time buys; the paper's")
     parser.add_argument("--rate", type=float, default=0.0, help="of Adam; 0: as NAS-RL has it for so many children")
     parser.add_argument("--seeds", type=int, default=50)
+    parser.add_argument(
+        "--speed", type=float, default=0.0, help="multiply-accumulates per second of a device; 0: the table's seconds"
+    )
     parser.add_argument("--keep", type=Path, help="file of what is done; the same command continues it")
     options = parser.parse_args()
-    if options.children < 2 * WINDOW or options.seeds < 1:
-        parser.error(f"give --children {2 * WINDOW} or more, and one seed or more")
+    if options.children < 2 * WINDOW or options.seeds < 1 or options.speed < 0:
+        parser.error(f"give --children {2 * WINDOW} or more, one seed or more, and no speed below 0")
     try:
         table = loaded(options.table, options.data)
         signal = table.signals[table.signal(options.signal or next(iter(table.signals)))]
+        signal = at_speed(table, signal, options.speed)
     except InputError as error:
         parser.error(str(error))
-    study = Study(table, signal, options.children, options.rate, options.seeds, options.keep)
+    study = Study(table, signal, options.children, options.rate, options.seeds, options.keep, options.speed)
     with threadpool_limits(1):  # the matrices are small: more threads only get into each other's way
         results = study.results()
     print("\n".join(rows(results)))

@@ -49,6 +49,7 @@ def compare(
     corruptions: bool = False,
     address: str = "",
     mixed_devices: bool = False,
+    children: int = 1,
     progress: bool = False,
 ) -> Results:
     """Compares methods: searches, trains what was found, tests it.
@@ -79,6 +80,7 @@ def compare(
         backend: where the work is done: ``"local"``, in processes of this machine, or ``"ray"``.
         address: of the Ray cluster; one on this machine starts and ends with the call, unless given.
         mixed_devices: whether runs may be compared at equal seconds of unlike devices.
+        children: of one search that are trained at the same time, where its method can; results do not depend on it.
         architectures: files with architectures that are trained and tested beside the methods' results.
         max_parameters, max_macs, max_latency: limits of the final networks, like ``"500k"``, ``"50m"``, ``"2.5ms"``;
             proposals beyond are refused before training. A directory holds runs of the same limits.
@@ -124,6 +126,7 @@ def compare(
         top=top,
         corruptions=corruptions,
         mixed_devices=mixed_devices,
+        children=children,
     )
     console = Console(stderr=True) if progress else None
     return run(request, command="harness.compare", backend=backend, address=address, console=console)

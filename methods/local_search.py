@@ -76,9 +76,12 @@ class LocalSearch(Method):
     def _climb(self, task: Task, here: Genotype, known: dict[Genotype, float]) -> Genotype | None:
         """The neighbour to move to, or None at a local optimum; neighbours are visited in random order."""
         neighbours, whole = list(task.space.neighbours(here)), self.whole(task, here)
-        best = here
-        for index in task.rng.permutation(len(neighbours)):
-            neighbour = neighbours[index]
+        best, order = here, [neighbours[index] for index in task.rng.permutation(len(neighbours))]
+        if whole:
+            fresh = [neighbour for neighbour in order if neighbour not in known]
+            for neighbour, evaluation in zip(fresh, task.evaluate_each(fresh), strict=True):
+                known[neighbour] = evaluation.accuracy
+        for neighbour in order:
             if neighbour not in known:
                 [evaluation] = task.evaluate([neighbour])
                 known[neighbour] = evaluation.accuracy

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, ClassVar
 
 from harness import Method, Task, needs_predictions
@@ -57,8 +58,8 @@ class NesRs(Method):
     def search(self, task: Task) -> None:
         """Draws and trains until the budget is spent; the ensemble is proposed anew after each training."""
         pool = Pool(task, self.members, self.selection)
-        while True:
-            pool.train(task.sample())
+        for _ in pool.train_each(task.sample() for _ in count()):
+            pass
 
 
 METHOD = NesRs

@@ -180,12 +180,13 @@ class Trained:
 
     def add(self, prefixes: Sequence[Picks]) -> None:
         """Trains those that have not been trained."""
+        fresh: dict[Picks, Picks] = {}
         for prefix in prefixes:
-            name = self.growth.canonical(prefix)
-            if name in self.names:
-                continue
-            genotype = self.growth.genotype(prefix)
-            [evaluation] = self.task.evaluate([genotype])
+            if (name := self.growth.canonical(prefix)) not in self.names:
+                fresh.setdefault(name, prefix)
+        genotypes = [self.growth.genotype(prefix) for prefix in fresh.values()]
+        evaluations = self.task.evaluate_each(genotypes)
+        for (name, prefix), genotype, evaluation in zip(fresh.items(), genotypes, evaluations, strict=True):
             self.names.add(name)
             self.prefixes.append(prefix)
             self.accuracies.append(evaluation.accuracy)

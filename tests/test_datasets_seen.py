@@ -17,7 +17,8 @@ from PIL import Image
 from harness.core.dataset import Dataset
 from harness.core.errors import InputError
 from harness.core.paths import dataset_name, dataset_names, existing
-from harness.run import images as prepare
+from harness.run.images import locate
+from harness.run.parts import parts
 from harness.run.plan import make_plan
 from harness.run.request import make_request
 
@@ -222,12 +223,12 @@ def test_a_validation_set_of_ones_own_is_used_as_such(tmp_path: Path, name: str)
     data = load(root)
     assert (len(data.x_train), len(data.x_test)) == (16, 2)
     for seed in (0, 1):
-        train, valid = prepare.parts(data, 0.1, seed)
+        train, valid = parts(data, 0.1, seed)
         own = sorted(data.x_train[valid].reshape(4, -1).tolist())
         files = [root / name / c / f"{name}{n}.png" for c in ("cat", "dog") for n in range(2)]
         assert own == sorted(read_images(files, 12, 12)[0].reshape(4, -1).tolist())
         assert sorted([*train, *valid]) == list(range(16))
-    mean = data.x_train[prepare.parts(data, 0.1, 0)[0]].mean((0, 1, 2))
+    mean = data.x_train[parts(data, 0.1, 0)[0]].mean((0, 1, 2))
     np.testing.assert_allclose(data.mean, mean, atol=1e-3)
     assert root / name in folder.source(root).hidden(root)
     assert f"4 to validate on from {name}/" in data.note
@@ -237,7 +238,7 @@ def test_the_checksum_knows_which_images_are_for_validation(tmp_path: Path) -> N
     data = load(tree(tmp_path / "a", {"train": 6, "val": 2, "test": 1}))
     assert data.validation is not None
     moved = dataclasses.replace(data, validation=data.validation[::-1].copy())
-    checksums = {prepare.locate(one, 0.1, tmp_path).checksum for one in (data, moved)}
+    checksums = {locate(one, 0.1, tmp_path).checksum for one in (data, moved)}
     assert len(checksums) == 2
 
 

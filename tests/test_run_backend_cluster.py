@@ -10,16 +10,19 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from plugin_files import GOOD, write_method
 from test_run_plan import request_for
 
 from harness.core.errors import InputError
+from harness.core.home import CHECKOUT as ROOT
 from harness.core.home import PACKAGE
-from harness.run.backends import make_backend, node
-from harness.run.backends.base import LOG, Backend, Call, Capacity, Handle, Item, Outcome, Tell
+from harness.run.backends import cluster, make_backend, node
+from harness.run.backends.arrivals import take_in
+from harness.run.backends.base import LOG, Backend, Call, Capacity, Handle, Item, Outcome, Position, Tell
 from harness.run.backends.cluster import check_versions
-from harness.run.backends.node import Facts, Slot
+from harness.run.backends.node import Facts, Report, Slot
 from harness.run.backends.parcels import Packer, unpack
 from harness.run.plan import make_plan
 from harness.run.scheduler import Batch
@@ -135,6 +138,69 @@ def test_a_slot_sends_what_has_changed_and_nothing_twice(tmp_path: Path, slot: S
     assert "root/run/answer.txt" in reports[-1].present
 
 
+def keeps_weights(directory: Path, tell: Tell) -> Outcome:
+    """Leaves files in a directory of its own, one of which goes again; and things there that do not travel."""
+    kept = directory / "kept"
+    kept.mkdir(exist_ok=True)
+    before = sorted(path.name for path in kept.iterdir())
+    (kept / "2.npz").write_bytes(b"two")
+    (kept / "1.npz").unlink(missing_ok=True)
+    (kept / "deeper").mkdir()
+    (kept / "deeper" / "3.npz").write_bytes(b"three")
+    (kept / "link").symlink_to("2.npz")
+    (kept / ".99-4.npz").write_bytes(b"half")
+    (directory / "answer.txt").write_text(" ".join(before))
+    return Outcome("ok")
+
+
+def test_directories_that_a_call_may_leave_travel_both_ways(tmp_path: Path, slot: Slot) -> None:
+    run = tmp_path / "out" / "run"
+    call = dataclasses.replace(call_of(run, keeps_weights), writes=("kept", "answer.txt"))
+    for name in ("kept", "another"):
+        (run / name).mkdir()
+        (run / name / "1.npz").write_bytes(b"one")
+    (run / "kept" / "link").symlink_to(run / "another" / "1.npz")
+    parcel = Packer(tmp_path / "out").pack(call)
+    assert set(parcel.own) == {"root/run/kept/1.npz"}, "no link, and no directory that is none of the call's"
+    slot.start(parcel.call, parcel.directories, parcel.own)
+    while not (report := slot.report(0.3)).over:
+        pass
+    take_in(call.writes, {"root/run": run}, report)
+    assert (run / "answer.txt").read_text() == "1.npz"
+    (run / "kept" / "link").unlink()
+    assert [(path.name, path.read_bytes()) for path in (run / "kept").iterdir()] == [("2.npz", b"two")]
+    assert (run / "another" / "1.npz").exists()
+
+
+def test_nothing_is_written_through_a_link_that_a_search_has_left(tmp_path: Path) -> None:
+    run, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
+    for directory in (run, elsewhere):
+        directory.mkdir()
+    (run / "kept").symlink_to(elsewhere)
+    (run / "gone").symlink_to(elsewhere)
+    files = {"root/run/kept/1.npz": b"one", "root/run/kept/2/3.npz": b"deep", "root/run/record.json": b"no"}
+    report = Report(Position(), (), False, files, frozenset(files), "")
+    take_in(("kept", "gone"), {"root/run": run}, report)
+    assert list(elsewhere.iterdir()) == []
+    assert sorted(path.relative_to(run).as_posix() for path in run.rglob("*")) == ["kept", "kept/1.npz"]
+
+
+def test_arrays_are_fetched_once_per_node(tmp_path: Path, slot: Slot, monkeypatch: pytest.MonkeyPatch) -> None:
+    fetched: list[object] = []
+    content = np.arange(256, dtype=np.uint8)
+
+    def fetch(reference: object) -> object:
+        fetched.append(reference)
+        return content
+
+    monkeypatch.setattr(node, "_fetched", fetch)
+    other = Slot("ground")
+    for one in (slot, other, slot):
+        one.keep("root/x.npy", ["a reference"])
+    assert fetched == ["a reference"]
+    assert (tmp_path / "ground" / "root" / "x.npy").read_bytes() == content.tobytes()
+
+
 def test_large_files_are_sent_seldom_but_at_the_end(
     tmp_path: Path, slot: Slot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -210,6 +276,12 @@ def ended(backend: Backend, handles: list[Handle]) -> None:
             left.remove(handle)
 
 
+@pytest.fixture(autouse=True)
+def no_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray looks once in a process whether it needs a token; some of its clusters have one by default, others do not."""
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+
+
 @needs_ray
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")
@@ -233,3 +305,41 @@ def test_a_cluster_works_calls_off_and_survives_a_lost_slot(tmp_path: Path, monk
         assert (tmp_path / "out" / "killed" / "said.jsonl").read_text().split() == ["7", "8", "9", "10"]
     finally:
         backend.close()
+
+
+def counts_slowly(directory: Path, tell: Tell) -> Outcome:
+    """Counts, three times as long."""
+    for _ in range(2):
+        time.sleep(2.0)
+        tell(0.0, "slowly")
+    return counts(directory, tell)
+
+
+@needs_ray
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_calls_of_a_lost_node_go_on_where_others_have_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two nodes with a core each: when one is lost, its call waits for the other one's core, and then gets its slot."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(Path(__file__).parent), str(ROOT))))
+    monkeypatch.setattr(cluster, "_STUCK", 1.0)
+    from ray.cluster_utils import Cluster
+
+    small = {"object_store_memory": 100 * 2**20, "include_dashboard": False}
+    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **small})
+    lost, _ = (nodes.add_node(num_cpus=1, object_store_memory=100 * 2**20) for _ in range(2))
+    backend = make_backend("ray", tmp_path / "out", nodes.address)
+    try:
+        handles = [backend.submit(call_of(tmp_path / "out" / name, counts_slowly)) for name in ("a", "b")]
+        deadline = time.monotonic() + 200
+        while not all(handle.where for handle in handles):
+            assert [handle.outcomes for handle in backend.wait(0.5)] == []
+            assert time.monotonic() < deadline
+        nodes.remove_node(lost, allow_graceful=False)
+        ended(backend, handles)
+        assert [handle.outcomes for handle in handles] == [(Outcome("ok"),)] * 2
+        for name in ("a", "b"):
+            said = (tmp_path / "out" / name / "said.jsonl").read_text().split()
+            assert said == [str(count) for count in range(1, 11)], "none is lost and none is done twice"
+    finally:
+        backend.close()
+        nodes.shutdown()

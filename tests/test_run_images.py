@@ -11,7 +11,8 @@ import pytest
 
 from harness.core.dataset import Dataset
 from harness.core.errors import InputError
-from harness.run.images import final_data, locate, parts, search_data, split, write
+from harness.run.images import final_data, locate, search_data, write
+from harness.run.parts import parts, split
 
 
 def make(groups: np.ndarray | None = None, name: str = "little") -> Dataset:

@@ -205,6 +205,9 @@ def run(
     mixed_devices: Annotated[
         bool, typer.Option("--mixed-devices", help="Let a cluster's unlike devices compete at equal seconds.")
     ] = False,
+    children: Annotated[
+        int, typer.Option(min=1, max=64, metavar="N", help="Networks of one search that are trained at the same time.")
+    ] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Compares methods: searches, trains what was found, tests it, writes the tables.
@@ -255,6 +258,7 @@ def run(
         top=top,
         corruptions=corruptions,
         mixed_devices=mixed_devices,
+        children=children,
     )
     check_metric(metric, request.profile)
     command = f"python -m harness {shlex.join(sys.argv[1:])}"

@@ -20,7 +20,8 @@ from harness.core.table import Table
 from harness.plugins.catalogue import FOLDERS, PACKAGES, BrokenPlugin, Catalogue, load_dataset
 from harness.run.backends import make_backend
 from harness.run.fence import Forbidden
-from harness.run.images import PreparedImages, locate, parts, write
+from harness.run.images import PreparedImages, locate, write
+from harness.run.parts import parts
 from harness.run.plan import check_writable
 from harness.run.progress import screen_for
 from harness.run.provenance import provenance

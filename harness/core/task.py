@@ -6,12 +6,13 @@ The method owns its loop; the task owns clock, evaluation, logging and stopping.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from numbers import Real
 from typing import Any
 
 import numpy as np
 
+from harness.core.ahead import Look, Pool, read_ahead
 from harness.core.budget import BudgetSpent, Meter
 from harness.core.dataset import SearchData
 from harness.core.errors import InputError
@@ -68,9 +69,10 @@ class Task:
         limits: Limits = NO_LIMITS,
         beyond: Callable[[Proposal], str] = lambda _: "",
         top: int = 1,
+        pool: Pool | None = None,
     ) -> None:
         self.space, self.data, self.recipe, self.rng, self.seed, self.meter = space, data, recipe, rng, seed, meter
-        self._evaluator, self._journal = evaluator, journal
+        self._evaluator, self._journal, self._pool = evaluator, journal, pool
         self.limits, self.refusals = limits, Refusals(limits, beyond, meter)
         self.top, self._ranking = top, Ranking(top)
         self._last_checkpoint = meter.spent
@@ -114,8 +116,36 @@ class Task:
             InputError: the trainings cannot be stopped at this share.
             TypeError: a proposal is an ensemble.
         """
+        return list(self.evaluate_each(proposals, again=again, share=share))
+
+    def evaluate_each(
+        self, proposals: Iterable[Proposal], *, again: bool = False, share: float = 1.0
+    ) -> Iterator[Evaluation]:
+        """As :meth:`evaluate`, but hands each evaluation over when it is there, in the order asked.
+
+        Where the command allows several children at the same time (``--children``), both train ahead: ``proposals`` are
+        read before the evaluations of earlier ones are known, and may be endless. So they must not depend on these;
+        and who asks for more than is needed lets trainings begin that nobody pays for. Results, charges and, in counted
+        budgets, what is read are the same for any number of children.
+        """
         end = self._end(share)
-        return [self._evaluate(proposal, again, end) for proposal in proposals]
+        if self._pool is not None and end == self._evaluator.steps():
+            proposals = read_ahead(
+                proposals, self._pool, lambda: self.meter.left, lambda one, before: self._look(one, before, again)
+            )
+        for proposal in proposals:
+            yield self._evaluate(proposal, again, end)
+
+    def _look(self, proposal: Proposal, before: list[Proposal], again: bool) -> Look:
+        """What evaluating a proposal after those ``before`` it will take, as far as that can be known."""
+        if isinstance(proposal, Ensemble) or self.refusal(proposal):
+            return Look(0.0, None)
+        end, text, number = self._evaluator.steps(), str(proposal), len(self.evaluations) + len(before)
+        part = self._trainings.part(text, end, again)
+        cost = self.meter.price(seconds=0.0, steps=part.steps, macs=self._macs(proposal, part))
+        begun = self._trainings.number(text, number, again) != number or proposal in before
+        nothing = (begun and not again) or self._journal.replay(number) is not None
+        return Look(cost, None if nothing else number)
 
     def refusal(self, proposal: Proposal) -> str:
         """What of a proposal's final network is beyond the limits, in a few words; empty if nothing is.
@@ -172,6 +202,8 @@ class Task:
     def keep_predictions(self) -> None:
         """Asks for :meth:`predictions` of the complete evaluations to come; called before the first one."""
         self._evaluator.keep_predictions()
+        if self._pool is not None:
+            self._pool.keep_predictions()
 
     def predictions(self, number: int) -> np.ndarray:
         """What the network of evaluation ``number`` predicted for the validation images, at no cost.
@@ -230,7 +262,11 @@ class Task:
 
     def _trained(self, proposal: Proposal, training: int, part: Part) -> Evaluation:
         if self._whole(part):
-            return self._evaluator.evaluate(proposal, training, self.meter)
+            left = self.meter.left
+            ready = self._pool.taken(proposal, training) if self._pool is not None else None
+            if ready is not None and not self.meter.budget.counted and ready.seconds > left:
+                raise BudgetSpent
+            return ready or self._evaluator.evaluate(proposal, training, self.meter)
         return self._evaluator.evaluate_part(proposal, training, self.meter, part)
 
     def _whole(self, part: Part) -> bool:

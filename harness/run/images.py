@@ -15,24 +15,27 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.dataset import Dataset, Images, Labels, SearchData
-from harness.core.errors import InputError
 from harness.core.files import replacing
 from harness.core.names import directory_name
-from harness.core.seeds import derive_seed, rng
+from harness.core.seeds import derive_seed
+from harness.core.space import Space
 from harness.plugins.catalogue import load_space
 from harness.run.backends.base import Tell
 from harness.run.job import Job, Phase, Workbench
 from harness.run.journal import DiskJournal, Progress
+from harness.run.parts import parts
 from harness.run.scoring import HiddenLabels
 
+if TYPE_CHECKING:
+    from harness.nets.evaluator import ProxyEvaluator
+
 IMAGES, LABELS, TEST_IMAGES, META = "x_train.npy", "y_train.npy", "x_test.npy", "meta.json"
-Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -76,12 +79,9 @@ class PreparedImages:
 
     def open(self, job: Job, tell: Tell) -> Workbench:
         """Proposals are trained on the proxy task; the log is on disk."""
-        from harness.nets.evaluator import ProxyEvaluator
         from harness.nets.footprint import Sizer
 
-        space = load_space(job.space, job.space_source)
-        data, seed = search_data(self, job.seed), derive_seed(job.seed, "proxy training")
-        evaluator = ProxyEvaluator(space, data, job.profile.proxy_for(job.space), seed, job.directory.stopped)
+        space, data, evaluator = evaluator_of(self, job)
         journal = DiskJournal(job.directory, Progress(job.directory.progress, "search", tell))
         sizer = Sizer(space, job.final.size, data.image_shape, data.classes, job.profile.limits)
         return Workbench(space, data, evaluator, journal, time.perf_counter, sizer)
@@ -120,42 +120,6 @@ class ImageSets:
         return prepared
 
 
-def split(labels: Labels, groups: Labels | None, share: float, seed: int, dataset: str) -> tuple[Indices, Indices]:
-    """Indices of the training and of the validation images, both in random order.
-
-    Stratified: every class gives ``share`` of its images, at least one if it has two. With ``groups``, whole groups go
-    to validation, in random order, until ``share`` of the images is reached.
-
-    Raises:
-        InputError: there is nothing to split off, or everything would be.
-    """
-    generator = rng(seed, f"split/{dataset}")
-    chosen = np.zeros(len(labels), bool)
-    if groups is None:
-        for label in np.unique(labels):
-            members = np.flatnonzero(labels == label)
-            count = min(max(1, round(share * len(members))), len(members) - 1)
-            chosen[generator.permutation(members)[:count]] = True
-    else:
-        for group in generator.permutation(np.unique(groups)):
-            if chosen.sum() >= share * len(labels):
-                break
-            chosen |= groups == group
-    if not chosen.any() or chosen.all():
-        raise InputError(f"data set '{dataset}' has too few images or groups to split off a validation set")
-    return generator.permutation(np.flatnonzero(~chosen)), generator.permutation(np.flatnonzero(chosen))
-
-
-def parts(data: Dataset, share: float, seed: int) -> tuple[Indices, Indices]:
-    """Indices of the training and of the validation images: the data set's own validation images, or :func:`split`."""
-    if data.validation is None:
-        return split(data.y_train, data.groups, share, seed, data.name)
-    generator = rng(seed, f"split/{data.name}")
-    return generator.permutation(np.flatnonzero(~data.validation)), generator.permutation(
-        np.flatnonzero(data.validation)
-    )
-
-
 def locate(data: Dataset, share: float, out: Path) -> PreparedImages:
     """Where a data set belongs below ``out``; writes nothing."""
     return PreparedImages(out / "prepared" / directory_name(data.name), share, _checksum(data))
@@ -180,6 +144,15 @@ def write(data: Dataset, prepared: PreparedImages, seeds: Iterable[int]) -> None
     for seed, (train, valid) in splits.items():
         with replacing(prepared.split_path(seed)) as new:
             np.savez(new, train=train, valid=valid)
+
+
+def evaluator_of(prepared: PreparedImages, job: Job) -> tuple[Space, SearchData, ProxyEvaluator]:
+    """What trains the proposals of a search, with its space and its data."""
+    from harness.nets.evaluator import ProxyEvaluator
+
+    space, data = load_space(job.space, job.space_source), search_data(prepared, job.seed)
+    recipe, seed = job.profile.proxy_for(job.space), derive_seed(job.seed, "proxy training")
+    return space, data, ProxyEvaluator(space, data, recipe, seed, job.directory.stopped)
 
 
 def search_data(prepared: PreparedImages, seed: int) -> SearchData:

@@ -111,6 +111,7 @@ class Job:
         threads: of TensorFlow in this job.
         inputs: everything that the result depends on, besides code and machine; stored in the directory.
         extra: what the final training has besides the profile's recipe.
+        children: that the search may train at the same time, each with so many threads.
     """
 
     profile: Profile
@@ -129,6 +130,7 @@ class Job:
     position: int | None = None
     look: int | None = None
     extra: Mapping[str, float] = field(default_factory=dict)
+    children: int = 1
 
     @property
     def final(self) -> Recipe:

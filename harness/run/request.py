@@ -17,6 +17,8 @@ from harness.run.profiles import OWN_TABLES, Profile, get_profile
 MOST_SEEDS = 1000
 MOST_TOP = 50
 """Proposals of a search that may be trained finally."""
+MOST_CHILDREN = 64
+"""Of a search, at the same time: they share a machine."""
 _SEEDS = re.compile(r"^(\d{1,9})(?:-(\d{1,9}))?$", re.ASCII)
 DEFAULT_DATA = Path("~/.cache/nas-harness")
 """Where data sets are, unless the command says otherwise."""
@@ -40,6 +42,7 @@ class Request:
         redo: methods whose runs are thrown away and done again.
         architectures: files with architectures that are trained and tested as they are.
         mixed_devices: whether runs that are counted in seconds may be done on unlike devices.
+        children: of one search that are trained at the same time.
         few: of the methods named here, the runs with the first so many seeds only.
     """
 
@@ -58,6 +61,7 @@ class Request:
     architectures: tuple[Path, ...] = ()
     mixed_devices: bool = False
     few: tuple[tuple[str, int], ...] = ()
+    children: int = 1
 
 
 def make_request(
@@ -84,6 +88,7 @@ def make_request(
     top: int = 1,
     corruptions: bool = False,
     mixed_devices: bool = False,
+    children: int = 1,
 ) -> Request:
     """A request, from words as on the command line or from the values that they stand for.
 
@@ -94,7 +99,7 @@ def make_request(
             or quick for architectures alone.
         seeds: ``"0-9"``, ``3`` or ``range(10)``; default to the profile's.
         budget: of each search, like ``"60s"`` or ``"50evals"``; defaults to the profile's.
-        space, workers, retry_failed, baselines, redo, mixed_devices: see :class:`Request`.
+        space, workers, retry_failed, baselines, redo, mixed_devices, children: see :class:`Request`.
         final: what final trainings are counted in: ``"epochs"`` or ``"seconds"``; defaults to the profile's.
         signal: what searches are told of their trainings, see :mod:`harness.core.signal`; defaults to the profile's.
         architectures: ``"a.json,b.txt"``, or a list of files.
@@ -124,6 +129,10 @@ def make_request(
         chosen = replace(chosen, corruptions=True)
     if workers is not None and workers < 1:
         raise InputError(f"{workers} workers do nothing; name at least one")
+    if not 1 <= children <= MOST_CHILDREN:
+        raise InputError(
+            f"--children {children} cannot be trained at the same time; name a number from 1 to {MOST_CHILDREN}"
+        )
     if not (named or chosen.datasets):
         raise InputError(f"profile '{chosen.name}' has no data sets of its own here; name one with --datasets")
     return Request(
@@ -141,6 +150,7 @@ def make_request(
         redo=_names("method", redo) if redo else (),
         architectures=tuple(absolute_path(file) for file in files),
         mixed_devices=mixed_devices,
+        children=children,
         few=chosen.few if seeds is None or seeds == "" else (),
     )
 

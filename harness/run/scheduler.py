@@ -74,6 +74,7 @@ class Batch:
             tensorflow=first.prepared.tensorflow,
             ready=functools.partial(search.get_ready, whole) if apart else None,
             apart=apart,
+            processes=first.children if self.phase == "search" and first.prepared.tensorflow else 1,
         )
 
 

@@ -21,6 +21,7 @@ from harness.core.space import Genotype, Space
 from harness.core.task import Task
 from harness.plugins.catalogue import BrokenPlugin, Source, load_method
 from harness.run.backends.base import Outcome, Tell
+from harness.run.children import beside
 from harness.run.fence import fence
 from harness.run.job import Failure, Job, Unsupported, guarded
 from harness.run.store import plain, read_json, write_json
@@ -54,26 +55,30 @@ def get_ready(job: Job) -> None:
 
 def _search(job: Job, tell: Tell) -> None:
     stands = fence(job.forbidden)
-    device = job.prepared.start(job)
-    method, settings = make_method(job)
-    bench = job.prepared.open(job, tell)
-    profile, journal, rate = job.profile, bench.journal, bench.evaluator.steps()
-    task = Task(
-        space=bench.space,
-        data=bench.data,
-        recipe=bench.recipe or profile.proxy_for(job.space),
-        rng=rng(job.seed, "search"),
-        seed=derive_seed(job.seed, "search"),
-        meter=Meter(profile.budget, rate, clock=bench.clock),
-        evaluator=bench.evaluator,
-        journal=journal,
-        limits=profile.limits,
-        beyond=bench.beyond,
-        top=profile.top,
-    )
-    let_search(method, task)
+    with beside(job) as pool:
+        device = job.prepared.start(job)
+        method, settings = make_method(job)
+        bench = job.prepared.open(job, tell)
+        profile, journal, rate = job.profile, bench.journal, bench.evaluator.steps()
+        task = Task(
+            space=bench.space,
+            data=bench.data,
+            recipe=bench.recipe or profile.proxy_for(job.space),
+            rng=rng(job.seed, "search"),
+            seed=derive_seed(job.seed, "search"),
+            meter=Meter(profile.budget, rate, clock=bench.clock),
+            evaluator=bench.evaluator,
+            journal=journal,
+            limits=profile.limits,
+            beyond=bench.beyond,
+            top=profile.top,
+            pool=pool,
+        )
+        let_search(method, task)
     proposal, *others = checked(task, bench.space)
     counts = summary(task, rate) | journal.times()
+    if pool is not None:
+        counts["device_seconds"] = round(task.meter.charged, 3)
     journal.close(len(task.evaluations))
     stored = {
         "proposal": proposal_to_json(proposal),

@@ -20,7 +20,7 @@ from harness.core.errors import InputError
 from harness.core.names import sentence
 from harness.core.table import Table
 from harness.plugins.catalogue import BrokenPlugin, Source, load_dataset
-from harness.run.images import parts
+from harness.run.parts import parts
 from harness.testing.checks import Broken, Check, Skipped, ensure
 
 SHARE = 0.1

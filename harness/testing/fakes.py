@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from harness.core.ahead import Pool
 from harness.core.architecture import Architecture
 from harness.core.budget import Budget, BudgetSpent, Meter
 from harness.core.dataset import SearchData
@@ -195,6 +196,7 @@ def make_task(
     limits: Limits = NO_LIMITS,
     beyond: Callable[[Proposal], str] = lambda _: "",
     top: int = 1,
+    pool: Pool | None = None,
 ) -> Task:
     """A task on ``space`` whose evaluations come from ``score`` (or ``evaluator``); the method's own time is free.
 
@@ -202,6 +204,7 @@ def make_task(
         budget: as on the command line; seconds are those that the evaluator charges, because ``clock`` stands still.
         limits, beyond: of the search, and what of a proposal is beyond them.
         top: how many proposals are handed over.
+        pool: trains several proposals at the same time.
     """
     data = data or tiny_data()
     evaluator = evaluator or FakeEvaluator(score, labels=data.y_valid)
@@ -217,6 +220,7 @@ def make_task(
         limits=limits,
         beyond=beyond,
         top=top,
+        pool=pool,
     )
 
 

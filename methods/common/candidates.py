@@ -188,8 +188,8 @@ class Candidates:
         count = min(self._kept()[0], len(finalists))
         self._task.plan(candidates=len(self._drawn), retrained=0)
         pairs = list[tuple[float, float]]()
-        for genotype, accuracy in zip(finalists[:count], accuracies.tolist(), strict=False):
-            [evaluation] = self._task.evaluate([genotype])
+        evaluations = self._task.evaluate_each(finalists[:count])
+        for accuracy, evaluation in zip(accuracies.tolist()[:count], evaluations, strict=True):
             if evaluation.refused:
                 continue
             pairs.append((accuracy, evaluation.accuracy))

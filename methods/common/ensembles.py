@@ -6,10 +6,13 @@ Forward selection is that of Caruana et al., *Ensemble selection from libraries 
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import Ensemble, Genotype, InputError, Task
+from harness import Ensemble, Evaluation, Genotype, InputError, Task
 from harness.core.evaluation import MOST_MEMBERS
 
 Shares = NDArray[np.float64]
@@ -68,7 +71,15 @@ class Pool:
         Returns:
             Its number in the pool; None if its training failed, or what it predicts are no numbers.
         """
-        [evaluation] = self._task.evaluate([genotype], again=True)
+        return next(self.train_each([genotype]))
+
+    def train_each(self, genotypes: Iterable[Genotype]) -> Iterator[int | None]:
+        """Likewise, one network after the other; as many at the same time as the command allows."""
+        read: deque[Genotype] = deque()
+        for evaluation in self._task.evaluate_each(_noted(genotypes, read), again=True):
+            yield self._added(read.popleft(), evaluation)
+
+    def _added(self, genotype: Genotype, evaluation: Evaluation) -> int | None:
         if evaluation.failure:
             return None
         number = len(self._task.evaluations) - 1
@@ -103,6 +114,13 @@ class Pool:
         """Of the mean of the members' probabilities; a deep ensemble's is that of its one network."""
         mean = np.mean([self._task.predictions(self._numbers[number]) for number in dict.fromkeys(chosen)], axis=0)
         return float(np.mean(mean.argmax(axis=1) == self._task.data.y_valid[: len(mean)]))
+
+
+def _noted(genotypes: Iterable[Genotype], read: deque[Genotype]) -> Iterator[Genotype]:
+    """The genotypes, each of which is noted when it is read."""
+    for genotype in genotypes:
+        read.append(genotype)
+        yield genotype
 
 
 def check_settings(name: str, members: int, selection: str = FORWARD) -> None:

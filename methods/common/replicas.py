@@ -177,8 +177,7 @@ class Replicas(Generic[D]):
         free = [now] * (rules.devices or minibatch)
         self.clock.devices = max(self.clock.devices, len(free) * rules.replicas)
         rewards = []
-        for row in drawn.picks.tolist():
-            [evaluation] = task.evaluate([task.space.genotype(tuple(row))])
+        for evaluation in task.evaluate_each(task.space.genotype(tuple(row)) for row in drawn.picks.tolist()):
             cost = self._cost(evaluation)
             end = heapq.heappop(free) + cost
             heapq.heappush(free, end)

@@ -24,6 +24,7 @@ def _simulated_wall(run: Run) -> float | None:
 COSTS: Mapping[str, Callable[[Run], float | None]] = MappingProxyType(
     {
         "search_seconds": lambda run: run.record.search.get("seconds"),
+        "device_seconds": lambda run: run.record.search.get("device_seconds"),
         "final_seconds": lambda run: run.record.final.get("seconds"),
         "simulated_wall": _simulated_wall,
         "search_macs": lambda run: run.record.search.get("macs"),

@@ -79,7 +79,8 @@ class Call:
         writes: names of the files that it may leave in an item's directory.
         seconds: after which an item is stopped, and the process with it.
         memory: cap of the process's private memory, GiB.
-        threads: of numerical libraries.
+        threads: of numerical libraries, in each of its processes.
+        processes: that it computes in at the same time, itself and those that it starts.
         tensorflow: whether it needs TensorFlow, whose import takes seconds.
         ready: module-level, picklable: what all items need, done once before them. If it raises, they meet it again.
         apart: whether each item is worked off in a copy of the process, which sees nothing of what the others do.
@@ -95,6 +96,12 @@ class Call:
     tensorflow: bool
     ready: Callable[[], object] | None = None
     apart: bool = False
+    processes: int = 1
+
+    @property
+    def cores(self) -> int:
+        """That it keeps busy."""
+        return self.threads * self.processes
 
 
 @dataclass(frozen=True)
@@ -151,3 +158,60 @@ class Backend(abc.ABC):
     @abc.abstractmethod
     def close(self) -> None:
         """Stops every call that is still running and comes back when nothing of them is left; may be called again."""
+
+
+class Broken(Exception):
+    """A copy could not answer; the message goes on with "it"."""
+
+
+@dataclass(eq=False)
+class Question:
+    """What was asked, and the answer.
+
+    Args:
+        value: picklable.
+        answered: whether there is an answer.
+        answer: a picklable value; or why there is none.
+    """
+
+    value: Any
+    answered: bool = False
+    answer: Any = None
+
+
+class Copies(abc.ABC):
+    """Copies of a process that work for it, side by side."""
+
+    @abc.abstractmethod
+    def ask(self, value: Any) -> Question:
+        """Asks a copy that is idle, or the next one that will be."""
+
+    @abc.abstractmethod
+    def answer(self, question: Question) -> Any:
+        """Waits for the answer.
+
+        Raises:
+            Broken: answering has raised something, or the copy has ended.
+        """
+
+    @abc.abstractmethod
+    def forget(self) -> None:
+        """Takes questions back that no copy is at."""
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Ends all copies."""
+
+
+def copies(many: int, serve: Callable[[], Callable[[Any], Any]]) -> Copies:
+    """Copies of this process, for a call's function that has several things to compute at the same time.
+
+    A copy has what the process has now, its fence included, and ends with it at the latest.
+
+    Args:
+        many: how many.
+        serve: called in a copy before its first answer; returns what answers there.
+    """
+    from harness.run.backends.copies import Copies as Made
+
+    return Made(many, serve)

@@ -14,10 +14,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import pickle
 import secrets
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,10 @@ from typing import Any
 from filelock import BaseFileLock
 
 from harness.core.errors import InputError
-from harness.core.files import replacing
 from harness.core.names import sentence
 from harness.run.backends import machine, node, sandbox
-from harness.run.backends.base import LOG, Backend, Call, Capacity, Handle, Outcome, Position
+from harness.run.backends.arrivals import take_in
+from harness.run.backends.base import Backend, Call, Capacity, Handle, Outcome, Position
 from harness.run.backends.interrupts import interrupts_wait
 from harness.run.backends.parcels import Packer
 
@@ -37,6 +38,7 @@ ATTEMPTS = 5
 PATIENCE = 20.0  # seconds that a call waits for the lock of a directory
 _REPORT = 1.0  # seconds between two reports of a slot
 _START = 60.0  # seconds in which a cluster's nodes have to answer
+_STUCK = 20.0  # seconds after which a slot that has not started waits for cores that others hold
 _CLEAR = 15.0  # seconds that they have to remove their files
 
 
@@ -46,12 +48,12 @@ class _Slot:
 
     Args:
         actor: Ray's handle of a :class:`~harness.run.backends.node.Slot`.
-        threads: cores that it holds.
+        cores: that it holds.
         has: files in its ground that several calls read.
     """
 
     actor: Any
-    threads: int
+    cores: int
     has: set[str] = field(default_factory=set)
 
 
@@ -67,6 +69,7 @@ class _Run:
         locks: of the items' directories on this machine.
         attempts: starts so far.
         placed: whether the slot has got its cores.
+        since: when the slot was asked for.
     """
 
     slot: _Slot
@@ -76,6 +79,12 @@ class _Run:
     locks: list[BaseFileLock]
     attempts: int
     placed: bool = False
+    since: float = field(default_factory=time.monotonic)
+
+    @property
+    def stuck(self) -> bool:
+        """Whether it seems to wait for cores, and not for its slot's process to start."""
+        return not self.placed and time.monotonic() - self.since > _STUCK
 
 
 class Cluster(Backend):
@@ -185,38 +194,41 @@ class Cluster(Backend):
         names = [one["NodeID"] for one in self._ray.nodes() if one["Alive"]]
         return [remote.options(scheduling_strategy=On(name, soft=False)).remote(*arguments) for name in names]
 
-    def _begin(self, handle: Handle, locks: list[BaseFileLock], attempts: int) -> None:
-        """Sends a call to a slot: an idle one, or a new one that waits for its cores."""
+    def _begin(self, handle: Handle, locks: list[BaseFileLock], attempts: int, slot: _Slot | None = None) -> None:
+        """Sends a call to a slot, to the one given if there is one."""
         call = handle.call
         # After a loss in a new slot: idle ones may be of the same node, and lost too.
-        slot = next((one for one in self._idle if one.threads == call.threads and attempts == 1), None)
-        if slot is None:
-            cards = {"num_gpus": 1} if self.capacity.cards else {}
-            make = self._ray.remote(num_cpus=call.threads, max_restarts=0, **cards)(node.Slot)
-            slot = _Slot(make.remote(self._session), call.threads)
-        else:
-            self._idle.remove(slot)
+        slot = slot or self._slot_for(call, new=attempts > 1)
         try:
             parcel = self._packer.pack(call)
-            for path, here in parcel.reads.items():
-                if path not in slot.has:
-                    slot.actor.keep.remote(path, self._in_store(here))
-                    slot.has.add(path)
+            missing = {path: self._in_store(here) for path, here in parcel.reads.items() if path not in slot.has}
         except OSError as error:
             self._idle.append(slot)
             self._give_up(handle, locks, Outcome("failed", f"the {call.words} could not start: {sentence(error)}"))
             return
-        started = slot.actor.start.remote(parcel.call, parcel.directories, parcel.own)
+        kept = [slot.actor.keep.remote(path, [reference]) for path, reference in missing.items()]
+        slot.has |= missing.keys()
+        started = slot.actor.start.remote(parcel.call, parcel.directories, parcel.own, *kept)
         handle.position = Position(words="waiting for a node")
         directories = dict(zip(parcel.directories, (item.directory for item in call.items), strict=True))
         self._running[handle] = _Run(slot, started, slot.actor.report.remote(_REPORT), directories, locks, attempts)
+
+    def _slot_for(self, call: Call, new: bool) -> _Slot:
+        """An idle slot, or a new one that waits for its cores."""
+        idle = next((one for one in self._idle if one.cores == call.cores and not new), None)
+        if idle is not None:
+            self._idle.remove(idle)
+            return idle
+        cards = {"num_gpus": 1} if self.capacity.cards else {}
+        make = self._ray.remote(num_cpus=call.cores, max_restarts=0, **cards)(node.Slot)
+        return _Slot(make.remote(self._session), call.cores)
 
     def _in_store(self, path: Path) -> Any:
         """A reference to a file's content; the same as long as the file is the same."""
         stat = path.stat()
         key = path, stat.st_mtime_ns, stat.st_size
         if key not in self._stored:
-            self._stored[key] = self._ray.put(path.read_bytes())
+            self._stored[key] = self._ray.put(pickle.PickleBuffer(path.read_bytes()))  # a node has a view of it
         return self._stored[key]
 
     def _hear(self, handle: Handle) -> None:
@@ -239,7 +251,7 @@ class Cluster(Backend):
             self._give_up(handle, [], Outcome("failed", reason))
             return
         try:
-            _take_in(handle.call.writes, run.directories, report)
+            take_in(handle.call.writes, run.directories, report)
         except OSError as error:
             self.cancel(handle)
             reason = f"what the {handle.call.words} sends cannot be written: {sentence(error)}"
@@ -251,13 +263,26 @@ class Cluster(Backend):
             run.pending = run.slot.actor.report.remote(_REPORT)
             return
         del self._running[handle]
-        if any(not other.placed for other in self._running.values()):
-            self._end(run.slot)  # an idle slot keeps its cores, and another one waits for some
-        else:
-            self._idle.append(run.slot)
+        self._pass_on(run.slot)
         handle.outcomes = report.outcomes
         _release(run.locks)
         self._ended.append(handle)
+
+    def _pass_on(self, slot: _Slot) -> None:
+        """What becomes of a slot that has worked a call off: it waits for the next one, unless others wait for it.
+
+        That is so after the loss of a node. A slot that waits has its cores and a process that has imported TensorFlow.
+        """
+        stuck = {handle: run for handle, run in self._running.items() if run.stuck}
+        handle = next((one for one, run in stuck.items() if run.slot.cores == slot.cores), None)
+        if handle is not None:
+            run = self._running.pop(handle)
+            self._end(run.slot)
+            self._begin(handle, run.locks, run.attempts, slot)
+        elif stuck:
+            self._end(slot)  # they need another number of cores
+        else:
+            self._idle.append(slot)
 
     def _give_up(self, handle: Handle, locks: list[BaseFileLock], outcome: Outcome) -> None:
         handle.outcomes = (outcome,)
@@ -317,25 +342,6 @@ def _connected(address: str) -> Any:
             "--head"
         ) from error
     return ray
-
-
-def _take_in(writes: Sequence[str], directories: Mapping[str, Path], report: node.Report) -> None:
-    """Makes the items' directories like those of a slot: files that the call may leave there, and no others.
-
-    Logs come first and results last, so that a head that is killed in between has what a killed process leaves.
-
-    Raises:
-        OSError: a file cannot be written.
-    """
-    names = sorted((*writes, LOG), key=lambda name: not name.endswith(".jsonl"))
-    for there, here in directories.items():
-        for name in names:
-            path = f"{there}/{name}"
-            if path in report.files:
-                with replacing(here / name) as new:
-                    new.write_bytes(report.files[path])
-            elif path not in report.present and name != LOG and not (here / name).is_dir():
-                (here / name).unlink(missing_ok=True)
 
 
 def _release(locks: Iterable[BaseFileLock]) -> None:

@@ -13,19 +13,21 @@ import platform
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from harness.core.files import replacing
 from harness.core.home import PACKAGE, folder
 from harness.core.processor import processor
 from harness.run.backends import machine
-from harness.run.backends.base import LOG, Handle, Outcome, Position
+from harness.run.backends.base import LOCK, LOG, Handle, Outcome, Position
 from harness.run.backends.local import Local
-from harness.run.backends.parcels import unpack
+from harness.run.backends.parcels import files_at, unpack
 
 LARGE = 2**20
 """Bytes from which on a file is not sent with every report, but with each tenth and with the last."""
@@ -92,18 +94,30 @@ class Slot:
         """Whether a file that several calls read is here."""
         return (self.ground / path).exists()
 
-    def keep(self, path: str, content: Any) -> None:
-        """Writes such a file.
+    def keep(self, path: str, boxed: Sequence[Any]) -> None:
+        """Writes such a file, unless another slot of this node has.
 
         Args:
             path: relative to the ground.
-            content: its bytes.
+            boxed: its content, a buffer, or Ray's reference to it. It is in a sequence, or Ray would fetch it before
+                anybody has looked whether it is needed.
         """
-        if not self.has(path):
-            self._write(path, content)
+        full = self.ground / path
+        full.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(full.with_name(f".{full.name}{LOCK}")):
+            if not self.has(path):
+                [content] = boxed
+                self._write(path, content if isinstance(content, bytes) else _fetched(content))
 
-    def start(self, call: bytes, directories: tuple[str, ...], own: Mapping[str, bytes]) -> None:
-        """Starts a call in directories that hold these files and no others."""
+    def start(self, call: bytes, directories: tuple[str, ...], own: Mapping[str, bytes], *kept: None) -> None:
+        """Starts a call in directories that hold these files and no others.
+
+        Args:
+            call: packed.
+            directories: of its items, relative to the ground.
+            own: contents of the files in them, by path relative to the ground.
+            kept: what :meth:`keep` has returned for the files that it reads; if one of them has failed, so does this.
+        """
         for directory in directories:
             shutil.rmtree(self.ground / directory, ignore_errors=True)
             (self.ground / directory).mkdir(parents=True)
@@ -140,14 +154,20 @@ class Slot:
     def _files(self, handle: Handle) -> Iterator[tuple[str, Path]]:
         for directory in self._directories:
             for name in (*handle.call.writes, LOG):
-                path = self.ground / directory / name
-                if path.is_file() and not path.is_symlink():
-                    yield f"{directory}/{name}", path
+                for path in files_at(self.ground / directory / name):
+                    yield path.relative_to(self.ground).as_posix(), path
 
-    def _write(self, path: str, content: bytes) -> None:
+    def _write(self, path: str, content: Any) -> None:
         (self.ground / path).parent.mkdir(parents=True, exist_ok=True)
         with replacing(self.ground / path, durable=False) as new:
             new.write_bytes(content)
+
+
+def _fetched(reference: Any) -> Any:
+    """What is in Ray's object store, which each node fetches once: a view of it, not a copy."""
+    import ray
+
+    return ray.get(reference)
 
 
 def ground_of(session: str) -> Path:

@@ -13,7 +13,7 @@ import dataclasses
 import hashlib
 import io
 import pickle
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -67,7 +67,11 @@ class Packer:
             text.getvalue(),
             tuple(places.there(directory) for directory in directories),
             {places.there(path): path for path in reads},
-            {places.there(path): path.read_bytes() for directory in directories for path in files_of(directory)},
+            {
+                places.there(path): path.read_bytes()
+                for directory in directories
+                for path in files_of(directory, call.writes)
+            },
         )
 
 
@@ -81,12 +85,29 @@ def unpack(call: bytes, ground: Path) -> Call:
     return unpacked
 
 
-def files_of(directory: Path) -> Iterator[Path]:
-    """The files in an item's directory that are part of its state."""
+def files_of(directory: Path, writes: Container[str]) -> Iterator[Path]:
+    """The files in an item's directory that are part of its state, with those in directories that ``writes`` names."""
     with contextlib.suppress(FileNotFoundError):
         for path in sorted(directory.iterdir()):
-            if path.name not in (LOCK, SCRATCH) and path.is_file() and not path.is_symlink():
-                yield path
+            if path.name not in (LOCK, SCRATCH) and (path.name in writes or path.is_file()):
+                yield from files_at(path)
+
+
+def files_at(path: Path) -> Iterator[Path]:
+    """A file, or the files in a directory.
+
+    A search may have put anything there: links, what lies deeper, what nobody may look at and files that are just being
+    written are left out.
+    """
+    if path.is_symlink():
+        return
+    if path.is_file():
+        yield path
+        return
+    with contextlib.suppress(OSError):  # there is nothing, or nobody may look
+        for inner in sorted(path.iterdir()):
+            if not inner.name.startswith(".") and inner.is_file() and not inner.is_symlink():
+                yield inner
 
 
 class _Places:

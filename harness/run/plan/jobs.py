@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,8 +79,8 @@ def make_plan(request: Request, capacity: Capacity = ONE_CORE) -> Plan:
     for name in {record.dataset: None for record in over}.keys() - {row.dataset for row in pending}:
         _check_data(rows, name, data.checksum(name))
     _check_devices(request, capacity)
-    workers = request.workers or capacity.workers
-    threads = 1 if request.profile.budget.counted else max(1, capacity.cores // workers)
+    workers = request.workers or max(1, capacity.workers // request.children)
+    threads = 1 if request.profile.budget.counted else max(1, capacity.cores // (workers * request.children))
     jobs: list[Job] = []
     warnings: list[str] = []
     for name in dict.fromkeys(row.dataset for row in pending):
@@ -97,7 +97,8 @@ def make_plan(request: Request, capacity: Capacity = ONE_CORE) -> Plan:
         for row in mine:
             forbidden = _forbidden(hidden, named[name], row, request)
             its = with_images if row.facts.trains else prepared
-            jobs.append(_job(row, request.profile, catalogue, its, forbidden, threads, versions[row.method.name]))
+            job = _job(row, request.profile, catalogue, its, forbidden, threads, versions[row.method.name])
+            jobs.append(replace(job, children=request.children))
     return Plan(_longest_first(jobs, over), tuple(over), data.scorer, workers, (*told, *data.notes, *warnings))
 
 
@@ -119,8 +120,10 @@ def _check_devices(request: Request, capacity: Capacity) -> None:
     """Equal seconds of unlike devices are not equal budgets.
 
     Raises:
-        InputError: runs would be compared at them.
+        InputError: runs would be compared at them; or children of a search would share a graphics card.
     """
+    if request.children > 1 and capacity.cards:
+        raise InputError("the children of a search would share a graphics card and its memory; leave --children out")
     if len(capacity.devices) > 1 and not request.profile.counted and not request.mixed_devices:
         raise InputError(
             f"profile '{request.profile.name}' counts seconds, and the cluster has unlike devices "

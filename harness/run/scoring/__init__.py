@@ -246,6 +246,7 @@ def _provenance(job: Job, command: dict[str, Any], processes: dict[str, Any]) ->
         "data": job.prepared.checksum,
         "device": ", ".join(sorted(trained_on)) or command["cpu"],
         "processes": processes,
+        **({"children": job.children} if job.children > 1 else {}),
     }
 
 

@@ -1,0 +1,80 @@
+"""Children of a search in processes of their own: the same record as without, and nothing is left of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+from plugin_files import write_method
+from test_run_grid import PATIENT, request_for, run
+
+from harness.core.budget import Budget
+from harness.core.errors import InputError
+from harness.core.record import Record
+from harness.run.backends.base import Capacity
+from harness.run.plan import make_plan
+from harness.run.request import make_request
+
+DRAWS = """
+from itertools import count
+task.keep_predictions()
+for number, _ in enumerate(task.evaluate_each(task.sample() for _ in count())):
+    task.predictions(number)
+"""
+CRASHES = """
+import os, signal
+children = [int(pid) for pid in os.popen(f"pgrep -P {os.getpid()}").read().split()]
+for _ in task.evaluate_each(task.sample() for _ in range(3)):
+    for pid in children:
+        try: os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError: pass
+"""
+CLOCKED = ("seconds", "cpu_seconds", "images_per_second", "latency", "device_seconds")
+
+
+def counted(record: Record) -> dict[str, object]:
+    """A record without what a clock has measured."""
+    told = {**dataclasses.asdict(record), "provenance": None}
+    for part in ("search", "final"):
+        told[part] = {name: value for name, value in told[part].items() if name not in CLOCKED}
+    return told
+
+
+@pytest.mark.parametrize("top", [1, 2])
+def test_two_children_at_the_same_time_give_the_record_of_one(tmp_path: Path, top: int) -> None:
+    records, rows = [], []
+    for children in (1, 2):
+        folder = tmp_path / str(children)
+        folder.mkdir()
+        profile = dataclasses.replace(PATIENT, budget=Budget(15, "steps"), top=top)
+        methods = {"draws": write_method(tmp_path, "draws", DRAWS)}
+        request = request_for(folder, methods, profile=profile, children=children)
+        records.append(run(request)["draws"])
+        log = next(folder.rglob("evaluations.jsonl")).read_text()
+        rows.append([{**json.loads(row), "seconds": 0} for row in log.splitlines()])
+    assert records[0].status == "ok", records[0].reason
+    assert counted(records[0]) == counted(records[1])
+    assert rows[0] == rows[1]
+    assert records[0].search["evaluations"] == 7
+    assert ["device_seconds" in record.search for record in records] == [False, True]
+    assert ["children" in record.provenance for record in records] == [False, True]
+
+
+def test_a_child_that_is_killed_is_a_failed_row(tmp_path: Path) -> None:
+    methods = {"crashes": write_method(tmp_path, "crashes", CRASHES)}
+    record = run(request_for(tmp_path, methods, profile=PATIENT, children=2))["crashes"]
+    assert (record.status, "lost its process" in record.reason) == ("failed", True), record.reason
+
+
+def test_children_share_the_cores_and_no_card(tmp_path: Path) -> None:
+    methods = {"draws": write_method(tmp_path, "draws", DRAWS)}
+    request = request_for(tmp_path, methods, children=3)
+    assert make_plan(request, Capacity(workers=8, cores=8)).workers == 2
+    assert make_plan(request, Capacity(workers=2, cores=2)).workers == 1
+    with pytest.raises(InputError, match="graphics card"):
+        make_plan(request, Capacity(workers=1, cores=8, cards=1))
+    for children in (0, 65):
+        with pytest.raises(InputError, match="--children"):
+            make_request(datasets="toy", profile="smoke", children=children)
