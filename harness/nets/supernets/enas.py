@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
@@ -21,6 +21,7 @@ from harness.core.primitives import (
 )
 from harness.core.space import Size
 from harness.nets.constants import Constants
+from harness.nets.supernets.cells import Choosers
 from harness.nets.supernets.flat_weights import Handle, Layout, Weights, by_layer
 from harness.nets.supernets.frame import Frame, Slot, classified
 from harness.nets.supernets.gated import GatedSupernet
@@ -59,6 +60,7 @@ class GatedMacro(GatedSupernet):
         stem: tuple[CellPrimitive, ...] = (Conv(3, 3, channels, (size.stem_stride,) * 2), Norm())
         self._stem = weights.add(stem, image_shape[2])
         base, shape = macs_of(stem, image_shape)
+        self._choosers = Choosers()
         self._op_macs: list[list[int]] = []
         self._branches: list[list[Handle]] = []
         self._norms: list[Handle] = []
@@ -92,15 +94,13 @@ class GatedMacro(GatedSupernet):
         outputs = [run(self._stem.steps, images, self._stem.of(weights), constants=constants)]
         for layer in range(1, self._layers + 1):
             place, last = self._place(layer), outputs[-1]
-            branches = [
-                lambda handle=handle, last=last: run(handle.steps, last, handle.of(weights), branch=True)
-                for handle in self._branches[layer - 1]
-            ]
-            total = tf.switch_case(picks[place], branches)
+            handles = self._branches[layer - 1]
+            lists, own = tuple(handle.steps for handle in handles), [handle.of(weights) for handle in handles]
+            height, width, channels = map(int, last.shape[1:])
+            total = self._choosers(lists, picks[place], last, own, (height, width, channels))
             for earlier in range(1, layer):
                 total += tf.cast(picks[place + earlier], tf.float32) * outputs[earlier - 1]
             norm = self._norms[layer - 1]
-            total.set_shape(last.shape)
             outputs.append(run(norm.steps, total, norm.of(weights), constants=constants))
             if layer in self._reducers:
                 outputs = [
@@ -202,6 +202,7 @@ class GatedCells(GatedSupernet):
         clip: float = 5.0,
     ) -> None:
         self._space = space
+        self._functions: dict[object, Callable[..., tf.Tensor]] = {}
         weights = Weights(rng)
         self._frame = Frame(weights, size, image_shape, classes, lambda slot: _Cell(weights, space, slot))
         super().__init__(
@@ -269,12 +270,11 @@ class GatedCells(GatedSupernet):
         [rows] = cell.ops.handle.of(weights)
         # Read outside the branches: the gradient of the other rows stays out of their functions. ``gather``, because
         # the gradient of a slice is slower.
-        parts = cell.ops.parts(tf.gather(rows, row))
-        branches = [
-            partial(_applied, steps, layout, part, x)
-            for steps, layout, part in zip(cell.ops.steps, cell.ops.layouts, parts, strict=True)
-        ]
-        y = tf.switch_case(op, branches)
+        bundle = cell.ops
+        key = bundle.steps, tuple(x.shape[1:])
+        if key not in self._functions:
+            self._functions[key] = tf.function(partial(_switched, bundle.steps, bundle.layouts), autograph=False)
+        y = self._functions[key](op, x, bundle.parts(tf.gather(rows, row)))
         y.set_shape(x.shape)
         return y
 
@@ -325,6 +325,18 @@ class GatedCells(GatedSupernet):
             layers.append([np.concatenate(kept, axis=2)])
             layers += by_layer((Norm(),), cell.project_norm.of(values))
         return layers, self._frame.head.of(values)
+
+
+def _switched(
+    lists: Sequence[Sequence[CellPrimitive]],
+    layouts: Sequence[Layout],
+    op: tf.Tensor,
+    x: tf.Tensor,
+    parts: Sequence[tf.Tensor | None],
+) -> tf.Tensor:
+    """List number ``op`` applied to ``x``; traced once for all places of a network with the same lists and shape."""
+    branches = [partial(_applied, *branch, x) for branch in zip(lists, layouts, parts, strict=True)]
+    return tf.switch_case(op, branches)
 
 
 def _applied(steps: Sequence[CellPrimitive], layout: Layout, part: tf.Tensor | None, x: tf.Tensor) -> tf.Tensor:
