@@ -50,7 +50,7 @@ def counts(directory: Path, tell: Tell) -> Outcome:
 def call_of(directory: Path, function: Callable[[Path, Tell], Outcome] = counts, reads: tuple[Path, ...] = ()) -> Call:
     directory.mkdir(parents=True, exist_ok=True)
     item = Item(directory, directory, reads)
-    return Call("search", function, (item,), (*WRITES, "said.jsonl"), 60, 4.0, 1, False)
+    return Call("search", function, (item,), (*WRITES, "said.jsonl"), 280, 4.0, 1, False)
 
 
 def test_a_job_is_unpacked_with_the_paths_of_its_node(tmp_path: Path) -> None:
