@@ -11,13 +11,14 @@ Ray's own test cluster is used: https://docs.ray.io/en/latest/ray-core/examples/
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ KINDS = ("slot", "node", "command", "slot", "head")
 STORE = 200 * 2**20
 """Bytes of a node's object store."""
 ATTEMPTS = 5
+"""Times that a node is started, on a machine that has much else to do."""
 
 
 class Nodes:
@@ -45,17 +47,15 @@ class Nodes:
         """Starts the head and all nodes."""
         from ray.cluster_utils import Cluster
 
-        self._cluster: Any = Cluster(
-            initialize_head=True,
-            head_node_args={"num_cpus": 0, "object_store_memory": STORE, "include_dashboard": False},
-        )
+        head = {"num_cpus": 0, "object_store_memory": STORE, "include_dashboard": False}
+        self._cluster: Any = _patiently(lambda: Cluster(initialize_head=True, head_node_args=head))
         self.address: str = self._cluster.address
         for _ in range(self._many):
             self.add()
 
     def add(self) -> None:
         """One more node."""
-        self._cluster.add_node(num_cpus=1, object_store_memory=STORE)
+        _patiently(lambda: self._cluster.add_node(num_cpus=1, object_store_memory=STORE))
 
     def slots(self) -> list[int]:
         """Processes of slots, those that wait for a call included."""
@@ -74,6 +74,18 @@ class Nodes:
         for node in list(self._cluster.worker_nodes):
             self._cluster.remove_node(node, allow_graceful=False)
         self._cluster.remove_node(self._cluster.head_node, allow_graceful=False)
+
+
+def _patiently(start: Callable[[], Any]) -> Any:
+    """Starts a node, several times if need be.
+
+    Raises:
+        Exception: Ray's own, for a node that has taken more than half a minute.
+    """
+    for _ in range(ATTEMPTS - 1):
+        with contextlib.suppress(Exception):
+            return start()
+    return start()
 
 
 def _processes() -> Iterator[tuple[int, int, str]]:

@@ -50,7 +50,7 @@ def counts(directory: Path, tell: Tell) -> Outcome:
 def call_of(directory: Path, function: Callable[[Path, Tell], Outcome] = counts, reads: tuple[Path, ...] = ()) -> Call:
     directory.mkdir(parents=True, exist_ok=True)
     item = Item(directory, directory, reads)
-    return Call("search", function, (item,), (*WRITES, "said.jsonl"), 60, 4.0, 1, False)
+    return Call("search", function, (item,), (*WRITES, "said.jsonl"), 280, 4.0, 1, False)
 
 
 def test_a_job_is_unpacked_with_the_paths_of_its_node(tmp_path: Path) -> None:
@@ -163,9 +163,12 @@ def test_directories_that_a_call_may_leave_travel_both_ways(tmp_path: Path, slot
     parcel = Packer(tmp_path / "out").pack(call)
     assert set(parcel.own) == {"root/run/kept/1.npz"}, "no link, and no directory that is none of the call's"
     slot.start(parcel.call, parcel.directories, parcel.own)
-    while not (report := slot.report(0.3)).over:
-        pass
-    take_in(call.writes, {"root/run": run}, report)
+    over = False
+    while not over:
+        report = slot.report(0.3)
+        take_in(call.writes, {"root/run": run}, report)
+        over = report.over
+    assert report.outcomes == (Outcome("ok"),)
     assert (run / "answer.txt").read_text() == "1.npz"
     (run / "kept" / "link").unlink()
     assert [(path.name, path.read_bytes()) for path in (run / "kept").iterdir()] == [("2.npz", b"two")]
@@ -209,9 +212,11 @@ def test_large_files_are_sent_seldom_but_at_the_end(
     slot.start(parcel.call, parcel.directories, parcel.own)
     first = slot.report(1.0)
     assert "root/run/said.jsonl" not in first.files
-    while not (last := slot.report(0.5)).over:
-        pass
-    assert last.files["root/run/said.jsonl"].split() == [b"%d" % count for count in range(1, 11)]
+    files, over = dict(first.files), False
+    while not over:
+        report = slot.report(0.5)
+        files, over = files | report.files, report.over  # on a slow machine the tenth report may have all of it
+    assert files["root/run/said.jsonl"].split() == [b"%d" % count for count in range(1, 11)]
 
 
 def test_nodes_with_other_versions_are_refused() -> None:
