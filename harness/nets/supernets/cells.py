@@ -20,7 +20,7 @@ import numpy as np
 import tensorflow as tf
 
 from harness.core.measure import Shape, macs_of
-from harness.core.primitives import CellPrimitive, Depthwise, primitives_of
+from harness.core.primitives import CellPrimitive, Depthwise, Relu, primitives_of
 from harness.nets.constants import Constants
 from harness.nets.depthwise import assembled, scattered
 from harness.nets.supernets.flat_weights import Handle, Weights, by_layer
@@ -59,6 +59,22 @@ class Choosers:
         y = self._functions[key](op, x, [list(own) for own in weights])
         y.set_shape([None, *shape])
         return y
+
+    def one(
+        self, steps: tuple[CellPrimitive, ...], x: tf.Tensor, weights: Sequence[tf.Tensor], scale: tf.Tensor
+    ) -> tf.Tensor:
+        """The steps applied to ``x``; ``scale`` is that of the last (:func:`~harness.nets.supernets.kernels.run`)."""
+        key = (steps, tuple(x.shape[1:]))
+        if key not in self._functions:
+            self._functions[key] = tf.function(partial(_scaled, steps), autograph=False)
+        y: tf.Tensor = self._functions[key](x, list(weights), scale)
+        return y
+
+
+def _scaled(
+    steps: tuple[CellPrimitive, ...], x: tf.Tensor, weights: Sequence[tf.Tensor], scale: tf.Tensor
+) -> tf.Tensor:
+    return run(steps, x, weights, scale=scale)
 
 
 def _chosen(
@@ -207,9 +223,10 @@ class MixedCell:
                     steps, ready, terms = handle.steps, source.rectified, together
                     if source.apart is not None and _is_dilated(steps):
                         steps, ready, terms = _undilated(steps), source.apart, apart
-                    scale = scale_of[(number, target), op]
-                    own = handle.of(weights)
-                    terms.append(run(steps, source.state, own, rectified=ready, scale=scale, constants=constants))
+                    scale, x = scale_of[(number, target), op], source.state
+                    if isinstance(steps[0], Relu):
+                        steps, x = steps[1:], ready
+                    terms.append(self._choosers.one(steps, x, handle.of(weights), scale))
             if apart:
                 # Dilated candidates keep the size, and the last source always has the target's.
                 height, width = map(int, sources[-1].state.shape[1:3])
