@@ -20,7 +20,7 @@ from harness.core.table import Signal, Table
 from harness.run.job import Job, Outcome
 from harness.run.plan import make_plan
 from harness.run.scoring import HiddenLabels, HiddenScores, accuracy, fields, finish
-from harness.run.store import write_json
+from harness.run.store import read_json, write_json
 
 COMMAND = {"command": "python -m harness run", "cpu": "a processor"}
 
@@ -77,6 +77,59 @@ def test_what_only_an_interrupted_run_needs_is_gone(tmp_path: Path) -> None:
     assert not job.directory.stopped.exists()
     assert not job.directory.networks.exists()
     assert not job.directory.note.exists()
+
+
+def test_both_processes_are_in_the_provenance(tmp_path: Path) -> None:
+    job = trained(tmp_path)
+    record = finish(job, Outcome("ok"), labels_of(tmp_path), COMMAND)
+    assert record.provenance["processes"] == {"search": {"device": "CPU"}, "final": {"device": "CPU"}}
+    job.directory.final.unlink()
+    record = finish(job, Outcome("failed", "it crashed"), labels_of(tmp_path), COMMAND)
+    assert record.provenance["processes"] == {"search": {"device": "CPU"}}
+
+
+@pytest.mark.parametrize("there", ["nothing", "a file", "a directory", "a link"])
+def test_only_damaged_logs_of_failed_runs_are_put_aside(tmp_path: Path, there: str) -> None:
+    job = trained(tmp_path)
+    log, aside = job.directory.evaluations, job.directory.path / "evaluations.jsonl.damaged"
+    other = tmp_path / "other"
+    other.mkdir()
+    log.write_text("{}\n{}\n")
+    match there:
+        case "a file":
+            aside.write_text("before")
+        case "a directory":
+            (aside / "deep").mkdir(parents=True)
+        case "a link":
+            aside.symlink_to(other)
+    job.directory.proposals.write_text("")
+    record = finish(job, Outcome("ok"), labels_of(tmp_path), COMMAND)
+    assert record.status == "failed"
+    assert not log.exists()
+    assert aside.read_text() == "{}\n{}\n"
+    assert job.directory.proposals.exists(), "a log that can be read stays"
+    assert other.is_dir()
+
+
+def test_each_of_several_networks_has_its_accuracy_and_the_chosen_one_is_the_row(tmp_path: Path) -> None:
+    job = trained(tmp_path)
+    labels = np.load(tmp_path / "data" / "squares" / "y_test.npy")
+    right, wrong = np.eye(2, dtype=np.float32)[labels], np.eye(2, dtype=np.float32)[1 - labels]
+    lines = [
+        {"genotype": "macro-3:a", "rank": 1, "validation_accuracy": 0.5},
+        {"genotype": "macro-3:b", "rank": 2, "failure": "it diverged"},
+        {"genotype": "macro-3:c", "rank": 3, "validation_accuracy": 0.9},
+    ]
+    told = {**read_json(job.directory.final), "networks": lines}
+    arrays = {"probabilities": right, "network 1": wrong, "network 3": right}
+    np.savez(job.directory.predictions, **arrays)
+    for chosen, proposal in (({"chosen": 3}, "macro-3:c"), ({}, "macro-3:x")):
+        write_json(job.directory.final, {**told, "final": {**told["final"], **chosen}})
+        record = finish(job, Outcome("ok"), labels_of(tmp_path), COMMAND)
+        assert (record.status, record.test_accuracy, record.proposal) == ("ok", 1.0, proposal), record.reason
+        assert [line.get("test_accuracy") for line in record.networks] == [0.0, None, 1.0]
+        assert [line.get("failure") for line in record.networks] == [None, "it diverged", None]
+        assert [line.get("validation_accuracy") for line in record.networks] == [0.5, None, 0.9]
 
 
 def test_a_failure_keeps_what_is_known(tmp_path: Path) -> None:
@@ -154,6 +207,14 @@ def test_a_record_holds_a_thousand_counts(many: int, fine: bool) -> None:
     value = {f"planned_{number}": number for number in range(many)}
     with contextlib.nullcontext() if fine else pytest.raises(ValueError, match=f"there are {many} numbers"):
         assert len(fields.numbers(value)) == many
+
+
+@pytest.mark.parametrize(
+    ("value", "fine"), [("x" * 5, True), ("", True), ("x" * 6, False), ("a\nb", False), (3, False)]
+)
+def test_a_line_is_printed_in_a_line(value: object, fine: bool) -> None:
+    with contextlib.nullcontext() if fine else pytest.raises(ValueError, match=r"its title is no line|is no text"):
+        assert fields.line(value, "title", 5) == value
 
 
 def test_what_a_training_was_counted_in_is_one_of_three() -> None:
