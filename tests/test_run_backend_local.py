@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import multiprocessing
 import os
 import pickle
 import signal
 import struct
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from multiprocessing import forkserver
@@ -27,7 +29,7 @@ from harness.run.backends import local as execute
 from harness.run.backends.base import Call, Handle, Item, Outcome, Position, Tell
 from harness.run.backends.local import Local
 from harness.run.backends.process import ending
-from harness.run.backends.telling import understood
+from harness.run.backends.telling import MOST_REASON, understood
 from harness.run.job import Failure, Job, Unsupported, guarded
 from harness.run.plan import make_plan
 
@@ -197,6 +199,44 @@ def test_the_cap_is_one_of_each_item(tmp_path: Path) -> None:
     backend = Local()
     call = numbers(tmp_path, *(f"{number}/slow" for number in range(5)), seconds=9)
     assert [outcome.status for outcome in finished(backend, backend.submit(call))] == ["ok"] * 5
+
+
+def leaves_a_thread(directory: str, tell: Tell) -> Outcome:
+    """An item whose process would not end by itself."""
+    threading.Thread(target=time.sleep, args=(600,)).start()
+    return Outcome("ok")
+
+
+def says_much(directory: str, tell: Tell) -> Outcome:
+    return Outcome("unsupported", "x" * 200_000)
+
+
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize(("function", "status"), [(leaves_a_thread, "ok"), (says_much, "unsupported")])
+def test_a_process_that_has_told_everything_is_over(
+    tmp_path: Path, function: Callable[[str, Tell], Outcome], status: str, apart: bool
+) -> None:
+    call = dataclasses.replace(numbers(tmp_path, "one", seconds=120.0), function=function, apart=apart)
+    backend, began = Local(), time.monotonic()
+    [outcome] = finished(backend, backend.submit(call))
+    assert outcome.status == status
+    assert len(outcome.reason) <= MOST_REASON
+    assert time.monotonic() - began < 60.0
+
+
+@pytest.mark.parametrize("error", [EOFError("unexpected EOF"), OSError(24, "Too many open files")])
+@pytest.mark.parametrize("where", ["Pipe", "Process"])
+def test_a_process_that_cannot_be_started_is_a_failure(
+    tmp_path: Path, error: Exception, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def raises(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(type(multiprocessing.get_context("spawn")), where, raises)
+    backend = Local()
+    [outcome] = finished(backend, backend.submit(numbers(tmp_path, "one")))
+    assert outcome.status == "failed"
+    assert "no process could be started" in outcome.reason
 
 
 def test_progress_comes_through_the_handle(tmp_path: Path) -> None:

@@ -169,6 +169,19 @@ def test_everything_else_goes_on(tmp_path: Path) -> None:
     assert printed.split() == ["open", "new", "open"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the event of os.open does not tell enough")
+def test_a_path_below_an_open_directory_is_looked_at(tmp_path: Path) -> None:
+    inside(
+        tmp_path,
+        "above = os.open(here, os.O_RDONLY | os.O_DIRECTORY)\n"
+        "refused(lambda: os.open('hidden/labels', os.O_RDONLY, dir_fd=above))\n"
+        "refused(lambda: os.open('one.npy', os.O_RDONLY, dir_fd=above))\n"
+        "os.close(os.open('open.npy', os.O_RDONLY, dir_fd=above))\n"
+        "os.chdir(here / 'scratch')\n"
+        "os.close(os.open('new', os.O_WRONLY | os.O_CREAT))\n",
+    )
+
+
 @pytest.mark.skipif(not landlock(), reason="this kernel has no Landlock")
 def test_the_kernel_refuses_other_programs_and_native_code_too(tmp_path: Path) -> None:
     printed = inside(
@@ -285,7 +298,8 @@ def test_only_what_a_search_has_started_is_signalled(tmp_path: Path, layer: str)
         "for act in (lambda: os.kill(above, 0), lambda: os.kill(0, 0), lambda: os.kill(-1, 0),\n"
         "            lambda: os.killpg(0, 0), lambda: os.killpg(os.getpgid(above), 0), lambda: os.kill(1, 0),\n"
         "            lambda: resource.prlimit(above, resource.RLIMIT_CORE, (0, 0)),\n"
-        "            lambda: open(f'/proc/{above}/mem', 'rb')):\n"
+        "            lambda: open(f'/proc/{above}/mem', 'rb'),\n"
+        "            lambda: signal.pidfd_send_signal(os.pidfd_open(above), 0)):\n"
         "    refused(act)\n"
         "os.kill(os.getpid(), 0)\n"
         "open('/proc/self/mem', 'rb').close()\n"
@@ -319,6 +333,9 @@ def test_nothing_is_left_in_shared_memory(tmp_path: Path, layer: str) -> None:
         tmp_path,
         "refused(lambda: open('/dev/shm/harness-test', 'w'))\n"
         "refused(lambda: os.open('/dev/shm/harness-test', os.O_CREAT | os.O_RDWR))\n"
+        "shared = os.open('/dev/shm', os.O_PATH)\n"
+        "refused(lambda: os.open('harness-test', os.O_CREAT | os.O_RDWR, dir_fd=shared))\n"
+        "os.close(shared)\n"
         "refused(lambda: open('/dev/harness-test', 'w'))\n"
         "refused(lambda: os.mkdir('/dev/shm/harness-test'))\n"
         "import multiprocessing\n"

@@ -35,6 +35,7 @@ from harness.run.backends.telling import understood
 
 PATIENCE = 20.0  # seconds that a process waits for a lock
 _PAUSE = 5.0  # seconds between two looks at what a process has on the disk and in the memory
+_GRACE = 10.0  # seconds for a process to end that has told everything
 _MOST = 2**20  # bytes read of a pipe at a time
 _NAME = "harness-"
 _NUMBERS = itertools.count()
@@ -94,19 +95,19 @@ class Local(Backend):
         if call.tensorflow:
             context.set_forkserver_preload(["harness.run.backends.server"])
         with interrupts_wait(), _environment(call.threads), _without_main():
-            pipe, theirs = context.Pipe(duplex=False)
-            os.set_blocking(pipe.fileno(), False)
-            words = (call, theirs, self._patience)
-            child = context.Process(target=work_off, args=words, name=f"{_NAME}{next(_NUMBERS)}", daemon=True)
             try:
-                child.start()
-            except OSError as error:
+                with contextlib.ExitStack() as opened:
+                    pipe, theirs = map(opened.enter_context, context.Pipe(duplex=False))
+                    os.set_blocking(pipe.fileno(), False)
+                    words = (call, theirs, self._patience)
+                    child = context.Process(target=work_off, args=words, name=f"{_NAME}{next(_NUMBERS)}", daemon=True)
+                    child.start()
+                    self._running[handle] = _Process(child, pipe, time.monotonic())
+                    opened.pop_all()
+                    theirs.close()
+            except (OSError, EOFError) as error:  # the latter where the server could make no copy of itself
                 handle.outcomes = (Outcome("failed", f"no process could be started: {sentence(error)}"),)
                 self._stillborn.append(handle)
-            else:
-                self._running[handle] = _Process(child, pipe, time.monotonic())
-            finally:
-                theirs.close()
         return handle
 
     def wait(self, seconds: float) -> list[Handle]:
@@ -123,6 +124,10 @@ class Local(Backend):
                 if len(process.outcomes) < len(handle.call.items):
                     how = f"the {handle.call.words}'s process {ending(process.child.exitcode)}"
                     process.outcomes.append(Outcome("failed", how))
+            elif len(process.outcomes) >= len(handle.call.items):
+                if time.monotonic() - process.since <= _GRACE:
+                    continue
+                process.kill()
             elif time.monotonic() - process.since > handle.call.seconds:
                 process.kill()
                 process.outcomes.append(_timed_out(handle.call))
@@ -214,8 +219,9 @@ def _hoards(handle: Handle, process: _Process) -> str | None:
     places = {call.items[0].directory, call.items[len(process.outcomes)].directory}
     if sum(map(caps.on_disk, places)) > caps.DISK_MOST:
         return f"the allowed {caps.DISK_MOST / 2**30:g} GiB on the disk"
-    if process.child.pid and caps.in_memory(sandbox.family(process.child.pid)) > call.memory * 2**30:
-        return f"its {call.memory:g} GiB of memory, with what it shares and what it has started"
+    memory = call.memory * call.processes
+    if process.child.pid and caps.in_memory(sandbox.family(process.child.pid)) > memory * 2**30:
+        return f"its {memory:g} GiB of memory, with what it shares and what it has started"
     return None
 
 

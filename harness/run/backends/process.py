@@ -7,14 +7,14 @@ import json
 import os
 import signal
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from multiprocessing.connection import Connection
 from typing import Any
 
-from harness.core.names import sentence
+from harness.core.names import one_line, sentence
 from harness.run.backends import sandbox
 from harness.run.backends.base import Call, Outcome
-from harness.run.backends.telling import Teller, tell_outcome
+from harness.run.backends.telling import MOST_REASON, Teller, tell_outcome
 
 _MOST = 2**20  # bytes of an answer
 
@@ -49,6 +49,11 @@ def work_off(call: Call, pipe: Connection, patience: float) -> None:
     sandbox.end_children()
     if home is not None:
         sandbox.leave(home)
+    # Threads that a method has left behind, and what it has asked for at the end, would go on with everything told.
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(0)
 
 
 def _get_ready(call: Call) -> None:
@@ -78,6 +83,8 @@ def _in_a_copy(call: Call, value: Any, pipe: Connection, number: int) -> Outcome
             outcome = _here(call, value, pipe, number)
             sys.stdout.flush()
             sys.stderr.flush()
+            # More than a pipe holds would wait for a reader, who waits for this process to end.
+            outcome = replace(outcome, reason=one_line(outcome.reason, MOST_REASON))
             os.write(theirs, json.dumps(asdict(outcome)).encode())
         finally:
             os._exit(0)

@@ -18,7 +18,7 @@ from harness.core.names import one_line
 from harness.run.backends.base import Outcome, Position
 
 _PAUSE = 0.25  # seconds between two tellings of a process
-_MOST = 1000  # characters of a reason
+MOST_REASON = 1000  # characters of a reason
 _STATUSES = get_args(get_type_hints(Outcome)["status"])
 
 
@@ -57,7 +57,7 @@ def understood(text: bytes, item: int) -> Outcome | Position | None:
             case {"item": number, "outcome": {"status": status, "reason": str(reason)}} if (
                 number == item and status in _STATUSES
             ):
-                return Outcome(status, one_line(reason, _MOST))
+                return Outcome(status, one_line(reason, MOST_REASON))
             case {"item": number, "share": int(share) | float(share), "words": str(words)} if number == item:
                 return Position(item, min(1.0, max(0.0, share)), one_line(words))
     except (ValueError, RecursionError):

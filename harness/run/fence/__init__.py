@@ -21,7 +21,7 @@ from pathlib import Path
 
 from harness.run.fence.ground import Ground, Strings, inside
 from harness.run.fence.hooks import Refused as Refused
-from harness.run.fence.hooks import process_hook, read_hook, write_hook
+from harness.run.fence.hooks import close_descriptors_of_processes, process_hook, read_hook, write_hook
 from harness.run.fence.landlock import landlock
 
 ANYWHERE = (Path("/"),)
@@ -85,6 +85,7 @@ def fence(forbidden: Forbidden) -> str:
     kernel = landlock(ground, writable)
     sys.addaudithook(read_hook(ground, forbidden.modules))
     sys.addaudithook(process_hook())
+    close_descriptors_of_processes()
     if writable is not None:
         sys.addaudithook(write_hook(writable, kernel))
     return "audit+landlock" if kernel else "audit"

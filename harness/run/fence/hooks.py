@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 from harness.run.fence.ground import Ground, Strings, inside, inside_any
@@ -44,11 +47,23 @@ def read_hook(ground: Ground, modules: Strings) -> Any:
         elif event in _PATH_EVENTS:
             target = arguments[0]
             if isinstance(target, path_types):
-                real = realpath(fsdecode(target))
-                if hidden(real) or _is_memory_of_another(real):
-                    raise Refused(f"a search may not open {fsdecode(target)}, which tells about the test set")
+                text = fsdecode(target)
+                relative = event == "open" and arguments[1] is None and not os.path.isabs(text)
+                for path in (text, *(_below_open_directories(text) if relative else ())):
+                    real = realpath(path)
+                    if hidden(real) or _is_memory_of_another(real):
+                        raise Refused(f"a search may not open {text}, which tells about the test set")
 
     return hook
+
+
+def _below_open_directories(path: str) -> Iterator[str]:
+    """What a relative path may mean to ``os.open``, whose event does not tell ``dir_fd``; Linux only."""
+    with contextlib.suppress(OSError):
+        for descriptor in os.listdir("/proc/self/fd"):
+            directory = os.path.join("/proc/self/fd", descriptor)
+            if os.path.isdir(directory):
+                yield os.path.join(os.path.realpath(directory), path)
 
 
 def _is_memory_of_another(path: str) -> bool:
@@ -75,8 +90,25 @@ def process_hook() -> Any:
     return hook
 
 
+def close_descriptors_of_processes() -> None:
+    """Signals through a descriptor raise no event: the interpreter loses the function."""
+
+    def refuse(*_: object) -> None:
+        raise Refused("a search may not signal a process by a descriptor")
+
+    for name in ("_signal", "signal"):  # the second takes what the first has
+        module = sys.modules.get(name)
+        if module is not None and "pidfd_send_signal" in vars(module):
+            setattr(module, "pidfd_send_signal", refuse)  # noqa: B010 - some systems have no such function
+
+
 def _descends(process: int, ancestor: int) -> bool:
-    """Whether a process was started by another one, or by one that was; False where the system does not tell."""
+    """Whether a process was started by another one, or by one that was.
+
+    Where the system does not tell whom a process has started, only the process above it is known not to be.
+    """
+    if not os.path.exists("/proc/self/stat"):
+        return process not in (-1, 0, 1, os.getppid(), os.getpgrp())
     while process > 1:
         try:
             with open(f"/proc/{process}/stat", encoding="utf-8", errors="replace") as file:
@@ -125,8 +157,12 @@ def write_hook(writable: Strings, kernel: bool) -> Any:
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open":
-            if isinstance(arguments[2], int) and arguments[2] & _WRITING:
-                check(arguments[0], None, True, event)
+            path, mode, flags = arguments
+            if isinstance(flags, int) and flags & _WRITING:
+                check(path, None, True, event)
+                if mode is None and isinstance(path, path_types) and not os.path.isabs(fsdecode(path)):
+                    for other in _below_open_directories(fsdecode(path)):
+                        check(other, None, True, event)
         elif event in _CHANGES:
             for path, directory in _CHANGES[event]:
                 above = None if directory is None else arguments[directory]
