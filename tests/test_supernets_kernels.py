@@ -10,6 +10,7 @@ import tensorflow as tf
 from harness.core.primitives import Conv, macro_primitives_of, primitives_of, weight_shapes
 from harness.core.seeds import rng
 from harness.nets.make import Maker
+from harness.nets.pixels import largest_in_branch, pooled
 from harness.nets.supernets.kernels import initial_values, run
 
 CHANNELS = 8
@@ -76,3 +77,24 @@ def test_none_and_nonsense() -> None:
 def test_macro_operations_begin_with_a_convolution_of_one_pixel() -> None:
     for op in ("conv_3x3", "sep_conv_5x5", "max_pool_3x3"):
         assert macro_primitives_of(op, 16)[0] == Conv(1, 1, 16)
+
+
+@pytest.mark.parametrize(("size", "strides"), [(3, (1, 1)), (3, (2, 2)), (5, (1, 1)), (2, (2, 2))])
+def test_maxima_in_a_branch_are_those_outside_and_so_are_their_gradients(size: int, strides: tuple[int, int]) -> None:
+    images = rng(0, "images").normal(size=(5, 9, 8, 8)).astype(np.float32)
+
+    @tf.function(autograph=False)
+    def both(x: tf.Tensor, op: tf.Tensor) -> list[list[tf.Tensor]]:
+        found = []
+        for branch in (lambda: largest_in_branch(x, size, strides), lambda: pooled("max", x, size, strides)):
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                y = tf.switch_case(op, [lambda: tf.zeros_like(pooled("max", x, size, strides)), branch])
+                loss = tf.reduce_sum(y * tf.sin(y))
+            found.append([y, tape.gradient(loss, x)])
+        return found
+
+    ours, theirs = both(tf.constant(images), tf.constant(1))
+    for mine, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(mine, other, rtol=1e-5, atol=1e-6)
+        assert np.abs(other).max() > 0.1
