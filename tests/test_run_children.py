@@ -78,3 +78,11 @@ def test_children_share_the_cores_and_no_card(tmp_path: Path) -> None:
     for children in (0, 65):
         with pytest.raises(InputError, match="--children"):
             make_request(datasets="toy", profile="smoke", children=children)
+
+
+def test_latency_is_not_measured_while_children_train() -> None:
+    words = {"datasets": "toy", "profile": "smoke", "max_latency": "5ms"}
+    make_request(**words, children=1)
+    make_request(datasets="toy", profile="smoke", max_macs="5m", children=2)
+    with pytest.raises(InputError, match=r"--max-latency is measured.*leave --children 2 out"):
+        make_request(**words, children=2)
