@@ -80,7 +80,8 @@ def compare(
         backend: where the work is done: ``"local"``, in processes of this machine, or ``"ray"``.
         address: of the Ray cluster; one on this machine starts and ends with the call, unless given.
         mixed_devices: whether runs may be compared at equal seconds of unlike devices.
-        children: of one search that are trained at the same time, where its method can; results do not depend on it.
+        children: of one search that are trained at the same time, where its method can; in counted budgets, results do
+            not depend on it.
         architectures: files with architectures that are trained and tested beside the methods' results.
         max_parameters, max_macs, max_latency: limits of the final networks, like ``"500k"``, ``"50m"``, ``"2.5ms"``;
             proposals beyond are refused before training. A directory holds runs of the same limits.

@@ -131,6 +131,31 @@ def test_what_is_logged_or_known_is_not_trained_ahead() -> None:
     assert set(pool.begun) == {n for n in range(7, 12) if texts[n] not in texts[:n]}
 
 
+def test_what_the_log_has_a_verdict_on_is_not_looked_at_again() -> None:
+    def beyond(proposal: Proposal) -> str:
+        looked.append(proposal)
+        return "too large" if proposal.picks[0] else ""  # type: ignore[union-attr]
+
+    def body(task: Task) -> None:
+        for _ in task.evaluate_each(
+            SPACE.genotype((number % 2, number // 2 % 2, number // 4 % 2)) for number in count()
+        ):
+            pass
+
+    looked: list[Proposal] = []
+    words = {"limits": Limits(parameters=1), "beyond": beyond}
+    first = MemoryJournal()
+    alone, _ = searched(1, "3evals", body, first, **words)
+    logged = MemoryJournal()
+    logged.evaluations = first.evaluations[:4]
+    looked.clear()
+    task, _ = searched(3, "3evals", body, logged, **words)
+    assert told(task) == told(alone)
+    texts = [evaluation.genotype for evaluation in alone.evaluations]
+    assert {str(proposal) for proposal in looked}.isdisjoint(texts[:4])
+    assert str(looked[0]) == texts[4]
+
+
 def test_who_asks_in_between_gets_what_was_asked() -> None:
     """Trainings that were begun have other numbers than their evaluations then: they are done again."""
 

@@ -21,7 +21,7 @@ from harness.core.home import PACKAGE
 from harness.run.backends import cluster, make_backend, node
 from harness.run.backends.arrivals import take_in
 from harness.run.backends.base import LOG, Backend, Call, Capacity, Handle, Item, Outcome, Position, Tell
-from harness.run.backends.cluster import check_versions
+from harness.run.backends.cluster import check_versions, cores_to_ask_for
 from harness.run.backends.node import Facts, Report, Slot
 from harness.run.backends.parcels import Packer, unpack
 from harness.run.plan import make_plan
@@ -227,6 +227,17 @@ def test_nodes_with_other_versions_are_refused() -> None:
         check_versions(mine, [mine, other])
     with pytest.raises(InputError, match="node b has tensorflow not at all"):
         check_versions(mine, [dataclasses.replace(other, versions=(("Python", "3.11.7"),))])
+
+
+def test_a_slot_asks_for_no_more_cores_than_a_node_has() -> None:
+    nodes = [
+        {"Alive": True, "Resources": {"CPU": 2.0, "memory": 1e9}},
+        {"Alive": True, "Resources": {"CPU": 4.0}},
+        {"Alive": False, "Resources": {"CPU": 64.0}},
+        {"Alive": True, "Resources": {}},
+    ]
+    assert [cores_to_ask_for(wanted, nodes) for wanted in (1, 3, 4, 8)] == [1, 3, 4, 4]
+    assert cores_to_ask_for(8, nodes[3:]) == 1, "a head that lends no cores"
 
 
 def test_unlike_devices_do_not_compete_at_equal_seconds(tmp_path: Path) -> None:

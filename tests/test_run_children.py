@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from plugin_files import write_method
+from tables_on_disk import write_table
 from test_run_grid import PATIENT, request_for, run
 
 from harness.core.budget import Budget
@@ -15,7 +16,9 @@ from harness.core.errors import InputError
 from harness.core.record import Record
 from harness.run.backends.base import Capacity
 from harness.run.plan import make_plan
-from harness.run.request import make_request
+from harness.run.profiles import HOUR, SMOKE, get_profile
+from harness.run.request import Request, make_request
+from harness.run.scheduler import Batch
 
 DRAWS = """
 from itertools import count
@@ -78,3 +81,32 @@ def test_children_share_the_cores_and_no_card(tmp_path: Path) -> None:
     for children in (0, 65):
         with pytest.raises(InputError, match="--children"):
             make_request(datasets="toy", profile="smoke", children=children)
+
+
+def test_final_trainings_have_the_cores_of_all_children_where_the_clock_decides(tmp_path: Path) -> None:
+    methods = {"draws": write_method(tmp_path, "draws", DRAWS)}
+    threads = {}
+    for profile in (HOUR, SMOKE):
+        request = request_for(tmp_path, methods, profile=profile, children=3, out=tmp_path / profile.name)
+        plan = make_plan(request, Capacity(workers=1, cores=8))
+        search, final = (Batch(phase, plan.jobs).call() for phase in ("search", "final"))
+        threads[profile.name] = (search.threads, search.cores, final.threads, final.cores)
+    assert threads == {"hour": (2, 6, 6, 6), "smoke": (1, 3, 1, 1)}
+
+
+def test_children_take_no_cores_of_searches_on_tables(tmp_path: Path) -> None:
+    table = f"table:{write_table(tmp_path)}"
+    for profile in ("nb201", "table"):
+        chosen = get_profile(profile)
+        request = Request(("random_search",), (table,), chosen, (0,), tmp_path / profile, tmp_path, children=4)
+        plan = make_plan(request, Capacity(workers=8, cores=8))
+        assert plan.workers == 8
+        assert {Batch("search", plan.jobs).call().cores} == {1}
+
+
+def test_latency_is_not_measured_while_children_train() -> None:
+    words = {"datasets": "toy", "profile": "smoke", "max_latency": "5ms"}
+    make_request(**words, children=1)
+    make_request(datasets="toy", profile="smoke", max_macs="5m", children=2)
+    with pytest.raises(InputError, match=r"--max-latency is measured.*leave --children 2 out"):
+        make_request(**words, children=2)

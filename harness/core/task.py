@@ -138,13 +138,16 @@ class Task:
 
     def _look(self, proposal: Proposal, before: list[Proposal], again: bool) -> Look:
         """What evaluating a proposal after those ``before`` it will take, as far as that can be known."""
-        if isinstance(proposal, Ensemble) or self.refusal(proposal):
+        if isinstance(proposal, Ensemble):
             return Look(0.0, None)
         end, text, number = self._evaluator.steps(), str(proposal), len(self.evaluations) + len(before)
+        logged = self._journal.replay(number)
+        if self.refusal(proposal) if logged is None else logged.refused:
+            return Look(0.0, None)
         part = self._trainings.part(text, end, again)
         cost = self.meter.price(seconds=0.0, steps=part.steps, macs=self._macs(proposal, part))
         begun = self._trainings.number(text, number, again) != number or proposal in before
-        nothing = (begun and not again) or self._journal.replay(number) is not None
+        nothing = (begun and not again) or logged is not None
         return Look(cost, None if nothing else number)
 
     def refusal(self, proposal: Proposal) -> str:

@@ -108,7 +108,7 @@ class Job:
         directory: of the run.
         prepared: the data.
         forbidden: what the search may not touch.
-        threads: of TensorFlow in this job.
+        threads: of TensorFlow in each process of the search.
         inputs: everything that the result depends on, besides code and machine; stored in the directory.
         extra: what the final training has besides the profile's recipe.
         children: that the search may train at the same time, each with so many threads.
@@ -136,6 +136,12 @@ class Job:
     def final(self) -> Recipe:
         """The recipe of the final training."""
         return self.profile.final_for(self.space, self.extra)
+
+    def threads_of(self, phase: Phase) -> int:
+        """Of TensorFlow in each process of a phase. Where the clock decides, the final training has the cores of all
+        children; in a counted budget it has one, as everything has."""
+        alone = phase == "final" and not self.profile.budget.counted
+        return self.threads * self.children if alone else self.threads
 
     @property
     def label(self) -> str:

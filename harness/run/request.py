@@ -133,6 +133,11 @@ def make_request(
         raise InputError(
             f"--children {children} cannot be trained at the same time; name a number from 1 to {MOST_CHILDREN}"
         )
+    if children > 1 and chosen.limits.latency:
+        raise InputError(
+            "--max-latency is measured, and networks that are trained meanwhile would change it; leave --children "
+            f"{children} out"
+        )
     if not (named or chosen.datasets):
         raise InputError(f"profile '{chosen.name}' has no data sets of its own here; name one with --datasets")
     return Request(

@@ -70,11 +70,11 @@ class Batch:
             writes=_WRITES[self.phase],
             seconds=first.cap(self.phase),
             memory=first.profile.memory,
-            threads=first.threads,
+            threads=first.threads_of(self.phase),
             tensorflow=first.prepared.tensorflow,
             ready=functools.partial(search.get_ready, whole) if apart else None,
             apart=apart,
-            processes=first.children if self.phase == "search" and first.prepared.tensorflow else 1,
+            processes=first.children if self.phase == "search" else 1,
         )
 
 

@@ -18,7 +18,7 @@ import pickle
 import secrets
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -215,13 +215,14 @@ class Cluster(Backend):
 
     def _slot_for(self, call: Call, new: bool) -> _Slot:
         """An idle slot, or a new one that waits for its cores."""
-        idle = next((one for one in self._idle if one.cores == call.cores and not new), None)
+        cores = cores_to_ask_for(call.cores, self._ray.nodes())
+        idle = next((one for one in self._idle if one.cores == cores and not new), None)
         if idle is not None:
             self._idle.remove(idle)
             return idle
         cards = {"num_gpus": 1} if self.capacity.cards else {}
-        make = self._ray.remote(num_cpus=call.cores, max_restarts=0, **cards)(node.Slot)
-        return _Slot(make.remote(self._session), call.cores)
+        make = self._ray.remote(num_cpus=cores, max_restarts=0, **cards)(node.Slot)
+        return _Slot(make.remote(self._session), cores)
 
     def _in_store(self, path: Path) -> Any:
         """A reference to a file's content; the same as long as the file is the same."""
@@ -292,6 +293,16 @@ class Cluster(Backend):
     def _end(self, slot: _Slot) -> None:
         with contextlib.suppress(Exception):  # it is gone
             self._ray.kill(slot.actor)
+
+
+def cores_to_ask_for(wanted: int, nodes: Iterable[Mapping[str, Any]]) -> int:
+    """Cores of a slot: those wanted, or all of the largest node. For more, Ray would wait for ever.
+
+    Args:
+        wanted: that a call would keep busy.
+        nodes: as Ray describes them.
+    """
+    return min(wanted, max((int(one["Resources"].get("CPU", 0)) for one in nodes if one["Alive"]), default=wanted) or 1)
 
 
 def check_versions(mine: node.Facts, others: Sequence[node.Facts]) -> None:

@@ -1,7 +1,7 @@
 """Copies of a process that work for it, side by side: for a call that has several things to compute at the same time.
 
-A copy has what the process had when it was made, its fence included, and ends with it: at the latest when the process
-has ended, or when the back end ends what that has left behind.
+A copy has what the process had when it was made, its fence included, and ends with it, busy or idle: on Linux the
+kernel ends it, and everywhere a thread of it watches a pipe, its life-line, whose other end only that process has.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from harness.core.names import sentence
-from harness.run.backends import base
+from harness.run.backends import base, sandbox
 from harness.run.backends.base import Broken, Question
 
 
@@ -34,18 +35,21 @@ class Copies(base.Copies):
     def __init__(self, many: int, serve: Callable[[], Callable[[Any], Any]]) -> None:
         self._waiting: deque[Question] = deque()
         self._copies: list[_Copy] = []
+        owner, (line, self._lifeline) = os.getpid(), Pipe(duplex=False)
         for _ in range(many):
             ours, theirs = Pipe()
             pid = os.fork()
             if pid == 0:
                 try:
-                    for pipe in (ours, *(copy.pipe for copy in self._copies)):
+                    for pipe in (ours, self._lifeline, *(copy.pipe for copy in self._copies)):
                         pipe.close()  # or the others would not notice that this process has ended
+                    _end_with(owner, line)
                     _answer(serve, theirs)
                 finally:
                     os._exit(0)
             theirs.close()
             self._copies.append(_Copy(pid, ours))
+        line.close()
 
     def ask(self, value: Any) -> Question:
         """Asks a copy that is idle, or the next one that will be."""
@@ -72,9 +76,11 @@ class Copies(base.Copies):
 
     def close(self) -> None:
         """Ends all copies."""
+        self._lifeline.close()
         for copy in self._copies:
             copy.pipe.close()
-            with contextlib.suppress(ProcessLookupError, ChildProcessError):
+            # A fence that cannot tell whose process it is refuses the signal. The life-line ends the copy all the same.
+            with contextlib.suppress(OSError):
                 os.kill(copy.pid, signal.SIGKILL)
                 os.waitpid(copy.pid, 0)
         self._copies.clear()
@@ -103,6 +109,24 @@ class Copies(base.Copies):
                     question.answer = Broken("lost its process; perhaps the machine's memory was used up")
                 question.answered = True
         self._hand_out()
+
+
+def _end_with(owner: int, line: Connection) -> None:
+    """Makes this process, a copy, end when its owner does.
+
+    Args:
+        owner: process id.
+        line: closed at the other end when the owner has ended or wants no more answers.
+    """
+    sandbox.signal_at_parents_end(signal.SIGKILL)
+    if os.getppid() != owner:  # it has ended before
+        os._exit(0)
+    threading.Thread(target=_watch, args=(line,), daemon=True).start()
+
+
+def _watch(line: Connection) -> None:
+    connection.wait([line])
+    os._exit(0)
 
 
 def _answer(serve: Callable[[], Callable[[Any], Any]], pipe: Connection) -> None:

@@ -79,8 +79,9 @@ def make_plan(request: Request, capacity: Capacity = ONE_CORE) -> Plan:
     for name in {record.dataset: None for record in over}.keys() - {row.dataset for row in pending}:
         _check_data(rows, name, data.checksum(name))
     _check_devices(request, capacity)
-    workers = request.workers or max(1, capacity.workers // request.children)
-    threads = 1 if request.profile.budget.counted else max(1, capacity.cores // (workers * request.children))
+    children = 1 if request.profile.signal else request.children  # nothing is trained on tables
+    workers = request.workers or max(1, capacity.workers // children)
+    threads = 1 if request.profile.budget.counted else max(1, capacity.cores // (workers * children))
     jobs: list[Job] = []
     warnings: list[str] = []
     for name in dict.fromkeys(row.dataset for row in pending):
@@ -98,7 +99,7 @@ def make_plan(request: Request, capacity: Capacity = ONE_CORE) -> Plan:
             forbidden = _forbidden(hidden, named[name], row, request)
             its = with_images if row.facts.trains else prepared
             job = _job(row, request.profile, catalogue, its, forbidden, threads, versions[row.method.name])
-            jobs.append(replace(job, children=request.children))
+            jobs.append(replace(job, children=children))
     return Plan(_longest_first(jobs, over), tuple(over), data.scorer, workers, (*told, *data.notes, *warnings))
 
 
