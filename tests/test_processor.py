@@ -30,6 +30,8 @@ DECISIONS = {
     "pooling of 16 channels apart": (lambda: processor.pools_apart("max", 3, 16), {}),
     "maximum over 5x5 apart": (lambda: processor.pools_apart("max", 5, 16), {"older": True}),
     "average over 5x5 apart": (lambda: processor.pools_apart("avg", 5, 16), {}),
+    "maximum again in a branch": (lambda: processor.takes_maxima_again("max"), {"cpu": True, "older": True}),
+    "average again in a branch": (lambda: processor.takes_maxima_again("avg"), {}),
     "many numbers in rows": (lambda: processor.normalises_in_rows(14, 14, 16), {"older": True}),
     "few numbers in rows": (lambda: processor.normalises_in_rows(4, 4, 32), {}),
     "eight channels in rows": (lambda: processor.normalises_in_rows(28, 28, 8), {}),

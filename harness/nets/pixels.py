@@ -59,26 +59,27 @@ def cropped(x: tf.Tensor, top: int, bottom: int, left: int, right: int) -> tf.Te
     return tf.slice(x, [0, top, left, 0], [-1, height, width, -1])
 
 
-def pooled(kind: Literal["max", "avg"], x: tf.Tensor, size: int, strides: tuple[int, int]) -> tf.Tensor:
-    """Pooling with padding ``same``; the average leaves the padding out. ``strides``: of rows, of columns."""
+def pooled(
+    kind: Literal["max", "avg"], x: tf.Tensor, size: int, strides: tuple[int, int], *, branch: bool = False
+) -> tf.Tensor:
+    """Pooling with padding ``same``; the average leaves the padding out.
+
+    Args:
+        kind, x, size: of the pooling.
+        strides: of rows, of columns.
+        branch: whether this is a branch of a ``switch_case``.
+    """
     vertical, horizontal = strides
     if size == 1:
         return x if strides == (1, 1) else subsampled(x, vertical, horizontal)
+    if branch and processor.takes_maxima_again(kind):
+        return _largest_in_branch(x, size, vertical, horizontal)
     if not processor.pools_apart(kind, size, int(x.shape[3])):
         return _pooled(kind, x, _window(size, size, vertical, horizontal))
     x = _pooled(kind, x, _window(1, size, 1, horizontal))
     _, height, width, channels = x.shape
     rows = _pooled(kind, tf.reshape(x, [-1, height, 1, width * channels]), _window(size, 1, vertical, 1))
     return tf.reshape(rows, [-1, rows.shape[1], width, channels])
-
-
-def largest_in_branch(x: tf.Tensor, size: int, strides: tuple[int, int]) -> tf.Tensor:
-    """Max pooling as in :func:`pooled` of more than one pixel, for a branch of a ``switch_case``.
-
-    The gradient of a branch is a function of its own, where oneDNN's gradient kernel misses the notes of the forward
-    one and TensorFlow takes its own, four to ten times as slow. So the maxima are taken again beside the gradient.
-    """
-    return _largest_in_branch(x, size, *strides)
 
 
 def _gradient_in_branch(

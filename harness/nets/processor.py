@@ -88,3 +88,12 @@ def pools_apart(kind: Literal["max", "avg"], size: int, channels: int) -> bool:
     if has_avx512():
         return channels % 16 != 0
     return channels % 8 != 0 or (kind == "max" and size >= 5)
+
+
+def takes_maxima_again(kind: Literal["max", "avg"]) -> bool:
+    """Whether a pooling in a branch of a ``switch_case`` is computed a second time beside its gradient.
+
+    The gradient of a branch is a function of its own, where oneDNN's gradient kernel misses the notes of the forward
+    one and TensorFlow takes its own, four to ten times as slow. An average needs no notes.
+    """
+    return kind == "max" and not has_graphics_card()

@@ -11,7 +11,7 @@ once per node, because convolution, normalisation and sum do not care where an i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -36,13 +36,27 @@ def cell_edges(nodes: int, inputs: int = 2) -> list[tuple[int, int]]:
 
 
 class Choosers:
-    """Runs one of several lists of primitives. Edges with the same lists share a traced function.
+    """Runs lists of primitives, or one of several. Places of a network with the same ones share a traced function.
 
     A cell of four nodes has 14 edges of eight candidates: traced for every edge anew, a network would take a minute.
     """
 
     def __init__(self) -> None:
         self._functions: dict[Any, Any] = {}
+
+    def traced(self, body: Callable[..., tf.Tensor], static: tuple[Any, ...], x: tf.Tensor, *rest: Any) -> Any:
+        """``body(*static, x, *rest)``, traced once for all images of one shape.
+
+        Args:
+            body: a function of a module.
+            static: hashable; what else the trace depends on.
+            x: (n, h, w, c).
+            rest: tensors, and lists of them.
+        """
+        key = (body, static, tuple(x.shape[1:]))
+        if key not in self._functions:
+            self._functions[key] = tf.function(partial(body, *static), autograph=False)
+        return self._functions[key](x, *rest)
 
     def __call__(
         self,
@@ -53,10 +67,7 @@ class Choosers:
         shape: Shape,
     ) -> tf.Tensor:
         """List number ``op`` applied to ``x``, with its part of ``weights``; None gives zeros of ``shape``."""
-        key = (lists, tuple(x.shape[1:]))
-        if key not in self._functions:
-            self._functions[key] = tf.function(partial(_chosen, lists, shape), autograph=False)
-        y = self._functions[key](op, x, [list(own) for own in weights])
+        y: tf.Tensor = self.traced(_chosen, (lists, shape), x, op, [list(own) for own in weights])
         y.set_shape([None, *shape])
         return y
 
@@ -64,10 +75,7 @@ class Choosers:
         self, steps: tuple[CellPrimitive, ...], x: tf.Tensor, weights: Sequence[tf.Tensor], scale: tf.Tensor
     ) -> tf.Tensor:
         """The steps applied to ``x``; ``scale`` is that of the last (:func:`~harness.nets.supernets.kernels.run`)."""
-        key = (steps, tuple(x.shape[1:]))
-        if key not in self._functions:
-            self._functions[key] = tf.function(partial(_scaled, steps), autograph=False)
-        y: tf.Tensor = self._functions[key](x, list(weights), scale)
+        y: tf.Tensor = self.traced(_scaled, (steps,), x, list(weights), scale)
         return y
 
 
@@ -80,8 +88,8 @@ def _scaled(
 def _chosen(
     lists: Sequence[tuple[CellPrimitive, ...] | None],
     shape: Shape,
-    op: tf.Tensor,
     x: tf.Tensor,
+    op: tf.Tensor,
     weights: Sequence[Sequence[tf.Tensor]],
 ) -> tf.Tensor:
     branches = [partial(_branch, steps, shape, x, own) for steps, own in zip(lists, weights, strict=True)]

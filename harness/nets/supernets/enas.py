@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -18,6 +18,7 @@ from harness.core.primitives import (
     macro_primitives_of,
     primitives_of,
     relu_conv_norm,
+    weight_shapes,
 )
 from harness.core.space import Size
 from harness.nets.constants import Constants
@@ -202,7 +203,7 @@ class GatedCells(GatedSupernet):
         clip: float = 5.0,
     ) -> None:
         self._space = space
-        self._functions: dict[object, Callable[..., tf.Tensor]] = {}
+        self._choosers = Choosers()
         weights = Weights(rng)
         self._frame = Frame(weights, size, image_shape, classes, lambda slot: _Cell(weights, space, slot))
         super().__init__(
@@ -270,11 +271,7 @@ class GatedCells(GatedSupernet):
         [rows] = cell.ops.handle.of(weights)
         # Read outside the branches: the gradient of the other rows stays out of their functions. ``gather``, because
         # the gradient of a slice is slower.
-        bundle = cell.ops
-        key = bundle.steps, tuple(x.shape[1:])
-        if key not in self._functions:
-            self._functions[key] = tf.function(partial(_switched, bundle.steps, bundle.layouts), autograph=False)
-        y = self._functions[key](op, x, bundle.parts(tf.gather(rows, row)))
+        y: tf.Tensor = self._choosers.traced(_switched, (cell.ops.steps,), x, op, cell.ops.parts(tf.gather(rows, row)))
         y.set_shape(x.shape)
         return y
 
@@ -328,19 +325,16 @@ class GatedCells(GatedSupernet):
 
 
 def _switched(
-    lists: Sequence[Sequence[CellPrimitive]],
-    layouts: Sequence[Layout],
-    op: tf.Tensor,
-    x: tf.Tensor,
-    parts: Sequence[tf.Tensor | None],
+    lists: Sequence[Sequence[CellPrimitive]], x: tf.Tensor, op: tf.Tensor, parts: Sequence[tf.Tensor | None]
 ) -> tf.Tensor:
-    """List number ``op`` applied to ``x``; traced once for all places of a network with the same lists and shape."""
-    branches = [partial(_applied, *branch, x) for branch in zip(lists, layouts, parts, strict=True)]
+    """List number ``op`` applied to ``x``, each with its part of a row."""
+    branches = [partial(_applied, steps, part, x) for steps, part in zip(lists, parts, strict=True)]
     return tf.switch_case(op, branches)
 
 
-def _applied(steps: Sequence[CellPrimitive], layout: Layout, part: tf.Tensor | None, x: tf.Tensor) -> tf.Tensor:
+def _applied(steps: Sequence[CellPrimitive], part: tf.Tensor | None, x: tf.Tensor) -> tf.Tensor:
     """A branch: the steps with their part of a row."""
     if not steps:
         return tf.identity(x)
+    layout = Layout(weight_shapes(steps, int(x.shape[-1])))
     return run(steps, x, () if part is None else layout.split_tensor(part), branch=True)

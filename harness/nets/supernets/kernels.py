@@ -15,7 +15,7 @@ from harness.nets import processor
 from harness.nets.constants import Constants
 from harness.nets.depthwise import depthwise
 from harness.nets.norm import EPSILON, training_around
-from harness.nets.pixels import convolved, largest_in_branch, pooled, shifted, subsampled
+from harness.nets.pixels import convolved, pooled, shifted, subsampled
 
 
 def initial_values(steps: Sequence[CellPrimitive], channels: int, rng: np.random.Generator) -> list[np.ndarray]:
@@ -45,7 +45,6 @@ def run(
     x: tf.Tensor,
     weights: Sequence[tf.Tensor],
     *,
-    rectified: tf.Tensor | None = None,
     scale: tf.Tensor | None = None,
     constants: Constants | None = None,
     branch: bool = False,
@@ -54,7 +53,6 @@ def run(
 
     Args:
         weights: variables or tensors in the order of :func:`~harness.core.primitives.weight_shapes`.
-        rectified: ``relu(x)`` if the caller has it already: edges that leave one node share it.
         scale: of the last step, a normalisation without weights, per channel: a factor on the result.
         constants: of the graph, if several calls are to share them.
         branch: whether this is a branch of a ``switch_case``.
@@ -65,7 +63,7 @@ def run(
     for place, step in enumerate(steps):
         match step:
             case Relu():
-                x = rectified if place == 0 and rectified is not None else tf.raw_ops.Relu(features=x)
+                x = tf.raw_ops.Relu(features=x)
             case Conv(_, _, _, (vertical, horizontal)):
                 x = convolved(x, next(remaining), vertical, horizontal)
             case Depthwise(_, stride, dilation):
@@ -79,9 +77,7 @@ def run(
                     offset = constants.filled(0.0, channels)
                 x = normalise(x, own, offset, constants.filled(0.0, 0))
             case Pool(kind, size, stride):
-                alone = branch and kind == "max" and size > 1 and not processor.has_graphics_card()
-                strides = (stride, stride)
-                x = largest_in_branch(x, size, strides) if alone else pooled(kind, x, size, strides)
+                x = pooled(kind, x, size, (stride, stride), branch=branch)
             case Halve():
                 halves = (subsampled(x, 2, 2), subsampled(shifted(x), 2, 2))
                 x = tf.concat([convolved(half, next(remaining)) for half in halves], -1)

@@ -48,8 +48,7 @@ def read_hook(ground: Ground, modules: Strings) -> Any:
             target = arguments[0]
             if isinstance(target, path_types):
                 text = fsdecode(target)
-                relative = event == "open" and arguments[1] is None and not os.path.isabs(text)
-                for path in (text, *(_below_open_directories(text) if relative else ())):
+                for path in _meant(text, arguments[1]) if event == "open" else (text,):
                     real = realpath(path)
                     if hidden(real) or _is_memory_of_another(real):
                         raise Refused(f"a search may not open {text}, which tells about the test set")
@@ -57,13 +56,19 @@ def read_hook(ground: Ground, modules: Strings) -> Any:
     return hook
 
 
-def _below_open_directories(path: str) -> Iterator[str]:
-    """What a relative path may mean to ``os.open``, whose event does not tell ``dir_fd``; Linux only."""
-    with contextlib.suppress(OSError):
-        for descriptor in os.listdir("/proc/self/fd"):
-            directory = os.path.join("/proc/self/fd", descriptor)
-            if os.path.isdir(directory):
-                yield os.path.join(os.path.realpath(directory), path)
+def _meant(path: str, mode: object) -> Iterator[str]:
+    """What a path that is opened may mean.
+
+    Of ``os.open``, whose mode is None, the event does not tell ``dir_fd``: a relative path may be below each directory
+    that is open. Linux only.
+    """
+    yield path
+    if mode is None and not os.path.isabs(path):
+        with contextlib.suppress(OSError):
+            for descriptor in os.listdir("/proc/self/fd"):
+                directory = os.path.realpath(os.path.join("/proc/self/fd", descriptor))
+                if os.path.isdir(directory):
+                    yield os.path.join(directory, path)
 
 
 def _is_memory_of_another(path: str) -> bool:
@@ -158,11 +163,9 @@ def write_hook(writable: Strings, kernel: bool) -> Any:
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open":
             path, mode, flags = arguments
-            if isinstance(flags, int) and flags & _WRITING:
-                check(path, None, True, event)
-                if mode is None and isinstance(path, path_types) and not os.path.isabs(fsdecode(path)):
-                    for other in _below_open_directories(fsdecode(path)):
-                        check(other, None, True, event)
+            if isinstance(flags, int) and flags & _WRITING and isinstance(path, path_types):
+                for meant in _meant(fsdecode(path), mode):
+                    check(meant, None, True, event)
         elif event in _CHANGES:
             for path, directory in _CHANGES[event]:
                 above = None if directory is None else arguments[directory]
