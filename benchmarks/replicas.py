@@ -134,15 +134,14 @@ def draw(study: Study, results: dict[Setup, list[Told]], target: Path) -> None:
                 "label": setup.name,
             }
             heights = 100 * np.mean([one.recent for one in told], axis=0)
-            hours = np.exp(np.mean(np.log([one.seconds for one in told]), axis=0)) / 3600
-            left.plot(hours, heights, **style)
+            left.plot(np.exp(np.mean(np.log([one.seconds for one in told]), axis=0)), heights, **style)
             ends = np.linspace(WINDOW, np.mean([one.facts["children"] for one in told]), POINTS)
             right.plot(ends, heights, **style)
         goal = 100 * float(np.quantile(study.signal.accuracy, POLICY_GOAL))
         for axes in (left, right):
             axes.axhline(goal, color="#bbbbbb", linewidth=0.8)
             axes.grid(color="#dddddd", linewidth=0.5)
-        left.set(xscale="log", xlabel="simulated hours", ylabel=f"accuracy told of the last {WINDOW} children, %")
+        left.set(xscale="log", xlabel="simulated seconds", ylabel=f"accuracy told of the last {WINDOW} children, %")
         count_logarithmically(left.xaxis)
         right.set(xlabel="children trained")
         canvas.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9, frameon=False)
