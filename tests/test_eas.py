@@ -34,7 +34,7 @@ def eas(name: str = "eas-3") -> MorphSpace:
 
 
 SPACE = eas()
-FULL = Chain(tuple((Convolution(3, 640),) * 3 for _ in range(4)), (1280, 1280))
+FULL = Chain(tuple((Convolution(3, SPACE.widths[-1]),) * 3 for _ in range(4)), (SPACE.units[-1],) * 2)
 """Nothing can be widened, and nothing deepened."""
 
 
@@ -125,7 +125,7 @@ def test_where_nothing_is_possible_the_gradient_is_zero(kind: str) -> None:
 
 def test_padding_does_not_change_what_is_decided() -> None:
     """The same weights read the same network in a larger space, where more is padded."""
-    small, large = controller(eas("eas-2")), controller(eas("eas-5"))
+    small, large = controller(eas("eas-2")), controller(eas("eas-4"))
     for name, variable in large.weights.variables.items():
         if variable.shape == small.weights.variables[name].shape:
             small.weights.variables[name].assign(variable)

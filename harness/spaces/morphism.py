@@ -30,7 +30,11 @@ ADD, CONCAT = "add", "concat"
 MORPH_WIDTHS = (64, 128, 256, 512)
 MORPH_UNITS = (64, 128, 256)
 EAS_WIDTHS = (16, 32, 64, 96, 128, 192, 256, 320, 384, 448, 512, 576, 640)
-EAS_UNITS = tuple(2 * width for width in (32, *EAS_WIDTHS[2:]))
+EAS_WHOLE_DEPTH = 5
+"""Convolutions per block from which on the space has all widths."""
+EAS_NARROW = 7
+"""So many widths, up to 256, have spaces of fewer convolutions: those of small profiles. A random network of all widths
+costs ten times as much as one of most other spaces: `quick` could afford a single one."""
 MOST_DENSE = 2
 DROPOUT = 0.25
 """In front of the first dense layer, AutoKeras' rate."""
@@ -261,14 +265,15 @@ def morph_space(name: str = "morph", depth: int = 4) -> MorphSpace:
 def eas_space(name: str = "eas", depth: int = 5) -> MorphSpace:
     """EAS' plain space and its first network; ``depth`` convolutions per block at most."""
     start = Chain(tuple((Convolution(3, width),) for width in (16, 32, 64, 128)), (256,))
+    widths = EAS_WIDTHS if depth >= EAS_WHOLE_DEPTH else EAS_WIDTHS[:EAS_NARROW]
     return MorphSpace(
         name,
         blocks=4,
         depth=depth,
         skips=0,
         kernels=(1, 3, 5),
-        widths=EAS_WIDTHS,
-        units=EAS_UNITS,
+        widths=widths,
+        units=tuple(2 * width for width in (32, *widths[2:])),
         start=start,
         full=32,
     )
