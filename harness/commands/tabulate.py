@@ -205,7 +205,7 @@ def _images(request: TableRequest) -> tuple[Dataset, tuple[Path, ...]]:
     data, hidden = _load(request.dataset, request.data_root, request.plugins)
     if not isinstance(data, Dataset):
         raise InputError(f"'{request.dataset}' is a table already; name a set of images")
-    return data, hidden
+    return data.bounded(request.profile.side), hidden
 
 
 def _wanted(request: TableRequest, sheet: Sheet, found: Architectures) -> Iterator[tuple[str, int]]:

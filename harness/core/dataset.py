@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +33,7 @@ class Dataset:
         validation: optional, one ``bool`` per training image: the set's own validation images, which a search
             validates on in place of a random share. The final training uses them too, as it does with that share.
         note: one line for the person who waits: what was left out on loading, and why; "" if there is nothing to say.
+        averaged: whether the images were larger (:meth:`bounded`).
     """
 
     name: str
@@ -49,6 +50,7 @@ class Dataset:
     groups: Labels | None = None
     validation: NDArray[np.bool_] | None = None
     note: str = ""
+    averaged: bool = False
 
     def __post_init__(self) -> None:
         if self.validation is not None and (
@@ -62,6 +64,47 @@ class Dataset:
                 raise InputError(f"data set '{self.name}': {len(x)} {part} images but {len(y)} labels")
             if int(y.min()) < 0 or int(y.max()) >= len(self.classes):
                 raise InputError(f"data set '{self.name}': a {part} label is outside 0..{len(self.classes) - 1}")
+
+    def bounded(self, side: int) -> Dataset:
+        """The data set with images of at most ``side`` pixels a side; 0 is no bound.
+
+        Larger images are averaged over squares, the smallest that bring them below the bound; rows and columns that
+        fill no square are cut off on both sides. Padding and cutout shrink alike; mean and deviation stay, so that
+        normalised images vary a little less.
+        """
+        height, width = self.x_train.shape[1:3]
+        square = -(-max(height, width) // side) if side else 1
+        if square <= 1:
+            return self
+        small = max(1, height // square), max(1, width // square)
+        told = f"images of {height}x{width} pixels are averaged to {small[0]}x{small[1]}"
+        return replace(
+            self,
+            x_train=_averaged(self.x_train, square),
+            x_test=_averaged(self.x_test, square),
+            crop_padding=-(-self.crop_padding // square),
+            cutout=-(-self.cutout // square),
+            note="; ".join(filter(None, (self.note, f"{self.name}: {told}"))),
+            averaged=True,
+        )
+
+
+_TOGETHER = 1000
+"""Images that are averaged together, so that their sums need little memory."""
+
+
+def _averaged(images: Images, square: int) -> Images:
+    """Means over squares of pixels, rounded."""
+    count, height, width, channels = images.shape
+    tall, wide = min(square, height), min(square, width)
+    rows, columns = height // tall, width // wide
+    top, left = (height - rows * tall) // 2, (width - columns * wide) // 2
+    result = np.empty((count, rows, columns, channels), np.uint8)
+    for start in range(0, count, _TOGETHER):
+        part = images[start : start + _TOGETHER, top : top + rows * tall, left : left + columns * wide]
+        sums = part.reshape(len(part), rows, tall, columns, wide, channels).sum((2, 4), dtype=np.uint32)
+        result[start : start + _TOGETHER] = (sums + tall * wide // 2) // (tall * wide)
+    return result
 
 
 @dataclass(frozen=True)

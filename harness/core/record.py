@@ -41,7 +41,8 @@ class Record:
         budget: the search budget as text.
         settings: the method's hyper-parameters.
         recipes: the recipes ``proxy`` and ``final`` as plain values; ``extra``, what the second one has besides the
-            profile's (:attr:`~harness.core.method.Method.extras`); ``network``, the size of a published network.
+            profile's (:attr:`~harness.core.method.Method.extras`); ``network``, the size of a published network;
+            ``images``, to what size a profile has averaged larger ones.
         proposal: the architecture that the search proposed, as text; of several, the one that was chosen.
         test_accuracy: of the final training, 0..1; of a table, the score of the architecture.
         parameters: trainable weights of the final network, auxiliary head excluded; of an ensemble, of all members.

@@ -116,7 +116,8 @@ class ImageSets:
         prepared = locate(data, self._share, self._out)
         check(prepared.checksum)
         write(data, prepared, seeds)
-        self.scorer.keep(name, data.y_test)
+        height, width = map(int, data.x_train.shape[1:3])
+        self.scorer.keep(name, data.y_test, (height, width) if data.averaged else None)
         return prepared
 
 

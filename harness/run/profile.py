@@ -32,6 +32,8 @@ class Profile:
         final_seconds: hard cap of a final training process.
         memory: hard cap of a process's private memory, GiB.
         validation_share: part of the training images that validates during the search.
+        side: the most pixels a side of an image; larger ones are averaged
+            (:meth:`harness.core.dataset.Dataset.bounded`). 0: no bound.
         signal: of a table, what a search is told; empty for profiles that train.
         channels: by space, filters of the proxy and of the final network, where a paper's width is another.
         equal_seconds: of each final training, if the command asks for equal seconds, not epochs; 0: it may not.
@@ -56,6 +58,7 @@ class Profile:
     final_seconds: float
     memory: float
     validation_share: float = 0.1
+    side: int = 0
     signal: str = ""
     channels: tuple[tuple[str, int, int], ...] = ()
     equal_seconds: float = 0.0

@@ -12,7 +12,7 @@ from harness.report.model.literature import table_b
 from harness.report.model.metrics import is_percent
 from harness.report.model.numbers import DASH, NOT_RECORDED, numbers
 from harness.report.model.performance import keys, name_cell
-from harness.report.model.results import MethodResult, ensembles, measures, mixed_devices, result_of
+from harness.report.model.results import MethodResult, averaged_images, ensembles, measures, mixed_devices, result_of
 from harness.report.model.systems import published_costs, published_values
 from harness.report.model.table import NOT_RUN, Column, Fact, Facts, Heading, Notes, Part, Table, TableCell, Text
 from harness.report.model.values import Absent, Evaluations, Number, Spread, Value, Words
@@ -106,6 +106,7 @@ def cost_table(block: Block, dataset: str, *, times: bool = True) -> Table:
         remarks=(
             *_about(block, dataset),
             *ensembles(block),
+            *averaged_images(block),
             *(mixed_devices(block) if times else ()),
             *simulated,
             *source,

@@ -14,6 +14,7 @@ from harness.report.model.metrics import is_percent, measure_of
 from harness.report.model.numbers import DASH
 from harness.report.model.results import (
     MethodResult,
+    averaged_images,
     ensembles,
     measures,
     mixed_devices,
@@ -80,6 +81,7 @@ def performance_table(block: Block, datasets: Sequence[str] = ()) -> Table:
             *measures(block, *block.datasets),
             *several_trained(block),
             *ensembles(block),
+            *averaged_images(block),
             *mixed_devices(block),
             *_about_published(block),
         ),

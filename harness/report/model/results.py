@@ -275,6 +275,17 @@ def ensembles(block: Block) -> list[str]:
     ]
 
 
+def averaged_images(block: Block) -> list[str]:
+    """One sentence, if a profile has made a data set's images smaller."""
+    sizes = {
+        (run.record.dataset, *run.record.recipes["images"]["averaged"])
+        for run in block.runs
+        if "averaged" in run.record.recipes.get("images", {})
+    }
+    told = ", ".join(f"{dataset} to {height}x{width}" for dataset, height, width in sorted(sizes))
+    return [f"Larger images were averaged, for training and for the test alike: {told} pixels."] if told else []
+
+
 def relative_improvement(accuracy: float, random: float) -> float:
     """100·(accuracy − random)/random, in %; ``random`` is not 0."""
     return 100 * (accuracy - random) / random

@@ -107,9 +107,11 @@ def data_sets(request: Request, sources: Mapping[str, DatasetSource], catalogue:
             budget=profile.budget,
         )
         return Tables(tables, profile.signal, request.out, profile.budget, profile.limits, images)
-    return ImageSets(
-        sources, lambda name: _images(name, sources[name], request.data_root), profile.validation_share, request.out
-    )
+
+    def load(name: str) -> Dataset:
+        return _images(name, sources[name], request.data_root).bounded(profile.side)
+
+    return ImageSets(sources, load, profile.validation_share, request.out)
 
 
 def _loaded(name: str, source: DatasetSource, root: Path, kind: type[Loaded]) -> Loaded:

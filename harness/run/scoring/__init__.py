@@ -49,10 +49,13 @@ class HiddenLabels:
     def __init__(self, load: Callable[[str], Labels]) -> None:
         self._load = load
         self._known: dict[str, Labels] = {}
+        self._averaged: dict[str, tuple[int, int]] = {}
 
-    def keep(self, dataset: str, labels: Labels) -> None:
-        """Keeps labels that were read along with the images."""
+    def keep(self, dataset: str, labels: Labels, averaged: tuple[int, int] | None = None) -> None:
+        """Keeps labels that were read along with the images, and what size a profile has averaged these to."""
         self._known[dataset] = labels
+        if averaged:
+            self._averaged[dataset] = averaged
 
     def of(self, dataset: str) -> Labels:
         """The labels ``(n,)`` of a data set."""
@@ -96,6 +99,8 @@ class HiddenLabels:
             "proxy": job.profile.proxy_for(job.space).values(),
             "final": {**final.values(), **several(job)},
         }
+        if job.dataset in self._averaged:
+            recipes["images"] = {"averaged": list(self._averaged[job.dataset])}
         if job.extra:
             recipes["extra"] = dict(job.extra)
         if job.method.family != PUBLISHED:

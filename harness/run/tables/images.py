@@ -111,6 +111,8 @@ class ImagesBehind:
             self._note(name, f"where the images of '{behind.dataset}' are: {absent}")
             return None
         data = self._load(behind.dataset, source)
+        # The table may have been made of images that its profile had averaged.
+        data = data.bounded(max(table.trained.image[:2]) if table.trained else 0)
         self.notes += [data.note] if data.note and data.note not in self.notes else []
         images = locate(data, behind.share, self._out)
         if images.checksum != behind.checksum:

@@ -1,0 +1,88 @@
+"""Images that are larger than a profile allows are averaged, everywhere alike, and it is said."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from report_records import make as make_run
+from test_run_scoring import trained
+
+from harness.core.dataset import Dataset
+from harness.report.model.groups import Block
+from harness.report.model.results import averaged_images
+from harness.run.images import ImageSets
+from harness.run.profile import Profile
+from harness.run.profiles import QUICK, SMOKE
+
+SHAPES = [(64, 64), (33, 33), (50, 40), (100, 7), (7, 100), (65, 64)]
+
+
+def make(height: int, width: int, count: int = 3, side: int = 0) -> Dataset:
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 256, (count, height, width, 3)).astype(np.uint8)
+    y = np.arange(count, dtype=np.int64) % 2
+    data = Dataset("photos", x, y, x[::-1].copy(), y[::-1].copy(), ("a", "b"), (1.0,), (2.0,), cutout=16)
+    return data.bounded(side)
+
+
+@pytest.mark.parametrize(("height", "width"), SHAPES)
+def test_a_pixel_is_the_mean_of_its_square(height: int, width: int) -> None:
+    """Around the centre: what fills no square is cut off, as much on one side as on the other."""
+    whole, small = make(height, width), make(height, width, side=32)
+    square = -(-max(height, width) // 32)
+    assert max(small.x_train.shape[1:3]) <= 32
+    for large, averaged in ((whole.x_train, small.x_train), (whole.x_test, small.x_test)):
+        rows, columns = averaged.shape[1:3]
+        tall, wide = min(square, height), min(square, width)
+        assert 0 <= height - rows * tall < tall
+        assert 0 <= width - columns * wide < wide
+        top, left = (height - rows * tall) // 2, (width - columns * wide) // 2
+        for row in range(rows):
+            for column in range(columns):
+                area = large[:, top + row * tall :, left + column * wide :][:, :tall, :wide]
+                assert np.abs(area.mean((1, 2)) - averaged[:, row, column]).max() <= 0.5
+
+
+@pytest.mark.parametrize(("shape", "side"), [((28, 28), 32), ((32, 32), 32), ((64, 64), 0), ((64, 64), 64)])
+def test_smaller_images_and_no_bound_change_nothing(shape: tuple[int, int], side: int) -> None:
+    data = make(*shape)
+    assert data.bounded(side) is data
+
+
+def test_twice_is_once_and_what_goes_with_the_images_shrinks_alike() -> None:
+    data = make(64, 48, side=32)
+    assert data.bounded(32) is data
+    assert (data.crop_padding, data.cutout) == (2, 8)
+    assert data.note == "photos: images of 64x48 pixels are averaged to 32x24"
+
+
+def test_many_images_are_as_each_alone() -> None:
+    """They are averaged in portions."""
+    many, alone = make(34, 34, count=2_001, side=17), make(34, 34, count=2_001)
+    for number in (0, 999, 1_000, 2_000):
+        one = dataclasses.replace(alone, x_train=alone.x_train[[number]], y_train=alone.y_train[[number]])
+        assert np.array_equal(one.bounded(17).x_train[0], many.x_train[number])
+
+
+def test_white_stays_white() -> None:
+    data = make(64, 64)
+    white = dataclasses.replace(data, x_train=np.full_like(data.x_train, 255)).bounded(32)
+    assert (white.x_train == 255).all()
+
+
+@pytest.mark.parametrize(("profile", "averaged"), [(QUICK, [32, 24]), (SMOKE, None)])
+def test_the_record_and_the_tables_say_so(tmp_path: Path, profile: Profile, averaged: list[int] | None) -> None:
+    sets = ImageSets(["squares"], lambda _: make(64, 48, count=40).bounded(profile.side), 0.1, tmp_path)
+    prepared = sets.prepare("squares", [0], lambda _: None)
+    shape = np.load(prepared.directory / "x_test.npy", mmap_mode="r").shape[1:3]
+    assert list(shape) == (averaged or [64, 48])
+    job = dataclasses.replace(trained(tmp_path), dataset="squares")
+    recipes = sets.scorer.recipes(job)
+    assert recipes.get("images", {}).get("averaged") == averaged
+    run = make_run("darts", 0.5, dataset="squares", recipes=recipes)
+    told = averaged_images(Block("quick", "60s", "", (run,), "epochs"))
+    expected = "Larger images were averaged, for training and for the test alike: squares to 32x24 pixels."
+    assert told == ([expected] if averaged else [])
