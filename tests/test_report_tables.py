@@ -17,7 +17,7 @@ from harness.report.model import literature as published
 from harness.report.model import numbers as text
 from harness.report.model import performance as performance_model
 from harness.report.model.groups import blocks
-from harness.report.model.results import relative_improvement
+from harness.report.model.results import relative_improvement, same_networks
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -261,3 +261,22 @@ def test_published_numbers_of_a_table_stand_beside_those_of_its_profile_only():
     assert "<sub>published 93.70 ± 0.36</sub>" in here
     assert "NAS-Bench-201: Extending the Scope" in here
     assert "<sub>published" not in performance([make("random_search", 0.93, profile="nb201-full", **looked)])
+
+
+def test_methods_that_proposed_the_same_network_are_named():
+    """By space, data set and seed; look-ups and runs without a result are none."""
+    table = {"final": {"table": "t"}}
+    runs = [
+        make("random_search", 0.5, 0, proposal="cell:x"),
+        make("darts", 0.5, 0, proposal="cell:x"),
+        make("darts", 0.5, 1, proposal="cell:x"),
+        make("random_search", 0.5, 1, proposal="cell:y"),
+        make("random_search", None, 2, proposal="cell:x"),
+        make("darts", 0.5, 2, proposal="cell:x"),
+    ]
+    (sentence,) = same_networks(blocks(runs)[0])
+    assert sentence.endswith("with the same seed): fashion_mnist, cell, seed 0: Random search, DARTS.")
+    looked_up = [make(method, 0.5, 0, proposal="cell:x", recipes=table) for method in ("random_search", "darts")]
+    assert same_networks(blocks(looked_up)[0]) == []
+    many = [make(m, 0.5, seed, proposal=f"cell:{seed}") for m in ("random_search", "darts") for seed in range(9)]
+    assert same_networks(blocks(many)[0])[0].endswith("; and 3 times more.")

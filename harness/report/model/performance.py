@@ -19,6 +19,7 @@ from harness.report.model.results import (
     measures,
     mixed_devices,
     result_of,
+    same_networks,
     several_trained,
     title_of_measure,
 )
@@ -82,6 +83,7 @@ def performance_table(block: Block, datasets: Sequence[str] = ()) -> Table:
             *several_trained(block),
             *ensembles(block),
             *averaged_images(block),
+            *same_networks(block),
             *mixed_devices(block),
             *_about_published(block),
         ),

@@ -41,6 +41,8 @@ COSTS: Mapping[str, Callable[[Run], float | None]] = MappingProxyType(
 """What a run cost, by the name of the column: of the search, of the final training, of the network; None if unknown."""
 
 TEST = "test accuracy"
+_MOST_SAME = 6
+"""So many times a table names methods that proposed the same network."""
 
 OVERRUN = 1.05
 """A search that spent more than this share of its budget is marked."""
@@ -272,6 +274,28 @@ def ensembles(block: Block) -> list[str]:
     return [
         f"Ensembles, whose members' probabilities are averaged: {told}. Their parameters, MACs, steps and seconds are "
         "those of all members together; do not compare them with a single network."
+    ]
+
+
+def same_networks(block: Block) -> list[str]:
+    """One sentence, if methods of one space proposed the very same network with the same seed; nothing of tables."""
+    proposed: dict[tuple[str, str, int, str], list[str]] = {}
+    for run in block.runs:
+        record = run.record
+        if record.proposal and accuracy(record) is not None and not is_tabular(record):
+            key = (record.dataset, record.space, record.seed, record.proposal)
+            proposed.setdefault(key, []).append(record.title)
+    told = [
+        f"{dataset}, {space}, seed {seed}: {', '.join(titles)}"
+        for (dataset, space, seed, _), titles in sorted(proposed.items())
+        if len(titles) > 1
+    ]
+    if not told:
+        return []
+    more = f"; and {len(told) - _MOST_SAME} times more" if len(told) > _MOST_SAME else ""
+    return [
+        "The very same network was proposed by several methods (those that begin with random architectures draw the "
+        f"same ones with the same seed): {'; '.join(told[:_MOST_SAME])}{more}."
     ]
 
 
