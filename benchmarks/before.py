@@ -62,7 +62,7 @@ class Worker:
     def close(self) -> None:
         """Ends the process."""
         self._process.kill()
-        self._process.wait()
+        self._process.communicate()
 
     def _line(self) -> str:
         assert self._process.stdout is not None
