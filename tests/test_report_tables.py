@@ -275,7 +275,7 @@ def test_methods_that_proposed_the_same_network_are_named():
         make("darts", 0.5, 2, proposal="cell:x"),
     ]
     (sentence,) = same_networks(blocks(runs)[0])
-    assert sentence.endswith("with the same seed): fashion_mnist, cell, seed 0: Random search, DARTS.")
+    assert sentence.endswith("with the same seed): fashion_mnist, cell, seed 0: DARTS, Random search.")
     looked_up = [make(method, 0.5, 0, proposal="cell:x", recipes=table) for method in ("random_search", "darts")]
     assert same_networks(blocks(looked_up)[0]) == []
     many = [make(m, 0.5, seed, proposal=f"cell:{seed}") for m in ("random_search", "darts") for seed in range(9)]
