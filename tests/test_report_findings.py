@@ -12,7 +12,7 @@ from report_records import PROVENANCE, counted, make, tabular
 from harness.core.record import Run
 from harness.report.gate.baseline import StoredBaseline, rows_of
 from harness.report.gate.chance import LEVEL
-from harness.report.gate.check import COLLAPSE_POINTS, COLLAPSE_RANGES, Finding, Verdict, check, summary
+from harness.report.gate.check import Finding, Verdict, check, summary
 
 
 def series(kind: Any, percents: Sequence[float | None], method: str = "darts", **changes: object) -> list[Run]:
@@ -32,12 +32,17 @@ def only(before: Sequence[Run], after: Sequence[Run]) -> Finding:
 def test_a_seed_has_collapsed_that_lies_far_below_the_lowest_stored_one(spread: float) -> None:
     """By ten points at least, and by three times the stored range where seeds differ more than that."""
     values = [90.0 - spread, 90.0, 90.0 + spread]
-    reach = max(COLLAPSE_POINTS, COLLAPSE_RANGES * 2 * spread)
+    reach = max(10.0, 3 * 2 * spread)
     for beyond, told in ((0.01, True), (-0.01, False)):
         after = [90.1, 90.0, values[0] - reach - beyond]
         finding = only(series(make, values), series(make, after))
         assert ("far below anything stored: seed 2" in finding.why) == told
         assert not told or finding.verdict == "regression"
+
+
+def test_nothing_is_a_collapse_where_stored_seeds_lie_that_far_apart() -> None:
+    finding = only(series(make, [15.0, 30.0, 46.0]), series(make, [15.0, 30.0, 4.0]))
+    assert "far below anything stored" not in finding.why
 
 
 def test_a_change_beyond_what_chance_allows_is_better_or_a_regression() -> None:
