@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
 from harness.core.architecture import Architecture, Cell, CellStack, Edge, Style
 from harness.core.graph import LayerGraph, Layers
 from harness.core.lowering import lower
-from harness.core.measure import measure, shape_after
+from harness.core.measure import macs_of, measure, shape_after
 from harness.core.primitives import (
     BiasedConv,
     Conv,
@@ -92,6 +94,28 @@ def test_shapes() -> None:
     assert shape_after(FloorPool(2, 2), (9, 1, 4)) == (4, 1, 4)
     assert shape_after(Conv(3, 3, 7, (2, 3)), (9, 9, 4)) == (5, 3, 7)
     assert shape_after(Flatten(), (4, 4, 256)) == (1, 1, 4096)
+
+
+@pytest.mark.parametrize("shape", [(9, 14, 3), (32, 7, 1)])
+def test_steps_cost_what_a_layer_of_them_costs_and_leave_its_shape(shape: tuple[int, int, int]) -> None:
+    steps = (Conv(3, 5, 8, (2, 1)), Norm(), Relu(), Depthwise(3, stride=2), Unpool(), Conv(1, 1, 6), Pool("max", 3, 1))
+    layers = Layers()
+    graph = layers.graph(layers.add(0, *steps), bias=False)
+    macs_, last = macs_of(steps, shape)
+    assert macs_ == measure(graph, shape, 5).macs - 5 * last[2]
+    between, found = shape, 0
+    for step in steps:
+        more, between = macs_of((step,), between)
+        found += more
+    assert (found, between) == (macs_, last)
+    assert last == (2 * math.ceil(shape[0] / 4), 2 * math.ceil(shape[1] / 2), 6)
+    assert macs_of((), shape) == (0, shape)
+
+
+def test_a_convolution_multiplies_each_weight_once_per_place() -> None:
+    """3 x 5 weights for each of 4 x 8 pairs of channels, at 5 x 9 places of the output."""
+    assert macs_of((Conv(3, 5, 8, (2, 1)),), (9, 9, 4)) == (3 * 5 * 4 * 8 * 5 * 9, (5, 9, 8))
+    assert macs_of((Depthwise(3, stride=2),), (9, 8, 4)) == (3 * 3 * 4 * 5 * 4, (5, 4, 4))
 
 
 def test_layers_read_earlier_ones_only() -> None:

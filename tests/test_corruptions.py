@@ -146,8 +146,9 @@ def test_accuracies_by_corruption_weakest_first() -> None:
     labels = np.array([0, 1, 1, 0])
     right, half = labels.astype(np.uint16), np.zeros(4, np.uint16)
     others = {"probabilities": np.eye(2)[labels], "network 1": np.eye(2)[labels]}
-    found = robust({"corrupted blur-2": half, **others, "corrupted blur-1": right}, labels)
-    assert found == {"blur": [1.0, 0.5]}
+    ones = np.ones(4, np.uint16)
+    found = robust({"corrupted blur-2": half, "corrupted blur-3": ones, **others, "corrupted blur-1": right}, labels)
+    assert found == {"blur": [1.0, 0.5, 0.5]}
     assert robust(others, labels) == {}
 
 

@@ -224,6 +224,51 @@ def test_the_page_counts_what_it_says() -> None:
     assert "scores 0.60, signals 0.60" in text
 
 
+def tiny(base: list[float], *shifts: list[float], signals: list[list[float]], **changes: object) -> str:
+    """The page of a table with those scores; ``shifts`` are its single trainings without their mean."""
+    space = get_space("nasbench201")
+    texts = tuple(genotype.text for genotype, _ in zip(space.every(), range(len(base)), strict=False))
+    score, ones = np.array(base), np.ones(len(base))
+    signal = Signal.of([Signal(np.array(told), ones) for told in signals])
+    scores = tuple(score + np.array(shift) for shift in shifts)
+    return markdown(page(Table("t", space, texts, {"v": signal}, score, scores=scores, **changes)))  # type: ignore[arg-type]
+
+
+def test_the_page_measures_the_signal_by_the_score() -> None:
+    """Of 0.2, 0.4, 0.6, 0.8 the sample deviation is 25.82 points; an order with one swap of neighbours has 0.8."""
+    score = [0.2, 0.4, 0.6, 0.8]
+    text = tiny(score, signals=[[0.1, 0.2, 0.4, 0.3]])
+    assert "20.00 to 80.00, mean 50.00; standard deviation between architectures 25.82" in text
+    assert "rank correlation of signal and score: 0.80 for one training" in text
+    assert "for the mean of" not in text
+    assert "20.00 points below the best score" in text
+    assert "correlation of parameters" not in text
+    assert "a signal costs" not in text
+    two = tiny(score, signals=[[0.1, 0.2, 0.4, 0.3], [0.1, 0.2, 0.3, 0.5]], parameters=np.array([4, 3, 2, 1]))
+    assert "0.90 for one training, 1.00 for the mean of 2" in two
+    assert "0.00 points below the best score" in two
+    assert "rank correlation of parameters and score: -1.00" in two
+
+
+def test_pairs_are_ordered_where_their_means_differ_by_more_than_their_error() -> None:
+    """Two trainings that lie a point to either side of their mean: 1.414 points, and so the error of a difference."""
+    point = [0.01, 0.01, 0.01]
+    shifts = (point, [-one for one in point])
+    assert within([np.array(shift) for shift in shifts]) == pytest.approx(np.sqrt(2) * 0.01)
+    for apart, share in ((0.027, "67 %"), (0.028, "100 %")):
+        text = tiny([0.5, 0.5 + apart, 0.9], *shifts, signals=[[0.1, 0.2, 0.3]])
+        assert f"{share}: their mean scores differ" in text
+        assert "1.41 points of the score" in text
+        assert "trainings of each: 2" in text
+
+
+def test_a_correlation_needs_three_rows_that_differ() -> None:
+    up, flat = np.array([1.0, 2.0, 3.0]), np.ones(3)
+    assert correlation(up, up) == pytest.approx(1.0)
+    assert all(np.isnan(correlation(*pair)) for pair in ((up, flat), (flat, up), (up[:2], up[:2])))
+    assert correlation(up, up[::-1]) == pytest.approx(-1.0)
+
+
 def test_one_training_tells_nothing_about_noise(tmp_path: Path) -> None:
     table = load(written(tmp_path / "one.csv", seeds=1))
     assert table.scores == ()

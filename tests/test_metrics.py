@@ -20,6 +20,7 @@ from harness.report.forms.classes import classes
 from harness.report.forms.html import report_html
 from harness.report.forms.markdown import markdown
 from harness.report.model.classes import by_class, matrix, most_confused
+from harness.report.model.cost import cost_table
 from harness.report.model.families import families
 from harness.report.model.groups import blocks
 from harness.report.model.load import load_runs
@@ -114,6 +115,25 @@ class TestTables:
         assert "less is better" in text
         assert re.search(r"darts.*6 / 0 / 0", text, re.IGNORECASE), "lower loss wins the pairs"
         assert "| 0.30" in text
+
+    @pytest.mark.parametrize(
+        ("metric", "head", "text", "key"),
+        [
+            ("accuracy", "test error %", "20.00 (1)", "error_mean"),
+            ("balanced_accuracy", "balanced accuracy (%)", "40.00 (1)", "mean"),
+            ("macro_f1", "macro F1 (%)", "10.00 (1)", "mean"),
+            ("nll", "negative log-likelihood (nats)", "0.30 (1)", "mean"),
+            ("calibration_error", "calibration error (%)", "25.00 (1)", "mean"),
+        ],
+    )
+    def test_the_cost_table_names_what_stands_in_its_last_column(
+        self, metric: str, head: str, text: str, key: str
+    ) -> None:
+        [block] = blocks(measured_by([trained("darts", 0.8, 0.3)], metric))
+        table = cost_table(block, "fashion_mnist").compact()
+        [shown] = [row[-1].text for row in table.rows if row[0].text == "DARTS"]
+        assert (table.columns[-1].head, shown) == (head, text)
+        assert {"mean", "error_mean"} & table.rows[-1][-1].fields(table.columns[-1].key).keys() == {key}
 
     def test_spread_is_in_the_own_unit(self) -> None:
         chosen = measured_by([trained("darts", 0.5, value, s) for s, value in enumerate((0.2, 0.3, 0.4))], "nll")

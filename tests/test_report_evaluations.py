@@ -111,6 +111,61 @@ def test_better_and_worse_are_said_beyond_chance_only() -> None:
     assert verdicts(progress(runs[12:], TABLE, (10, 20))) == {}
 
 
+def after(method: str, rows: list[int]) -> list[Run]:
+    """A search per seed that has proposed that row of the table."""
+    return [run(method, seed, [(1, row)]) for seed, row in enumerate(rows)]
+
+
+@pytest.mark.parametrize("seeds", [5, 6, 7, 8, 12])
+@pytest.mark.parametrize("others", [0, 1, 3])
+def test_the_level_is_shared_by_the_comparisons_of_a_table(seeds: int, others: int) -> None:
+    """Of n seeds that all say the same the exact p is 2/2^n; Holm's correction multiplies the smallest by their number.
+
+    Equal regrets would make SciPy approximate, so that each seed's is another one.
+    """
+    runs = [run("random_search", seed, [(1, 0)]) for seed in range(seeds)]
+    methods = progress([*runs, *after("m", [4] * seeds)], TABLE, (10,))
+    methods[1] = replace(methods[1], regrets=methods[1].regrets + np.arange(seeds)[:, None])
+    even = methods[0].regrets + np.array([[0.5 * (-1) ** seed * (1 + seed)] for seed in range(seeds)])
+    methods += [replace(methods[0], method=f"o{n}", regrets=even) for n in range(others)]
+    beyond = (1 + others) * 2 / 2**seeds <= 0.05
+    assert verdicts(methods) == ({("m", 0): "better"} if beyond else {})
+
+
+def test_one_pair_or_no_difference_says_nothing() -> None:
+    reference = after("random_search", [2] * 12)
+    assert verdicts(progress([*reference, run("m", 0, [(1, 4)])], TABLE, (10,))) == {}
+    assert verdicts(progress([*reference, *after("m", [2] * 12)], TABLE, (10,))) == {}
+    late = [run("m", seed, [(15, 4)] if seed else []) for seed in range(12)]
+    assert verdicts(progress([*reference, *late], TABLE, (10, 20))) == {}, "a seed without a result is no comparison"
+    two = [*reference[:2], *after("m", [4, 3])]
+    assert verdicts(progress(two, TABLE, (10,))) == {}, "the smallest p of two pairs is a half"
+
+
+def test_methods_stand_in_the_order_of_their_last_regret_and_those_without_one_last() -> None:
+    runs = [*after("poor", [0, 1]), *after("best", [4, 3]), run("none", 0, []), *after("good", [3, 2])]
+    sheet = page("t", runs, TABLE)[-1]
+    assert [row[0].text for row in sheet.rows] == ["Best", "Good", "Poor", "None"]  # type: ignore[union-attr]
+    numbers = [methods.last() for methods in progress(runs, TABLE, (20,))]
+    assert numbers == pytest.approx([35.0, 5.0, np.inf, 15.0])
+
+
+def test_the_last_evaluation_that_fits_counts_and_the_next_does_not() -> None:
+    """Also where the log has a rounding error in what was spent."""
+    one = run("one", 0, [(1, 0), (10, 4)])
+    rows = tuple(row | {"spent": row["spent"] * (1 + 1e-12)} for row in one.proposals)
+    for log in (one.proposals, rows):
+        [found] = progress([replace(one, proposals=log)], TABLE, (9, 10))
+        assert found.regrets == pytest.approx(np.array([[40.0, 0.0]]))
+
+
+def test_one_seed_has_no_interval_and_a_failed_run_no_regret() -> None:
+    [one] = progress([run("one", 0, [(1, 0)]), run("one", 1, [(1, 0)], status="failed")], TABLE, (10, 20))
+    assert one.seeds == (0,)
+    assert np.isnan(one.half_width()).tolist() == [True, True]
+    assert "40.00 ±" not in markdown(page("t", [run("one", 0, [(1, 0)])], TABLE))
+
+
 def test_the_page_and_the_figure_hold_every_method(tmp_path: Path) -> None:
     runs = [run(name, seed, [(1, seed)]) for name in ("random_search", "other") for seed in range(4)]
     runs.append(run("rare", 0, [(15, 4)]))

@@ -5,6 +5,7 @@ import json
 import math
 import random
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,8 @@ from harness.core.seeds import rng
 from harness.core.space import Size
 from harness.report import plots
 from harness.report.forms.write import write_all
-from harness.report.model.curves import incumbent
-from harness.report.model.groups import LOOKS, assign_looks
+from harness.report.model.curves import anytime_curves, incumbent, unit
+from harness.report.model.groups import LOOKS, assign_looks, blocks
 from harness.report.plots import accuracy_parameters, anytime
 from harness.report.style import MARKERS, PALETTE, colour_of, count_logarithmically, figure, marker_of
 from harness.spaces import get_space
@@ -51,6 +52,45 @@ def test_incumbent_of_unknown_accuracy_is_a_gap():
     assert math.isnan(curve[1][1])
 
 
+def test_incumbent_lasts_until_the_last_evaluation_or_charge():
+    logs = ((10.0, 0.5), (20.0, 0.6), (40.0, 0.7))
+    for charged, end in ((None, 40.0), (30.0, 40.0), (40.0, 40.0), (70.0, 70.0)):
+        run = with_logs(make("darts", 0.9, search={"charged": charged}), *logs)
+        early = replace(run, proposals=run.proposals[:2])
+        assert incumbent(early) == [(10.0, 0.5), (20.0, 0.6), (end, 0.6)]
+    assert incumbent(make("darts", 0.9)) == []
+
+
+def test_a_curve_is_of_the_runs_that_have_one_and_methods_without_are_named():
+    runs = [with_logs(make("darts", 0.9, seed), (5.0, 0.3), (50.0, 0.4)) for seed in range(2)]
+    runs += [make("darts", None, 2), with_logs(make("darts", 0.9, 3), (5.0, None))]
+    runs += [with_logs(make("local_search", 0.9, seed), (5.0, 0.3), shared=seed == 1) for seed in range(2)]
+    runs += [with_logs(make("silent", 0.9), (5.0, None), shared=True), make("lost", None)]
+    runs += [make("refused", None, status="unsupported")]
+    [block] = blocks(runs)
+    curves, silent = anytime_curves(block, "fashion_mnist")
+    assert {one.method.name: (one.count, one.shared) for one in curves} == {
+        "darts": ("n = 2 of 4", False),
+        "local_search": ("n = 2", True),
+    }
+    assert silent == ["lost", "silent"]
+    assert curves[0].band.moments[-1] == 60.0
+    assert anytime_curves(block, "fashion_mnist", "elsewhere") == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("budget", "words"),
+    [
+        ("60s", "seconds"),
+        ("2e9macs", "multiply-accumulates"),
+        ("9 evals", "gradient steps"),
+        ("40 steps", "gradient steps"),
+    ],
+)
+def test_an_axis_says_what_is_charged(budget: str, words: str):
+    assert unit(budget) == f"charged {words}"
+
+
 @pytest.mark.parametrize("draw", [anytime, accuracy_parameters])
 def test_figures_are_the_same_bytes_for_the_same_records(tmp_path: Path, draw):
     runs = logged()
@@ -72,7 +112,6 @@ def test_figures_are_drawn_when_everything_failed(tmp_path: Path, draw):
 def test_shared_weights_are_dashed_and_labelled(shared: bool, style: str):
     from matplotlib.figure import Figure
 
-    from harness.report.model.groups import blocks
     from harness.report.plots import _anytime_panel
 
     [block] = blocks([with_logs(make("darts", 0.9), (5.0, 0.3), shared=shared)])
@@ -104,7 +143,6 @@ def test_the_title_of_a_single_panel_is_not_cut_off(tmp_path: Path, monkeypatch:
 def test_a_band_is_drawn_from_three_seeds(seeds: int):
     from matplotlib.figure import Figure
 
-    from harness.report.model.groups import blocks
     from harness.report.plots import _anytime_panel
 
     [block] = blocks([with_logs(make("darts", 0.9, s), (5.0, 0.3 + 0.1 * s), (9.0, 0.9)) for s in range(seeds)])
@@ -119,7 +157,6 @@ def test_a_band_is_drawn_from_three_seeds(seeds: int):
 def test_the_first_steps_do_not_set_the_scale(seeds: int):
     from matplotlib.figure import Figure
 
-    from harness.report.model.groups import blocks
     from harness.report.plots import _anytime_panel
 
     early, late = ((1.0, 0.1), (5.0, 0.80), (60.0, 0.9)), ((2.0, 0.2), (30.0, 0.82), (60.0, 0.88))

@@ -60,6 +60,12 @@ def test_intervals_of_odd_samples_exist_and_do_not_warn(values: list[float]):
     assert min(values) - 1e-9 <= low <= high <= max(values) + 1e-9
 
 
+def test_one_value_of_twenty_that_differs_is_in_the_interval():
+    for values in ([1.0] * 19 + [2.0], [1.0] + [2.0] * 19):
+        low, high = stats.bootstrap_interval(values)
+        assert low < np.mean(values) < high
+
+
 def test_an_interval_does_not_depend_on_the_order_and_moves_with_its_values():
     values = RNG(0).normal(90, 1, 25).tolist()
     low, high = stats.bootstrap_interval(values)

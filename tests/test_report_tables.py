@@ -255,6 +255,20 @@ def test_a_table_without_test_accuracies_is_told(write):
     assert "validation accuracy" not in write([make("darts", 0.9, dataset="t")])
 
 
+def test_where_nothing_was_searched_search_macs_are_a_dash_and_not_forgotten():
+    counts = {"charged": 0.0, "seconds": 0.1, "evaluations": 0, "unique": 0, "steps": 0}
+    idle = make("random_sampling", 0.8, search=counts)
+    counted_ = [make("random_search", 0.85, search=counts | {"evaluations": 2, "steps": 9, "macs": 4e9})]
+    forgotten = make("darts", 0.9, search=counts | {"evaluations": 2, "steps": 9})
+    made = cost([idle, *counted_, forgotten])
+    at = cells(made, "method").index("search MACs (G)")
+    told = {name: cells(made, name)[at] for name in ("Random sampling", "Random search", "DARTS")}
+    assert told == {"Random sampling": "–", "Random search": "4.0", "DARTS": "not recorded"}
+    assert "search MACs" not in cost([idle, forgotten]), "nobody counted them, so there is no such column"
+    half = cost([*counted_, make("random_search", 0.85, 1, search=counts)])
+    assert cells(half, "Random search")[at] == "2.0", "a search that did nothing is a part of the mean"
+
+
 def test_published_numbers_of_a_table_stand_beside_those_of_its_profile_only():
     looked = {"dataset": "nasbench201/cifar10", "space": "nasbench201", "recipes": {"final": {"table": "t"}}}
     here = performance([make("random_search", 0.93, profile="nb201", **looked)])

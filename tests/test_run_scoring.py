@@ -16,7 +16,7 @@ from test_run_plan import request_for
 from harness.core.errors import InputError
 from harness.core.evaluation import ENSEMBLE
 from harness.core.record import Record
-from harness.core.table import Signal, Table
+from harness.core.table import Measure, Signal, Table
 from harness.run.job import Job, Outcome
 from harness.run.plan import make_plan
 from harness.run.scoring import HiddenLabels, HiddenScores, accuracy, fields, finish
@@ -265,3 +265,72 @@ def test_what_a_table_does_not_have_is_a_failed_row(tmp_path: Path, proposal: st
     record = scored(tmp_path, proposal)
     assert (record.status, record.test_accuracy) == ("failed", None)
     assert words in record.reason
+
+
+MANY = tuple(str(VectorSpace(1, 4).genotype((pick,))) for pick in range(4))
+TOLD = Signal(np.array([0.3, 0.9, 0.6, 0.9]), np.ones(4))
+LARGER = Table("t", VectorSpace(1, 4), MANY, {"only": TOLD}, np.array([0.1, 0.2, 0.3, 0.4]))
+
+
+def handed_over(tmp_path: Path, top: int, *proposals: str) -> Record:
+    """The record of a search that handed those over, of which ``top`` are looked up."""
+    [job, *_] = make_plan(request_for(tmp_path)).jobs
+    job = dataclasses.replace(job, dataset="t", profile=dataclasses.replace(job.profile, top=top))
+    job.directory.path.mkdir(parents=True, exist_ok=True)
+    first, *others = ({"text": text} for text in proposals)
+    write_json(job.directory.search, {"proposal": first, "others": others})
+    record = counted("random_search", None, status="ok", reason="", proposal=proposals[0]).record
+    return HiddenScores({"t": LARGER}, {"t": "only"}).score(job, record)
+
+
+@pytest.mark.parametrize(
+    ("top", "proposals", "rank"),
+    [
+        (2, (0, 1), 2),
+        (2, (1, 0), 1),
+        (3, (0, 3, 1), 2),
+        (3, (0, 1, 3), 2),
+        (2, (0, 2, 1), 2),
+        (4, (0, 2), 2),
+    ],
+)
+def test_of_several_the_first_of_the_best_by_validation_is_scored(
+    tmp_path: Path, top: int, proposals: tuple[int, ...], rank: int
+) -> None:
+    texts = [MANY[pick] for pick in proposals]
+    record = handed_over(tmp_path, top, *texts)
+    looked_up = texts[:top]
+    assert [line["rank"] for line in record.networks] == list(range(1, len(looked_up) + 1))
+    assert [line["genotype"] for line in record.networks] == looked_up
+    assert record.proposal == texts[rank - 1]
+    assert record.test_accuracy == LARGER.score[proposals[rank - 1]]
+    assert record.final == {"optimum": 0.4, "chance": 0.25, "trainings": len(looked_up), "chosen": rank}
+
+
+def test_what_the_table_does_not_have_of_several_is_a_line_with_its_reason(tmp_path: Path) -> None:
+    record = handed_over(tmp_path, 2, "toy:9", MANY[2])
+    assert [line.get("failure") for line in record.networks] == ["it is not in the table", None]
+    assert (record.proposal, record.final["trainings"], record.final["chosen"]) == (MANY[2], 1, 2)
+    none = handed_over(tmp_path, 2, "toy:8", "toy:9")
+    assert (none.status, none.test_accuracy, none.proposal) == ("failed", None, "toy:8")
+
+
+@pytest.mark.parametrize("top", [1, 3])
+def test_the_recipes_of_a_table_say_what_is_scored_and_what_chooses(tmp_path: Path, top: int) -> None:
+    [job, *_] = make_plan(request_for(tmp_path)).jobs
+    job = dataclasses.replace(job, dataset="t", profile=dataclasses.replace(job.profile, top=top))
+    own = Measure("loss", "nats", 2.0, 0.0)
+    for table, score, chooser in (
+        (TABLE, {"score": "test accuracy"}, "only"),
+        (dataclasses.replace(TABLE, measure="validation accuracy"), {"score": "validation accuracy"}, "only"),
+        (dataclasses.replace(TABLE, scored=own), {"score": own.words(), "measure": dataclasses.asdict(own)}, "only"),
+        (
+            dataclasses.replace(TABLE, signals={**TABLE.signals, "late": TABLE.signals["only"]}, final_signal="late"),
+            {},
+            "late",
+        ),
+    ):
+        told = HiddenScores({"t": table}, {"t": "only"}).recipes(job)
+        assert told["proxy"] == {"table": "t", "signal": "only"}
+        expected = {"table": "t", "score": "test accuracy"} | score
+        assert told["final"] == expected | ({"top": top, "chosen_by": chooser} if top > 1 else {})

@@ -39,8 +39,8 @@ def chart(block: Block, dataset: str, link: Callable[[Run], str]) -> dict[str, A
         ``measure`` of the results, with its unit; ``spaces``, those with something to draw;
         ``methods``: name, space and look (see :func:`harness.report.model.groups.assign_looks`); ``curves``: per
         method, accuracies in %, null where not known; ``silent``: methods without a curve; ``axes``: names of the costs
-        that some run has; ``points``: per method, results, costs, seeds and links of up to :data:`MARKS` runs, and how
-        many runs there are; ``thinned``: whether there are more of some method.
+        that some run has, not those that are 0 of all; ``points``: per method, results, costs, seeds and links of up to
+        :data:`MARKS` runs, and how many runs there are; ``thinned``: whether there are more of some method.
     """
     curves, silent = anytime_curves(block, dataset)
     points = [_points(number, result_of(block, dataset, one).runs, link) for number, one in enumerate(block.methods)]
@@ -71,7 +71,7 @@ def chart(block: Block, dataset: str, link: Callable[[Run], str]) -> dict[str, A
         "axes": {
             name: words
             for name, words in _AXES.items()
-            if any(value is not None for some in points for value in some["cost"][name])
+            if any(value for some in points for value in some["cost"][name])
         },
         "points": points,
         "thinned": any(some["runs"] > len(some["accuracy"]) for some in points),

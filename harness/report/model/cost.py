@@ -9,10 +9,18 @@ from typing import Any
 from harness.core.record import Run
 from harness.report.model.groups import Block, MethodInSpace, blocks
 from harness.report.model.literature import table_b
-from harness.report.model.metrics import is_percent
 from harness.report.model.numbers import DASH, NOT_RECORDED, numbers
 from harness.report.model.performance import keys, name_cell
-from harness.report.model.results import MethodResult, averaged_images, ensembles, measures, mixed_devices, result_of
+from harness.report.model.results import (
+    TEST,
+    MethodResult,
+    averaged_images,
+    axis_of,
+    ensembles,
+    measures,
+    mixed_devices,
+    result_of,
+)
 from harness.report.model.systems import published_costs, published_values
 from harness.report.model.table import NOT_RUN, Column, Fact, Facts, Heading, Notes, Part, Table, TableCell, Text
 from harness.report.model.values import Absent, Evaluations, Number, Spread, Value, Words
@@ -23,7 +31,7 @@ READING = (
     "multiply-accumulates of training (G: billions). Epochs (of the data set) and images per second are those of the "
     "final training. Parameters and MACs (multiply-accumulates of one forward pass) are those of the final network, "
     "without an auxiliary head; latency is the median of a forward pass of one image on the machine of the training. "
-    "Test error in %: mean ± sample standard deviation (n); no ± below n = 3."
+    "Test error in %, or what stands in its place: mean ± sample standard deviation (n); no ± below n = 3."
 )
 SIMULATED = (
     "Simulated wall time: how long the search would have taken with a device for every child that its replicas train "
@@ -60,7 +68,7 @@ _COSTS: tuple[tuple[Column, Callable[[MethodResult], Value]], ...] = (
     ),
     (
         Column("search_macs", "search MACs (G)", optional=True),
-        lambda result: Number(result.cost("search_macs"), ",.1f", _BILLION),
+        lambda result: _search_macs(result.cost("search_macs")),
     ),
     (
         Column("evaluations", "evaluations (unique)", optional=True),
@@ -81,6 +89,8 @@ _BESIDE = (
     Column("published_error", "error %", group="published", optional=True),
 )
 _ERROR = Column("error", "test error %")
+_ERROR_OF = f"{TEST} (%)"
+"""What the results are where 100 minus them is the test error."""
 
 
 def cost_table(block: Block, dataset: str, *, times: bool = True) -> Table:
@@ -91,7 +101,9 @@ def cost_table(block: Block, dataset: str, *, times: bool = True) -> Table:
         times: whether with what depends on the machine and the moment.
     """
     notes = Notes()
-    rows = [tuple(_row(block, dataset, method, notes)) for method in block.methods]
+    axis = axis_of(block, dataset)
+    last = _ERROR if axis == _ERROR_OF else Column("", axis)
+    rows = [tuple(_row(block, dataset, method, notes, error=last is _ERROR)) for method in block.methods]
     beside = any(result_of(block, dataset, method).published_cost for method in block.methods)
     replicas = any(result_of(block, dataset, method).cost("simulated_wall") is not None for method in block.methods)
     beside_each_other = any(result_of(block, dataset, method).cost("device_seconds") for method in block.methods)
@@ -100,11 +112,11 @@ def cost_table(block: Block, dataset: str, *, times: bool = True) -> Table:
     table = Table(
         name=f"cost {dataset} {block.title}",
         title=f"Cost on {dataset}: {block.title}",
-        columns=(Column("method", "method", left=True), *(column for column, _ in _COSTS), _ERROR, *_BESIDE),
+        columns=(Column("method", "method", left=True), *(column for column, _ in _COSTS), last, *_BESIDE),
         rows=tuple(rows),
         reading=READING,
         remarks=(
-            *_about(block, dataset),
+            *measures(block, dataset),
             *ensembles(block),
             *averaged_images(block),
             *(mixed_devices(block) if times else ()),
@@ -117,22 +129,14 @@ def cost_table(block: Block, dataset: str, *, times: bool = True) -> Table:
     return table.only(times or not column.timed for column in table.columns)
 
 
-def _about(block: Block, dataset: str) -> list[str]:
-    """What the numbers are, where they are no test accuracies; and that the last column then is no error."""
-    units = {result_of(block, dataset, method).unit for method in block.methods if block.runs_of(dataset, method)}
-    names = sorted(unit.name for unit in units if not is_percent(unit))
-    error = [f"In the column of the test error stands the {', '.join(names)}."] if names else []
-    return [*measures(block, dataset), *error]
-
-
-def _row(block: Block, dataset: str, method: MethodInSpace, notes: Notes) -> list[TableCell]:
+def _row(block: Block, dataset: str, method: MethodInSpace, notes: Notes, *, error: bool) -> list[TableCell]:
+    """A method's row; ``error`` says that its last measured cell is 100 minus its result."""
     result = result_of(block, dataset, method)
     row = [name_cell(block, method)]
     row += [TableCell(_cost(value, result), result=result) for _, value in _COSTS]
-    percent = result.mean is None or is_percent(result.unit)
-    mean = None if result.mean is None else 100 - result.mean if percent else result.own_mean
-    error = Spread(mean, result.own_deviation, len(result.accuracies))
-    row.append(TableCell(error, notes.lost(result), (), result, notes.marks(result)))
+    mean = 100 - result.mean if error and result.mean is not None else result.own_mean
+    spread = Spread(mean, result.own_deviation, len(result.accuracies))
+    row.append(TableCell(spread, notes.lost(result), (), result, notes.marks(result)))
     return row + [TableCell(value) for value in published_values(result.published_cost)]
 
 
@@ -142,6 +146,11 @@ def _cost(value: Callable[[MethodResult], Value], result: MethodResult) -> Value
         return Absent(NOT_RUN)
     cost = value(result)
     return cost if cost.known or result.count("unsupported") < len(result.runs) else Absent(DASH)
+
+
+def _search_macs(macs: float | None) -> Number:
+    """In billions; where nothing was searched there was nothing to count, which is not the same as not recorded."""
+    return Number(macs or None, ",.1f", _BILLION, NOT_RECORDED if macs is None else DASH)
 
 
 def _device(runs: Sequence[Run]) -> str:

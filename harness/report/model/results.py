@@ -21,13 +21,20 @@ def _simulated_wall(run: Run) -> float | None:
     return wall / charged if isinstance(wall, int | float) and charged else None
 
 
+def _search_macs(run: Run) -> float | None:
+    """Multiply-accumulates of a search; 0 if its other counts say that it evaluated and trained nothing."""
+    counts = run.record.search
+    idle = counts.get("evaluations") == 0 and counts.get("steps") == 0
+    return counts.get("macs", 0.0 if idle else None)
+
+
 COSTS: Mapping[str, Callable[[Run], float | None]] = MappingProxyType(
     {
         "search_seconds": lambda run: run.record.search.get("seconds"),
         "device_seconds": lambda run: run.record.search.get("device_seconds"),
         "final_seconds": lambda run: run.record.final.get("seconds"),
         "simulated_wall": _simulated_wall,
-        "search_macs": lambda run: run.record.search.get("macs"),
+        "search_macs": _search_macs,
         "epochs": lambda run: run.record.final.get("epochs"),
         "images_per_second": lambda run: run.record.final.get("images_per_second"),
         "latency": lambda run: run.record.final.get("latency"),

@@ -80,7 +80,7 @@ def standings(block: Block) -> list[Standing]:
     corrected = dict(zip(tested, stats.holm([one.p for one in tested.values()]), strict=True))
     # Holm's correction never falls when a p rises, so correcting the smallest possible ones bounds what n can give.
     allowed = dict(zip(tested, stats.holm([one.smallest for one in tested.values()]), strict=True))
-    shown = {m for m in tested if corrected[m] <= stats.LEVEL and len(pairs[m]) >= FEWEST}
+    shown = {method for method in tested if corrected[method] <= stats.LEVEL}
     # The level at which Holm's correction tests the methods that have not been told apart yet.
     level = stats.LEVEL / max(1, len(tested) - len(shown))
     found = []

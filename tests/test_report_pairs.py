@@ -1,0 +1,283 @@
+"""Pairs of a method and random search by seed, look-ups of one search, and the words of a verdict on them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import pytest
+from report_records import counted, make, tabular
+
+from harness.core.record import Run
+from harness.report.forms.markdown import markdown
+from harness.report.model.groups import BASELINE, REFERENCE, Block, MethodInSpace, blocks
+from harness.report.stats import tests as stats
+from harness.report.stats.pairs import compared, differences, failures, searches
+from harness.report.stats.power import MOST, pairs_for_power
+from harness.report.stats.verdict import Standing, standings, verdict
+
+SETS = ("one", "two", "three")
+
+
+def series(method: str, accuracies: Sequence[float | None], first: int = 0, **changes: object) -> list[Run]:
+    """A run per accuracy; None is a failed one."""
+    return [make(method, accuracy, seed, **changes) for seed, accuracy in enumerate(accuracies, start=first)]
+
+
+def block_of(runs: Sequence[Run]) -> Block:
+    [block] = blocks(runs)
+    return block
+
+
+def method_of(block: Block, name: str) -> MethodInSpace:
+    [method] = [one for one in block.methods if one.name == name]
+    return method
+
+
+def told(runs: Sequence[Run]) -> str:
+    return markdown(verdict(runs))
+
+
+def line_of(runs: Sequence[Run], title: str) -> str:
+    [line] = [line for line in told(runs).splitlines() if line.startswith(f"- {title}")]
+    return line
+
+
+def stand(runs: Sequence[Run], method: str) -> Standing:
+    [found] = [one for one in standings(block_of(runs)) if one.method.name == method]
+    return found
+
+
+# Differences
+
+
+def test_a_difference_is_in_points_and_a_mean_over_the_data_sets() -> None:
+    """Seeds that only one of the two has make no pair, nor do runs that are not supported."""
+    runs = series(REFERENCE, [0.5, 0.6, 0.7], dataset="one") + series(REFERENCE, [0.25, 0.5], dataset="two")
+    runs += series("darts", [0.75, 0.5], dataset="one") + series("darts", [0.5, 0.5, 0.5], dataset="two")
+    runs += [make("darts", None, 2, dataset="one", status="unsupported")]
+    block = block_of(runs)
+    darts = method_of(block, "darts")
+    assert differences(block, darts, ("one",)) == pytest.approx({0: 25.0, 1: -10.0})
+    assert differences(block, darts, ("one", "two")) == pytest.approx({0: 25.0, 1: -5.0})
+    assert list(differences(block, darts, block.datasets)) == [0, 1]
+    assert differences(block, darts, ()) == {}
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "expected"),
+    [
+        (None, 0.1, -math.inf),
+        (0.1, None, math.inf),
+        (None, None, 0.0),
+        (0.3, 0.3, 0.0),
+        (math.nan, 0.1, -math.inf),
+    ],
+)
+def test_a_failed_run_is_worse_than_any_result(own: float | None, other: float | None, expected: float) -> None:
+    block = block_of([make("darts", own), make(REFERENCE, other)])
+    assert differences(block, method_of(block, "darts"), block.datasets) == {0: expected}
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "expected"),
+    [
+        ((None, 0.9, 0.9), (0.5, 0.5, 0.5), -math.inf),
+        ((0.1, 0.1, 0.1), (None, 0.9, 0.9), math.inf),
+        ((None, 0.9, 0.9), (0.5, None, 0.5), 0.0),
+        ((None, None, 0.9), (0.5, 0.5, None), -math.inf),
+        ((None, 0.9, 0.9), (None, None, 0.5), math.inf),
+    ],
+)
+def test_over_several_data_sets_the_side_with_more_failures_has_lost(
+    own: Sequence[float | None], other: Sequence[float | None], expected: float
+) -> None:
+    runs = [make("darts", a, dataset=name) for name, a in zip(SETS, own, strict=True)]
+    runs += [make(REFERENCE, a, dataset=name) for name, a in zip(SETS, other, strict=True)]
+    block = block_of(runs)
+    assert differences(block, method_of(block, "darts"), block.datasets) == {0: expected}
+
+
+def test_failures_are_counted_over_all_data_sets_and_refusals_are_none() -> None:
+    runs = series("darts", [0.9, None, math.nan], dataset="one") + series("darts", [None, 0.9], dataset="two")
+    runs += [make("darts", None, 7, dataset="two", status="unsupported"), *series(REFERENCE, [0.9], dataset="one")]
+    block = block_of(runs)
+    assert failures(block, method_of(block, "darts")) == 3
+    assert failures(block, method_of(block, REFERENCE)) == 0
+
+
+def test_the_two_zero_lines_and_larger_networks_are_not_compared() -> None:
+    larger = {"recipes": {"extra": {"filters": 2.0}}}
+    runs = [make(name, 0.9) for name in (BASELINE, REFERENCE, "darts")] + [make("large", 0.9, **larger)]
+    assert [method.name for method in compared(block_of(runs))] == ["darts"]
+
+
+# Look-ups of one search
+
+
+def lookup(dataset: str, seed: int, **changes: object) -> Run:
+    recipes = {"proxy": {"signal": "s"}, "final": {"table": dataset}}
+    return tabular("darts", 0.9, seed, **({"dataset": dataset, "recipes": recipes} | changes))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"proposal": "nasbench201:9"},
+        {"search": {"charged": 1.0, "evaluations": 60}},
+        {"search": {"charged": 11900.0, "evaluations": 61}},
+        {"recipes": {"proxy": {"signal": "another"}, "final": {"table": "two"}}},
+    ],
+)
+def test_searches_with_another_way_or_result_are_no_look_ups_of_one(other: dict[str, object]) -> None:
+    same = [lookup(name, seed) for name in SETS for seed in range(2)]
+    assert searches(block_of(same)) == [tuple(sorted(SETS))]
+    mixed = [lookup("one", 0), lookup("one", 1), lookup("two", 0), lookup("two", 1, **other)]
+    assert searches(block_of(mixed)) == [("one",), ("two",)]
+
+
+def test_what_has_no_run_in_common_is_told_apart_and_the_first_data_set_decides() -> None:
+    assert searches(block_of([lookup("one", 0), lookup("two", 1)])) == [("one",), ("two",)]
+    chain = [lookup("a", 0), lookup("a", 1), lookup("b", 0), lookup("c", 1)]
+    assert searches(block_of(chain)) == [("a", "b", "c")]
+    lost = [lookup("one", 0), lookup("two", 0, status="failed", test_accuracy=None)]
+    assert searches(block_of(lost)) == [("one",), ("two",)], "a failed run is no look-up"
+
+
+def test_of_several_that_were_handed_over_the_first_is_the_search() -> None:
+    """Each data set may have chosen another one of them for its row."""
+
+    def handed(dataset: str, *picks: int) -> Run:
+        networks = [{"genotype": f"nasbench201:{pick}"} for pick in picks]
+        return lookup(dataset, 0, networks=networks, proposal=networks[-1]["genotype"])
+
+    assert searches(block_of([handed("one", 1, 2), handed("two", 1, 3)])) == [("one", "two")]
+    assert searches(block_of([handed("one", 2, 1), handed("two", 3, 1)])) == [("one",), ("two",)]
+
+
+# Words
+
+CLEAR = [0.8 + 0.001 * n for n in range(8)]
+
+
+def test_a_table_is_called_by_its_title_data_sets_and_seeds() -> None:
+    runs = [run for name in ("one", "two") for run in series(REFERENCE, CLEAR[:2], dataset=name)]
+    assert told(runs).startswith("Profile quick, search budget 60s, native spaces; one and two; 2 seeds: nothing to ")
+    assert "; 1 seed: " in told(series(REFERENCE, [0.9]))
+
+
+@pytest.mark.parametrize("methods", [1, 2, 3])
+def test_why_few_seeds_tell_nothing_follows_from_the_number_of_comparisons(methods: int) -> None:
+    runs = series(REFERENCE, [0.5] * 2) + [run for n in range(methods) for run in series(f"m{n}", [0.9] * 2)]
+    made = told(runs)
+    assert ("each p is corrected for their number" in made) == (methods > 1)
+    assert ("it has to be 0.05 or less" in made) == (methods == 1)
+    assert (f"{methods} comparisons need at least" in made) == (methods > 1)
+    assert ("one comparison needs at least" in made) == (methods == 1)
+
+
+@pytest.mark.parametrize(
+    ("effects", "words"),
+    [
+        ((2, 2), "2 beat random search in their space (m0 and m1) beyond chance."),
+        ((-2, -2), "2 did worse than random search in their space (m0 and m1) beyond chance."),
+        ((2, -2), "1 beat random search in their space (m0) and 1 did worse than it (m1) beyond chance."),
+        ((2, 0), "1 beat random search in their space (m0) beyond chance; 1 cannot be told apart from it."),
+        ((0, 0), "none of the 2 methods compared can be told apart from random search in its space."),
+    ],
+)
+def test_the_summary_counts_and_names_those_that_were_told_apart(effects: tuple[int, int], words: str) -> None:
+    even = [0.01 if n % 2 else -0.01 for n in range(8)]
+    shifts = [even if effect == 0 else [effect / 100] * 8 for effect in effects]
+    runs = series(REFERENCE, CLEAR)
+    for n, shift in enumerate(shifts):
+        runs += series(f"m{n}", [a + b + 0.0001 * s for s, (a, b) in enumerate(zip(CLEAR, shift, strict=True))])
+    assert words in told(runs)
+    assert "No result could have been" not in told(runs)
+
+
+def test_the_clearest_come_first_and_better_before_worse_before_undecided() -> None:
+    def shifted(points: Sequence[float]) -> list[float]:
+        return [a + b / 100 for a, b in zip(CLEAR, points, strict=True)]
+
+    runs = series(REFERENCE, CLEAR)
+    runs += series("near", shifted([1, -1, 1, -1, 1, -1, 1, 1.5])) + series(
+        "down", shifted([-2, -3, -4] * 2 + [-5, -6])
+    )
+    runs += series("far", shifted([1, -1.1, 1.2, -1.3, 1.4, -1.5, 1.6, -1.7])) + series("up", shifted(range(1, 9)))
+    p = {name: stand(runs, name).comparison.p for name in ("near", "far")}  # type: ignore[union-attr]
+    assert p["near"] < p["far"]
+    names = [line.split(" in cell")[0].removeprefix("- ") for line in told(runs).splitlines() if line.startswith("- ")]
+    assert names == ["up", "down", "near", "far"]
+
+
+def test_failures_are_told_where_there_are_some() -> None:
+    fine = series(REFERENCE, CLEAR) + series("m", [a + 0.01 for a in CLEAR])
+    line = line_of(fine, "m")
+    assert "failed" not in line
+    assert "corrected p" in line
+    assert "seed would tell" not in line
+    lost = series(REFERENCE, [None, *CLEAR[1:]]) + series("m", [0.5, None, None, *CLEAR[3:]])
+    assert "2 failed runs counted as worst; random search failed in 1 run" in line_of(lost, "m")
+    assert "corrected p" not in line_of(lost, "m")
+
+
+def test_a_method_without_a_pair_is_named_with_the_reason() -> None:
+    runs = series(REFERENCE, CLEAR) + series("m", [a + 0.01 for a in CLEAR])
+    strangers = [*runs, *series("late", CLEAR, first=50), *series("later", CLEAR, first=50)]
+    assert "not compared (no seed with a result of theirs and of random search: the table says why): late" in told(
+        strangers
+    )
+    assert "late in cell; later in cell" in told(strangers)
+    elsewhere = [*runs, *series("enas_macro", CLEAR)]
+    assert "not compared (random search was not run in their space): ENAS" in told(elsewhere)
+    assert "not compared" not in told(runs)
+
+
+def test_more_seeds_are_told_only_where_two_differ() -> None:
+    def words(shifts: Sequence[float]) -> str:
+        runs = series(REFERENCE, [0.5] * len(shifts)) + series("m", [0.5 + shift / 100 for shift in shifts])
+        return line_of(runs, "m")
+
+    few = "too few seeds differ to say how many would tell"
+    for shifts in ([1.0, 0.0, 0.0], [-1.0, 0.0, 0.0, 0.0]):
+        assert few in words(shifts)
+    for shifts in ([1.0, 2.0, 0.0], [-1.0, -2.0, 0.0], [1.0, 1.5, 2.0]):
+        needed = pairs_for_power(shifts, stats.LEVEL)
+        assert needed is not None
+        assert f"about {needed - len(shifts)} more seeds would tell" in words(shifts)
+    assert f"more than {MOST:,} seeds would be needed" in words([1.0, -1.0, 0.001])
+
+
+def test_a_method_that_is_told_apart_asks_for_no_seeds_and_frees_level_for_the_others() -> None:
+    """Holm's correction tests those that are left at the level shared by them."""
+    shift = [1.0, -1.0, 1.0, -1.0, 1.0, -1.0, 1.0, 1.5]
+    clear = [a + 0.02 + 0.0001 * n for n, a in enumerate(CLEAR)]
+    runs = series(REFERENCE, CLEAR) + series("m", [a + b / 100 for a, b in zip(CLEAR, shift, strict=True)])
+    alone, beside = stand(runs, "m"), stand([*runs, *series("clear", clear)], "m")
+    assert alone.outcome == beside.outcome == "undecided"
+    assert alone.seeds_needed == beside.seeds_needed == pairs_for_power(alone.differences, stats.LEVEL)
+    assert stand([*runs, *series("clear", clear)], "clear").seeds_needed is None
+    third = [*runs, *series("n", [a - b / 100 for a, b in zip(CLEAR, shift, strict=True)])]
+    assert stand(third, "m").seeds_needed == pairs_for_power(alone.differences, stats.LEVEL / 2)
+
+
+def test_what_the_tables_mark_is_counted_once() -> None:
+    def marked(capped: int, over: int) -> str:
+        runs = series(REFERENCE, CLEAR) + series("m", CLEAR)
+        for n in range(capped):
+            runs[n] = make(REFERENCE, CLEAR[n], n, final={"capped": True})
+        for n in range(over):
+            runs[8 + n] = make("m", CLEAR[n], n, search={"share": 1.06})
+        return told(runs)
+
+    assert "The tables mark them." not in marked(0, 0)
+    assert "3 of 16 final trainings were cut short by the cap in seconds. The tables mark them." in marked(3, 0)
+    assert "2 of 16 searches spent more than 1.05 times their budget. The tables mark them." in marked(0, 2)
+
+
+def test_the_meaning_of_the_numbers_is_told_where_there_are_some() -> None:
+    assert "Wilcoxon" in told(series(REFERENCE, CLEAR[:3]) + series("m", CLEAR[:3]))
+    assert "Wilcoxon" not in told(series(REFERENCE, CLEAR[:2]) + series("m", CLEAR[:2]))
+    both = series(REFERENCE, CLEAR) + series("m", CLEAR)
+    assert told([*both, counted(REFERENCE, 0.9)]).count("Wilcoxon") == 1
