@@ -4,6 +4,7 @@ The same comparison is made by the local back end, in ``DIRECTORY/local``, and o
 while slots, nodes, the command and the head are killed (SIGKILL) one after the other. A killed command, and one whose
 head is gone, is given again. Then both are compared, record by record (:mod:`benchmarks.records`). Without ``--kills``
 the difference in wall time is the cluster's overhead. What is done is kept: a directory that is there is gone on with.
+A node has one core, so ``--run "... --children 2 --workers 1"`` has children of one search on two nodes.
 
 Ray's own test cluster is used: https://docs.ray.io/en/latest/ray-core/examples/testing-tips.html
 """
@@ -160,7 +161,8 @@ def main() -> None:
     options = parser.parse_args()
     options.directory.mkdir(parents=True, exist_ok=True)
     local, cluster = options.directory / "local", options.directory / "cluster"
-    words = [*options.run.split(), "--workers", str(options.nodes)]
+    words = options.run.split()
+    words += [] if "--workers" in words else ["--workers", str(options.nodes)]
 
     began = time.monotonic()
     if started(words, local, options.directory / "local.log").wait() not in (0, 1):

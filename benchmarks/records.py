@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
-CLOCKED = frozenset({"seconds", "cpu_seconds", "images_per_second", "latency", "device_seconds", "provenance"})
+CLOCKED = frozenset(
+    {"seconds", "cpu_seconds", "images_per_second", "latency", "device_seconds", "restarts", "provenance"}
+)
 """Fields that may differ, at any depth."""
 LOGS = ("evaluations.jsonl", "proposals.jsonl")
 

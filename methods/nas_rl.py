@@ -8,11 +8,11 @@ over ``children`` networks of grad log P * (R - b), where b is a moving average 
 6e-4; weights start in U(-0.08, 0.08).
 
 Deviations: one controller instead of 20 parameter-server shards and 100 replicas, which makes the updates synchronous.
-``replicas=100,children=8`` has the paper's replicas and asynchronous updates on a simulated clock, all in this process
-(:mod:`.common.replicas`; the shards are one object). Outside chains of convolutions, where there are no anchor points,
-the controller has one LSTM layer and a softmax per choice (NASNet's, with REINFORCE instead of PPO). No growing depth,
-because the space fixes it; no grid of training settings at the end. Not published, and chosen here: the decay of b
-(0.95), LSTM biases (none) and the input after an anchor point (the mean of the chosen anchors, as in ENAS).
+``replicas=100:children=8`` has the paper's replicas and asynchronous updates, whose order is simulated or real
+(:mod:`.common.replicas`; the shards are one object in this process). Outside chains of convolutions, where there are no
+anchor points, the controller has one LSTM layer and a softmax per choice (NASNet's, with REINFORCE instead of PPO). No
+growing depth, because the space fixes it; no grid of training settings at the end. Not published, and chosen here: the
+decay of b (0.95), LSTM biases (none) and the input after an anchor point (the mean of the chosen anchors, as in ENAS).
 Schedule: m and the rate follow from the number of children that the budget buys, by power laws from 2 and 0.03 for 20
 children to the paper's settings for its 12,800.
 Expected: C10 error 5.50 % after 12,800 children (15 layers, no strides, no pooling, as in the space here; 3.65 with 39
@@ -49,8 +49,8 @@ class NasRl(Method):
         bound: weights start in U(-bound, bound).
         baseline_decay: share of the old moving average kept per reward.
         last: how many validation accuracies at the end of a training the reward looks at.
-        replicas: controller replicas K around one parameter server, on a simulated clock with a device for each of
-            their K m children; 0: one, and the record says nothing of simulated time.
+        replicas: controller replicas K around one parameter server. The clock is simulated, with a device for each of
+            their K m children, or real (:mod:`.common.replicas`); 0: one, and the record says nothing of it.
         synchronous: whether an update is the mean of one gradient of every replica; else each gradient is applied as
             it comes.
         filters: ``+``: every layer of the final network has 40 more, as in the paper's best row.

@@ -7,6 +7,7 @@ from itertools import count, repeat
 
 import pytest
 from fakes import FakeEvaluator, MemoryJournal, VectorSpace, by_hash, make_task
+from pools import Eager
 
 from harness.core.budget import BudgetSpent, Meter
 from harness.core.evaluation import Evaluation, Proposal
@@ -25,32 +26,6 @@ class Punctual(FakeEvaluator):
         if not meter.budget.counted and found.seconds > meter.left:
             raise BudgetSpent
         return found
-
-
-class Eager:
-    """A pool that trains at once, and remembers."""
-
-    def __init__(self, size: int, task: Callable[[], Task]) -> None:
-        self.size, self._task = size, task
-        self.begun: list[int] = []
-        self.most = 0
-        self._there: dict[int, tuple[Proposal, Evaluation]] = {}
-
-    def keep_predictions(self) -> None:
-        """Nothing to keep."""
-
-    def begin(self, proposal: Proposal, number: int, left: float) -> None:
-        task = self._task()
-        self._there[number] = proposal, task._evaluator.evaluate(proposal, number, task.meter)
-        self.begun.append(number)
-        self.most = max(self.most, len(self._there))
-
-    def taken(self, proposal: Proposal, number: int) -> Evaluation | None:
-        known, evaluation = self._there.pop(number, (None, None))
-        return evaluation if known == proposal else None
-
-    def drop(self) -> None:
-        self._there.clear()
 
 
 def macs(proposal: Proposal) -> int:

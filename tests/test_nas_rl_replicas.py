@@ -13,6 +13,7 @@ from harness.methods.common.baseline import RewardBaseline
 from harness.methods.common.layered_controller import LayeredController
 from harness.methods.common.served_controller import ServedController
 from harness.methods.nas_rl import METHOD
+from pools import Race
 
 from harness.core.budget import BudgetSpent
 from harness.core.errors import InputError
@@ -116,6 +117,35 @@ def test_an_interrupted_run_goes_on_from_its_log(synchronous: bool, space: Space
     assert half < len(calm.evaluations)
     assert resumed.evaluations == calm.evaluations
     assert resumed.planned == calm.planned
+
+
+@pytest.mark.parametrize("budget", ["61evals", "300s"])
+@pytest.mark.parametrize("space", [FLAT, pytest.param(SPACE, marks=pytest.mark.slow)])
+def test_replicas_whose_children_train_beside_each_other(budget: str, space: Space) -> None:
+    def beside(journal: MemoryJournal | None = None) -> Task:
+        made = make_task(
+            space,
+            budget,
+            evaluator=FakeEvaluator(accuracy, seconds=seconds),
+            pool=Race(4, lambda: made),
+            journal=journal,
+        )
+        return made
+
+    method, journal = METHOD(**SMALL, replicas=3), MemoryJournal()
+    alone, together = run(method, task(budget, space=space)), run(method, beside(journal))
+    if budget == "61evals":
+        assert together.evaluations == alone.evaluations
+        assert together.planned == alone.planned
+    else:
+        assert {"updates", "staleness", "most_staleness"} < set(together.planned)
+        assert "simulated_wall" not in together.planned
+        assert together.planned["staleness"] > 0
+    journal.evaluations = journal.evaluations[:20]
+    again = run(method, beside(journal))
+    assert again.evaluations[:20] == together.evaluations[:20]
+    if budget == "61evals":
+        assert (again.evaluations, again.planned) == (together.evaluations, together.planned)
 
 
 def test_searches_a_table() -> None:

@@ -15,9 +15,10 @@ import pytest
 from fakes import FakeEvaluator, MemoryJournal, VectorSpace, make_task
 from harness.methods.common.baseline import RewardBaseline
 from harness.methods.common.replicas import Arrays, Clock, Replicas, Rules
+from pools import Eager, Race
 
 from harness.core.budget import BudgetSpent
-from harness.core.evaluation import Proposal
+from harness.core.evaluation import Evaluation, Proposal
 from harness.core.space import Genotype
 from harness.core.task import Task
 
@@ -256,3 +257,124 @@ def test_a_search_that_ends_in_its_first_round_has_made_no_update() -> None:
 
 def test_nothing_happens_at_no_time() -> None:
     assert Clock().facts() == {"simulated_wall": 0, "updates": 0}
+
+
+def macs(proposal: Proposal) -> int:
+    assert isinstance(proposal, Genotype)
+    return 1000 + sum(pick * 4**place for place, pick in enumerate(proposal.picks))
+
+
+def unequal(proposal: Proposal) -> float:
+    """Seconds, different ones for different architectures."""
+    return macs(proposal) / 1000
+
+
+def beside(kind: type[Eager] | None, size: int, budget: str, journal: MemoryJournal | None = None) -> Task:
+    """A task with so many children at the same time."""
+    pool = kind(size, lambda: task) if kind else None
+    evaluator = FakeEvaluator(score, seconds=unequal, gradient_steps=2, macs=macs)
+    task = make_task(SPACE, budget, evaluator=evaluator, pool=pool, journal=journal)
+    return task
+
+
+@pytest.mark.parametrize("budget", ["61evals", "121steps", "200000macs"])
+@pytest.mark.parametrize("synchronous", [False, True])
+@pytest.mark.parametrize("replicas", [1, 3])
+def test_in_a_counted_budget_children_of_all_replicas_train_beside_each_other_and_nothing_changes(
+    budget: str, synchronous: bool, replicas: int
+) -> None:
+    alone = beside(None, 1, budget)
+    search, policy = searched(alone, replicas, synchronous=synchronous)
+    assert search.clock.updates > 5
+    for size in (2, 16):
+        task = beside(Race, size, budget)
+        own, other = searched(task, replicas, synchronous=synchronous)
+        assert task.evaluations == alone.evaluations
+        assert own.clock == search.clock
+        assert np.array_equal(other.logits, policy.logits)
+        assert task.rng.random() == beside_rng(alone)
+        pool = task._pool
+        assert isinstance(pool, Race)
+        assert pool.most == 2 * replicas, "as many as all replicas have"
+        assert max(pool.begun) < len(alone.evaluations), "none that is not paid for"
+
+
+def beside_rng(task: Task) -> float:
+    """The next draw, which is not made."""
+    generator = np.random.default_rng()
+    generator.bit_generator.state = task.rng.bit_generator.state
+    return float(generator.random())
+
+
+@pytest.mark.parametrize("replicas", [2, 3])
+def test_with_a_process_for_every_child_the_real_order_is_that_of_the_simulated_clock(replicas: int) -> None:
+    """Nothing but children takes time here, as on that clock: gradients arrive in the same order, equally stale."""
+    simulated, real = beside(None, 1, "90s"), beside(Race, 2 * replicas, "90s")
+    expected, policy = searched(simulated, replicas)
+    got, own = searched(real, replicas)
+    for task in (simulated, real):
+        texts = [evaluation.genotype for evaluation in task.evaluations]
+        assert len(set(texts)) == len(texts), "one that is repeated is there at once, and not on that clock"
+    many = min(expected.clock.updates, got.clock.updates)
+    assert many > 5
+    assert max(got.clock.staleness) > 0
+    assert got.clock.staleness[:many] == expected.clock.staleness[:many]
+    for mine, other in zip(own.applied[:many], policy.applied[:many], strict=True):
+        assert np.array_equal(mine, other)
+    assert [e.genotype for e in real.evaluations] != [e.genotype for e in simulated.evaluations]
+    assert set(got.clock.facts()) == {"updates", "staleness", "most_staleness"}, "no time is simulated"
+
+
+def test_with_few_processes_a_gradient_arrives_when_its_children_have_really_ended() -> None:
+    task = beside(Race, 2, "60s")
+    search, _ = searched(task, 3)
+    pool = task._pool
+    assert isinstance(pool, Race)
+    assert pool.now >= task.meter.charged / 2, "two processes cannot be faster"
+    assert pool.now < 0.6 * task.meter.charged, "and are busy"
+    assert max(search.clock.staleness) > 0
+
+
+def test_synchronous_replicas_wait_for_each_other_in_a_budget_of_seconds_too() -> None:
+    alone, task = beside(None, 1, "60s"), beside(Race, 4, "60s")
+    expected, policy = searched(alone, 3, synchronous=True)
+    got, own = searched(task, 3, synchronous=True)
+    # The last child of one at a time takes longer than is left, which only a real evaluator notices.
+    many = len(task.evaluations)
+    assert alone.evaluations[:many] == task.evaluations
+    assert len(alone.evaluations) - many in (0, 1)
+    assert got.clock.ends == expected.clock.ends[:many]
+    assert got.clock.updates > 2
+    for mine, other in zip(own.applied, policy.applied, strict=False):
+        assert np.array_equal(mine, other)
+
+
+@pytest.mark.parametrize("kept", [0, 1, 7, 20])
+def test_a_killed_search_of_really_asynchronous_replicas_has_its_state_again(kept: int) -> None:
+    """Parameters, baseline and staleness follow from the log, whatever was under way."""
+    first = MemoryJournal()
+    dead, policy = searched(beside(Race, 4, "120s", first), 3)
+    assert len(first.evaluations) > 25
+    journal = MemoryJournal()
+    journal.evaluations = first.evaluations[:kept]
+    task = beside(Race, 4, "120s", journal)
+    search, own = searched(task, 3)
+    assert task.evaluations[:kept] == first.evaluations[:kept]
+    known = _updates(first.evaluations[:kept], dead, policy)
+    assert search.clock.staleness[:known] == dead.clock.staleness[:known]
+    for mine, other in zip(own.applied[:known], policy.applied[:known], strict=True):
+        assert np.array_equal(mine, other)
+    assert task.meter.charged == pytest.approx(sum(evaluation.seconds for evaluation in task.evaluations))
+    evaluator = task._evaluator
+    assert isinstance(evaluator, FakeEvaluator)
+    trained = {str(proposal) for proposal in evaluator.trained}
+    assert not trained & {evaluation.genotype for evaluation in first.evaluations[:kept]}, "what is logged stays"
+
+
+def _updates(evaluations: Sequence[Evaluation], search: Replicas[Picks], policy: Softmax) -> int:
+    """How many updates a search had made when these evaluations were there."""
+    there = [evaluation.genotype for evaluation in evaluations]
+    for number, (_, picks, _) in enumerate(policy.asked):
+        if not {str(SPACE.genotype(tuple(row))) for row in picks.tolist()} <= set(there):
+            return number
+    return search.clock.updates

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_records import counted, save, tabular, with_logs
+from report_records import PROVENANCE, counted, save, tabular, with_logs
 
 from harness.commands.inspection import proposed
 from harness.core.errors import InputError
@@ -69,9 +69,11 @@ def file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     size = {"channels": 16, "layers": 6, "stem_stride": 2}
     recipes = {"proxy": {"steps": 8, "seconds": 0.0}, "final": {"steps": 60, "seconds": 0.0, "size": size}}
     proposal = str(get_space("cell").sample(rng(0, "test")))
-    run = counted("random_search", 0.9, recipes=recipes, proposal=proposal)
+    provenance = {**PROVENANCE, "nodes": {"search": "a (x)", "children": "b (x)", "final": "c (x)"}}
+    run = counted("random_search", 0.9, recipes=recipes, proposal=proposal, provenance=provenance)
     if request.param == "table":
-        run = tabular("darts", 0.9, proposal=str(get_space("nasbench201").sample(rng(0, "test"))))
+        proposal = str(get_space("nasbench201").sample(rng(0, "test")))
+        run = tabular("darts", 0.9, proposal=proposal, provenance=provenance)
     return save(with_logs(run, (1.0, 0.5)), tmp_path) / "record.json"
 
 

@@ -10,13 +10,14 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from report_records import examples, make, save, with_logs
+from report_records import PROVENANCE, examples, make, save, with_logs
 
 from harness.commands.inspection import proposed
 from harness.core.record import Run
 from harness.core.seeds import rng
 from harness.report.forms.charts import MARKS
 from harness.report.forms.html import LISTED, report_html
+from harness.report.model.nodes import nodes_table, where
 from harness.report.model.table import Heading, Text
 from harness.spaces import get_space
 
@@ -216,3 +217,66 @@ def test_a_long_list_of_runs_ends_with_where_the_others_are(many: list[Run]):
     [(_, content)] = read.all("details")
     assert content.count("seed ") == LISTED
     assert "3 more in records.csv" in content
+
+
+def on(search: str, final: str, seed: int, /, **changes) -> Run:
+    return found(
+        "random_search", 0.9, seed, provenance={**PROVENANCE, "nodes": {"search": search, "final": final}}, **changes
+    )
+
+
+def nodes_of(runs: list[Run]) -> list[list[str]]:
+    """The rows of the table of nodes."""
+    [table] = nodes_table(runs)
+    return [[cell.text for cell in row] for row in table.rows]
+
+
+def test_a_page_says_what_ran_where_and_what_it_cost():
+    short = {"seconds": 10.0}
+    runs = [
+        on("a (x86)", "b (x86)", 0, search=short, final={"seconds": 1000.0}),
+        on("a (x86)", "a (x86)", 1, search={"seconds": 2.5}, final={"seconds": 0.5}),
+        on("b (x86)", "b (x86)", 2, search=short, final={"seconds": 4.0}),
+    ]
+    assert nodes_of(runs) == [
+        ["a (x86)", "2", "2", "12.5", "1", "0.5"],
+        ["b (x86)", "2", "1", "10.0", "2", "1,004.0"],
+    ]
+    read = Reader(page(runs))
+    heads = [
+        place for place, (tag, _, text) in enumerate(read.elements) if tag == "th" and text in ("a (x86)", "b (x86)")
+    ]
+    rows = [[text for _, _, text in read.elements[place + 1 : place + 6]] for place in heads]
+    assert rows == [["2", "2", "12.5", "1", "0.5"], ["2", "1", "10.0", "2", "1,004.0"]]
+    listed = [" ".join(text.split()) for _, text in read.all("li") if text.startswith("seed")]
+    assert any(text.endswith("search on a (x86), final training on b (x86)") for text in listed)
+    assert any(text.endswith("on a (x86)") and "search on" not in text for text in listed)
+
+
+def test_nodes_that_have_trained_children_of_a_search_are_named():
+    run = on("a (x86)", "a (x86)", 0, search={"seconds": 10.0}, final={"seconds": 1.0})
+    run.record.provenance["nodes"]["children"] = "b (x86); c (x86)"
+    assert [row[:3] for row in nodes_of([run])] == [
+        ["a (x86)", "1", "1"],
+        ["b (x86)", "1", "0"],
+        ["c (x86)", "1", "0"],
+    ]
+    assert where(run) == "on a (x86), children also on b (x86) and c (x86)"
+
+
+def test_what_was_done_without_a_cluster_is_the_commands_machine():
+    runs = [on("a (x86)", "a (x86)", 0), found("random_search", 0.9, 1)]
+    assert [row[:3] for row in nodes_of(runs)] == [["a (x86)", "1", "1"], ["the machine of the command", "1", "1"]]
+
+
+def test_a_failed_search_counts_where_it_was():
+    lost = make("darts", None, provenance={**PROVENANCE, "nodes": {"search": "b (x86)"}}, search={}, final={})
+    assert nodes_of([on("a (x86)", "a (x86)", 0), lost])[1] == ["b (x86)", "1", "1", "0.0", "0", "0.0"]
+
+
+@pytest.mark.parametrize("nodes", [None, "a (x86)"])
+def test_one_machine_needs_no_table_of_nodes(nodes: str | None):
+    runs = [found("random_search", 0.9, seed) if nodes is None else on(nodes, nodes, seed) for seed in range(3)]
+    assert nodes_table(runs) == []
+    assert "What ran where" not in page(runs)
+    assert nodes_table([]) == []

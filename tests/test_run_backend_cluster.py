@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib.util
+import json
 import os
+import pickle
 import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,8 +24,8 @@ from harness.core.home import CHECKOUT as ROOT
 from harness.core.home import PACKAGE
 from harness.run.backends import cluster, make_backend, node
 from harness.run.backends.arrivals import take_in
-from harness.run.backends.base import LOG, Backend, Call, Capacity, Handle, Item, Outcome, Position, Tell
-from harness.run.backends.cluster import check_versions, cores_to_ask_for
+from harness.run.backends.base import LOG, Backend, Call, Capacity, Handle, Item, Outcome, Position, Tell, copies
+from harness.run.backends.joining import check_versions, cores_to_ask_for, spread
 from harness.run.backends.node import Facts, Report, Slot
 from harness.run.backends.parcels import Packer, unpack
 from harness.run.plan import make_plan
@@ -240,6 +244,33 @@ def test_a_slot_asks_for_no_more_cores_than_a_node_has() -> None:
     assert cores_to_ask_for(8, nodes[3:]) == 1, "a head that lends no cores"
 
 
+def helps(directory: Path, question: bytes, own: Path) -> bytes:
+    """What a copy of the process would answer, and in which slot; at the second question that is killed, once."""
+    number, mark = pickle.loads(question)
+    if number == 1 and not Path(mark).exists():
+        Path(mark).touch()
+        time.sleep(2.0)  # until it was heard of
+        os.kill(_slot(), signal.SIGKILL)
+        time.sleep(60)
+    return pickle.dumps([number**2, _slot()])
+
+
+@pytest.mark.parametrize(
+    ("processes", "threads", "cores", "far"),
+    [(2, 1, 2, 0), (4, 1, 2, 2), (64, 1, 8, 56), (3, 2, 4, 1), (3, 4, 2, 2), (1, 4, 2, 0)],
+)
+def test_processes_for_which_no_node_has_cores_are_on_others(
+    tmp_path: Path, processes: int, threads: int, cores: int, far: int
+) -> None:
+    nodes = [{"Alive": True, "Resources": {"CPU": float(cores)}}, {"Alive": True, "Resources": {"CPU": 1.0}}]
+    call = dataclasses.replace(call_of(tmp_path / "run"), processes=processes, threads=threads)
+    assert spread(call, nodes) is call, "unless nobody elsewhere could help"
+    wide = spread(dataclasses.replace(call, helps=helps), nodes)
+    assert wide.far == far
+    assert wide.cores == threads * (processes - far)
+    assert wide.processes - wide.far >= 1, "the search itself is somewhere"
+
+
 def test_unlike_devices_do_not_compete_at_equal_seconds(tmp_path: Path) -> None:
     mixed = Capacity(workers=2, cores=2, devices=("a card", "another card"))
     make_plan(request_for(tmp_path), mixed)
@@ -321,6 +352,55 @@ def test_a_cluster_works_calls_off_and_survives_a_lost_slot(tmp_path: Path, monk
         assert (tmp_path / "out" / "killed" / "said.jsonl").read_text().split() == ["7", "8", "9", "10"]
     finally:
         backend.close()
+
+
+def asks(directory: Path, tell: Tell) -> Outcome:
+    """Asks copies of itself, and other nodes."""
+
+    def serve() -> Callable[[Any], Any]:
+        def answer(question: tuple[int, str]) -> list[int]:
+            time.sleep(1.0)
+            return [question[0] ** 2, _slot()]
+
+        return answer
+
+    mark = (directory / "mark.txt").read_text()
+    with contextlib.closing(copies(2, serve)) as several:
+        questions = [several.ask((number, mark)) for number in range(8)]
+        rows = [[*several.answer(question), question.losses, question.lost] for question in questions]
+    (directory / "answer.txt").write_text(json.dumps(rows))
+    return Outcome("ok")
+
+
+@needs_ray
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_a_call_has_processes_on_two_nodes_and_one_that_is_lost_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two nodes with a core each: neither has the cores for two processes."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(Path(__file__).parent), str(ROOT))))
+    from ray.cluster_utils import Cluster
+
+    small = {"object_store_memory": 100 * 2**20, "include_dashboard": False}
+    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **small})
+    for _ in range(2):
+        nodes.add_node(num_cpus=1, object_store_memory=100 * 2**20)
+    backend = make_backend("ray", tmp_path / "out", nodes.address)
+    try:
+        call = call_of(tmp_path / "out" / "run", asks)
+        (tmp_path / "out" / "run" / "mark.txt").write_text(str(tmp_path / "mark"))
+        handle = backend.submit(dataclasses.replace(call, processes=2, helps=helps))
+        ended(backend, [handle])
+        assert handle.outcomes == (Outcome("ok"),)
+        rows = json.loads((tmp_path / "out" / "run" / "answer.txt").read_text())
+        assert [row[0] for row in rows] == [number**2 for number in range(8)]
+        assert rows[0][1] != rows[1][1], "not in the same slot"
+        assert [row[2] for row in rows] == [0, 1, 0, 0, 0, 0, 0, 0]
+        assert rows[1][3] > 0, "what the lost one has cost"
+    finally:
+        backend.close()
+        nodes.shutdown()
 
 
 def counts_slowly(directory: Path, tell: Tell) -> Outcome:

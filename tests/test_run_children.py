@@ -1,24 +1,31 @@
-"""Children of a search in processes of their own: the same record as without, and nothing is left of them."""
+"""Children of a search in processes of their own: the same record as without, also where some of them die."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from plugin_files import write_method
 from tables_on_disk import write_table
-from test_run_grid import PATIENT, request_for, run
+from test_run_grid import PATIENT, Silent, request_for, run
 
 from harness.core.budget import Budget
 from harness.core.errors import InputError
+from harness.core.evaluation import Evaluation, KerasConfig
 from harness.core.record import Record
-from harness.run.backends.base import Capacity
+from harness.run.backends.base import Call, Capacity, Copies, Handle, Question
+from harness.run.backends.helpers import Helpers
+from harness.run.backends.local import Local
+from harness.run.children import Children
 from harness.run.plan import make_plan
 from harness.run.profiles import HOUR, SMOKE, get_profile
 from harness.run.request import Request, make_request
-from harness.run.scheduler import Batch
+from harness.run.scheduler import Batch, Scheduler
 
 DRAWS = """
 from itertools import count
@@ -26,15 +33,28 @@ task.keep_predictions()
 for number, _ in enumerate(task.evaluate_each(task.sample() for _ in count())):
     task.predictions(number)
 """
-CRASHES = """
+KILLS = """
 import os, signal
-children = [int(pid) for pid in os.popen(f"pgrep -P {os.getpid()}").read().split()]
-for _ in task.evaluate_each(task.sample() for _ in range(3)):
-    for pid in children:
-        try: os.kill(pid, signal.SIGKILL)
+from itertools import count
+pool = task._pool
+if pool is not None:
+    pids = sorted(int(pid) for pid in os.popen(f"pgrep -P {os.getpid()}").read().split())[:MANY]
+    for pid in pids:
+        try: os.kill(pid, signal.SIGSTOP)
         except ProcessLookupError: pass
+    taken = pool.taken
+    def kills(*words):
+        for pid in pids:
+            try: os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError: pass
+        pool.taken = taken
+        return taken(*words)
+    pool.taken = kills
+for _ in task.evaluate_each(task.sample() for _ in count()):
+    pass
 """
-CLOCKED = ("seconds", "cpu_seconds", "images_per_second", "latency", "device_seconds")
+"""Kills children that have been handed a training and have not begun with it."""
+CLOCKED = ("seconds", "cpu_seconds", "images_per_second", "latency", "device_seconds", "restarts")
 
 
 def counted(record: Record) -> dict[str, object]:
@@ -65,10 +85,97 @@ def test_two_children_at_the_same_time_give_the_record_of_one(tmp_path: Path, to
     assert ["children" in record.provenance for record in records] == [False, True]
 
 
-def test_a_child_that_is_killed_is_a_failed_row(tmp_path: Path) -> None:
-    methods = {"crashes": write_method(tmp_path, "crashes", CRASHES)}
-    record = run(request_for(tmp_path, methods, profile=PATIENT, children=2))["crashes"]
-    assert (record.status, "lost its process" in record.reason) == ("failed", True), record.reason
+def test_children_that_are_killed_are_trained_again_with_the_same_numbers(tmp_path: Path) -> None:
+    records = []
+    for children in (1, 2):
+        folder = tmp_path / str(children)
+        folder.mkdir()
+        profile = dataclasses.replace(PATIENT, budget=Budget(15, "steps"))
+        methods = {"kills": write_method(tmp_path, "kills", KILLS.replace("MANY", "2"))}
+        records.append(run(request_for(folder, methods, profile=profile, children=children))["kills"])
+    assert [record.status for record in records] == ["ok", "ok"], records[1].reason
+    assert counted(records[0]) == counted(records[1])
+    assert [record.search.get("restarts") for record in records] == [None, 2]
+
+
+def test_a_search_all_of_whose_children_are_killed_is_a_failed_row(tmp_path: Path) -> None:
+    methods = {"kills": write_method(tmp_path, "kills", KILLS.replace("MANY", "99"))}
+    record = run(request_for(tmp_path, methods, profile=PATIENT, children=2))["kills"]
+    assert (record.status, "lost all its processes" in record.reason) == ("failed", True), record.reason
+
+
+class OneElsewhere(Local):
+    """Has one of the children trained by what would be another machine."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.helpers: dict[Handle, Helpers] = {}
+        self.asked = 0
+
+    def submit(self, call: Call) -> Handle:
+        call = dataclasses.replace(call, far=1) if call.helps else call
+        handle = super().submit(call)
+        if call.far:
+            self.helpers[handle] = Helpers(call, Local())
+        return handle
+
+    def wait(self, seconds: float) -> list[Handle]:
+        ended = super().wait(min(seconds, 0.1))
+        for handle, helpers in list(self.helpers.items()):
+            helpers.turn()
+            self.asked = max(self.asked, len(helpers._over))
+            if handle in ended:
+                self.helpers.pop(handle).close()
+        return ended
+
+
+def test_children_on_another_machine_give_the_record_of_one(tmp_path: Path) -> None:
+    body = "from itertools import count\nfor _ in task.evaluate_each(task.sample() for _ in count()): pass"
+    profile = dataclasses.replace(PATIENT, budget=Budget(15, "steps"))
+    methods = {"draws": write_method(tmp_path, "draws", body)}
+    records, helped = [], OneElsewhere()
+    for children, backend in ((1, Local()), (2, helped)):
+        folder = tmp_path / str(children)
+        folder.mkdir()
+        request = request_for(folder, methods, profile=profile, children=children)
+        plan = make_plan(request, backend.capacity)
+        records += Scheduler(plan, backend, {"command": "a test", "cpu": "this one"}, Silent()).run()
+    assert records[0].status == "ok", records[0].reason
+    assert counted(records[0]) == counted(records[1])
+    assert helped.asked > 0
+    assert "restarts" not in records[1].search
+
+
+class Answered(Copies):
+    """Has answered every question with this before it was asked."""
+
+    def __init__(self, **facts: Any) -> None:
+        self._facts = facts
+
+    def ask(self, value: Any, *, near: bool = False) -> Question:
+        return Question(value, near, answered=True, **self._facts)
+
+    def answer(self, question: Question) -> Any:
+        return question.answer
+
+    def first(self, questions: Sequence[Question]) -> Question:
+        return questions[0]
+
+    def forget(self) -> None:
+        """Nothing waits."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def test_a_training_that_was_begun_again_costs_the_seconds_of_both() -> None:
+    proposal = KerasConfig("x", "")
+    job: Any = SimpleNamespace(children=2)
+    pool = Children(job, Answered(answer=Evaluation("x", 0.5, (0.5,), 2.0, 8), lost=1.5, losses=1))
+    pool.begin(proposal, 0, 10.0)
+    evaluation = pool.taken(proposal, 0)
+    assert evaluation is not None
+    assert (evaluation.seconds, evaluation.steps, pool.restarts) == (3.5, 8, 1)
 
 
 def test_children_share_the_cores_and_no_card(tmp_path: Path) -> None:

@@ -11,12 +11,14 @@ import time
 from collections.abc import Callable
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.run.backends import sandbox
-from harness.run.backends.copies import Copies
+from harness.run.backends.base import Broken
+from harness.run.backends.copies import SPARE, TRIES, Copies
 from harness.run.fence import Refused
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process that cannot watch anything")
@@ -101,3 +103,88 @@ def test_closing_ends_busy_copies_where_the_fence_refuses_the_signal(monkeypatch
     assert ended(pipe)
     for pid in pids:
         os.waitpid(pid, 0)
+
+
+def children() -> list[int]:
+    """Of this process, that have not ended."""
+    return list(sandbox.family(os.getpid()))[1:]
+
+
+def kills_itself_once(directory: Path) -> Callable[[], Callable[[Any], Any]]:
+    """A question is a name; who is first at it dies."""
+
+    def answer(name: str) -> str:
+        path = directory / name
+        if not path.exists():
+            path.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return name
+
+    return lambda: answer
+
+
+def test_a_question_whose_copy_has_died_is_asked_again_of_another_one(tmp_path: Path) -> None:
+    with contextlib.closing(Copies(2, kills_itself_once(tmp_path))) as copies:
+        questions = [copies.ask(name) for name in ("a", "b", "c")]
+        answers = [copies.answer(question) for question in questions]
+        assert answers == ["a", "b", "c"]
+        assert [question.losses for question in questions] == [1, 1, 1]
+        assert all(0 < question.lost < 60 for question in questions)
+        again = copies.ask("a")
+        assert copies.answer(again) == "a"
+        assert (again.losses, again.lost) == (0, 0.0)
+
+
+def test_who_dies_of_every_copy_is_given_up_and_the_others_are_not() -> None:
+    def serve() -> Callable[[Any], Any]:
+        def answer(value: int) -> int:
+            if value < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return value
+
+        return answer
+
+    with contextlib.closing(Copies(2, serve)) as copies:
+        deadly, harmless = copies.ask(-1), [copies.ask(value) for value in range(5)]
+        with pytest.raises(Broken, match=f"lost its process {TRIES} times"):
+            copies.answer(deadly)
+        assert [copies.answer(question) for question in harmless] == [0, 1, 2, 3, 4]
+        assert deadly.losses == TRIES
+        for _ in range(2):
+            with contextlib.suppress(Broken):
+                copies.answer(copies.ask(-1))
+        with pytest.raises(Broken, match="all its processes"):
+            copies.answer(copies.ask(1))
+
+
+def test_idle_copies_that_have_died_are_no_loss_of_a_question() -> None:
+    before = set(children())
+    with contextlib.closing(Copies(1, lambda: lambda value: value)) as copies:
+        made = sorted(set(children()) - before)
+        assert len(made) == 1 + SPARE
+        for pid in made[:-1]:
+            os.kill(pid, signal.SIGKILL)
+        deadline = time.monotonic() + 10
+        while len(set(children()) - before) > 1:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        question = copies.ask("word")
+        assert copies.answer(question) == "word"
+        assert question.losses == 0
+
+
+def test_the_first_answer_is_the_one_that_came_first() -> None:
+    def serve() -> Callable[[Any], Any]:
+        def answer(seconds: float) -> float:
+            time.sleep(seconds)
+            return seconds
+
+        return answer
+
+    with contextlib.closing(Copies(2, serve)) as copies:
+        slow, quick = copies.ask(3.0), copies.ask(0.01)
+        assert copies.first([slow, quick]) is quick
+        third = copies.ask(0.02)
+        assert copies.first([slow, third]) is third
+        assert copies.first([slow]) is slow
+        assert copies.first([quick, slow, third]) is quick, "in the order of the answers, whoever asks when"

@@ -34,9 +34,12 @@ def test_the_most_seeds_are_allowed() -> None:
 
 def test_names_are_read_in_order() -> None:
     assert parse_names("method", "b, a,folder:/some/where") == ("b", "a", "folder:/some/where")
+    several = ("nas_rl:replicas=3:children=2", "darts:order=2", "b")
+    for text in (",".join(several), "nas_rl:replicas=3, children=2,darts:order=2,b"):
+        assert parse_names("method", text) == several
 
 
-@pytest.mark.parametrize("text", ["", ",", "a,a"])
+@pytest.mark.parametrize("text", ["", ",", "a,a", "a:x=1,y=2,a:x=1:y=2"])
 def test_no_name_and_the_same_name_twice_are_refused(text: str) -> None:
     with pytest.raises(InputError):
         parse_names("method", text)

@@ -21,7 +21,7 @@ from harness.core.errors import InputError
 from harness.core.files import MOST_TEXT
 from harness.core.record import Record
 from harness.report.model.load import load_runs
-from harness.run.backends.base import Call, Capacity, Outcome, Position
+from harness.run.backends.base import Call, Capacity, Handle, Outcome, Position
 from harness.run.job import Job
 from harness.run.plan import Plan, make_plan
 from harness.run.profiles import NB201
@@ -188,13 +188,14 @@ def test_an_interrupt_stops_what_runs(tmp_path: Path, phases: Fake) -> None:
     assert not any(job.directory.record.exists() for job in plan.jobs)
 
 
-def test_progress_of_a_running_phase_is_shown(tmp_path: Path, phases: Fake) -> None:
+@pytest.mark.parametrize(("where", "words"), [("", "half"), ("node-7 (a kind of processor)", "half, on node-7")])
+def test_progress_of_a_running_phase_is_shown(tmp_path: Path, phases: Fake, where: str, words: str) -> None:
     class Interrupting(Lines):
         def show(self, view: View) -> None:
             super().show(view)
             if len(self.views) == 2:
                 raise KeyboardInterrupt
-            phases.live[0].position = Position(0, 0.5, "half")
+            phases.live[0].position, phases.live[0].where = Position(0, 0.5, "half"), where
 
     phases.instead = {"good": None}
     plan = make_plan(request_for(tmp_path, seeds=(0,), methods=("good",)), phases.capacity)
@@ -203,8 +204,24 @@ def test_progress_of_a_running_phase_is_shown(tmp_path: Path, phases: Fake) -> N
         Scheduler(plan, phases, COMMAND, screen).run()
     before, after = screen.views
     assert before.bars == (Bar("squares good in macro-3 #0 search", 0.0, "starting"),)
-    assert after.bars == (Bar("squares good in macro-3 #0 search", 0.5, "half"),)
+    assert after.bars == (Bar("squares good in macro-3 #0 search", 0.5, words),)
     assert (before.share, after.share) == (0, pytest.approx(0.25))
+
+
+def test_records_name_the_nodes_of_both_phases_and_of_children_elsewhere(tmp_path: Path, phases: Fake) -> None:
+    submit = phases.submit
+
+    def submit_on_nodes(call: Call) -> Handle:
+        handle = submit(call)
+        handle.where = "a (x)" if call.words == "search" else "b (x)"
+        handle.helpers = ("b (x)", "c (x)") if call.words == "search" else ()
+        return handle
+
+    phases.submit = submit_on_nodes  # type: ignore[method-assign]
+    [record], _ = run(make_plan(request_for(tmp_path, seeds=(0,), methods=("good",))), phases)
+    assert record.provenance["nodes"] == {"search": "a (x)", "children": "b (x); c (x)", "final": "b (x)"}
+    [local], _ = run(make_plan(request_for(tmp_path, seeds=(1,), methods=("good",), out=tmp_path / "local")), Fake())
+    assert "nodes" not in local.provenance
 
 
 def test_the_capacity_of_the_back_end_decides_how_many_run(tmp_path: Path) -> None:

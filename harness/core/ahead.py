@@ -7,7 +7,7 @@ that would not have been read in a counted budget.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -40,6 +40,9 @@ class Pool(Protocol):
             BudgetSpent: the budget in seconds ended on the way.
         """
 
+    def first(self, numbers: Sequence[int]) -> int:
+        """Waits until one of these trainings, which were begun and not taken, has ended: the one that ended first."""
+
     def drop(self) -> None:
         """Forgets what was begun and not taken."""
 
@@ -61,7 +64,7 @@ def read_ahead(
     proposals: Iterable[Proposal],
     pool: Pool,
     left: Callable[[], float],
-    look: Callable[[Proposal, list[Proposal]], Look],
+    look: Callable[[Proposal, int, bool], Look],
 ) -> Iterator[Proposal]:
     """The proposals, each when its turn comes; by then the pool is at work on those that follow.
 
@@ -70,7 +73,7 @@ def read_ahead(
             that does not fit.
         pool: trains.
         left: of the budget, in units of the meter's limit.
-        look: at a proposal, and those that are evaluated before it.
+        look: at a proposal, the number of those that are read and come before it, and whether it is one of them.
 
     Raises:
         BudgetSpent: reading has raised it; after those that were read before.
@@ -88,7 +91,7 @@ def read_ahead(
                 if proposal is None:
                     over = True
                     break
-                seen = look(proposal, list(waiting))
+                seen = look(proposal, len(waiting), proposal in waiting)
                 waiting.append(proposal)
                 costs.append(seen.cost)
                 if seen.number is not None and 0 < left() >= sum(costs):

@@ -49,7 +49,8 @@ class Record:
         macs: multiply-accumulates of one forward pass of the final network (convolutions and dense layers), likewise.
         search: ``charged`` (in the budget's unit), ``seconds``, ``cpu_seconds``, ``evaluations``, ``unique``,
             ``steps``, ``macs`` (charged multiply-accumulates of training), ``overrun`` (spent ÷ limit); where children
-            were trained at the same time, ``device_seconds``, the sum of what each took.
+            were trained at the same time, ``device_seconds``, the sum of what each took, and ``restarts``, the
+            trainings that were begun again after their process had ended, if there were any.
         final: ``limit`` (what the training was counted in: ``epochs``, ``seconds`` or ``steps``), ``epochs`` (of the
             images trained on), ``capped`` (whether a cap in seconds has cut its epochs short), ``seconds``,
             ``cpu_seconds``, ``steps``, ``images_per_second``, ``latency`` (median of a forward pass of one image, ms),

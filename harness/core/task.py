@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from harness.core.ahead import Look, Pool, read_ahead
+from harness.core.beside import AsTheyEnd, Beside, Desk, InOrder
 from harness.core.budget import BudgetSpent, Meter
 from harness.core.dataset import SearchData
 from harness.core.errors import InputError
@@ -131,22 +132,69 @@ class Task:
         end = self._end(share)
         if self._pool is not None and end == self._evaluator.steps():
             proposals = read_ahead(
-                proposals, self._pool, lambda: self.meter.left, lambda one, before: self._look(one, before, again)
+                proposals,
+                self._pool,
+                lambda: self.meter.left,
+                lambda one, ahead, twin: self._look(one, ahead, twin, again),
             )
         for proposal in proposals:
             yield self._evaluate(proposal, again, end)
 
-    def _look(self, proposal: Proposal, before: list[Proposal], again: bool) -> Look:
-        """What evaluating a proposal after those ``before`` it will take, as far as that can be known."""
+    @property
+    def at_once(self) -> int:
+        """How many children may be trained at the same time, as the command says; 1 where there is nothing to train."""
+        return 1 if self._pool is None else self._pool.size
+
+    def beside(self, *, as_they_end: bool = False) -> Beside:
+        """For methods that begin further trainings while they wait for others, and cannot say all of them before.
+
+        The command says how many go on at the same time; results, charges and the log are the same for any number.
+
+        Args:
+            as_they_end: if several go on at the same time and the budget is one of seconds, they are handed over,
+                logged and charged in the order in which they end. Otherwise that is the order in which they were begun.
+        """
+        desk = Desk(
+            evaluated=lambda: len(self.evaluations),
+            left=lambda: self.meter.left,
+            look=lambda proposal, ahead, twin: self._look(proposal, ahead, twin, again=False),
+            evaluate=lambda proposal, number: self._evaluate(proposal, False, self._evaluator.steps(), number),
+            logged=self._journal.replay,
+            at_hand=self._at_hand,
+            wait=self._waited,
+        )
+        if as_they_end and self._pool is not None and not self.meter.budget.counted:
+            return AsTheyEnd(desk, self._pool)
+        return InOrder(desk, self._pool)
+
+    def _at_hand(self, proposal: Proposal) -> bool:
+        known = self._trainings.known(str(proposal), self._evaluator.steps())
+        return known is not None or bool(self.refusal(proposal))
+
+    def _waited(self, wait: Callable[[], int]) -> int:
+        """What is called takes none of the method's time."""
+        began = self.meter.now()
+        found = wait()
+        self.meter.exclude(self.meter.now() - began)
+        return found
+
+    def _look(self, proposal: Proposal, ahead: int, twin: bool, again: bool) -> Look:
+        """What evaluating a proposal will take, as far as that can be known.
+
+        Args:
+            ahead: how many come before it and are not evaluated yet.
+            twin: whether one of them is the same.
+            again: as for :meth:`evaluate`.
+        """
         if isinstance(proposal, Ensemble):
             return Look(0.0, None)
-        end, text, number = self._evaluator.steps(), str(proposal), len(self.evaluations) + len(before)
+        end, text, number = self._evaluator.steps(), str(proposal), len(self.evaluations) + ahead
         logged = self._journal.replay(number)
         if self.refusal(proposal) if logged is None else logged.refused:
             return Look(0.0, None)
         part = self._trainings.part(text, end, again)
         cost = self.meter.price(seconds=0.0, steps=part.steps, macs=self._macs(proposal, part))
-        begun = self._trainings.number(text, number, again) != number or proposal in before
+        begun = self._trainings.number(text, number, again) != number or twin
         nothing = (begun and not again) or logged is not None
         return Look(cost, None if nothing else number)
 
@@ -238,7 +286,8 @@ class Task:
             )
         return end
 
-    def _evaluate(self, proposal: Proposal, again: bool, end: int) -> Evaluation:
+    def _evaluate(self, proposal: Proposal, again: bool, end: int, begun: int | None = None) -> Evaluation:
+        """Evaluates, charges and logs; ``begun`` is the number of a training that is not that of the evaluation."""
         if isinstance(proposal, Ensemble):
             raise TypeError("an ensemble is proposed and not evaluated; evaluate its members")
         refused = self._refused(proposal, end / self._evaluator.steps())
@@ -248,7 +297,7 @@ class Task:
         part = self._trainings.part(text, end, again)
         self._afford(proposal, part)
         began = self.meter.now()
-        training = self._trainings.number(text, number, again)
+        training = self._trainings.number(text, number if begun is None else begun, again)
         known = None if again else self._known(text, end)
         logged = self._logged(number, text, end / self._evaluator.steps())
         evaluation = logged or known or self._trained(proposal, training, part)

@@ -7,13 +7,18 @@ handed as the search itself would: a training's numbers follow from the proposal
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+import pickle
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from harness.core.budget import Budget, BudgetSpent, Meter
 from harness.core.evaluation import Evaluation, Proposal
 from harness.run.backends.base import Broken, Copies, Question, copies
+from harness.run.fence import fence
 from harness.run.images import PreparedImages, evaluator_of
 from harness.run.job import Failure, Job
+from harness.run.store import RunDirectory
 
 _Order = tuple[Proposal, int, float, bool]
 """A proposal, the number of its training, what is left of the budget, and whether predictions are kept."""
@@ -25,10 +30,13 @@ class Children:
     Args:
         job: of the search.
         processes: the copies.
+
+    Attributes:
+        restarts: trainings that were begun again because their process had ended.
     """
 
     def __init__(self, job: Job, processes: Copies) -> None:
-        self.size, self._keep = job.children, False
+        self.size, self._keep, self.restarts = job.children, False, 0
         self._processes = processes
         self._begun: dict[int, tuple[Proposal, Question]] = {}
 
@@ -39,14 +47,16 @@ class Children:
     def begin(self, proposal: Proposal, number: int, left: float) -> None:
         """Hands a training to an idle process, or has it wait for one."""
         order: _Order = proposal, number, left, self._keep
-        self._begun[number] = proposal, self._processes.ask(order)
+        self._begun[number] = proposal, self._processes.ask(order, near=self._keep)
 
     def taken(self, proposal: Proposal, number: int) -> Evaluation | None:
         """Waits for a training; None if none was begun.
 
+        One whose process has ended is done again, with the same numbers. Its seconds are those of both.
+
         Raises:
             BudgetSpent: the budget in seconds ended on the way.
-            Failure: it broke, or its process ended.
+            Failure: it broke, or its processes ended.
         """
         known, question = self._begun.get(number, (None, None))
         if question is None or known != proposal:
@@ -56,9 +66,15 @@ class Children:
             evaluation: Evaluation | None = self._processes.answer(question)
         except Broken as broken:
             raise Failure(f"a child's training {broken}") from broken
+        self.restarts += question.losses
         if evaluation is None:
             raise BudgetSpent
-        return evaluation
+        return replace(evaluation, seconds=evaluation.seconds + question.lost)
+
+    def first(self, numbers: Sequence[int]) -> int:
+        """Waits for one of these trainings, which were begun: the number of the one that has ended first."""
+        questions = {self._begun[number][1]: number for number in numbers}
+        return questions[self._processes.first(list(questions))]
 
     def drop(self) -> None:
         """Forgets what has not begun; what has is finished, and nobody is told."""
@@ -82,6 +98,22 @@ def _trainer(job: Job, prepared: PreparedImages) -> Callable[[_Order], Evaluatio
             return None
 
     return train
+
+
+def help_out(job: Job, order: bytes, directory: Path) -> bytes:
+    """Trains a child of a search that is on another machine, behind a fence of its own.
+
+    Args:
+        job: of the search.
+        order, directory: see :attr:`harness.run.backends.base.Call.helps`.
+    """
+    prepared = job.prepared
+    assert isinstance(prepared, PreparedImages)
+    opened = (*job.forbidden.opened, directory)
+    forbidden = replace(job.forbidden, opened=opened, writable=(directory,))
+    job = replace(job, directory=RunDirectory(directory), forbidden=forbidden)
+    fence(job.forbidden)  # before anything is unpickled that the search has written
+    return pickle.dumps(_trainer(job, prepared)(pickle.loads(order)))
 
 
 @contextlib.contextmanager

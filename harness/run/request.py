@@ -18,7 +18,7 @@ MOST_SEEDS = 1000
 MOST_TOP = 50
 """Proposals of a search that may be trained finally."""
 MOST_CHILDREN = 64
-"""Of a search, at the same time: they share a machine."""
+"""Of a search, at the same time."""
 _SEEDS = re.compile(r"^(\d{1,9})(?:-(\d{1,9}))?$", re.ASCII)
 DEFAULT_DATA = Path("~/.cache/nas-harness")
 """Where data sets are, unless the command says otherwise."""
@@ -218,12 +218,19 @@ def absolute_path(path: str | Path) -> Path:
 
 
 def parse_names(what: str, text: str) -> tuple[str, ...]:
-    """Reads ``a,b,c``.
+    """Reads ``a,b,c``; in ``a:x=1,y=2`` the comma is one between hyper-parameters, as good as ``a:x=1:y=2``.
 
     Raises:
         InputError: nothing in it, or a name twice.
     """
-    return _distinct(what, tuple(word.strip() for word in text.split(",") if word.strip()), text)
+    names: list[str] = []
+    for word in filter(None, (word.strip() for word in text.split(","))):
+        before, equals, _ = word.partition("=")
+        if names and equals and ":" not in before:
+            names[-1] += f":{word}"
+        else:
+            names.append(word)
+    return _distinct(what, tuple(names), text)
 
 
 def _distinct(what: str, names: tuple[str, ...], text: str) -> tuple[str, ...]:

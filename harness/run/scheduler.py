@@ -22,7 +22,7 @@ from typing import Any
 from harness.core.files import replace_text
 from harness.core.names import sentence
 from harness.core.record import Record
-from harness.run import final, search
+from harness.run import children, final, search
 from harness.run.backends.base import Backend, Call, Handle, Item, Outcome, Tell
 from harness.run.fence import Forbidden
 from harness.run.job import WORDS, Job, Phase
@@ -75,6 +75,7 @@ class Batch:
             ready=functools.partial(search.get_ready, whole) if apart else None,
             apart=apart,
             processes=first.children if self.phase == "search" else 1,
+            helps=children.help_out if self.phase == "search" and first.children > 1 else None,
         )
 
 
@@ -111,9 +112,8 @@ class Scheduler:
                     self._start(self._waiting.popleft())
                 for handle in self.backend.wait(_TICK):
                     batch = self._running.pop(handle)
-                    if handle.where:
-                        for job in batch.jobs:
-                            self._nodes.setdefault(job.directory, {})[batch.phase] = handle.where
+                    for job in batch.jobs:
+                        self._nodes.setdefault(job.directory, {}).update(handle.places(batch.phase))
                     self._end(batch, handle.outcomes)
                 self.screen.show(self.view())
         finally:
@@ -209,6 +209,7 @@ class Scheduler:
             position, many = handle.position, len(batch.jobs)
             words = position.words if many == 1 else f"{WORDS[batch.phase]} {position.item + 1} of {many}"
             label = f"{batch.jobs[0].label} {WORDS[batch.phase]}"
+            words += f", on {handle.where.partition(' (')[0]}" if handle.where else ""  # without its device
             bars.append(Bar(label, (position.item + position.share) / many, words))
         total = len(self.plan.jobs) + len(self.plan.records)
         return View(tuple(bars), len(self.records), total, self._share(), self._time_left())

@@ -79,6 +79,7 @@ def _search(job: Job, tell: Tell) -> None:
     counts = summary(task, rate) | journal.times()
     if pool is not None:
         counts["device_seconds"] = round(task.meter.charged, 3)
+        counts |= {"restarts": pool.restarts} if pool.restarts else {}
     journal.close(len(task.evaluations))
     stored = {
         "proposal": proposal_to_json(proposal),

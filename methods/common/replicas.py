@@ -1,4 +1,4 @@
-"""Controller replicas around a parameter server, on a simulated clock (Fig. 8 of Zoph & Le, ICLR 2017).
+"""Controller replicas around a parameter server (Fig. 8 of Zoph & Le, ICLR 2017).
 
 A *replica* fetches the controller's parameters, draws m architectures and has each trained on a device of its own. When
 the last of them has ended it computes REINFORCE's gradient at the parameters that it fetched, sends it to the
@@ -6,10 +6,18 @@ the last of them has ended it computes REINFORCE's gradient at the parameters th
 have moved meanwhile; or, if updates are synchronous, it waits for one of every replica and applies their mean. The
 *staleness* of a gradient is the number of updates between its fetch and its application.
 
-What is simulated is the order of events and the time; everything is computed in this process, one child after the
-other, and the budget is charged for each as always. A child takes the time that it costs, in the budget's unit.
-Gradients, updates and messages take none. Events of the same time come in the order of the replicas' numbers. The
-replicas' draws come from the task's generator in that order, so that the log alone resumes a search.
+Replicas and server are objects in the process of the search: what they compute takes milliseconds, and that process is
+the one that is fenced, charged and journaled. The children are trained wherever the command says: one after the other,
+or side by side (``--children``), those of all replicas together. The order in which gradients arrive is
+
+- of a simulated clock, where a child takes the time that it costs, in the budget's unit, on a device of its own:
+  gradients, updates and messages take none, and events of the same time come in the order of the replicas' numbers. In
+  a counted budget costs are known before, so that children are trained side by side and the search stays exactly
+  repeatable. In a budget of seconds a child's cost is known when it has ended;
+- that in which the children really end, in a budget of seconds with several children at the same time.
+
+The replicas' draws come from the task's generator in that order, and evaluations are logged in the order in which they
+are used, so that the log alone resumes a search: parameters, optimiser, baseline and staleness are those of before.
 
 The reward baseline lies with the parameters: it takes rewards in the order in which gradients arrive, so that a reward
 is compared with rewards that arrived before.
@@ -27,6 +35,7 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 
 from harness import Evaluation, Task
+from harness.core.beside import Begun
 
 from .baseline import RewardBaseline
 
@@ -102,6 +111,7 @@ class Clock:
     """What has happened in simulated time, in the budget's unit.
 
     Attributes:
+        simulated: whether it was that, and not a clock on the wall: then there are no ends.
         ends: of each evaluation, in the order of the evaluations.
         busy: the sum of what they cost.
         devices: that the replicas have together, at most.
@@ -109,6 +119,7 @@ class Clock:
         updates: of the parameters.
     """
 
+    simulated: bool = True
     ends: list[float] = field(default_factory=list)
     busy: float = 0.0
     devices: int = 0
@@ -118,7 +129,8 @@ class Clock:
     def facts(self) -> dict[str, float]:
         """For the record: simulated wall time, share of the devices' time that was used, updates, staleness."""
         wall = max(self.ends, default=0.0)
-        facts: dict[str, float] = {"simulated_wall": wall, "updates": self.updates}
+        facts: dict[str, float] = {"simulated_wall": wall} if self.simulated else {}
+        facts["updates"] = self.updates
         if wall:
             facts["busy"] = self.busy / (wall * self.devices)
         if self.staleness:
@@ -126,16 +138,32 @@ class Clock:
         return facts
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(eq=False)
 class _Batch(Generic[D]):
-    """The architectures of a replica, and what it will send when the last one has ended."""
+    """The architectures of a replica, and what it will send when the last one has ended.
 
-    end: float
+    Args:
+        replica: its number.
+        version: updates before it fetched.
+        fetched: the parameters.
+        drawn: by them.
+        free: when each of its devices has worked off what it was given so far.
+        rewards: of those that have been evaluated.
+        missing: how many have not.
+    """
+
     replica: int
-    version: int = field(compare=False)  # updates before it fetched
-    fetched: Arrays = field(compare=False)
-    drawn: D = field(compare=False)
-    rewards: np.ndarray = field(compare=False)
+    version: int
+    fetched: Arrays
+    drawn: D
+    free: list[float]
+    rewards: np.ndarray
+    missing: int
+
+    @property
+    def end(self) -> float:
+        """When the last one ends."""
+        return max(self.free)
 
 
 class Replicas(Generic[D]):
@@ -154,41 +182,71 @@ class Replicas(Generic[D]):
     def __init__(self, task: Task, served: Served[D], baseline: RewardBaseline, rules: Rules) -> None:
         self._task, self._served, self._baseline, self._rules = task, served, baseline, rules
         self._unit = task.meter.limit / task.meter.budget.amount  # a budget of evaluations is metered in steps
-        self.clock = Clock()
+        self._counted = task.meter.budget.counted
+        # With one replica, or where one waits for all, the order of their children's ends is of no use.
+        real = task.at_once > 1 and not self._counted and rules.replicas > 1 and not rules.synchronous
+        self._beside = task.beside(as_they_end=real)
+        self._owners: dict[Begun, tuple[_Batch[D], int]] = {}
+        self.clock = Clock(simulated=not real)
 
     def search(self) -> None:
         """Works off events until the budget is spent; lets ``BudgetSpent`` pass."""
-        replicas = self._rules.replicas
-        awaited = replicas if self._rules.synchronous else 1
-        running = [self._begun(replica, 0.0) for replica in range(replicas)]
-        heapq.heapify(running)
+        running = [self._begun(replica, 0.0) for replica in range(self._rules.replicas)]
         while True:
-            arrived = [heapq.heappop(running) for _ in range(awaited)]
+            arrived = self._arrived(running)
             self._update(arrived)
+            now = arrived[-1].end
             for batch in arrived:
-                heapq.heappush(running, self._begun(batch.replica, arrived[-1].end))
+                running.remove(batch)
+                running.append(self._begun(batch.replica, now))
 
     def _begun(self, replica: int, now: float) -> _Batch[D]:
-        """A replica fetches, draws and trains; the results are known here at once, but used when their time comes."""
+        """A replica fetches and draws, and its children begin."""
         task, served, rules = self._task, self._served, self._rules
         minibatch = rules.minibatch()
         fetched, version = served.fetch(), self.clock.updates
         drawn = served.draw(task.rng.random((minibatch, served.decisions), np.float32))
         free = [now] * (rules.devices or minibatch)
         self.clock.devices = max(self.clock.devices, len(free) * rules.replicas)
-        rewards = []
-        for evaluation in task.evaluate_each(task.space.genotype(tuple(row)) for row in drawn.picks.tolist()):
-            cost = self._cost(evaluation)
-            end = heapq.heappop(free) + cost
-            heapq.heappush(free, end)
-            self.clock.ends.append(end)
-            self.clock.busy += cost
-            rewards.append(rules.reward(evaluation))
-        return _Batch(max(free), replica, version, fetched, drawn, np.array(rewards))
+        batch = _Batch(replica, version, fetched, drawn, free, np.zeros(minibatch), minibatch)
+        for place, row in enumerate(drawn.picks.tolist()):
+            begun = self._beside.begin(task.space.genotype(tuple(row)))
+            self._owners[begun] = batch, place
+            if self._counted:
+                self._place(batch, begun.cost)
+        return batch
 
-    def _cost(self, evaluation: Evaluation) -> float:
-        price = self._task.meter.price(seconds=evaluation.seconds, steps=evaluation.steps, macs=evaluation.macs)
-        return price / self._unit
+    def _arrived(self, running: Sequence[_Batch[D]]) -> list[_Batch[D]]:
+        """Waits for the batches whose gradients come next, in the order of their ends."""
+        if not self.clock.simulated:
+            while (batch := self._take()).missing:
+                pass
+            return [batch]
+        if not self._counted:  # only a child that has ended has a place on the clock
+            while self._owners:
+                self._take()
+        awaited = len(running) if self._rules.synchronous else 1
+        arrived = sorted(running, key=lambda batch: (batch.end, batch.replica))[:awaited]
+        while any(batch.missing for batch in arrived):
+            self._take()
+        return arrived
+
+    def _take(self) -> _Batch[D]:
+        """Takes the next evaluation in; whose it is."""
+        begun, evaluation = self._beside.next()
+        batch, place = self._owners.pop(begun)
+        batch.rewards[place] = self._rules.reward(evaluation)
+        batch.missing -= 1
+        if self.clock.simulated and not self._counted:
+            self._place(batch, evaluation.seconds)
+        return batch
+
+    def _place(self, batch: _Batch[D], cost: float) -> None:
+        """Gives a child, of this cost in units of the meter's limit, to the device that is free first."""
+        end = heapq.heappop(batch.free) + cost / self._unit
+        heapq.heappush(batch.free, end)
+        self.clock.ends.append(end)
+        self.clock.busy += cost / self._unit
 
     def _update(self, arrived: Sequence[_Batch[D]]) -> None:
         """Applies the mean of the gradients of these batches."""

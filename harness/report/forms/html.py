@@ -27,6 +27,7 @@ from harness.report.forms.networks import networks
 from harness.report.forms.robustness import robustness
 from harness.report.model.cost import cost_table, provenance
 from harness.report.model.groups import Block, accuracies, blocks
+from harness.report.model.nodes import nodes_table, where
 from harness.report.model.numbers import NOT_RECORDED, numbers
 from harness.report.model.performance import brief, datasets_not_run, performance_table, published_tables
 from harness.report.model.results import MethodResult, own_values, result_of
@@ -96,7 +97,7 @@ def report_html(
         "Statistics": statistics[1:],
         "Published": [*published_tables(runs), *published_costs(runs)],
         **({"Families": families[1:]} if families else {}),
-        "Provenance": [provenance(runs)],
+        "Provenance": [provenance(runs), *nodes_table(runs)],
     }
     return (
         _environment()
@@ -137,7 +138,7 @@ def _environment() -> Environment:
     )
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
     environment.filters["quoted"] = quote
-    environment.globals.update(results=own_values, learning=learning_svg, told=_learnt)
+    environment.globals.update(results=own_values, learning=learning_svg, told=_learnt, where=where)
     for kind in (Heading, Text, Facts, Table, Name):
         environment.tests[kind.__name__.lower()] = lambda part, kind=kind: isinstance(part, kind)
     return environment

@@ -29,6 +29,7 @@ class _Provenance(msgspec.Struct):
     command: str | list[str] = ""
     data: str = ""
     device: str = ""
+    nodes: dict[str, str] = {}
 
 
 class _Size(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -7,13 +7,15 @@ reads and writes, so that a back end without a shared file system can bring them
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 LOG, SCRATCH, LOCK = "log.txt", "scratch", ".lock"
 """Names in an item's directory: what its process printed, where it worked, and its lock."""
+WAITING = "waiting for a node"
+"""What a call does that no machine has begun with."""
 Tell = Callable[[float, str], None]
 """``tell(share, words)``: called inside the process, as often as it likes; ``share`` of the present item, 0..1."""
 
@@ -84,6 +86,10 @@ class Call:
         tensorflow: whether it needs TensorFlow, whose import takes seconds.
         ready: module-level, picklable: what all items need, done once before them. If it raises, they meet it again.
         apart: whether each item is worked off in a copy of the process, which sees nothing of what the others do.
+        helps: ``helps(value, question, directory)``, module-level, picklable: in a process on another machine, what a
+            copy of the item's process would answer; both are pickled. The directory is the helper's own. None: all
+            processes have to be on one machine.
+        far: of the processes, those that are on other machines; the back end's affair.
     """
 
     words: str
@@ -97,11 +103,18 @@ class Call:
     ready: Callable[[], object] | None = None
     apart: bool = False
     processes: int = 1
+    helps: Callable[[Any, bytes, Path], bytes] | None = None
+    far: int = 0
+
+    @property
+    def here(self) -> int:
+        """Processes on the machine that works it off."""
+        return self.processes - self.far
 
     @property
     def cores(self) -> int:
-        """That it keeps busy."""
-        return self.threads * self.processes
+        """That it keeps busy there."""
+        return self.threads * self.here
 
 
 @dataclass(frozen=True)
@@ -123,12 +136,23 @@ class Handle:
         outcomes: how the items ended, in order. A process that breaks at an item takes the later ones with it: then the
             last outcome is that of the item, and says why, and the later ones have none.
         where: the machine and its device, if it is not this one.
+        helpers: the machines that have helped it, likewise.
+        lost: seconds that machines were at it which are gone.
+        losses: how many these were.
     """
 
     call: Call
     position: Position = Position()
     outcomes: tuple[Outcome, ...] = ()
     where: str = ""
+    helpers: tuple[str, ...] = ()
+    lost: float = 0.0
+    losses: int = 0
+
+    def places(self, name: str) -> dict[str, str]:
+        """Where it was worked off, for a record: under a name, and who has helped as ``children``."""
+        helped = {"children": "; ".join(self.helpers)} if self.helpers else {}
+        return {name: self.where, **helped} if self.where else {}
 
 
 class Backend(abc.ABC):
@@ -170,29 +194,49 @@ class Question:
 
     Args:
         value: picklable.
+        near: whether it is to be answered on this machine.
         answered: whether there is an answer.
         answer: a picklable value; or why there is none.
+        place: among the questions that were answered, in the order of the answers.
+        lost: seconds that copies were at it which have ended before they had the answer.
+        losses: how many these were.
     """
 
     value: Any
+    near: bool = False
     answered: bool = False
     answer: Any = None
+    place: int = 0
+    lost: float = 0.0
+    losses: int = 0
 
 
 class Copies(abc.ABC):
-    """Copies of a process that work for it, side by side."""
+    """Copies of a process that work for it, side by side; on other machines processes that are as good.
+
+    A question whose copy has ended is asked again, of another one, as long as there are any and a few times at most.
+    """
 
     @abc.abstractmethod
-    def ask(self, value: Any) -> Question:
-        """Asks a copy that is idle, or the next one that will be."""
+    def ask(self, value: Any, *, near: bool = False) -> Question:
+        """Asks a copy that is idle, or the next one that will be.
+
+        Args:
+            value: picklable.
+            near: whether the answer leaves something on this machine.
+        """
 
     @abc.abstractmethod
     def answer(self, question: Question) -> Any:
         """Waits for the answer.
 
         Raises:
-            Broken: answering has raised something, or the copy has ended.
+            Broken: answering has raised something, or copies have ended.
         """
+
+    @abc.abstractmethod
+    def first(self, questions: Sequence[Question]) -> Question:
+        """Waits until one of these questions, one at least, is answered: the one that was answered first."""
 
     @abc.abstractmethod
     def forget(self) -> None:
@@ -209,9 +253,10 @@ def copies(many: int, serve: Callable[[], Callable[[Any], Any]]) -> Copies:
     A copy has what the process has now, its fence included, and ends with it at the latest.
 
     Args:
-        many: how many.
+        many: how many, those on other machines included.
         serve: called in a copy before its first answer; returns what answers there.
     """
     from harness.run.backends.copies import Copies as Made
+    from harness.run.backends.mailbox import mailbox
 
-    return Made(many, serve)
+    return Made(many, serve, mailbox())

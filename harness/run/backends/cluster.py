@@ -12,24 +12,20 @@ Needs the extra ``ray``. Ray's own words: https://docs.ray.io/en/latest/ray-core
 from __future__ import annotations
 
 import contextlib
-import logging
-import os
 import pickle
 import secrets
-import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from filelock import BaseFileLock
 
-from harness.core.errors import InputError
 from harness.core.names import sentence
-from harness.run.backends import machine, node, sandbox
+from harness.run.backends import joining, machine, node, sandbox
 from harness.run.backends.arrivals import take_in
-from harness.run.backends.base import Backend, Call, Capacity, Handle, Outcome, Position
+from harness.run.backends.base import WAITING, Backend, Call, Capacity, Handle, Outcome, Position
 from harness.run.backends.interrupts import interrupts_wait
 from harness.run.backends.parcels import Packer
 
@@ -37,7 +33,6 @@ ATTEMPTS = 5
 """Times that a call is started before its item counts as failed, where nodes are lost."""
 PATIENCE = 20.0  # seconds that a call waits for the lock of a directory
 _REPORT = 1.0  # seconds between two reports of a slot
-_START = 60.0  # seconds in which a cluster's nodes have to answer
 _STUCK = 20.0  # seconds after which a slot that has not started waits for cores that others hold
 _CLEAR = 15.0  # seconds that they have to remove their files
 
@@ -69,7 +64,7 @@ class _Run:
         locks: of the items' directories on this machine.
         attempts: starts so far.
         placed: whether the slot has got its cores.
-        since: when the slot was asked for.
+        since: when the slot was asked for, or was first heard of.
     """
 
     slot: _Slot
@@ -93,15 +88,16 @@ class Cluster(Backend):
     Args:
         root: directory of the command's results; what is inside of it has the same place on every node.
         address: of the cluster, as Ray takes it; "" for one on this machine that starts and ends with the command.
+        inside: in a process of the cluster, which is connected: names the grounds on the nodes. It asks them nothing.
 
     Raises:
         InputError: Ray is not installed, there is no cluster at the address, or its nodes cannot take part.
     """
 
-    def __init__(self, root: Path, address: str = "") -> None:
-        self._ray = _connected(address)
-        self._packer, self._session = Packer(root), secrets.token_hex(6)
-        self._facts = self._asked()
+    def __init__(self, root: Path, address: str = "", inside: str = "") -> None:
+        self._ray = joining.installed() if inside else joining.connected(address)
+        self._packer, self._session = Packer(root), inside or secrets.token_hex(6)
+        self._facts, self._inside = [] if inside else joining.asked(self._ray), bool(inside)
         self._running: dict[Handle, _Run] = {}
         self._ended: list[Handle] = []
         self._idle: list[_Slot] = []
@@ -166,37 +162,15 @@ class Cluster(Backend):
             for slot in self._idle:
                 self._end(slot)
             self._idle.clear()
+            if self._inside:
+                return
             with contextlib.suppress(Exception):  # a node that is gone has nothing to clear
-                self._ray.get(self._on_nodes(node.clear, self._session), timeout=_CLEAR)
+                self._ray.get(joining.on_nodes(self._ray, node.clear, self._session), timeout=_CLEAR)
             self._ray.shutdown()
-
-    def _asked(self) -> list[node.Facts]:
-        """What the nodes are.
-
-        Raises:
-            InputError: one does not answer, or has other versions than this machine.
-        """
-        try:
-            found: list[node.Facts] = self._ray.get(self._on_nodes(node.facts), timeout=_START)
-        except Exception as error:
-            raise InputError(
-                f"a node of the cluster cannot take part ({sentence(error)}); install this project there, in the "
-                "environment that its ray runs in"
-            ) from error
-        check_versions(node.facts(), found)
-        return found
-
-    def _on_nodes(self, function: Callable[..., Any], *arguments: Any) -> list[Any]:
-        """References to what a function returns on each node."""
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as On
-
-        remote = self._ray.remote(num_cpus=0, max_calls=1)(function)
-        names = [one["NodeID"] for one in self._ray.nodes() if one["Alive"]]
-        return [remote.options(scheduling_strategy=On(name, soft=False)).remote(*arguments) for name in names]
 
     def _begin(self, handle: Handle, locks: list[BaseFileLock], attempts: int, slot: _Slot | None = None) -> None:
         """Sends a call to a slot, to the one given if there is one."""
-        call = handle.call
+        call = joining.spread(handle.call, self._ray.nodes())
         # After a loss in a new slot: idle ones may be of the same node, and lost too.
         slot = slot or self._slot_for(call, new=attempts > 1)
         try:
@@ -209,13 +183,13 @@ class Cluster(Backend):
         kept = [slot.actor.keep.remote(path, [reference]) for path, reference in missing.items()]
         slot.has |= missing.keys()
         started = slot.actor.start.remote(parcel.call, parcel.directories, parcel.own, *kept)
-        handle.position = Position(words="waiting for a node")
+        handle.position = Position(words=WAITING)
         directories = dict(zip(parcel.directories, (item.directory for item in call.items), strict=True))
         self._running[handle] = _Run(slot, started, slot.actor.report.remote(_REPORT), directories, locks, attempts)
 
     def _slot_for(self, call: Call, new: bool) -> _Slot:
         """An idle slot, or a new one that waits for its cores."""
-        cores = cores_to_ask_for(call.cores, self._ray.nodes())
+        cores = joining.cores_to_ask_for(call.cores, self._ray.nodes())
         idle = next((one for one in self._idle if one.cores == cores and not new), None)
         if idle is not None:
             self._idle.remove(idle)
@@ -240,6 +214,9 @@ class Cluster(Backend):
             report: node.Report = self._ray.get(run.pending)
         except self._ray.exceptions.RayActorError as error:
             del self._running[handle]
+            if run.placed:
+                handle.lost += time.monotonic() - run.since
+                handle.losses += 1
             if run.attempts < ATTEMPTS:
                 self._begin(handle, run.locks, run.attempts + 1)
             else:
@@ -258,8 +235,9 @@ class Cluster(Backend):
             reason = f"what the {handle.call.words} sends cannot be written: {sentence(error)}"
             self._give_up(handle, [], Outcome("failed", reason))
             return
-        run.placed = True
-        handle.position, handle.where = report.position, report.where
+        if not run.placed:
+            run.placed, run.since = True, time.monotonic()
+        handle.position, handle.where, handle.helpers = report.position, report.where, report.helpers
         if not report.over:
             run.pending = run.slot.actor.report.remote(_REPORT)
             return
@@ -293,66 +271,6 @@ class Cluster(Backend):
     def _end(self, slot: _Slot) -> None:
         with contextlib.suppress(Exception):  # it is gone
             self._ray.kill(slot.actor)
-
-
-def cores_to_ask_for(wanted: int, nodes: Iterable[Mapping[str, Any]]) -> int:
-    """Cores of a slot: those wanted, or all of the largest node. For more, Ray would wait for ever.
-
-    Args:
-        wanted: that a call would keep busy.
-        nodes: as Ray describes them.
-    """
-    return min(wanted, max((int(one["Resources"].get("CPU", 0)) for one in nodes if one["Alive"]), default=wanted) or 1)
-
-
-def check_versions(mine: node.Facts, others: Sequence[node.Facts]) -> None:
-    """Refuses nodes with other versions than the head's.
-
-    Raises:
-        InputError: one has, with its name and the version.
-    """
-    wanted = dict(mine.versions)
-    for other in others:
-        has = dict(other.versions)
-        for name in dict.fromkeys((*wanted, *has)):
-            if wanted.get(name) != has.get(name):
-                raise InputError(
-                    f"node {other.name} has {name} {has.get(name, 'not at all')}, this machine has "
-                    f"{wanted.get(name, 'none')}; install the same on both"
-                )
-
-
-def _connected(address: str) -> Any:
-    """The module ``ray``, connected.
-
-    Raises:
-        InputError: it is not installed, or there is no cluster.
-    """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        import ray
-        import ray.exceptions
-    except ModuleNotFoundError as error:
-        raise InputError("the back end 'ray' needs Ray; install it with: pip install '.[ray]'") from error
-    # Workers on this machine import the code that this process has.
-    paths = os.pathsep.join(str(Path(path).absolute()) for path in sys.path)
-    environment = {} if address else {"env_vars": {"PYTHONPATH": paths}}
-    words: dict[str, Any] = {"address": address} if address else {"num_cpus": machine.cores(), "address": "local"}
-    try:
-        ray.init(
-            **words,
-            include_dashboard=None if address else False,
-            log_to_driver=False,
-            configure_logging=True,
-            logging_level=logging.ERROR,
-            runtime_env=environment or None,
-        )
-    except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
-        raise InputError(
-            f"there is no Ray cluster at '{address or 'this machine'}' ({sentence(error)}); start one with: ray start "
-            "--head"
-        ) from error
-    return ray
 
 
 def _release(locks: Iterable[BaseFileLock]) -> None:

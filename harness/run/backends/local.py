@@ -219,7 +219,7 @@ def _hoards(handle: Handle, process: _Process) -> str | None:
     places = {call.items[0].directory, call.items[len(process.outcomes)].directory}
     if sum(map(caps.on_disk, places)) > caps.DISK_MOST:
         return f"the allowed {caps.DISK_MOST / 2**30:g} GiB on the disk"
-    memory = call.memory * call.processes
+    memory = call.memory * call.here
     if process.child.pid and caps.in_memory(sandbox.family(process.child.pid)) > memory * 2**30:
         return f"its {memory:g} GiB of memory, with what it shares and what it has started"
     return None

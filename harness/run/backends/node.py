@@ -26,13 +26,16 @@ from harness.core.home import PACKAGE, folder
 from harness.core.processor import processor
 from harness.run.backends import machine
 from harness.run.backends.base import LOCK, LOG, Handle, Outcome, Position
+from harness.run.backends.helpers import Helpers
 from harness.run.backends.local import Local
-from harness.run.backends.parcels import files_at, unpack
+from harness.run.backends.parcels import ROOT, files_at, unpack
 
 LARGE = 2**20
 """Bytes from which on a file is not sent with every report, but with each tenth and with the last."""
 _PACKAGES = ("tensorflow", "keras", "numpy", "autokeras")
 _TRIES = 5
+_TURN = 0.2  # seconds between two looks at what a process asks of other nodes
+_HELPED = "-helped"
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class Report:
         files: contents of what has changed in its directories, by path relative to the ground.
         present: all files there.
         where: the node and its device.
+        helpers: the nodes that have helped so far, likewise.
     """
 
     position: Position
@@ -73,6 +77,7 @@ class Report:
     files: Mapping[str, bytes]
     present: frozenset[str]
     where: str
+    helpers: tuple[str, ...] = ()
 
 
 class Slot:
@@ -83,7 +88,9 @@ class Slot:
     """
 
     def __init__(self, session: str) -> None:
-        self.ground = ground_of(session)
+        self.ground, self._session = ground_of(session), session
+        self._helpers: Helpers | None = None
+        self._helped_by: set[str] = set()
         self._local, self._where = Local(), f"{platform.node()} ({_device()})"
         self._handle: Handle | None = None
         self._directories: tuple[str, ...] = ()
@@ -125,17 +132,40 @@ class Slot:
             self._write(path, content)
         self._directories, self._reports = directories, 0
         self._sent = {path: _stamp(self.ground / path) for path in own}
-        self._handle = self._local.submit(unpack(call, self.ground))
+        self._helped_by.clear()
+        unpacked = unpack(call, self.ground)
+        if unpacked.far:
+            from harness.run.backends.cluster import Cluster
+
+            # Slots that this one starts end with it. Some may be on this node: they have a ground of their own.
+            self._helpers = Helpers(unpacked, Cluster(self.ground / ROOT, inside=f"{self._session}{_HELPED}"))
+        self._handle = self._local.submit(unpacked)
 
     def report(self, seconds: float) -> Report:
         """Waits so long for the call's end, and says how far it is."""
-        handle = self._handle
+        handle, until = self._handle, time.monotonic() + seconds
         assert handle is not None, "nothing was started"
-        over = handle in self._local.wait(seconds)
+        if self._helpers is None:
+            over = handle in self._local.wait(seconds)
+        else:
+            over = self._helped(handle, self._helpers, until)
         self._reports += 1
         files = self._changed(handle, everything=over or self._reports % 10 == 0)
         present = frozenset(path for path, _ in self._files(handle))
-        return Report(handle.position, handle.outcomes, over, files, present, self._where)
+        helpers = tuple(sorted(self._helped_by))
+        return Report(handle.position, handle.outcomes, over, files, present, self._where, helpers)
+
+    def _helped(self, handle: Handle, helpers: Helpers, until: float) -> bool:
+        """Waits so long, and looks after the helpers; whether the call has ended."""
+        over = False
+        while not over and time.monotonic() < until:
+            over = handle in self._local.wait(_TURN)
+            helpers.turn()
+            self._helped_by |= helpers.nodes
+        if over:
+            helpers.close()
+            self._helpers = None
+        return over
 
     def _changed(self, handle: Handle, everything: bool) -> dict[str, bytes]:
         """Changed files as they were at one moment, as a killed process leaves them; none if they never rest."""
@@ -177,10 +207,11 @@ def ground_of(session: str) -> Path:
 
 def clear(session: str) -> None:
     """Removes the ground of a session whose slots were stopped; their processes may take a moment to end."""
-    ground = ground_of(session)
+    grounds = [ground_of(session), ground_of(f"{session}{_HELPED}")]
     for _ in range(_TRIES):
-        shutil.rmtree(ground, ignore_errors=True)
-        if not ground.exists():
+        for ground in grounds:
+            shutil.rmtree(ground, ignore_errors=True)
+        if not any(ground.exists() for ground in grounds):
             return
         time.sleep(1.0)
 

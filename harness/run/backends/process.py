@@ -14,6 +14,7 @@ from typing import Any
 from harness.core.names import one_line, sentence
 from harness.run.backends import sandbox
 from harness.run.backends.base import Call, Outcome
+from harness.run.backends.mailbox import open_mailbox
 from harness.run.backends.telling import MOST_REASON, Teller, tell_outcome
 
 _MOST = 2**20  # bytes of an answer
@@ -64,6 +65,8 @@ def _get_ready(call: Call) -> None:
 
 
 def _here(call: Call, value: Any, pipe: Connection, number: int) -> Outcome:
+    if call.far:
+        open_mailbox(call.items[number].directory, call.far)
     return call.function(value, Teller(pipe, number))
 
 

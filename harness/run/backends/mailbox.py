@@ -1,0 +1,96 @@
+"""What a process asks of other machines: files in its directory, which its back end collects and answers.
+
+The process may be a search behind its fence, without a connection to any cluster: it writes what it asks into its own
+directory, and finds the answers there. Names are numbers, contents are the process's own affair.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import itertools
+import shutil
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.core.files import replacing
+
+ASKED, ANSWERED = "asked", "answered"
+"""Directories in that of the process."""
+ANSWER, REASON, DECLINED = range(3)
+"""Kinds of letters: what was asked for, why there is no answer, that nobody has begun with it."""
+_HEAD = struct.Struct("<Bdq")
+
+
+@dataclass(frozen=True)
+class Letter:
+    """An answer.
+
+    Args:
+        kind: one of the above.
+        content: the answer, or the reason as text.
+        lost: seconds that machines were at it which are gone.
+        losses: how many these were.
+    """
+
+    kind: int
+    content: bytes = b""
+    lost: float = 0.0
+    losses: int = 0
+
+    def packed(self) -> bytes:
+        """For a file."""
+        return _HEAD.pack(self.kind, self.lost, self.losses) + self.content
+
+    @staticmethod
+    def unpacked(packed: bytes) -> Letter:
+        """What :meth:`packed` has packed."""
+        kind, lost, losses = _HEAD.unpack_from(packed)
+        return Letter(kind, packed[_HEAD.size :], lost, losses)
+
+
+class Mailbox:
+    """The process's side.
+
+    Args:
+        directory: of the process.
+        places: how much may be asked at the same time.
+    """
+
+    def __init__(self, directory: Path, places: int) -> None:
+        self.places = places
+        self._asked, self._answered = directory / ASKED, directory / ANSWERED
+        self._numbers = itertools.count()
+        for place in (self._asked, self._answered):
+            shutil.rmtree(place, ignore_errors=True)
+            place.mkdir()
+
+    def ask(self, content: bytes) -> str:
+        """Asks; the question's name."""
+        name = str(next(self._numbers))
+        with replacing(self._asked / name, durable=False) as new:
+            new.write_bytes(content)
+        return name
+
+    def answer(self, name: str) -> Letter | None:
+        """The answer, once it is there."""
+        path = self._answered / name
+        if not path.exists():
+            return None
+        letter = Letter.unpacked(path.read_bytes())
+        path.unlink()
+        (self._asked / name).unlink()
+        return letter
+
+
+_PRESENT: contextvars.ContextVar[Mailbox | None] = contextvars.ContextVar("mailbox", default=None)
+
+
+def open_mailbox(directory: Path, places: int) -> None:
+    """Gives this process a mailbox."""
+    _PRESENT.set(Mailbox(directory, places))
+
+
+def mailbox() -> Mailbox | None:
+    """That of this process, if other machines help it."""
+    return _PRESENT.get()
