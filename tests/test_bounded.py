@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import dataclasses
+import io
+import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
 from report_records import make as make_run
+from rich.console import Console
+from test_datasets_tabulated import written
+from test_run_plan import request_for
 from test_run_scoring import trained
+from test_run_tables_images import TOY
+from test_run_tables_images import request_for as table_request
 
+from harness.commands.tabulate import tabulate
+from harness.core.budget import Budget
 from harness.core.dataset import Dataset
+from harness.core.table import Behind
 from harness.report.model.groups import Block
 from harness.report.model.results import averaged_images
 from harness.run.images import ImageSets
+from harness.run.plan import make_plan
 from harness.run.profile import Profile
 from harness.run.profiles import QUICK, SMOKE
+from harness.run.tables import PreparedTable
+from harness.run.tables.images import ImagesBehind
+from harness.run.tabulate.request import make_table_request
 
 SHAPES = [(64, 64), (33, 33), (50, 40), (100, 7), (7, 100), (65, 64)]
 
@@ -86,3 +100,67 @@ def test_the_record_and_the_tables_say_so(tmp_path: Path, profile: Profile, aver
     told = averaged_images(Block("quick", "60s", "", (run,), "epochs"))
     expected = "Larger images were averaged, for training and for the test alike: squares to 32x24 pixels."
     assert told == ([expected] if averaged else [])
+    both = averaged_images(Block("quick", "60s", "", (run, make_run("darts", 0.5, 1, dataset="squares")), "epochs"))
+    assert both == ([expected.replace("32x24", "32x24 (1 of 2 runs)")] if averaged else [])
+
+
+def toy() -> Dataset:
+    data = TOY.load(Path())
+    assert isinstance(data, Dataset)
+    return data
+
+
+def test_a_comparison_trains_and_tests_on_them(tmp_path: Path) -> None:
+    side = max(toy().x_train.shape[1:3])
+    request = dataclasses.replace(
+        request_for(tmp_path), datasets=("toy",), profile=dataclasses.replace(SMOKE, side=side // 2)
+    )
+    plan = make_plan(request)
+    [directory] = {job.prepared.directory for job in plan.jobs}  # type: ignore[union-attr]
+    for name in ("x_train.npy", "x_test.npy"):
+        assert max(np.load(directory / name, mmap_mode="r").shape[1:3]) == side // 2
+    assert sum("are averaged to" in note for note in plan.notes) == 1
+
+
+def test_a_table_is_made_of_them(tmp_path: Path) -> None:
+    side = max(toy().x_train.shape[1:3])
+    asked = make_table_request(
+        dataset="toy", space="nasbench201:skip_connect,nor_conv_3x3", profile="smoke", seeds="0", sample=1, part="1/1",
+        out=tmp_path / "toy.csv", data=tmp_path, workers=1,
+    )  # fmt: skip
+    asked = dataclasses.replace(asked, profile=dataclasses.replace(asked.profile, side=side // 2))
+    console = Console(file=io.StringIO())
+    tabulate(asked, command="a test", console=console)
+    made = tomllib.loads((tmp_path / "toy.toml").read_text(encoding="utf-8"))
+    assert max(made["trained"]["image"][:2]) == side // 2
+    assert "are averaged to" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("side", [32, 33, 48, 63, 64, 97, 200])
+def test_methods_that_train_weights_get_the_images_of_the_table(tmp_path: Path, side: int) -> None:
+    """Their checksum is that of the images which the table was made of, whatever their size was before."""
+    whole = dataclasses.replace(make(side, side - 3, count=40), name="photos")
+    small = whole.bounded(32)
+    checksum = ImageSets(["photos"], lambda _: small, 0.1, tmp_path).checksum("photos")
+    notes, prepared = behind(tmp_path, whole, checksum, small.x_train.shape[1:])
+    assert notes == ([small.note] if small.note else [])
+    assert prepared
+
+
+def behind(folder: Path, data: Dataset, checksum: str, image: tuple[int, ...]) -> tuple[list[str], bool]:
+    """Whether the images behind a table are taken, of which it says such a checksum and size."""
+    table = written(folder / "toy.csv")
+    [job] = make_plan(table_request(table, folder / "out", "random_search")).jobs
+    assert isinstance(job.prepared, PreparedTable)
+    assert job.prepared.trained is not None
+    its = dataclasses.replace(job.prepared, trained=dataclasses.replace(job.prepared.trained, image=image))
+    images = ImagesBehind(
+        {"t": Behind("photos", checksum, 0.1)},
+        lambda _: TOY,
+        lambda *_: data,
+        root=folder,
+        out=folder,
+        budget=Budget.parse("1e9macs"),
+    )
+    found = images.prepare(its, "t", (0,))
+    return images.notes, found is not None

@@ -280,3 +280,9 @@ def test_one_machine_needs_no_table_of_nodes(nodes: str | None):
     assert nodes_table(runs) == []
     assert "What ran where" not in page(runs)
     assert nodes_table([]) == []
+
+
+def test_a_phase_of_which_the_record_does_not_tell_is_nobodys():
+    """The command was killed between search and final training, which another one has done."""
+    half = make("darts", 0.9, provenance={**PROVENANCE, "nodes": {"final": "a (x86)"}})
+    assert [row[:3] for row in nodes_of([half])] == [["a (x86)", "1", "0"], ["not recorded", "1", "1"]]

@@ -292,5 +292,7 @@ def test_methods_that_proposed_the_same_network_are_named():
     assert sentence.endswith("with the same seed): fashion_mnist, cell, seed 0: DARTS, Random search.")
     looked_up = [make(method, 0.5, 0, proposal="cell:x", recipes=table) for method in ("random_search", "darts")]
     assert same_networks(blocks(looked_up)[0]) == []
+    wider = [make("darts", 0.5, 0, proposal="cell:x", recipes={"extra": {"more": 40.0}}), runs[0]]
+    assert same_networks(blocks(wider)[0]) == [], "the final networks differ"
     many = [make(m, 0.5, seed, proposal=f"cell:{seed}") for m in ("random_search", "darts") for seed in range(9)]
     assert same_networks(blocks(many)[0])[0].endswith("; and 3 times more.")

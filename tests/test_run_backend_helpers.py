@@ -167,7 +167,7 @@ def test_a_question_that_kills_is_given_up_and_what_raises_is_told(tmp_path: Pat
     assert rows[1][:2] == [1, "near"] or f"lost its process {TRIES} times" in rows[1][0]
     assert 1 <= rows[1][2] <= TRIES
     rows = worked_off(call_of(tmp_path / "other", raises), Local())
-    assert rows[1][:2] == ["raised no squares here", "nobody"] or "no squares here" in rows[1][0]
+    assert "no squares here" in rows[1][0]
 
 
 def test_what_no_node_takes_is_done_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

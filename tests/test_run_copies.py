@@ -19,6 +19,7 @@ import pytest
 from harness.run.backends import sandbox
 from harness.run.backends.base import Broken
 from harness.run.backends.copies import SPARE, TRIES, Copies
+from harness.run.backends.mailbox import Mailbox
 from harness.run.fence import Refused
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process that cannot watch anything")
@@ -188,3 +189,18 @@ def test_the_first_answer_is_the_one_that_came_first() -> None:
         assert copies.first([slow, third]) is third
         assert copies.first([slow]) is slow
         assert copies.first([quick, slow, third]) is quick, "in the order of the answers, whoever asks when"
+
+
+def test_what_was_taken_back_is_not_asked_again(tmp_path: Path) -> None:
+    """Neither of another copy when its own is lost, nor of another machine."""
+    for name in ("copies", "box"):
+        (tmp_path / name).mkdir()
+    with contextlib.closing(Copies(2, kills_itself_once(tmp_path / "copies"), Mailbox(tmp_path / "box", 1))) as copies:
+        near, far = copies.ask("a"), copies.ask("b")
+        [asked] = (tmp_path / "box" / "asked").iterdir()
+        copies.forget()
+        assert not asked.exists()
+        with pytest.raises(Broken, match="was taken back"):
+            copies.answer(near)
+        assert (near.losses, far.answered) == (1, False)
+        assert copies.answer(copies.ask("a", near=True)) == "a", "new questions are answered"

@@ -114,6 +114,8 @@ def tabulate(
             labels=data.y_test,
             workers=request.workers or chosen.capacity.workers,
         )
+        if console is not None and data.note:
+            console.print(data.note, markup=False, highlight=False, soft_wrap=True)
         with screen_for(console) as screen:
             tally = Tabulator(task, sheet, chosen, screen).run()
         if not tally.busy:

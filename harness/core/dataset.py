@@ -72,8 +72,11 @@ class Dataset:
         fill no square are cut off on both sides. Padding and cutout shrink alike; mean and deviation stay, so that
         normalised images vary a little less.
         """
+        return self.averaged_over(-(-max(self.x_train.shape[1:3]) // side) if side else 1)
+
+    def averaged_over(self, square: int) -> Dataset:
+        """The data set with each square of so many pixels a side averaged to one; see :meth:`bounded`."""
         height, width = self.x_train.shape[1:3]
-        square = -(-max(height, width) // side) if side else 1
         if square <= 1:
             return self
         small = max(1, height // square), max(1, width // square)

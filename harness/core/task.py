@@ -452,7 +452,8 @@ class Task:
         if logged is not None and (logged.genotype, logged.share) != (text, share):
             raise RuntimeError(
                 f"evaluation {number} was logged for {_words(logged.genotype, logged.share)} but the method now asks "
-                f"for {_words(text, share)}: it draws randomness from somewhere else than task.rng"
+                f"for {_words(text, share)}: it draws randomness from somewhere else than task.rng, or --children is "
+                "another number than when the search began"
             )
         return logged
 

@@ -32,7 +32,7 @@ class Children:
         processes: the copies.
 
     Attributes:
-        restarts: trainings that were begun again because their process had ended.
+        restarts: processes that have ended at a training which was done again.
     """
 
     def __init__(self, job: Job, processes: Copies) -> None:

@@ -17,7 +17,8 @@ or side by side (``--children``), those of all replicas together. The order in w
 - that in which the children really end, in a budget of seconds with several children at the same time.
 
 The replicas' draws come from the task's generator in that order, and evaluations are logged in the order in which they
-are used, so that the log alone resumes a search: parameters, optimiser, baseline and staleness are those of before.
+are used, so that the log alone resumes a search: parameters, optimiser, baseline and staleness are those of before. In
+a budget of seconds that takes the same ``--children`` as before, or one order would be read as the other.
 
 The reward baseline lies with the parameters: it takes rewards in the order in which gradients arrive, so that a reward
 is compared with rewards that arrived before.

@@ -12,6 +12,8 @@ from harness.report.model.values import Number, Words
 
 HERE = "the machine of the command"
 """Where a phase ran whose record names no node."""
+UNKNOWN = "not recorded"
+"""Where a phase ran of which a record does not tell that names the node of another: the command was killed between."""
 PHASES = ("search", "final")
 READING = (
     "Node, and in brackets its device. A run counts on each node that has done one of its phases, or has trained "
@@ -43,7 +45,7 @@ def nodes_table(runs: Sequence[Run]) -> list[Table]:
         for phase, facts in zip(PHASES, (run.record.search, run.record.final), strict=True):
             took = facts.get("seconds")
             if phase in noted or took is not None:
-                node = noted.get(phase, HERE)
+                node = noted.get(phase, UNKNOWN if noted else HERE)
                 there[node].add(number)
                 seconds[node][phase].append(took or 0.0)
     if len(there) < 2:

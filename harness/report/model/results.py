@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,7 +10,16 @@ from types import MappingProxyType
 
 from harness.core.record import Record, Run
 from harness.core.table import Measure
-from harness.report.model.groups import BASELINE, Block, MethodInSpace, accuracies, accuracy, devices, is_tabular
+from harness.report.model.groups import (
+    BASELINE,
+    Block,
+    MethodInSpace,
+    accuracies,
+    accuracy,
+    devices,
+    extra_of,
+    is_tabular,
+)
 from harness.report.model.literature import PublishedValue, RowB, nasbench201, table_a, table_b
 from harness.report.model.metrics import is_percent, measure_of, shown
 from harness.report.model.numbers import MIN_SPREAD, deviation, mean, numbers
@@ -286,15 +296,16 @@ def ensembles(block: Block) -> list[str]:
 
 def same_networks(block: Block) -> list[str]:
     """One sentence, if methods of one space proposed the very same network with the same seed; nothing of tables."""
-    proposed: dict[tuple[str, str, int, str], list[str]] = {}
+    proposed: dict[tuple[str, str, int, str, str], list[str]] = {}
     for run in block.runs:
         record = run.record
         if record.proposal and accuracy(record) is not None and not is_tabular(record):
-            key = (record.dataset, record.space, record.seed, record.proposal)
+            extra = str(sorted(extra_of(record).items()))
+            key = (record.dataset, record.space, record.seed, record.proposal, extra)
             proposed.setdefault(key, []).append(record.title)
     told = [
         f"{dataset}, {space}, seed {seed}: {', '.join(titles)}"
-        for (dataset, space, seed, _), titles in sorted(proposed.items())
+        for (dataset, space, seed, *_), titles in sorted(proposed.items())
         if len(titles) > 1
     ]
     if not told:
@@ -308,12 +319,13 @@ def same_networks(block: Block) -> list[str]:
 
 def averaged_images(block: Block) -> list[str]:
     """One sentence, if a profile has made a data set's images smaller."""
-    sizes = {
-        (run.record.dataset, *run.record.recipes["images"]["averaged"])
-        for run in block.runs
-        if "averaged" in run.record.recipes.get("images", {})
-    }
-    told = ", ".join(f"{dataset} to {height}x{width}" for dataset, height, width in sorted(sizes))
+    averaged = [run for run in block.runs if "averaged" in run.record.recipes.get("images", {})]
+    runs = Counter(run.record.dataset for run in block.runs)
+    sizes = Counter((run.record.dataset, *run.record.recipes["images"]["averaged"]) for run in averaged)
+    told = ", ".join(
+        f"{dataset} to {height}x{width}" + (f" ({many} of {runs[dataset]} runs)" if many < runs[dataset] else "")
+        for (dataset, height, width), many in sorted(sizes.items())
+    )
     return [f"Larger images were averaged, for training and for the test alike: {told} pixels."] if told else []
 
 

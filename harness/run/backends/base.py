@@ -200,6 +200,7 @@ class Question:
         place: among the questions that were answered, in the order of the answers.
         lost: seconds that copies were at it which have ended before they had the answer.
         losses: how many these were.
+        wanted: whether it has not been taken back.
     """
 
     value: Any
@@ -209,6 +210,7 @@ class Question:
     place: int = 0
     lost: float = 0.0
     losses: int = 0
+    wanted: bool = True
 
 
 class Copies(abc.ABC):

@@ -137,9 +137,11 @@ class Cluster(Backend):
         while not self._ended and self._running:
             left = max(0.0, deadline - time.monotonic())
             pending = {run.pending: handle for handle, run in self._running.items()}
-            ready, _ = self._ray.wait(list(pending), num_returns=1, timeout=left)
-            for reference in ready:
-                self._hear(pending[reference])
+            if self._ray.wait(list(pending), num_returns=1, timeout=left)[0]:
+                ready, _ = self._ray.wait(list(pending), num_returns=len(pending), timeout=0)
+                for reference in ready:
+                    if pending[reference] in self._running:
+                        self._hear(pending[reference])
             if left == 0.0:
                 break
         ended, self._ended = self._ended, []

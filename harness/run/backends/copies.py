@@ -96,8 +96,16 @@ class Copies(base.Copies):
         return min(there, key=lambda question: question.place)
 
     def forget(self) -> None:
-        """Takes questions back that no copy is at."""
+        """Takes questions back: those that no copy is at, and those asked of other machines. What a copy is at ends by
+        itself, and is not asked again if that copy is lost."""
         self._waiting.clear()
+        for name in self._far:
+            if self._mailbox:
+                self._mailbox.take_back(name)
+        self._far.clear()
+        for copy in self._copies:
+            if copy.question is not None:
+                copy.question.wanted = False
 
     def close(self) -> None:
         """Ends all copies."""
@@ -165,7 +173,9 @@ class Copies(base.Copies):
 
     def _again(self, question: Question, reason: str) -> None:
         """A process has ended at a question, which is the next to be asked, unless it has cost too many."""
-        if question.losses < TRIES:
+        if not question.wanted:
+            self._answered(question, Broken("was taken back"))
+        elif question.losses < TRIES:
             self._waiting.appendleft(question)
         else:
             self._answered(question, Broken(f"lost its process {TRIES} times; {reason}"))

@@ -14,13 +14,12 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from harness.core.names import sentence
 from harness.run.backends.base import WAITING, Backend, Broken, Call, Handle, Item, Outcome, Tell
 from harness.run.backends.mailbox import ANSWER, ANSWERED, ASKED, DECLINED, REASON, Letter
-from harness.run.backends.parcels import write_into
 
 PATIENCE = 60.0
 """Seconds that a question waits for a node before it is given back: there may be none any more."""
@@ -110,14 +109,19 @@ class Helpers:
 
     def turn(self) -> None:
         """Begins with what was asked, and hands over what is answered; does not wait."""
-        there = dict(_files(self._item.directory / ASKED))
-        self._over &= there.keys()
+        asked = self._item.directory / ASKED
+        there = set(_names(asked))
+        self._over &= there
         for one in [one for one in self._asked if one.name not in there]:  # nobody wants the answer any more
             self._backend.cancel(one.handle)
             self._forget(one)
         known = {one.name for one in self._asked} | self._over
-        for name in sorted(there.keys() - known, key=int)[: self._call.far - len(self._asked)]:
-            self._begin(name, there[name])
+        for name in sorted(there - known, key=int)[: self._call.far - len(self._asked)]:
+            content = _content(asked, name)
+            if content is None:
+                self._over.add(name)
+            else:
+                self._begin(name, content)
         ended = self._backend.wait(0.0)
         for one in list(self._asked):
             if one.handle in ended:
@@ -153,7 +157,7 @@ class Helpers:
 
     def _deliver(self, one: _Asked, letter: Letter) -> None:
         with contextlib.suppress(OSError):  # the process has put something else there: it waits in vain
-            write_into(self._item.directory, PurePosixPath(ANSWERED, one.name), letter.packed())
+            _put(self._item.directory / ANSWERED, one.name, letter.packed())
         self._over.add(one.name)
         self._forget(one)
 
@@ -167,16 +171,44 @@ def _of(call: Call) -> Callable[[Any, bytes, Path], bytes]:
     return call.helps
 
 
-def _files(directory: Path) -> Iterator[tuple[str, bytes]]:
-    """Regular files whose names are numbers, with their contents; no links, whoever has put them there."""
-    with contextlib.ExitStack() as opened, contextlib.suppress(OSError):
-        top = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-        opened.callback(os.close, top)
-        for name in os.listdir(top):
-            with contextlib.suppress(OSError):
-                if name.isdecimal() and name.isascii():
-                    file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=top)
-                    with open(file, "rb", buffering=0) as stream:
-                        facts = os.fstat(file)
-                        if stat.S_ISREG(facts.st_mode) and facts.st_nlink == 1 and facts.st_size <= MOST:
-                            yield name, stream.read(MOST)
+def _names(directory: Path) -> list[str]:
+    """Names in a directory that are numbers; none if it is no directory, or a link."""
+    with contextlib.suppress(OSError), _opened(directory) as top:
+        return [name for name in os.listdir(top) if name.isdecimal() and name.isascii()]
+    return []
+
+
+def _content(directory: Path, name: str) -> bytes | None:
+    """What a regular file of moderate size holds; None of a link, whoever has put it there, and of anything else."""
+    with contextlib.suppress(OSError), _opened(directory) as top:
+        file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=top)
+        with open(file, "rb", buffering=0) as stream:
+            facts = os.fstat(file)
+            if stat.S_ISREG(facts.st_mode) and facts.st_nlink == 1 and facts.st_size <= MOST:
+                return stream.read(MOST)
+    return None
+
+
+def _put(directory: Path, name: str, content: bytes) -> None:
+    """Writes a file into a directory of a process that runs, and could put a link in the place of either meanwhile.
+
+    Raises:
+        OSError: the directory is none, or is a link.
+    """
+    with _opened(directory) as top:
+        new = f".{name}"
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(new, dir_fd=top)
+        file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644, dir_fd=top)
+        with open(file, "wb") as stream:
+            stream.write(content)
+        os.rename(new, name, src_dir_fd=top, dst_dir_fd=top)
+
+
+@contextlib.contextmanager
+def _opened(directory: Path) -> Iterator[int]:
+    top = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        yield top
+    finally:
+        os.close(top)

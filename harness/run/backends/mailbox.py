@@ -79,8 +79,12 @@ class Mailbox:
             return None
         letter = Letter.unpacked(path.read_bytes())
         path.unlink()
-        (self._asked / name).unlink()
+        self.take_back(name)
         return letter
+
+    def take_back(self, name: str) -> None:
+        """Nobody needs to work at a question any more; an answer that comes all the same stays unread."""
+        (self._asked / name).unlink(missing_ok=True)
 
 
 _PRESENT: contextvars.ContextVar[Mailbox | None] = contextvars.ContextVar("mailbox", default=None)

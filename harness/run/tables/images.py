@@ -111,8 +111,10 @@ class ImagesBehind:
             self._note(name, f"where the images of '{behind.dataset}' are: {absent}")
             return None
         data = self._load(behind.dataset, source)
-        # The table may have been made of images that its profile had averaged.
-        data = data.bounded(max(table.trained.image[:2]) if table.trained else 0)
+        # The table may have been made of images that its profile had averaged, over squares of at most as many pixels
+        # as are left of a side: the quotient of the sides is their size.
+        if table.trained:
+            data = data.averaged_over(max(data.x_train.shape[1:3]) // max(table.trained.image[:2]))
         self.notes += [data.note] if data.note and data.note not in self.notes else []
         images = locate(data, behind.share, self._out)
         if images.checksum != behind.checksum:
