@@ -19,6 +19,7 @@ from harness.core.errors import InputError
 from harness.core.evaluation import Evaluation, KerasConfig
 from harness.core.record import Record
 from harness.run.backends.base import Call, Capacity, Copies, Handle, Question
+from harness.run.backends.copies import TRIES
 from harness.run.backends.helpers import Helpers
 from harness.run.backends.local import Local
 from harness.run.children import Children
@@ -101,7 +102,9 @@ def test_children_that_are_killed_are_trained_again_with_the_same_numbers(tmp_pa
 def test_a_search_all_of_whose_children_are_killed_is_a_failed_row(tmp_path: Path) -> None:
     methods = {"kills": write_method(tmp_path, "kills", KILLS.replace("MANY", "99"))}
     record = run(request_for(tmp_path, methods, profile=PATIENT, children=2))["kills"]
-    assert (record.status, "lost all its processes" in record.reason) == ("failed", True), record.reason
+    # One training may have been at three of them before the last is gone.
+    told = any(words in record.reason for words in ("lost all its processes", f"lost its process {TRIES} times"))
+    assert (record.status, told) == ("failed", True), record.reason
 
 
 class OneElsewhere(Local):
