@@ -304,7 +304,7 @@ def same_networks(block: Block) -> list[str]:
             key = (record.dataset, record.space, record.seed, record.proposal, extra)
             proposed.setdefault(key, []).append(record.title)
     told = [
-        f"{dataset}, {space}, seed {seed}: {', '.join(titles)}"
+        f"{', '.join((dataset, *(() if block.common else (space,)), f'seed {seed}'))}: {', '.join(titles)}"
         for (dataset, space, seed, *_), titles in sorted(proposed.items())
         if len(titles) > 1
     ]
