@@ -17,6 +17,7 @@ from harness.report.drawing.diagram import critical_difference, rankings
 from harness.report.forms.markdown import markdown
 from harness.report.forms.write import write_all
 from harness.report.model.groups import REFERENCE, blocks
+from harness.report.model.metrics import measured_by
 from harness.report.stats import page
 from harness.report.stats import tests as stats
 from harness.report.stats.page import TOO_SMALL, ranking, regrets
@@ -456,3 +457,18 @@ def test_pairs_are_counted_by_the_sign_of_their_difference_however_small_it_is()
     found = stats.compare_differences([0.3, -0.4, 0.2, 0.0, -2.0, 1e-12])
     assert (found.wins, found.ties, found.losses) == (2, 2, 2)
     assert found.difference == pytest.approx(-1.9 / 6)
+
+
+def test_the_page_is_called_after_what_its_numbers_are():
+    """Under another metric, neither its first words nor its ranks speak of the test accuracy."""
+    runs = [
+        make(method, 0.5 + 0.1 * better, 0, dataset=dataset, metrics={"balanced_accuracy": 0.4 + 0.1 * better})
+        for better, method in enumerate(("random_search", "darts", "enas_macro"))
+        for dataset in ("a", "b")
+    ]
+    usual, other = statistics(runs), statistics(measured_by(runs, "balanced_accuracy"))
+    assert "Test accuracy in %." in usual
+    assert "Ranks by mean test accuracy" in usual
+    assert "Balanced accuracy. Mean" in other
+    assert "Ranks by mean balanced accuracy" in other
+    assert "est accuracy" not in other

@@ -14,14 +14,14 @@ from harness.report.model.groups import REFERENCE, Block, MethodInSpace, accurac
 from harness.report.model.metrics import measure_of, shown
 from harness.report.model.numbers import DASH, listed, mean, mean_text, signed
 from harness.report.model.performance import name_cell
-from harness.report.model.results import TEST, measures, mixed_devices, result_of
+from harness.report.model.results import TEST, measures, mixed_devices, result_of, title_of_measure
 from harness.report.model.table import Column, Heading, Part, Table, TableCell, Text
 from harness.report.model.values import Words
 from harness.report.stats import tests as stats
 from harness.report.stats.pairs import compared, differences, searches
 
 _READING = (
-    "Test accuracy in %. Mean ± sample standard deviation (n = number of seeds with a result). Intervals: 95 % "
+    "{}. Mean ± sample standard deviation (n = number of seeds with a result). Intervals: 95 % "
     f"bootstrap intervals of the mean, from n = {stats.MIN_BOOTSTRAP}. Regret: how many points the best network of the "
     "table is above the proposed one. Runs without a result are explained in performance.md; failed ones count as "
     "worst in the pairs, and in nothing else here."
@@ -47,7 +47,7 @@ class Ranking:
     Args:
         methods, names: the methods, and their headings.
         left_out: headings of the methods without a result on some data set.
-        ranks: their ranks by mean test accuracy, in the order of ``methods``.
+        ranks: their ranks by the mean of their results, in the order of ``methods``.
     """
 
     methods: tuple[MethodInSpace, ...]
@@ -58,8 +58,11 @@ class Ranking:
 
 def statistics(runs: Sequence[Run]) -> list[Part]:
     """Spread, intervals, regret, comparisons with random search and ranks of all runs, as a document."""
-    parts: list[Part] = [Heading(1, "Statistics"), Text(_READING)]
-    for block in blocks(runs):
+    shown_here = blocks(runs)
+    titles = sorted({title_of_measure(block) for block in shown_here})
+    told = ", ".join(f"{title} in %" if title.lower() == TEST else title for title in titles)
+    parts: list[Part] = [Heading(1, "Statistics"), Text(_READING.format(told))]
+    for block in shown_here:
         for dataset in block.datasets:
             parts += _spread(block, dataset)
         parts += [Heading(3, f"Comparison with random search, {block.title}"), *_comparisons(block)]
@@ -225,7 +228,7 @@ def _ranks(block: Block) -> list[Part]:
     order = sorted(range(k), key=lambda method: ranks.average[method])
     rows = [_cells([ranked.names[method], f"{ranks.average[method]:.2f}"]) for method in order]
     parts: list[Part] = [
-        Text(f"Ranks by mean test accuracy, 1 is best, over {ranks.n} data sets."),
+        Text(f"Ranks by mean {title_of_measure(block).lower()}, 1 is best, over {ranks.n} data sets."),
         _table(f"Average ranks, {block.title}", ["method", "average rank"], rows),
     ]
     if ranked.left_out:
