@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Sequence
+from typing import Any
+
+from fakes import make_task
 
 from harness.core.evaluation import Evaluation, Proposal
 from harness.core.task import Task
+
+
+def task_with_pool(kind: type[Eager] | None, size: int, *words: Any, **more: Any) -> tuple[Task, Eager | None]:
+    """A task whose children train in a pool of this kind, as :func:`fakes.make_task` makes it; None for no pool."""
+    made: list[Task] = []
+    pool = kind(size, lambda: made[0]) if kind else None
+    made.append(make_task(*words, pool=pool, **more))
+    return made[0], pool
 
 
 class Eager:

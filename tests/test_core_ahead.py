@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from itertools import count, repeat
 
 import pytest
-from fakes import FakeEvaluator, MemoryJournal, VectorSpace, by_hash, make_task
-from pools import Eager
+from fakes import FakeEvaluator, MemoryJournal, VectorSpace, by_hash
+from pools import Eager, task_with_pool
 
 from harness.core.budget import BudgetSpent, Meter
 from harness.core.evaluation import Evaluation, Proposal
@@ -40,11 +40,9 @@ def searched(
     size: int, budget: str, body: Callable[[Task], object], journal: MemoryJournal | None = None, **words: object
 ) -> tuple[Task, Eager | None]:
     """A search with so many children at the same time."""
-    made: list[Task] = []
-    pool = Eager(size, lambda: made[0]) if size > 1 else None
     evaluator = Punctual(by_hash, seconds=seconds, gradient_steps=2, macs=macs)
-    task = make_task(SPACE, budget, journal=journal, pool=pool, evaluator=evaluator, **words)  # type: ignore[arg-type]
-    made.append(task)
+    kind = Eager if size > 1 else None
+    task, pool = task_with_pool(kind, size, SPACE, budget, journal=journal, evaluator=evaluator, **words)
     with pytest.raises(BudgetSpent):
         body(task)
     return task, pool

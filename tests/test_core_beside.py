@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 from fakes import FakeEvaluator, MemoryJournal, VectorSpace, by_hash, make_task
-from pools import Eager, Race
+from pools import Eager, Race, task_with_pool
 
 from harness.core.budget import BudgetSpent
 from harness.core.evaluation import Proposal
@@ -39,11 +39,8 @@ def searched(
     **words: object,
 ) -> tuple[Task, Eager | None]:
     """A search with so many children at the same time."""
-    made: list[Task] = []
-    pool = kind(size, lambda: made[0]) if kind else None
     evaluator = FakeEvaluator(by_hash, seconds=seconds, gradient_steps=2, macs=macs)
-    task = make_task(space, budget, journal=journal, pool=pool, evaluator=evaluator, **words)  # type: ignore[arg-type]
-    made.append(task)
+    task, pool = task_with_pool(kind, size, space, budget, journal=journal, evaluator=evaluator, **words)
     with contextlib.suppress(BudgetSpent):
         body(task)
     return task, pool

@@ -77,7 +77,7 @@ class Children:
         return questions[self._processes.first(list(questions))]
 
     def drop(self) -> None:
-        """Forgets what has not begun; what has is finished, and nobody is told."""
+        """Forgets everything; what has begun on this machine is finished, and nobody is told."""
         self._begun.clear()
         self._processes.forget()
 

@@ -3,8 +3,8 @@
 ``morph`` is the space of AutoKeras as of 0.2.18 (Jin, Song & Hu, KDD 2019): three blocks of 3x3 convolutions, each
 block ending in a max pooling that halves the image, then dense layers; widths are 64 times a power of two; a skip adds
 the output of an earlier convolution to that of a later one, or concatenates them, through a 1x1 convolution. ``eas`` is
-the plain space of EAS (Cai et al., AAAI 2018): four blocks, kernels of 1, 3 and 5, thirteen widths (seven
-where a block has fewer than five convolutions), no skips.
+the plain space of EAS (Cai et al., AAAI 2018): four blocks, kernels of 1, 3 and 5, thirteen widths (seven where a block
+has fewer than five convolutions), no skips.
 
 A genotype has a fixed number of slots; an empty one is no layer, so that several genotypes name one network. The
 papers' graphs may grow without end; here a block has four (``eas``: five) convolutions at most, with two dense layers

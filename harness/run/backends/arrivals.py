@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
+from harness.core.files import replacing
 from harness.run.backends.base import LOG
 from harness.run.backends.node import Report
-from harness.run.backends.parcels import files_at, write_into
+from harness.run.backends.parcels import files_at
 
 
 def take_in(writes: Sequence[str], directories: Mapping[str, Path], report: Report) -> None:
@@ -28,7 +29,7 @@ def take_in(writes: Sequence[str], directories: Mapping[str, Path], report: Repo
         for name in names:
             for path, content in report.files.items():
                 if _leads_to(path, f"{there}/{name}"):
-                    write_into(here, PurePosixPath(path).relative_to(there), content)
+                    _write(here, PurePosixPath(path).relative_to(there), content)
             if name != LOG:
                 _remove(here / name, {path.removeprefix(f"{there}/") for path in report.present})
 
@@ -37,6 +38,20 @@ def _leads_to(path: str, place: str) -> bool:
     """Whether a path is that of a file with this name, or of one in a directory with it."""
     inner = path.removeprefix(place)
     return path.startswith(place) and (not inner or (inner.startswith("/") and inner.count("/") == 1))
+
+
+def _write(here: Path, path: PurePosixPath, content: bytes) -> None:
+    """Writes a file in an item's directory, or in a directory there.
+
+    An earlier search on this machine may have put a link in the place of that: it is removed before.
+    """
+    parent = (here / path).parent
+    if parent != here:
+        if parent.is_symlink():
+            parent.unlink()
+        parent.mkdir(exist_ok=True)
+    with replacing(here / path) as new:
+        new.write_bytes(content)
 
 
 def _remove(path: Path, present: set[str]) -> None:

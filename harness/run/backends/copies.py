@@ -99,10 +99,8 @@ class Copies(base.Copies):
         """Takes questions back: those that no copy is at, and those asked of other machines. What a copy is at ends by
         itself, and is not asked again if that copy is lost."""
         self._waiting.clear()
-        for name in self._far:
-            if self._mailbox:
-                self._mailbox.take_back(name)
-        self._far.clear()
+        while self._far and self._mailbox:
+            self._mailbox.take_back(self._far.popitem()[0])
         for copy in self._copies:
             if copy.question is not None:
                 copy.question.wanted = False

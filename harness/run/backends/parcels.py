@@ -14,10 +14,9 @@ import hashlib
 import io
 import pickle
 from collections.abc import Container, Iterable, Iterator
-from pathlib import Path, PurePath, PurePosixPath
+from pathlib import Path, PurePath
 from typing import Any
 
-from harness.core.files import replacing
 from harness.core.home import CHECKOUT, PACKAGE
 from harness.run.backends.base import LOCK, SCRATCH, Call
 
@@ -109,20 +108,6 @@ def files_at(path: Path) -> Iterator[Path]:
         for inner in sorted(path.iterdir()):
             if not inner.name.startswith(".") and inner.is_file() and not inner.is_symlink():
                 yield inner
-
-
-def write_into(here: Path, path: PurePosixPath, content: bytes) -> None:
-    """Writes a file in an item's directory, or in a directory there.
-
-    An earlier search on this machine may have put a link in the place of that: it is removed before.
-    """
-    parent = (here / path).parent
-    if parent != here:
-        if parent.is_symlink():
-            parent.unlink()
-        parent.mkdir(exist_ok=True)
-    with replacing(here / path) as new:
-        new.write_bytes(content)
 
 
 class _Places:
