@@ -69,6 +69,7 @@ class BlockQnn(Method):
         "smoke": {"blocks": 1, "replay": 8, "even": True},
         "quick": {"blocks": 1, "replay": 8, "even": True},
         "hour": {"blocks": 1, "replay": 8, "even": True},
+        "table": {"blocks": 1, "replay": 8},
         "nb201": {"blocks": 1, "replay": 8},
     }
 

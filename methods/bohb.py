@@ -10,8 +10,10 @@ from the first with widened bandwidths, and the one with the largest ratio of th
 Deviations: one worker. A stopped training goes on and pays the difference. The bandwidths follow the normal-reference
 rule in a form that does not depend on the order of the options (``common/tpe.py``); the authors' package applies it to
 their numbers. Of the candidates those that were drawn before are left out while there are others. Schedule: S follows
-from ``smallest``, with at most half as many rungs as a counted budget buys trainings. The model needs d + 1 results, d
-being the number of choices, as in the paper, or as many as the budget buys trainings where that is less (4 at least).
+from ``smallest``, with at most half as many rungs as a counted budget buys trainings; where trainings cannot be stopped
+(a table without accuracies on the way), all are complete and S is 0, which the record tells. The model needs d + 1
+results, d being the number of choices, as in the paper, or as many as the budget buys trainings where that is less (4
+at least).
 
 Under ``nb201`` all is trained completely, because that table has no accuracies on the way: what is left of BOHB is its
 model, with the settings of the benchmark's own script, whose worker ignores its budget too. Expected there: 93.61 +-
@@ -28,7 +30,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from harness import Genotype, InputError, Method, Space, Task, needs_shares
+from harness import Genotype, InputError, Method, Space, Task
 
 from .common.rungs import ladder
 from .common.tpe import Density
@@ -59,6 +61,7 @@ class BohbSearch(Method):
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "smoke": {"smallest": 0.25},
         "quick": {"smallest": 0.25},
+        "table": {"smallest": 0.25},
         "nb201": {"smallest": 1.0, "random": 0.0, "candidates": 4, "narrowest": 0.3},
     }
 
@@ -77,10 +80,8 @@ class BohbSearch(Method):
             raise InputError("bohb needs random in [0, 1], good and narrowest in (0, 1) and widening > 0")
 
     def unsupported(self, task: Task) -> str | None:
-        """It needs choices, and parts of trainings unless ``smallest`` is 1."""
-        if not task.space.choices:
-            return f"the space '{task.space.name}' has no choices"
-        return needs_shares(task) if self.smallest < 1 else None
+        """It needs choices."""
+        return None if task.space.choices else f"the space '{task.space.name}' has no choices"
 
     def search(self, task: Task) -> None:
         """Bracket after bracket. An interrupted run decides again from its log."""

@@ -5,11 +5,11 @@ steps alternate: ``alpha`` on the validation loss, the weights ``w`` on the trai
 gradient for ``alpha`` is that of L_val(w, alpha). In the second order it is that of L_val(w - xi grad L_train(w,
 alpha), alpha), whose mixed second derivative is a finite difference (equations 7 and 8).
 
-Schedule: a search has the paper's 50 epochs at most; in longer ones skip connections prevail. A smaller budget is one
-shorter search, and the rate of ``alpha`` is larger in proportion: rate times steps is that of the paper's 19,500 steps,
-as long as the rate is not above 0.05. What 50 epochs leave goes into further searches with other seeds and equal
-shares; the cells of each are evaluated, and the best evaluation wins, which is the authors' protocol. Less than half a
-search is left unspent.
+Schedule: a search has the paper's 19,500 steps at most (its 50 epochs of half the training set); in longer ones skip
+connections prevail. A smaller budget is one shorter search, and the rate of ``alpha`` is larger in proportion: rate
+times steps is the paper's, as long as the rate is not above 0.05. What 19,500 steps leave goes into further searches
+with other seeds and equal shares; the cells of each are evaluated, and the best evaluation wins, which is the authors'
+protocol. Less than half a search is left unspent.
 
 Deviations: the split is the harness' (the paper halves the training set). The learning rate changes at every step (in
 the paper: at every epoch). Padding is TensorFlow's. Normalisations use batch statistics, as in the paper's search.
@@ -64,7 +64,7 @@ class Darts(Method):
         order: 1 or 2.
         batch: images per step, from the training and from the validation split each.
         learning_rate, final_learning_rate, momentum, weight_decay, clip: of ``w`` (SGD, cosine schedule).
-        epochs: of a search, at most.
+        steps: of a search, at most.
         alpha_learning_rate, alpha_beta1, alpha_weight_decay: of ``alpha`` (Adam); the rate is that of a search of
             19,500 steps, a shorter one has a larger rate.
         alpha_deviation: standard deviation of the normal distribution that ``alpha`` starts from.
@@ -90,7 +90,7 @@ class Darts(Method):
     momentum: float = 0.9
     weight_decay: float = 3e-4
     clip: float = 5.0
-    epochs: int = 50
+    steps: int = PAPER_STEPS
     alpha_learning_rate: float = 3e-4
     alpha_beta1: float = 0.5
     alpha_weight_decay: float = 1e-3
@@ -100,8 +100,8 @@ class Darts(Method):
     def __post_init__(self) -> None:
         if self.order not in GRADIENTS_PER_STEP:
             raise InputError(f"darts has order 1 or 2, not {self.order}")
-        if min(self.epochs, self.batch, self.propose_every) < 1 or self.alpha_learning_rate <= 0:
-            raise InputError("darts needs epochs, batch and propose_every of at least 1 and alpha_learning_rate > 0")
+        if min(self.steps, self.batch, self.propose_every) < 1 or self.alpha_learning_rate <= 0:
+            raise InputError("darts needs steps, batch and propose_every of at least 1 and alpha_learning_rate > 0")
 
     def unsupported(self, task: Task) -> str | None:
         """The supernets are those of DARTS' cells and of NAS-Bench-201's."""
@@ -117,9 +117,10 @@ class Darts(Method):
         else:
             # A short budget can end before the shared network is traced.
             task.propose(derived(task.space, bilevel.mixing()))
-        while (plan := self.plan(task, bilevel)).count > bilevel.number:
+        while self.plan(task, bilevel).count > bilevel.number:
             self._descend(task, bilevel)
-            if plan.count > 1:
+            # Asked again: in seconds nothing was known of a step's time before the first search.
+            if self.plan(task, bilevel).count > 1:
                 task.evaluate([derived(task.space, bilevel.mixing())])
             bilevel.begin(bilevel.number + 1)
             task.checkpoint(bilevel.paced_state)
@@ -131,8 +132,7 @@ class Darts(Method):
         evaluation = task.cost(bilevel.typical) or bilevel.guess()
         if meter.budget.unit in ("s", "macs"):
             evaluation *= MARGIN
-        most = self.epochs * bilevel.per_epoch
-        return divided(meter.limit, step, evaluation, most) if step else Searches(1, most)
+        return divided(meter.limit, step, evaluation, self.steps) if step else Searches(1, self.steps)
 
     def _descend(self, task: Task, bilevel: Bilevel) -> None:
         """One search, or what is left of it."""
@@ -193,7 +193,6 @@ class Bilevel:
     Attributes:
         macs: multiply-accumulates of a step, all candidates of all edges computed.
         number, steps: of the searches before this one, and steps of this one.
-        per_epoch: steps of one pass over the training images.
         step_seconds: mean time of a step without the first one, which traces; 0 before there are some.
         typical: cells whose cost stands for that of any.
     """
@@ -220,7 +219,6 @@ class Bilevel:
         self._evaluation_macs = recipe.evaluation_macs(own, len(data.x_valid))
         self.number = self.steps = self._seen = self._timed = 0
         self.step_seconds = 0.0
-        self.per_epoch = self._train.per_epoch
         # Traced once, called two or four times: TensorFlow inlines the calls and drops the results that nobody uses.
         self._gradients = tf.function(self._batch_gradients, autograph=False)
         self._traced = tf.function(self._step, autograph=False)

@@ -159,12 +159,12 @@ class GdasSearch(PathSearch):
 
     def step(self, rate: float, done: float) -> None:
         """The weights on one sample, ``alpha`` on another."""
-        settings, temperature = self._method, self.temperature(done)
+        temperature = self.temperature(done)
+        own = alpha_rate(self._method.alpha_learning_rate, PAPER_STEPS, self.planned_steps())
         self.shared.train_path(self._path(self._sample(temperature)), rate)
         sample = self._sample(temperature)
         gates, accuracy = self.shared.gate_gradient(self._path(sample), self.steps)
         gradient = alpha_gradient(sample, gates.reshape(sample.ops.shape), temperature)
-        own = alpha_rate(settings.alpha_learning_rate, PAPER_STEPS, self.planned_steps())
         self.task.plan(temperature=round(temperature, 4), alpha_rate=own)
         self.alpha.descend(gradient, own)
         self._accuracies.append(accuracy)

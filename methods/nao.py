@@ -28,6 +28,8 @@ from harness import Genotype, InputError, Method, Task
 from .common.nao_settings import ModelSettings
 from .common.scaling import between, whole
 
+_FOR_TABLES = {"step": 1.0, "steps": 100, "epd_units": 32, "epd_epochs": 100, "epd_rate": 1e-2}
+
 
 @dataclass(frozen=True)
 class Nao(Method):
@@ -61,10 +63,8 @@ class Nao(Method):
             **{"step": 1.0, "steps": 100},
             **{"epd_units": 32, "epd_epochs": 150, "epd_rate": 1e-2},
         },
-        "nb201": {
-            **{"step": 1.0, "steps": 100},
-            **{"epd_units": 32, "epd_epochs": 100, "epd_rate": 1e-2},
-        },
+        "table": _FOR_TABLES,
+        "nb201": _FOR_TABLES,
     }
 
     initial: int = 0

@@ -162,10 +162,10 @@ class SetnSearch(ComparedSearch):
 
     def step(self, rate: float, done: float) -> None:
         """The weights on a uniform architecture, ``alpha`` on the mixed network."""
+        own = alpha_rate(self._method.alpha_learning_rate, PAPER_STEPS, self.planned_steps())
         self.shared.train([self.task.space.sample(self.task.rng).picks], rate)
         shares = self.alpha.shares()
         gradient, _ = self.shared.mixing_gradient(shares, self.steps)
-        own = alpha_rate(self._method.alpha_learning_rate, PAPER_STEPS, self.planned_steps())
         self.task.plan(alpha_rate=own)
         self.alpha.descend(through_softmax(shares, gradient), own)
 

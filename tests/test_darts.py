@@ -294,22 +294,43 @@ class Quick(Bilevel):
 
 
 @pytest.mark.parametrize(("budget", "searches", "left"), [("60steps", 1, 0), ("96steps", 1, 32), ("220steps", 3, 4)])
-def test_what_an_epoch_limit_leaves_goes_into_further_searches(
+def test_what_the_longest_search_leaves_goes_into_further_searches(
     monkeypatch: pytest.MonkeyPatch, budget: str, searches: int, left: int
 ) -> None:
-    """A search of two epochs of 16 steps takes 64 gradients, an evaluation 8; the best evaluated cells win."""
+    """A search of 32 steps takes 64 gradients, an evaluation 8; the best evaluated cells win."""
     monkeypatch.setattr(darts, "Bilevel", Quick)
     evaluator = FakeEvaluator(gradient_steps=8)
     data = tiny_data(images=64)
     recipe = Recipe(size=Size(4, 3), steps=8)
     task = make_task(get_space("cell-2"), budget, evaluator=evaluator, data=data, recipe=recipe)
-    run(Darts(batch=4, epochs=2), task)
+    run(Darts(batch=4, steps=32), task)
     assert task.planned["searches"] == searches
     assert len(task.evaluations) == (searches if searches > 1 else 0)
     assert task.meter.left == left
     if task.best:
         assert len({e.genotype for e in task.evaluations}) == searches, "other seeds, other cells"
         assert str(task.proposal) == task.best.genotype
+
+
+def test_in_seconds_every_search_is_evaluated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many searches the time buys is known only after the first steps, so it is asked again after a search."""
+    now = [0.0]
+
+    class Timed(Quick):
+        def step(self, rate: float) -> float:
+            now[0] += 1.0
+            self.step_seconds = 1.0
+            return super().step(rate)
+
+    monkeypatch.setattr(darts, "Bilevel", Timed)
+    evaluator, recipe = FakeEvaluator(seconds=2.0), Recipe(size=Size(4, 3), steps=8)
+    task = make_task(
+        get_space("cell-2"), "110s", evaluator=evaluator, data=tiny_data(images=64), recipe=recipe, clock=lambda: now[0]
+    )
+    run(Darts(batch=4, steps=32), task)
+    assert task.planned["searches"] == len(task.evaluations) == 3
+    assert task.best
+    assert str(task.proposal) == task.best.genotype
 
 
 class FakeTaskOfStages(FakeTask):

@@ -207,6 +207,20 @@ def test_luck_with_a_batch_does_not_decide() -> None:
     assert identities(task.proposal.picks, 0) == max(identities(picks, 0) for picks in finalists)
 
 
+def test_finalists_are_trained_in_the_order_of_the_common_batches() -> None:
+    """Where not all can be trained, the common comparison says which."""
+    seen: Counter[tuple[int, ...]] = Counter()
+
+    def changing(picks: tuple[int, ...], batch: int) -> float:
+        seen[picks] += 1
+        return sum(picks) / 1000 if seen[picks] == 1 else identities(picks, batch)
+
+    _, net, task = searched(score=changing, rounds=1, budget=170)
+    first = [identities(picks, 0) for picks, *_ in net.measured[-FINALS::2]]
+    trained = [identities(SPACE.parse(e.genotype).picks, 0) for e in task.evaluations]
+    assert trained == sorted(first, reverse=True) != first
+
+
 def test_members_train_equally_often() -> None:
     _, net, _ = searched(1600, child_steps=1500, rounds=1)
     counts = Counter(picks for picks, *_ in net.trained)

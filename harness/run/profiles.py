@@ -226,7 +226,6 @@ TABLE = replace(
     datasets=OWN_TABLES,
     seeds=tuple(range(200)),
     signal="validation",
-    like="nb201",
     # CPU seconds of a search: autokeras and gp 0.3, nasnet 0.2, bohb, es and metaqnn 0.05, nao 3, pnas 2. The others
     # take a hundredth or two; those that train weights, or average predictions, say that there are none.
     few=(

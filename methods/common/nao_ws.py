@@ -147,15 +147,20 @@ class PoolSearch:
         """The finalists are trained from scratch, where the budget allows, or compared under the shared weights."""
         count, _ = self._kept()
         self._task.plan(retrained=count)
-        self._propose(finalists)
+        ordered = self._propose(finalists)
         if count:
-            self._task.evaluate(finalists[:count])
+            self._task.evaluate(ordered[:count])
 
-    def _propose(self, finalists: list[Genotype]) -> None:
-        """Proposes the best finalist; all are measured on the same batches, so that no batch favours one of them."""
+    def _propose(self, finalists: list[Genotype]) -> list[Genotype]:
+        """Proposes the best finalist; all are measured on the same batches, so that no batch favours one of them.
+
+        Returns:
+            The finalists, best first.
+        """
         batches = [range(self._settings.final_batches)] * len(finalists)
         accuracies = self._shared.accuracies((finalist.picks for finalist in finalists), batches)
         propose_best(self._task, finalists, accuracies)
+        return [finalists[place] for place in np.argsort(-np.array(accuracies), stable=True)]
 
     def renewed(self, ranked: list[Genotype]) -> list[Genotype]:
         """The next pool: the best of ``ranked``, improved ones made from its top, and random ones."""

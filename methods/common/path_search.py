@@ -8,6 +8,7 @@ Importing this module imports TensorFlow; methods do so inside ``search``.
 from __future__ import annotations
 
 import abc
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -140,9 +141,17 @@ class WeightsSearch(abc.ABC):
         self.task.checkpoint(self.state)
 
     def planned_steps(self) -> float:
-        """Steps of the whole training, from the steps so far; 1 before the first one."""
-        share = self.task.meter.share
-        return max(1.0, self.steps * self.end() / share) if share else 1.0
+        """Steps of the whole training, to be asked before a step; infinite in seconds while a step's time is not known.
+
+        In counted budgets the steps so far tell what one costs, and :meth:`price` before there are any. In seconds the
+        first step of a process, which traces, tells nothing.
+        """
+        meter = self.task.meter
+        if meter.budget.counted and self.steps:
+            return self.steps * self.end() / meter.share
+        steps, macs = self.price()
+        price = meter.price(seconds=self._times.seconds, steps=steps, macs=macs)
+        return self.steps + max(0.0, self.end() * meter.limit - meter.spent) / price if price else math.inf
 
     def state(self) -> State:
         """For a checkpoint."""
