@@ -26,11 +26,14 @@ def differences(block: Block, method: MethodInSpace, datasets: Sequence[str]) ->
     supported makes no pair. Empty without a common seed, or where random search was not run in that space.
     """
     reference = block.zero(REFERENCE, method.space)
-    if reference is None:
-        return {}
+    return {} if reference is None else between(block, method, reference, datasets)
+
+
+def between(block: Block, first: MethodInSpace, second: MethodInSpace, datasets: Sequence[str]) -> dict[int, float]:
+    """The same of any two methods: by seed, how much higher the accuracy of ``first`` is."""
     found: dict[int, list[float]] = {}
     for dataset in datasets:
-        own, other = (_by_seed(block.runs_of(dataset, one)) for one in (method, reference))
+        own, other = (_by_seed(block.runs_of(dataset, one)) for one in (first, second))
         for seed in own.keys() & other.keys():
             a, b = own[seed], other[seed]
             # Equal ones first: two failed runs have no difference that is a number.

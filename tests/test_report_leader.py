@@ -1,0 +1,85 @@
+"""Which method leads a space: equal ones are not told apart, whoever is chosen; different ones are."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from report_records import make
+
+from harness.core.record import Run
+from harness.report.model.groups import Block, MethodInSpace, blocks
+from harness.report.stats import tests as stats
+from harness.report.stats.leader import leader
+
+SPACE = "cell"
+
+
+def table(points: dict[str, np.ndarray]) -> Block:
+    """A table of methods with an accuracy in percent per seed; NaN is a failed run."""
+    runs: list[Run] = []
+    for method, values in points.items():
+        runs += [make(method, None if np.isnan(v) else v / 100, seed) for seed, v in enumerate(values)]
+    [block] = blocks(runs)
+    return block
+
+
+def found(points: dict[str, np.ndarray], undecided: tuple[str, ...] = ()) -> tuple[str, list[str], list[str]] | None:
+    """The leader, those behind it and those close to it, of methods that all beat random search but ``undecided``."""
+    block = table(points)
+    leads = {name: float(np.nanmean(values)) - 80 for name, values in points.items() if name != "random_search"}
+    better = {MethodInSpace(name, SPACE): lead for name, lead in leads.items() if name not in undecided}
+    one = leader(block, better, [MethodInSpace(name, SPACE) for name in undecided])
+    if one is None:
+        return None
+    assert one.lead == better[one.method]
+    return one.method.name, [m.name for m in one.behind], [m.name for m in one.close]
+
+
+def drawn(seed: int, seeds: int, means: dict[str, float]) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return {name: 80 + mean + rng.normal(0, 1, seeds) for name, mean in means.items()}
+
+
+def test_nobody_leads_where_nothing_beats_random_search() -> None:
+    assert found(drawn(0, 10, {"random_search": 0, "a": 0}), undecided=("a",)) is None
+
+
+def test_equal_methods_are_rarely_told_apart_though_the_luckiest_one_is_chosen() -> None:
+    """Seven equal methods: the chance to call any of them worse than the one in front is at most 5 %."""
+    means = {"random_search": 0.0, **dict.fromkeys("abcdefg", 1.0)}
+    tables = 100
+    wrong = sum(bool((found(drawn(seed, 12, means)) or ("", [], []))[1]) for seed in range(tables))
+    assert wrong / tables <= stats.LEVEL + 3 * np.sqrt(stats.LEVEL * (1 - stats.LEVEL) / tables)
+
+
+def test_clear_differences_are_told_and_small_ones_are_not() -> None:
+    points = drawn(1, 40, {"random_search": 0, "a": 3.0, "b": 2.9, "c": 1.0, "d": 0.3})
+    name, behind, close = found(points, undecided=("d",)) or ("", [], [])
+    assert {name, *close} == {"a", "b"}
+    assert behind == ["c", "d"]
+
+
+def test_too_few_common_seeds_are_no_evidence() -> None:
+    points = drawn(2, 20, {"random_search": 0, "a": 5.0, "b": 0.5})
+    points["b"] = points["b"][:2]
+    assert found(points) == ("a", [], ["b"])
+
+
+def test_failed_runs_count_as_worst() -> None:
+    """A rival that equals the leader where it works, and fails in half of the seeds, is behind."""
+    points = drawn(3, 20, {"random_search": 0, "a": 1.0})
+    points["b"] = points["a"] - 0.001
+    points["b"][:10] = np.nan
+    name, behind, _ = found(points) or ("", [], [])
+    assert (name, behind) == ("a", ["b"])
+
+
+@pytest.mark.parametrize("lucky", [-4.0, 4.0])
+def test_ranks_and_mean_have_to_agree(lucky: float) -> None:
+    """A rival a little lower in most seeds and far higher in two is not called worse: its mean is higher."""
+    points = drawn(4, 20, {"random_search": 0, "a": 1.0})
+    points["b"] = points["a"] - 0.3
+    points["b"][:2] += 3 + lucky
+    result = found(points)
+    assert result is not None
+    assert ("b" in result[1]) == (lucky < 0)
