@@ -251,6 +251,7 @@ def test_the_data_set_of_the_guide_keeps_its_promises(tmp_path: Path) -> None:
         ('f"{root} has no squares; make it"', '"squares is missing"', "does not name the file"),
         ("mean=(109.5,)", "mean=(12.0,)", "its mean is stated as 12.0 and is 109"),
         ("std=(66.0,)", "std=(66.0, 66.0)", "1 channels, 1 means and 2 standard deviations"),
+        ("**part)", "**{**part, 'y_train': part['y_train'] / 1})", "the train labels are float64"),
         ('name="squares"', 'name="circles"', "its name is 'circles'"),
         ('(root / "squares" / "y_test.npy",)', "()", "hidden(root) is empty, and it reads"),
         ('"y_test.npy",)', '"z_test.npy",)', "it loads although"),
@@ -322,6 +323,9 @@ def far(space: Space, genotype: Genotype) -> list[Genotype]:
         ("contains", lambda space, genotype: True, "it says that the picks"),
         ("parse", lambda space, text: space.genotype((0,) * 5), "is read as"),
         ("mutate", lambda space, genotype, rng: genotype, "is no neighbour of"),
+        ("effective", lambda space, genotype: range(1, 5), "differ in a choice that is said not to matter"),
+        ("effective", lambda space, genotype: range(6), "which are not places of choices in order"),
+        ("effective", lambda space, genotype: range(1 + (genotype.picks[0] == 0)), "matters in"),
         ("cardinality", property(lambda space: 7), "its cardinality is 7, and its choices make 243"),
     ],
 )

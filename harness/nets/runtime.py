@@ -14,10 +14,8 @@ import tensorflow as tf
 from harness.core.errors import InputError
 from harness.core.files import readable
 from harness.core.names import sentence
-from harness.nets import depthwise, fast_layers, layers, norm
+from harness.nets import depthwise, fast_layers, layers, norm  # noqa: F401 - Keras knows a layer once it is imported
 from harness.nets.processor import has_graphics_card
-
-CUSTOM = (depthwise.FastDepthwiseConv2D, *fast_layers.FAST, layers.DropPath, norm.FusedBatchNormalization)
 
 OUT_OF_MEMORY = (tf.errors.ResourceExhaustedError, MemoryError)
 
@@ -71,7 +69,7 @@ def load(path: Path) -> keras.Model:
 
 
 def _loaded(path: Path) -> keras.Model:
-    return keras.models.load_model(path, custom_objects={cls.__name__: cls for cls in CUSTOM}, compile=False)
+    return keras.models.load_model(path, compile=False)
 
 
 def expect_large_graphs(*, wide: bool = False) -> None:
@@ -103,15 +101,26 @@ def graph_optimizer_off() -> Iterator[None]:
     A cell network of 126 layers starts to train after 0.99 instead of 1.49 CPU seconds, and its steps, like those of a
     plain convolutional network, are no slower. On a graphics card its choice of memory layout matters: it stays on.
     """
-    before = tf.config.optimizer.get_experimental_options().get("disable_meta_optimizer", False)
-    if has_graphics_card() or before:
+    if has_graphics_card():
         yield
         return
-    _switch_graph_optimizer(False)
+    with _graph_optimizer(False):
+        yield
+
+
+def graph_optimizer_on() -> contextlib.AbstractContextManager[None]:
+    """Switches it on, for networks that are timed as they will work; the search of a supernet has switched it off."""
+    return _graph_optimizer(True)
+
+
+@contextlib.contextmanager
+def _graph_optimizer(on: bool) -> Iterator[None]:
+    before = not tf.config.optimizer.get_experimental_options().get("disable_meta_optimizer", False)
+    _switch_graph_optimizer(on)
     try:
         yield
     finally:
-        _switch_graph_optimizer(True)
+        _switch_graph_optimizer(before)
 
 
 def _switch_graph_optimizer(on: bool) -> None:
