@@ -28,8 +28,6 @@ from harness import Genotype, InputError, Method, Task
 from .common.nao_settings import ModelSettings
 from .common.scaling import between, whole
 
-_FOR_TABLES = {"step": 1.0, "steps": 100, "epd_units": 32, "epd_epochs": 100, "epd_rate": 1e-2}
-
 
 @dataclass(frozen=True)
 class Nao(Method):
@@ -63,8 +61,14 @@ class Nao(Method):
             **{"step": 1.0, "steps": 100},
             **{"epd_units": 32, "epd_epochs": 150, "epd_rate": 1e-2},
         },
-        "table": _FOR_TABLES,
-        "nb201": _FOR_TABLES,
+        "table": {
+            **{"step": 1.0, "steps": 100},
+            **{"epd_units": 32, "epd_epochs": 100, "epd_rate": 1e-2},
+        },
+        "nb201": {
+            **{"step": 1.0, "steps": 100},
+            **{"epd_units": 32, "epd_epochs": 100, "epd_rate": 1e-2},
+        },
     }
 
     initial: int = 0

@@ -32,8 +32,6 @@ from .common.baseline import RewardBaseline
 from .common.ppo import LstmPolicy, Ppo
 from .common.scaling import between, whole
 
-_FOR_TABLES = {"children": 10, "learning_rate": 0.005}
-
 
 @dataclass(frozen=True)
 class NasNet(Method):
@@ -59,7 +57,10 @@ class NasNet(Method):
     look = 9
 
     extras: ClassVar[Mapping[str, Mapping[str, float]]] = {"cutout": {"cutout": 1}}
-    scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {"table": _FOR_TABLES, "nb201": _FOR_TABLES}
+    scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "table": {"children": 10, "learning_rate": 0.005},
+        "nb201": {"children": 10, "learning_rate": 0.005},
+    }
 
     children: int = 0
     passes: int = 5

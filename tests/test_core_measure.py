@@ -113,7 +113,9 @@ def test_an_image_is_halved_by_averaging_or_read_as_it_is(stride: int) -> None:
     assert len(graph.layers) == stride - 1
     last = (8, 6, 3) if stride == 1 else (4, 3, 3)
     assert measure(graph, (8, 6, 3), 5).macs == 5 * last[2]
-    assert [shape_after(step, (8, 6, 3)) for layer in graph.layers for step in layer.primitives] == [last] * (stride - 1)
+    assert [shape_after(step, (8, 6, 3)) for layer in graph.layers for step in layer.primitives] == [last] * (
+        stride - 1
+    )
 
 
 @pytest.mark.parametrize("shape", [(9, 14, 3), (32, 7, 1)])

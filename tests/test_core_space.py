@@ -192,7 +192,8 @@ def test_a_space_has_one_name(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "canonical"), [("cell-03", "cell-3"), ("cell-04", "cell"), ("chain-0015", "chain"), ("pnas-\u0663", "pnas-3")]
+    ("name", "canonical"),
+    [("cell-03", "cell-3"), ("cell-04", "cell"), ("chain-0015", "chain"), ("pnas-\u0663", "pnas-3")],
 )
 def test_another_spelling_of_a_number_is_refused(name: str, canonical: str) -> None:
     with pytest.raises(InputError, match=f"as {canonical}, so that one space has one name"):

@@ -95,9 +95,7 @@ def test_adience_says_which_rows_are_left_out(tmp_path: Path, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("age", ["(8,13)", "8-13", "( 8, 13 )", "(9, 14)", "[8, 13]"])
-def test_adience_with_an_unknown_interval_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, age: str
-) -> None:
+def test_adience_with_an_unknown_interval_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, age: str) -> None:
     """In another spelling a whole group would be left out."""
     source = make_adience(tmp_path, monkeypatch)
     path = tmp_path / "adience_age/fold_2_data.txt"

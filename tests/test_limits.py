@@ -224,7 +224,6 @@ class TestImages:
         assert "ms a forward pass" in slow(genotype)
         assert Sizer(space, Size(8, 3), (8, 8, 3), 4, Limits(latency=1e6))(genotype) == ""
 
-
     @pytest.mark.parametrize("off", [False, True])
     def test_a_network_is_timed_alike_in_the_search_of_every_method(self, off: bool) -> None:
         """Supernets switch the graph optimiser off for their process; the networks they find work with it."""

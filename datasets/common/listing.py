@@ -147,9 +147,7 @@ def samples(
     folders = class_folders(directory)
     where = [directory / folders.get(spelled(name), name) for name in classes]
     broken: list[Path] = []
-    inside = [
-        list(_images(folder, (), left_out, broken)) if all_classes or folder.is_dir() else [] for folder in where
-    ]
+    inside = [list(_images(folder, (), left_out, broken)) if all_classes or folder.is_dir() else [] for folder in where]
     refuse_broken_links(broken)
     found = []
     for label, (name, folder, images) in enumerate(zip(classes, where, inside, strict=True)):
@@ -163,9 +161,7 @@ def samples(
     return sorted(found, key=_hash)
 
 
-def _images(
-    folder: Path, parts: tuple[str, ...], left_out: LeftOut, broken: list[Path]
-) -> Iterator[tuple[str, ...]]:
+def _images(folder: Path, parts: tuple[str, ...], left_out: LeftOut, broken: list[Path]) -> Iterator[tuple[str, ...]]:
     """The image files in a folder and below it, as parts of their paths; ``broken``: links in place of such files."""
     for entry in entries(folder.joinpath(*parts)):
         if is_folder(entry):
