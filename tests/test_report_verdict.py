@@ -16,6 +16,7 @@ from harness.report.forms.markdown import markdown
 from harness.report.model.groups import BASELINE, REFERENCE, blocks
 from harness.report.model.performance import performance
 from harness.report.stats import tests as stats
+from harness.report.stats.page import statistics
 from harness.report.stats.pairs import differences, searches
 from harness.report.stats.power import MOST, _critical, pairs_for_power, power, smallest_sample
 from harness.report.stats.verdict import FEWEST, Standing, standings, verdict
@@ -270,6 +271,7 @@ def test_failed_runs_are_the_worst_of_their_pairs():
     assert "no two results to subtract" in told(runs)
     mostly = series(REFERENCE, [0.5] * 8) + series("darts", [*[0.500001] * 2, *[None] * 6])
     assert stand(mostly, "darts").comparison.effect < -0.8, "a failure weighs more than the largest difference"
+    assert stand(mostly, "darts").outcome == "worse", "the mean of the two that ended says nothing of the six"
     both = stand(series(REFERENCE, [None] * 8) + series("darts", [None] * 8), "darts")
     assert (both.comparison.ties, both.outcome) == (8, "undecided")
     lucky = series(REFERENCE, [None] * 8) + series("darts", [0.1] * 8)
@@ -338,6 +340,8 @@ def test_better_is_said_where_test_and_mean_agree_and_else_how_they_differ():
     words = "higher in most seeds but lower on average than random search, -0.32 points ("
     assert line_of(runs, "DARTS").startswith(f"- DARTS in cell: {words}")
     assert "beats" not in told(runs)
+    [row] = [line for line in markdown(statistics(runs)).splitlines() if line.startswith("| fashion_mnist | DARTS")]
+    assert row.endswith("| higher in most seeds but lower on average |")
     assert "higher in 18, equal in 0, lower in 2 of 20 seeds; corrected p" in line_of(runs, "DARTS")
     turned = beside([-0.2] * 18 + [5.0] * 2)
     assert "lower in most seeds but higher on average" in line_of(turned, "DARTS")
@@ -449,7 +453,6 @@ def test_look_ups_of_one_search_are_recognised_and_images_never_are():
 
 def test_look_ups_count_once_for_holm_and_are_not_ranked():
     from harness.report.drawing.diagram import rankings
-    from harness.report.stats.page import statistics
 
     same, own = lookups(8), lookups(8, own=True)
     made = markdown(statistics(same))

@@ -289,6 +289,6 @@ def _new(row: BaselineRow) -> Finding:
     """A run that fails is red wherever it stands; a method that does not support the task says so in every check."""
     failed = {seed: why for seed, why in row.failures.items() if not why.startswith("unsupported")}
     if failed:
-        return Finding(row.key, "", (), row.percent, "failed", f"{_failures(failed)}; the baseline has no such row")
+        return Finding(row.key, "", (), row.percent, "failed", _failures(failed))
     why = _failures(row.failures) if row.failures else "the baseline has no such row"
     return Finding(row.key, "", (), row.percent, "new", why)

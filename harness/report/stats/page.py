@@ -32,7 +32,8 @@ _HOW = (
     "Difference: mean, method minus random search, in points, where both have a result. "
     "Effect: matched-pairs rank-biserial correlation, from -1 (always worse) to 1 (always better). "
     "p: Wilcoxon's signed-rank test, two-sided, over the pairs that differ; corrected: after Holm's correction for the "
-    "comparisons of this table. In brackets the smallest value that this many pairs allow."
+    "comparisons of this table. In brackets the smallest value that this many pairs allow. It is a test of ranks: "
+    "better or worse is said where the mean agrees."
 )
 _LOOKUPS = (
     "{} are look-ups of the same searches. They are tested once, by seed, with the mean over these data sets; Holm's "
