@@ -415,6 +415,11 @@ def test_what_failures_hide_is_not_promised_by_more_seeds():
     assert "undecided because of failures" in line_of(hidden, "DARTS")
     assert "would tell" not in line_of(hidden, "DARTS")
     assert "points where neither failed" in line_of(hidden, "DARTS")
+    turned = beside([*good, *[None] * 6])
+    found = stand(turned, "darts")
+    assert found.comparison.difference > 0 > found.comparison.effect
+    assert found.seeds_needed is not None, "to tell that it is worse, beside a number that says better"
+    assert "undecided because of failures" in line_of(turned, "DARTS")
     fine = beside([*good[:5], *[-0.3] * 4])
     assert "because of failures" not in line_of(fine, "DARTS")
     assert "where neither failed" not in line_of(fine, "DARTS")
