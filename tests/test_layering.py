@@ -44,7 +44,6 @@ ALLOWED = {
         "harness.spaces",
         "harness.plugins",
         "harness.run",
-        "harness.report",
         "harness.commands",
     },
     "harness.testing": {

@@ -231,3 +231,16 @@ class TestClasses:
         save(run, tmp_path)
         with pytest.raises(InputError, match="damaged"):
             load_runs(tmp_path)
+
+
+def test_the_option_and_the_readme_name_every_metric() -> None:
+    from typing import get_args
+
+    from harness.cli.options import Metric
+
+    option = get_args(Metric)[1]
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    [line] = [line for line in readme.splitlines() if line.startswith("| `report DIR --metric NAME`")]
+    for name in METRICS:
+        assert re.search(rf"\b{name}\b", option.help), name
+        assert f"`{name}`" in line, name

@@ -121,6 +121,7 @@ def test_unsupported_rows_are_left_out_and_named(tmp_path: Path):
         lambda raw: raw["rows"][0].update(accuracies={"0": 10**400}),
         lambda raw: raw["rows"][0].update(proposals={}),
         lambda raw: raw["rows"][0].update(origins=3),
+        lambda raw: raw["rows"][0].update(limits=3),
     ],
 )
 def test_a_damaged_baseline_is_one_sentence(tmp_path: Path, damage: Callable[[dict], object]):
@@ -261,6 +262,54 @@ def test_a_search_on_a_table_with_tensorflow_is_not_exact_on_another_machine(tmp
     assert (finding.how, finding.verdict) == ("statistical", "within spread")
 
 
+# Limits of the final networks
+
+
+@pytest.mark.parametrize("kind", [tabular, counted])
+def test_rows_with_other_limits_are_not_compared(tmp_path: Path, kind: Callable[..., Run]):
+    """With limits a search draws among other networks: neither is the other's repetition, whatever the numbers are."""
+    limits = {"parameters": 500_000, "macs": 5_000_000}
+    free, bound = results(kind, [0.9, 0.91, 0.92]), results(kind, [0.9, 0.91, 0.92], limits=limits)
+    for before, after, words in (
+        (free, bound, "macs absent, now 5000000, and 1 more"),
+        (bound, free, "macs 5000000, now absent, and 1 more"),
+        (bound, results(kind, [0.9, 0.91, 0.92], limits=limits | {"parameters": 400_000}), "500000, now 400000"),
+    ):
+        [finding] = check(after, stored(before, tmp_path))
+        assert (finding.verdict, exit_code([finding])) == ("not run", 2)
+        assert "other limits" in finding.why
+        assert words in finding.why
+    assert verdicts(bound, stored(bound, tmp_path)) == ["same"]
+
+
+def test_a_row_with_a_limit_of_latency_is_timed(tmp_path: Path):
+    """Its search looks at the clock: another run of it may have drawn another network."""
+    runs = results(counted, [0.9, 0.901, 0.902], limits={"latency": 2.5})
+    assert stored(runs, tmp_path).rows[0].kind == "timed"
+    [finding] = check(results(counted, [0.9, 0.901, 0.9019], limits={"latency": 2.5}), stored(runs, tmp_path))
+    assert (finding.how, finding.verdict) == ("statistical", "within spread")
+    [counted_row] = rows_of(results(counted, [0.9], limits={"parameters": 500_000}))
+    assert counted_row.kind == "counted"
+
+
+def test_an_older_baseline_says_nothing_of_limits_and_has_none(tmp_path: Path):
+    runs = results(counted, [0.9, 0.91, 0.92])
+    path, _ = write_baseline(runs, "test", tmp_path)
+    raw = json.loads(path.read_text())
+    for row in raw["rows"]:
+        del row["limits"]
+    path.write_text(json.dumps(raw))
+    assert verdicts(runs, read_baseline(path)) == ["same"]
+    limited = results(counted, [0.9, 0.91, 0.92], limits={"macs": 5_000_000})
+    assert verdicts(limited, read_baseline(path)) == ["not run"]
+
+
+def test_one_baseline_row_has_one_kind_of_limits(tmp_path: Path):
+    runs = [counted("darts", 0.9, seed, limits={"macs": 1000 + seed}) for seed in range(2)]
+    with pytest.raises(InputError, match="different limits"):
+        write_baseline(runs, "mixed", tmp_path)
+
+
 # What is not there
 
 
@@ -289,11 +338,21 @@ def test_a_row_that_is_not_there_or_not_repeated_is_not_run(tmp_path: Path, kind
     assert "other recipes" in changed[0].why
 
 
-def test_new_rows_are_shown_and_do_not_matter(tmp_path: Path):
+def test_new_rows_are_shown_and_only_a_failed_run_of_them_matters(tmp_path: Path):
+    """A new method that fails in every run, or in one of several, is red; one that does not support the task is not."""
     runs = results(make, [0.9, 0.91, 0.92])
-    findings = check([*runs, make("random_search", 0.1), make("nas_rl", None)], stored(runs, tmp_path))
+    baseline = stored(runs, tmp_path)
+    refused = make("nas_rl", None, status="unsupported", reason="no images")
+    findings = check([*runs, make("random_search", 0.1), refused], baseline)
     assert sorted(finding.verdict for finding in findings) == ["new", "new", "same"]
     assert exit_code(findings) == 0
+    for lost in ([make("nas_rl", None)], [make("nas_rl", 0.9), refused, make("nas_rl", None, 2)]):
+        findings = check([*runs, *lost], baseline)
+        assert [finding.verdict for finding in findings] == ["same", "failed"]
+        assert f"seed {lost[-1].record.seed} failed: it ran out of memory" in findings[1].why
+        assert exit_code(findings) == 1
+        assert exit_code(check([*runs, *lost], baseline, ["all"])) == 1, "a failure cannot be meant"
+        assert "1 failed" in summary(findings)
 
 
 def test_a_regression_outranks_what_is_missing():

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
-from report_records import counted, make, tabular
+from report_records import counted, make, tabular, with_logs
 
 from harness.core.record import Run
 from harness.report.forms.markdown import markdown
 from harness.report.model.groups import BASELINE, REFERENCE, Block, MethodInSpace, blocks
+from harness.report.model.performance import performance
+from harness.report.model.results import result_of
 from harness.report.stats import tests as stats
+from harness.report.stats.page import ranking, statistics
 from harness.report.stats.pairs import compared, differences, failures, searches
 from harness.report.stats.power import MOST, pairs_for_power
 from harness.report.stats.verdict import Standing, standings, verdict
@@ -281,3 +285,121 @@ def test_the_meaning_of_the_numbers_is_told_where_there_are_some() -> None:
     assert "Wilcoxon" not in told(series(REFERENCE, CLEAR[:2]) + series("m", CLEAR[:2]))
     both = series(REFERENCE, CLEAR) + series("m", CLEAR)
     assert told([*both, counted(REFERENCE, 0.9)]).count("Wilcoxon") == 1
+
+
+# Several networks together
+
+
+def together(method: str, accuracies: Sequence[float | None], members: int = 3) -> list[Run]:
+    """Runs whose result is an ensemble."""
+    networks = [{"rank": 1, "member": n + 1, "genotype": f"cell:{n}"} for n in range(members)]
+    return series(method, accuracies, networks=networks)
+
+
+def test_ensembles_are_compared_with_no_single_network() -> None:
+    """An ensemble that is better in every seed has neither RI nor test, is in no count, and the report says why."""
+    runs = series(BASELINE, [0.7] * 8) + series(REFERENCE, CLEAR) + series("m", [a + 0.01 for a in CLEAR])
+    both = [*runs, *together("nes", [a + 0.05 for a in CLEAR])]
+    block = block_of(both)
+    nes = method_of(block, "nes")
+    assert [method.name for method in compared(block)] == ["m"]
+    assert result_of(block, "fashion_mnist", nes).improvement is None
+    assert result_of(block, "fashion_mnist", method_of(block, "m")).improvement is not None
+    assert "the one method compared beats random search" in told(both)
+    assert "- not compared (trained otherwise, or several networks): nes in cell" in told(both)
+    text = markdown(performance(both))
+    assert "nes (3 networks). Their parameters" in text
+    assert "there is no RI and no test" in text
+    assert "several networks [1]" in text
+    assert "1. nes on fashion_mnist: its result is that of several networks together." in text
+    page = markdown(statistics(both))
+    assert "Not compared (trained otherwise, or several networks): nes." in page
+    assert "| fashion_mnist | nes |" not in page
+    assert stand(both, "m").corrected == stand(runs, "m").corrected
+    assert "the networks of all other rows were trained otherwise, or are several" in told(
+        series(REFERENCE, CLEAR) + together("nes", CLEAR)
+    )
+
+
+# Searches that are the same
+
+
+def searched(method: str, seeds: int, dataset: str = "table", *, twin: str = "", shift: float = 0.0) -> list[Run]:
+    """Searches on a table with logs; those of ``twin`` go the same way as these."""
+    way = twin or method
+    return [
+        with_logs(
+            tabular(
+                method,
+                0.8 + shift + 0.001 * (seed + len(way) * seed % 5),
+                seed,
+                dataset=dataset,
+                proposal=f"nasbench201:{way}{seed}",
+                recipes={"proxy": {"signal": dataset}, "final": {"table": dataset}},
+            ),
+            *((float(step), 0.1 * step + 0.01 * len(way)) for step in range(1, 4)),
+        )
+        for seed in range(seeds)
+    ]
+
+
+def test_searches_that_are_the_same_are_tested_once_and_named() -> None:
+    """One method is another one run for run, with fewer seeds: one comparison, one rank, and the report says so."""
+    sets = ("a", "b", "c", "d", "e")
+    runs = [
+        run
+        for name in sets
+        for run in (
+            *searched(REFERENCE, 12, name),
+            *searched("evolution", 12, name, shift=0.01),
+            *searched("other", 12, name, shift=0.005),
+        )
+    ]
+    copies = [run for name in sets for run in searched("transfer", 8, name, twin="evolution", shift=0.01)]
+    alone, both = block_of(runs), block_of([*runs, *copies])
+    assert [method.name for method in compared(both)] == ["evolution", "other"]
+    for name in ("evolution", "other"):
+        assert stand([*runs, *copies], name) == stand(runs, name), "no other correction than without the copy"
+    words = "evolution and transfer are the same searches, with the same proposals at the same cost"
+    assert words in told([*runs, *copies])
+    assert "They are tested once, as evolution." in told([*runs, *copies])
+    assert "- not compared (tested as evolution, whose searches are the same): transfer" in told([*runs, *copies])
+    assert "the same searches, with" not in told(runs)
+    assert "Not compared (tested as evolution, whose searches are the same): transfer." in markdown(
+        statistics([*runs, *copies])
+    )
+    ranked, before = ranking(both, "nasbench201"), ranking(alone, "nasbench201")
+    assert not isinstance(ranked, str)
+    assert ranked == before
+
+
+@pytest.mark.parametrize("difference", ["proposal", "cost", "step", "failure", "no log", "result"])
+def test_searches_that_differ_once_are_two(difference: str) -> None:
+    runs = searched(REFERENCE, 8) + searched("evolution", 8)
+    copies = searched("transfer", 8, twin="evolution")
+    [*same, last] = copies
+    record = last.record
+    match difference:
+        case "proposal":
+            last = replace(last, record=replace(record, proposal="nasbench201:x"))
+        case "cost":
+            last = replace(last, record=replace(record, search=record.search | {"charged": 1.0}))
+        case "step":
+            last = replace(last, proposals=last.proposals[:-1])
+        case "failure":
+            last = replace(last, record=replace(record, status="failed", test_accuracy=None))
+        case "no log":
+            copies = [replace(run, proposals=()) for run in copies]
+            runs = [replace(run, proposals=()) for run in runs]
+            [*same, last] = copies
+        case "result":
+            last = replace(last, record=replace(record, test_accuracy=0.1))
+    assert [method.name for method in compared(block_of([*runs, *copies]))] == (
+        ["evolution", "transfer"] if difference == "no log" else ["evolution"]
+    )
+    assert [method.name for method in compared(block_of([*runs, *same, last]))] == ["evolution", "transfer"]
+
+
+def test_methods_without_a_seed_in_common_are_two() -> None:
+    runs = searched(REFERENCE, 8) + searched("evolution", 4) + searched("transfer", 8, twin="evolution")[4:]
+    assert [method.name for method in compared(block_of(runs))] == ["evolution", "transfer"]

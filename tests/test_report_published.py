@@ -63,6 +63,23 @@ def test_rows_of_table_b_belong_to_cifar10():
     assert (unknown.gpus, unknown.days, unknown.params_millions, unknown.error) == (None, None, None, 9.21)
 
 
+@pytest.mark.parametrize(
+    ("method", "name"),
+    [
+        *(("darts", "darts"), ("darts:order=2", "darts"), ("darts:order=2:epochs=3", "darts")),
+        *(("nas_rl:filters=+", "nas_rl:filters=+"), ("nas_rl:replicas=2:filters=+", "nas_rl:filters=+")),
+        *(
+            ("nas_rl:replicas=2", "nas_rl"),
+            ("nas_rl:filters=", "nas_rl"),
+            ("enas_macro:channels=+", "enas_macro:channels=+"),
+        ),
+        *(("mine:rate=0.1", "mine"), ("published/nasnet_a", "published/nasnet_a")),
+    ],
+)
+def test_the_tables_know_a_method_without_the_settings_that_they_do_not_name(method: str, name: str):
+    assert published.stands_for(method) == name
+
+
 def test_numbers_equal_the_specification():
     if not SPECS.exists():
         pytest.skip("the specification lies beside the checkout and is not here")

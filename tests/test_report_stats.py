@@ -18,6 +18,7 @@ from harness.report.forms.markdown import markdown
 from harness.report.forms.write import write_all
 from harness.report.model.groups import REFERENCE, blocks
 from harness.report.model.metrics import measured_by
+from harness.report.model.performance import performance
 from harness.report.stats import page
 from harness.report.stats import tests as stats
 from harness.report.stats.page import TOO_SMALL, ranking, regrets
@@ -322,7 +323,7 @@ def test_random_search_in_the_same_space_is_the_reference():
 
 def test_what_is_missing_is_said():
     assert "No comparison: random_search was not run." in statistics([make("darts", 0.9)])
-    assert "No comparison: nothing but random_sampling and random_search" in statistics([make(REFERENCE, 0.9)])
+    assert "No comparison: only random sampling and random search were run." in statistics([make(REFERENCE, 0.9)])
     assert "No ranks: they need at least two data sets." in statistics([make("darts", 0.9)])
     assert row(statistics([make("darts", None)]), "DARTS")[1] == "no result"
 
@@ -378,7 +379,7 @@ def test_a_method_without_a_result_somewhere_is_not_ranked_and_named():
         make("darts", None, 0, dataset="set1", native=""),
     ]
     [block] = blocks(runs)
-    found = ranking(block)
+    found = ranking(block, "cell")
     assert found.left_out == ("DARTS",)
     assert "not ranked: DARTS." in statistics(runs)
     assert found.ranks.average == (1.0, 2.0, 3.0, 4.0)
@@ -392,6 +393,74 @@ def test_the_diagram_is_drawn_when_there_is_enough_for_it(tmp_path: Path):
     assert drawn.startswith(b"\x89PNG\r\n\x1a\n")
     critical_difference(enough[::-1], tmp_path / "again.png")
     assert (tmp_path / "again.png").read_bytes() == drawn
+
+
+def test_a_diagram_that_no_longer_applies_is_removed(tmp_path: Path):
+    """A report on fewer data sets is made into the same directory; other pictures of the user stay."""
+    write_all(league(3, 3), tmp_path)
+    (tmp_path / "mine.png").write_bytes(b"mine")
+    assert (tmp_path / "critical_difference.png").exists()
+    assert "critical_difference.png" not in [path.name for path in write_all(league(3, 2), tmp_path)]
+    assert not (tmp_path / "critical_difference.png").exists()
+    assert (tmp_path / "mine.png").exists()
+
+
+def test_ranks_are_within_a_space_and_of_compared_rows_and_the_zero_line():
+    """A space with easy networks, larger networks and ensembles would shift the ranks of the others."""
+    runs = [
+        make(method, accuracy + 0.01 * d, 0, dataset=f"set{d}", space=space, native=space, **more)
+        for d in range(6)
+        for method, accuracy, space, more in (
+            ("random_sampling", 0.5, "cell", {}),
+            ("random_search", 0.6, "cell", {}),
+            ("darts", 0.65, "cell", {}),
+            ("large", 0.8, "cell", {"recipes": {"extra": {"more": 40.0}}}),
+            ("nes", 0.9, "cell", {"networks": [{"rank": 1, "member": 1, "genotype": "cell:1"}]}),
+            ("random_sampling", 0.9, "chain", {}),
+            ("random_search", 0.91, "chain", {}),
+            ("nas_rl", 0.89, "chain", {}),
+            ("enas_macro", 0.95, "macro", {}),
+        )
+    ]
+    [block] = blocks(runs)
+    cell, chain = (ranking(block, space) for space in ("cell", "chain"))
+    named = {
+        name: dict(zip([m.name for m in one.methods], one.ranks.average, strict=True))
+        for name, one in (("cell", cell), ("chain", chain))
+    }
+    assert named["cell"] == {"random_sampling": 3.0, "random_search": 2.0, "darts": 1.0}
+    assert named["chain"] == {"random_search": 1.0, "random_sampling": 2.0, "nas_rl": 3.0}
+    made = statistics(runs).partition("### Average ranks")[2]
+    assert made.count("Friedman's test: p") == 2
+    assert "over 6 data sets, space cell." in made
+    assert "No ranks in macro: they need at least three methods" in made
+    assert sorted(found.space for _, found in rankings(runs)) == ["cell", "chain"]
+    assert "large" not in made
+    assert "nes" not in re.findall(r"\| (\w+) \|", made)
+
+
+def test_rows_that_are_wholly_unsupported_are_named_once_with_the_reason():
+    """Also if it is only on one of two data sets; a failed run is no such row, nor is one of several that ended."""
+    no = {"status": "unsupported"}
+    runs = [make(m, 0.8 + 0.01 * s, s, dataset=d) for d in ("a", "b") for m in (REFERENCE, "darts") for s in range(3)]
+    runs += [make("gp", None, s, dataset=d, reason="no kernel", **no) for d in ("a", "b") for s in range(3)]
+    runs += [make("bsn", None, s, dataset=d, reason="no kernel", **no) for d in ("a", "b") for s in range(3)]
+    runs += [make("nao", 0.8, 0, dataset="a"), make("nao", None, 0, dataset="b", reason="too small", **no)]
+    runs += [make("pnas", None, 0, dataset="a"), make("pnas", None, 1, dataset="a", reason="too small", **no)]
+    made = statistics(runs)
+    assert made.count("gp") == made.count("bsn") == 1
+    assert "- bsn; gp: no kernel" in made
+    assert "- nao on b: too small" in made
+    assert len([line for line in made.splitlines() if line.startswith("| nao")]) == 1
+    assert "| a | nao |" in comparison(made)
+    assert "| b | nao |" not in comparison(made)
+    assert len([line for line in made.splitlines() if line.startswith("| pnas")]) == 2
+    verdict = markdown(performance(runs)).partition("## Test")[0]
+    assert "not compared (unsupported: the table says why): bsn in cell; gp in cell" in verdict
+    assert verdict.count("gp") == 1
+    refused = [run for run in runs if run.record.method in (REFERENCE, "gp")]
+    assert "No comparison: no other method supports it." in statistics(refused)
+    assert "| gp" not in statistics([run for run in refused if run.record.method == "gp"])
 
 
 def test_the_diagram_has_every_method_at_its_rank_and_a_bar_per_group():
@@ -463,7 +532,7 @@ def test_the_page_is_called_after_what_its_numbers_are():
     """Under another metric, neither its first words nor its ranks speak of the test accuracy."""
     runs = [
         make(method, 0.5 + 0.1 * better, 0, dataset=dataset, metrics={"balanced_accuracy": 0.4 + 0.1 * better})
-        for better, method in enumerate(("random_search", "darts", "enas_macro"))
+        for better, method in enumerate(("random_search", "darts", "local_search"))
         for dataset in ("a", "b")
     ]
     usual, other = statistics(runs), statistics(measured_by(runs, "balanced_accuracy"))

@@ -181,6 +181,25 @@ def test_the_two_systems_called_autokeras_stand_apart():
     assert "another system under the same name" in table
 
 
+def test_a_method_with_settings_stands_in_the_published_tables_with_its_settings():
+    """Behind its plain name, too; a row of Table B that names the settings has them alone."""
+    names = ("darts", "darts:order=2", "nas_rl:replicas=2", "nas_rl:filters=+", "enas_macro:channels=+")
+    runs = [make(name, 0.9 - 0.1 * n, dataset="cifar10", title=name) for n, name in enumerate(names)]
+    table_a = performance(runs).partition("## Published, and measured here: Table A")[2]
+    row = cells(table_a, "CIFAR-10")
+    assert row[4] == "94.23<br><sub>quick, 60s: 90.00 (1)</sub><br><sub>quick, 60s, order=2: 80.00 (1)</sub>"
+    assert "50.00" not in row[2], "more channels are another network"
+    assert performance(runs).count("<sub>published 94.23</sub>") == 2
+    table_b = cost(runs).partition("## Published")[2]
+    for system, method, error in (
+        ("NAS (Zoph & Le, 2017)", "nas_rl:replicas=2", "30.00 (1)"),
+        ("NAS + more filters", "nas_rl:filters=+", "40.00 (1)"),
+        ("ENAS + macro search space + more", "enas_macro:channels=+", "50.00 (1)"),
+    ):
+        assert (method, error) == (cells(table_b, system)[8], cells(table_b, system)[10])
+    assert cells(table_b, "ENAS + macro search space |")[10] == "not run"
+
+
 def test_measured_cells_do_not_depend_on_published_numbers(monkeypatch):
     before = performance(examples())
     table = published.table_a()

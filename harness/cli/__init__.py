@@ -359,10 +359,9 @@ def baseline(
 
     python -m harness baseline runs --name smoke
     """
-    from harness.report.gate.baseline import write_baseline
-    from harness.report.model.load import load_runs
+    from harness.commands.baseline import store
 
-    path, notes = write_baseline(load_runs(directory), name, out)
+    path, notes = store(directory, name, out)
     for sentence in notes:
         print(sentence, file=sys.stderr)
     print(f"wrote {path}")
@@ -387,21 +386,9 @@ def check(
 
       python -m harness check runs --against results/baseline/smoke.json --accept darts --accept pnas
     """
-    from harness.report.gate.baseline import read_baseline
-    from harness.report.gate.chance import LEVEL
-    from harness.report.gate.check import check as compare
-    from harness.report.gate.check import exit_code, summary
-    from harness.report.model.load import load_runs
+    from harness.commands.baseline import check_runs
 
-    stored = read_baseline(against)
-    findings = compare(load_runs(directory), stored, accept or ())
-    if as_json:
-        facts = {"baseline": stored.name, "commits": stored.commits, "level": LEVEL, "exit_code": exit_code(findings)}
-        print_json({**facts, "rows": [finding.plain() for finding in findings]})
-    else:
-        print_rows([finding.short() for finding in findings])
-        print(f"\n{summary(findings)}")
-    raise typer.Exit(exit_code(findings))
+    raise typer.Exit(check_runs(directory, against, accept or (), as_json=as_json))
 
 
 @app.command()
@@ -503,22 +490,6 @@ def show(
 
       python -m harness show runs/quick/fashion_mnist/cell/darts/0 --svg darts.svg
     """
-    from harness.commands.inspection import proposed
-    from harness.commands.show import lines
-    from harness.commands.show import show as facts_of
-    from harness.report.model.load import load_run
+    from harness.commands.show import show_run
 
-    run = load_run(run_directory)
-    architecture = proposed(run.record)
-    if svg is not None:
-        from harness.report.drawing.draw import write_svg
-
-        if architecture is None:
-            raise InputError(f"there is nothing to draw: {run_directory} found no architecture of a built-in space")
-        write_svg(architecture, svg)
-        print(f"wrote {svg}", file=sys.stderr)
-    facts = facts_of(run)
-    if as_json:
-        print_json(facts)
-    else:
-        print("\n".join(lines(facts, architecture)))
+    show_run(run_directory, svg, as_json=as_json)

@@ -35,7 +35,8 @@ Metric = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="What tables and tests show: accuracy, balanced_accuracy, macro_f1, nll or calibration_error.",
+        help="What tables and tests show: accuracy, balanced_accuracy, macro_f1, nll, calibration_error, or "
+        "corrupted_accuracy (of runs with --corruptions).",
     ),
 ]
 DEFAULT_DATA = Path("~/.cache/nas-harness")

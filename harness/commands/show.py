@@ -4,19 +4,47 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from harness.commands.inspection import proposed
+from harness.commands.printing import print_json
 from harness.core.architecture import Architecture
+from harness.core.errors import InputError
 from harness.core.record import Run
 from harness.core.signal import SIGNALS
 from harness.core.table import Measure
 from harness.report.drawing.describe import describe
 from harness.report.model.curves import incumbent
 from harness.report.model.groups import signal_of
+from harness.report.model.load import load_run
 
 BEST = 5
 _BLOCKS = "▁▂▃▄▅▆▇█"
+
+
+def show_run(directory: Path, svg: Path | None, *, as_json: bool) -> None:
+    """Prints one run, and draws what it has found into a file if one is named.
+
+    Raises:
+        InputError: the run cannot be read, or there is nothing to draw.
+    """
+    run = load_run(directory)
+    architecture = proposed(run.record)
+    if svg is not None:
+        from harness.report.drawing.draw import write_svg
+
+        if architecture is None:
+            raise InputError(f"there is nothing to draw: {directory} found no architecture of a built-in space")
+        write_svg(architecture, svg)
+        print(f"wrote {svg}", file=sys.stderr)
+    facts = show(run)
+    if as_json:
+        print_json(facts)
+    else:
+        print("\n".join(lines(facts, architecture)))
 
 
 def show(run: Run) -> dict[str, Any]:

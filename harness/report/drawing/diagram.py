@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 def rankings(runs: Sequence[Run]) -> list[tuple[Block, Ranking]]:
-    """The tables with enough data sets for a diagram, with their ranks."""
-    ranked = [(block, ranking(block)) for block in blocks(runs)]
+    """The tables with enough data sets for a diagram, with the ranks in each of their spaces."""
+    ranked = [(block, ranking(block, space)) for block in blocks(runs) for space in block.spaces]
     return [(block, ranks) for block, ranks in ranked if isinstance(ranks, Ranking) and ranks.ranks.enough]
 
 
 def critical_difference(runs: Sequence[Run], path: Path) -> None:
-    """Draws one diagram per table with enough data sets (see :func:`rankings`; at least one) as a PNG.
+    """Draws one diagram per table and space with enough data sets (see :func:`rankings`; at least one) as a PNG.
 
     Best on the left. A method's line hangs from its average rank; a bar joins methods whose ranks differ by no more
     than Nemenyi's critical difference, or all of them where Friedman's test finds no difference.
@@ -41,7 +41,8 @@ def _panel(axes: Axes, block: Block, ranked: Ranking) -> None:
     groups = ranks.groups()
     left = (k + 1) // 2
     lowest = -0.6 - 0.25 * len(groups) - 0.5 * left
-    axes.set_title(f"Average ranks over {ranks.n} data sets: {short(block.title, 90)}", fontsize=9)
+    where = f", space {short(ranked.space)}" if len(block.spaces) > 1 else ""
+    axes.set_title(f"Average ranks over {ranks.n} data sets{where}: {short(block.title, 90)}", fontsize=9)
     axes.set(xlim=(1 - 0.45 * (k - 1), k + 0.45 * (k - 1)), ylim=(lowest - 0.3, 1.6))
     axes.axis("off")
     axes.plot([1, k], [0, 0], color=INK, linewidth=1)

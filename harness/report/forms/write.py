@@ -22,6 +22,8 @@ from harness.report.model.performance import performance, performance_table
 from harness.report.plots import accuracy_parameters, anytime
 from harness.report.stats.page import statistics
 
+_DIAGRAM = "critical_difference.png"
+
 
 def _nothing(record: Record) -> None:
     """Decodes no proposal: they are shown as text."""
@@ -33,7 +35,8 @@ def write_all(
     """Writes the tables as markdown, CSV and LaTeX, the statistics, the families, the plots, and ``report.html`` with
     all of it.
 
-    ``critical_difference.png`` is there with enough data sets only. Existing files of these names are replaced.
+    ``critical_difference.png`` is there with enough data sets only; else an older one is removed. Existing files of
+    these names are replaced.
 
     Args:
         runs: at least one.
@@ -65,7 +68,7 @@ def write_all(
     }
     figures = {"anytime.png": anytime, "accuracy_parameters.png": accuracy_parameters}
     if rankings(runs):
-        figures["critical_difference.png"] = critical_difference
+        figures[_DIAGRAM] = critical_difference
     files = [*texts, *figures]
     texts["report.html"] = report_html(runs, directory, decode, numbers, files, known)
     try:
@@ -74,6 +77,8 @@ def write_all(
             replace_text(directory / name, text)
         for name, draw in figures.items():
             draw(runs, directory / name)
+        if _DIAGRAM not in figures:  # an older one, of runs that are not all here any more
+            (directory / _DIAGRAM).unlink(missing_ok=True)
     except OSError as error:
         raise InputError(f"the report cannot be written to {directory} ({error}); name another directory") from error
     return [directory / name for name in (*files, "report.html")]

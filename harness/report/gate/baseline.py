@@ -66,6 +66,7 @@ class BaselineRow:
             data that its runs were made with.
         recipes: the different proxy and final recipes of its runs: one, unless a profile was changed in between.
         settings: the different hyper-parameters of its runs.
+        limits: the different limits of their final networks, each by name; a row that was stored without has none.
         chance: accuracy of a guess, 0..1: the share of the largest test class, or the mean of a table; None: not known.
         results: per seed, of the runs that ended.
         failures: per seed, status and reason of the others.
@@ -76,6 +77,7 @@ class BaselineRow:
     origins: tuple[dict[str, Any], ...]
     recipes: tuple[dict[str, Any], ...]
     settings: tuple[dict[str, Any], ...]
+    limits: tuple[dict[str, Any], ...]
     chance: float | None
     results: dict[int, SeedResult]
     failures: dict[int, str]
@@ -125,6 +127,7 @@ def _row(key: Key, runs: Sequence[Run]) -> BaselineRow:
         origins=_different([_origin(record) for record in records.values()]),
         recipes=_different([record.recipes for record in records.values() if record.recipes]),
         settings=_different([record.settings for record in records.values()]),
+        limits=_different([record.limits for record in records.values()]),
         chance=max((record.final["chance"] for record in records.values() if "chance" in record.final), default=None),
         results={seed: _result(run, kind) for seed, run in ended.items()},
         failures={
@@ -150,6 +153,7 @@ def _kind(record: Record) -> Kind:
         return "counted" if _with_tensorflow(record) else "tabular"
     limited = any(recipe.get("seconds") and not recipe.get("epochs") for recipe in record.recipes.values())
     by_clock = limited or record.final.get("capped") or re.search(r"\d\s*s$", record.budget)
+    by_clock = by_clock or record.limits.get("latency")
     return "timed" if by_clock else "counted"
 
 
@@ -179,8 +183,8 @@ def write_baseline(runs: Sequence[Run], name: str, directory: Path) -> tuple[Pat
         per row that a statistical check could not decide.
 
     Raises:
-        InputError: the name cannot name a file; a run failed, or a row mixes recipes or settings: both are nothing to
-            compare with; or the file cannot be written.
+        InputError: the name cannot name a file; a run failed, or a row mixes recipes, settings or limits: all this is
+            nothing to compare with; or the file cannot be written.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise InputError(f"'{name}' is no name for a baseline; use letters, digits, '.', '_' and '-'")
@@ -196,7 +200,7 @@ def write_baseline(runs: Sequence[Run], name: str, directory: Path) -> tuple[Pat
                 f"{what}, seed {numbers(row.failures)}, cannot be part of a baseline ({reason}); repeat it with "
                 "'run --retry-failed', or run without that method"
             )
-        for part, different in (("recipes", row.recipes), ("settings", row.settings)):
+        for part, different in (("recipes", row.recipes), ("settings", row.settings), ("limits", row.limits)):
             if len(different) > 1:
                 raise InputError(
                     f"{what} was run with different {part}; make the baseline from one directory run at once"
@@ -246,6 +250,7 @@ def _plain(row: BaselineRow) -> dict[str, Any]:
         "origins": row.origins,
         "recipes": row.recipes,
         "settings": row.settings,
+        "limits": row.limits,
         "chance": row.chance,
         "accuracies": {str(seed): result.accuracy for seed, result in row.results.items()},
         "proposals": {str(seed): result.proposal for seed, result in row.results.items()},
@@ -283,9 +288,10 @@ def _parsed(raw: dict[str, Any]) -> BaselineRow:
         for seed, accuracy in raw["accuracies"].items()
     }
     origins, recipes, settings = (tuple(map(dict, raw[name])) for name in ("origins", "recipes", "settings"))
+    limits = tuple(map(dict, raw.get("limits", [{}])))
     chance = None if raw["chance"] is None else float(raw["chance"])
     if raw["kind"] not in get_args(Kind) or not results or not all(isinstance(part, str) for part in key):
         raise ValueError(f"the row of {key.method} on {key.dataset} is incomplete")
     if not 0 <= (chance or 0) <= 1 or not all(0 <= result.accuracy <= 1 for result in results.values()):
         raise ValueError(f"an accuracy of {key.method} on {key.dataset} is outside 0..1")
-    return BaselineRow(key, raw["kind"], origins, recipes, settings, chance, results, {})
+    return BaselineRow(key, raw["kind"], origins, recipes, settings, limits, chance, results, {})

@@ -10,7 +10,7 @@ alarms.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
@@ -31,7 +31,9 @@ ALL = "all"
 GREEN, RED, NOT_RUN, UNDECIDED = 0, 1, 2, 3
 """Exit codes of a check; see :func:`exit_code`."""
 
-Verdict = Literal["same", "within spread", "better", "accepted", "new", "undecided", "not run", "changed", "regression"]
+Verdict = Literal[
+    "same", "within spread", "better", "accepted", "new", "undecided", "not run", "changed", "regression", "failed"
+]
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ class Finding:
             settings. ``accepted``: the same, and its method was named. ``undecided``: chance allows so large a drop
             that no drop is no evidence. ``regression``: the mean of an exact row fell, the mean of another one fell
             beyond chance, or a run collapsed or failed. ``not run``: a seed of an exact row, or a whole row, is
-            missing, or it was run with other recipes or on another table. ``new``: not in the baseline.
+            missing, or it was run with other recipes or limits, or on another table. ``new``: not in the baseline.
+            ``failed``: not in the baseline, and a run failed.
         why: one sentence.
         elsewhere: how machine, threads, versions and settings differ from the baseline's.
     """
@@ -108,7 +111,7 @@ def check(runs: Sequence[Run], baseline: StoredBaseline, accept: Collection[str]
 def exit_code(findings: Sequence[Finding]) -> int:
     """The first that applies: 1: a row got worse, failed or changed; 2: one was not run; 3: one is undecided; 0."""
     verdicts = {finding.verdict for finding in findings}
-    if verdicts & {"regression", "changed"}:
+    if verdicts & {"regression", "changed", "failed"}:
         return RED
     if "not run" in verdicts:
         return NOT_RUN
@@ -139,7 +142,7 @@ def _tested(stored: BaselineRow, row: BaselineRow) -> bool:
 
 def _finding(stored: BaselineRow, row: BaselineRow, level: float) -> Finding:
     if row.failures:
-        finding = _told(stored, row, "", "regression", _failures(row))
+        finding = _told(stored, row, "", "regression", _failures(row.failures))
     elif problem := _not_comparable(stored, row):
         finding = _told(stored, row, "", "not run", problem)
     elif _equal(stored, row):
@@ -166,9 +169,9 @@ def _told(
     return Finding(stored.key, how, stored.percent, after, verdict, why, elsewhere)
 
 
-def _failures(row: BaselineRow) -> str:
-    seeds = "seed" if len(row.failures) == 1 else "seeds"
-    return f"{seeds} {numbers(row.failures)} {next(iter(row.failures.values()))}"
+def _failures(failures: Mapping[int, str]) -> str:
+    seeds = "seed" if len(failures) == 1 else "seeds"
+    return f"{seeds} {numbers(failures)} {next(iter(failures.values()))}"
 
 
 def _not_comparable(stored: BaselineRow, row: BaselineRow) -> str:
@@ -176,6 +179,9 @@ def _not_comparable(stored: BaselineRow, row: BaselineRow) -> str:
     if stored.recipes != row.recipes:
         which = first_of(differences(stored.recipes, row.recipes))
         return f"it was run with other recipes ({which}); renew the baseline"
+    if stored.limits != row.limits:
+        which = first_of(differences(stored.limits, row.limits))
+        return f"it was run with other limits ({which}); give the same ones, or renew the baseline"
     if _looked_up(stored) and _tables(stored) != _tables(row):
         return "it was looked up in a table with other contents; renew the baseline"
     missing = stored.results.keys() - row.results.keys()
@@ -280,5 +286,9 @@ def _accepted(finding: Finding, accept: Collection[str]) -> Finding:
 
 
 def _new(row: BaselineRow) -> Finding:
-    why = _failures(row) if row.failures else "the baseline has no such row"
+    """A run that fails is red wherever it stands; a method that does not support the task says so in every check."""
+    failed = {seed: why for seed, why in row.failures.items() if not why.startswith("unsupported")}
+    if failed:
+        return Finding(row.key, "", (), row.percent, "failed", _failures(failed))
+    why = _failures(row.failures) if row.failures else "the baseline has no such row"
     return Finding(row.key, "", (), row.percent, "new", why)

@@ -143,8 +143,19 @@ class Block:
         """The runs of one method on one data set, by seed."""
         return tuple(self._groups.get((dataset, method), ()))
 
+    @cached_property
+    def ensembles(self) -> frozenset[MethodInSpace]:
+        """The methods whose result is several networks together."""
+        return frozenset(
+            MethodInSpace(run.record.method, run.record.space) for run in self.runs if is_ensemble(run.record)
+        )
+
+    def alone(self, method: MethodInSpace) -> bool:
+        """Whether a method's row is compared with no other: its network was trained otherwise, or is several."""
+        return bool(self.extra(method)) or method in self.ensembles
+
     def extra(self, method: MethodInSpace) -> dict[str, float]:
-        """What a method's final trainings have besides the profile's recipe; such a row is compared with no other."""
+        """What a method's final trainings have besides the profile's recipe."""
         return next(
             (extra_of(run.record) for (_, own), runs in self._groups.items() if own == method for run in runs), {}
         )
@@ -288,6 +299,11 @@ def in_native_space(record: Record) -> bool:
 def is_tabular(record: Record) -> bool:
     """Whether nothing was trained: accuracies were looked up in a table."""
     return "table" in record.recipes.get("final", {})
+
+
+def is_ensemble(record: Record) -> bool:
+    """Whether the result is that of several networks together."""
+    return any("member" in network for network in record.networks)
 
 
 def accuracies(runs: Sequence[Run]) -> list[float]:

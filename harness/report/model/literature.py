@@ -81,12 +81,14 @@ class TableA:
 
     def column(self, method: str) -> MethodA | None:
         """The column of a method, if it has one."""
-        return next((column for column in self.columns if column.method == method), None)
+        name = stands_for(method)
+        return next((column for column in self.columns if column.method == name), None)
 
     def value(self, dataset: str, method: str) -> PublishedValue | None:
         """The value of a method on a data set, both by their names here, if there is one."""
-        column, value = self.column(method), self.values.get((dataset, method))
-        if column is None or value is None:
+        column = self.column(method)
+        value = self.values.get((dataset, column.method)) if column else None
+        if value is None:
             return None
         return PublishedValue(value, None, "", self.source)
 
@@ -134,7 +136,8 @@ class TableB:
 
     def row(self, dataset: str, method: str) -> RowB | None:
         """The row of a method of this project on a data set, if there is one."""
-        return next((row for row in self.rows if method in row.methods and dataset == self.dataset), None)
+        name = stands_for(method)
+        return next((row for row in self.rows if name in row.methods and dataset == self.dataset), None)
 
 
 @cache
@@ -173,6 +176,18 @@ def table_b() -> TableB:
     raw = _read("table_b.json")
     rows = tuple(RowB(**row) for row in raw["rows"])
     return TableB(title=raw["title"], what=raw["what"], source=raw["source"], dataset=raw["dataset"], rows=rows)
+
+
+@cache
+def stands_for(method: str) -> str:
+    """The name by which Tables A and B know a method of this project: without the settings that none of them names.
+
+    ``darts:order=2`` is ``darts``, and ``nas_rl:filters=+:replicas=2`` is ``nas_rl:filters=+``.
+    """
+    base, *settings = method.split(":")
+    rows = {name for row in table_b().rows for name in row.methods if name.partition(":")[0] == base}
+    fitting = [name for name in rows if set(name.split(":")[1:]) <= set(settings)]
+    return max(fitting, key=lambda name: (name.count(":"), name), default=base)
 
 
 @dataclass(frozen=True)

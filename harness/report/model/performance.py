@@ -122,7 +122,7 @@ def _improvement(result: MethodResult) -> Improvement:
         return Improvement(None, NOT_RUN)
     if not result.accuracies:
         return Improvement(None, " and ".join(status for status in ("failed", "unsupported") if result.count(status)))
-    if not result.random or result.extra:
+    if not result.random or result.alone:
         return Improvement(None, DASH)
     return Improvement(result.improvement, "undefined", len(result.accuracies), len(result.random))
 

@@ -18,6 +18,7 @@ from harness.report.model.groups import (
     accuracy,
     devices,
     extra_of,
+    is_ensemble,
     is_tabular,
 )
 from harness.report.model.literature import PublishedValue, RowB, nasbench201, table_a, table_b
@@ -161,6 +162,11 @@ class MethodResult:
         return self.block.extra(self.method)
 
     @property
+    def alone(self) -> bool:
+        """Whether the row is compared with no other."""
+        return self.block.alone(self.method)
+
+    @property
     def overrun(self) -> tuple[Run, ...]:
         """The runs whose search spent more than :data:`OVERRUN` of its budget."""
         return tuple(run for run in self.runs if share_of(run.record) > OVERRUN)
@@ -185,7 +191,7 @@ class MethodResult:
     @cached_property
     def improvement(self) -> float | None:
         """RI, the relative improvement over random sampling, in %; of random sampling itself there is none."""
-        if self.method.name == BASELINE or self.extra or not self.accuracies or not any(self.random):
+        if self.method.name == BASELINE or self.alone or not self.accuracies or not any(self.random):
             return None
         own, random = (shown(self.unit, mean(values)) for values in (self.accuracies, self.random))
         if not random:
@@ -212,6 +218,16 @@ class MethodResult:
 def result_of(block: Block, dataset: str, method: MethodInSpace) -> MethodResult:
     """The results of one method on one data set."""
     return MethodResult(block, dataset, method, block.runs_of(dataset, method))
+
+
+def unsupported(block: Block, *datasets: str) -> dict[MethodInSpace, str]:
+    """The methods that support none of their runs on these data sets (on all, if none are named), with a reason."""
+    found = {}
+    for method in block.methods:
+        runs = [run for dataset in datasets or block.datasets for run in block.runs_of(dataset, method)]
+        if runs and all(run.record.status == "unsupported" for run in runs):
+            found[method] = runs[0].record.reason or "no reason given"
+    return found
 
 
 def measures(block: Block, *datasets: str) -> list[str]:
@@ -283,14 +299,14 @@ def ensembles(block: Block) -> list[str]:
     """One sentence, if the result of a method is several networks: their costs are sums."""
     sizes: dict[str, set[int]] = {}
     for run in block.runs:
-        if any("member" in network for network in run.record.networks):
+        if is_ensemble(run.record):
             sizes.setdefault(run.record.title, set()).add(len(run.record.networks))
     if not sizes:
         return []
     told = ", ".join(f"{title} ({'/'.join(map(str, sorted(many)))} networks)" for title, many in sorted(sizes.items()))
     return [
         f"Ensembles, whose members' probabilities are averaged: {told}. Their parameters, MACs, steps and seconds are "
-        "those of all members together; do not compare them with a single network."
+        "those of all members together. They are compared with no single network: there is no RI and no test."
     ]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from harness.core.record import Run
 from harness.report.model.groups import Block, blocks
-from harness.report.model.literature import RowB, TableB, table_a, table_b
+from harness.report.model.literature import RowB, TableB, stands_for, table_a, table_b
 from harness.report.model.metrics import by_accuracy, is_percent
 from harness.report.model.numbers import DASH
 from harness.report.model.results import MethodResult, result_of
@@ -75,7 +75,7 @@ def _lines(known: TableB, row: RowB, tables: Sequence[Block], notes: Notes) -> l
 
 
 def _results(block: Block, dataset: str, method: str) -> list[MethodResult]:
-    found = [result_of(block, dataset, one) for one in block.methods if one.name == method]
+    found = [result_of(block, dataset, one) for one in block.methods if stands_for(one.name) == method]
     return [result for result in found if result.runs]
 
 
@@ -147,7 +147,9 @@ def _accuracy(value: float | None, tables: Sequence[Block], dataset: str, method
 
 
 def _in_words(result: MethodResult) -> str:
-    return f"{result.block.profile}, {result.block.budget}: {_own(result, 'no result')}"
+    settings = result.method.name.split(":")[1:]
+    how = ", ".join([result.block.profile, result.block.budget, *settings])
+    return f"{how}: {_own(result, 'no result')}"
 
 
 def _own(result: MethodResult, missing: str) -> str:

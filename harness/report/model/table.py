@@ -244,6 +244,8 @@ class Notes:
         marks = []
         if result.extra and result.runs:
             marks.append(Mark("other training", self.number(f"{result.label}: {_other(result.extra)}")))
+        elif result.alone and result.runs:
+            marks.append(Mark("several networks", self.number(f"{result.label}: {_SEVERAL}")))
         for words, runs, sentence in (
             ("capped", result.capped, _capped),
             ("over budget", result.overrun, _overrun),
@@ -267,6 +269,9 @@ _EXTRAS = {
     "more": "{:.0f} more filters in every layer (before the profile shrinks them)",
     "cutout": "cutout",
 }
+
+
+_SEVERAL = "its result is that of several networks together. It is compared with no single network."
 
 
 def _other(extra: Mapping[str, float]) -> str:

@@ -10,15 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.core.record import Record, Run
-from harness.report.model.groups import REFERENCE, Block, MethodInSpace, accuracies, blocks
+from harness.report.model.groups import REFERENCE, ZERO_LINE, Block, MethodInSpace, accuracies, blocks
 from harness.report.model.metrics import measure_of, shown
 from harness.report.model.numbers import DASH, listed, mean, mean_text, signed
 from harness.report.model.performance import name_cell
-from harness.report.model.results import TEST, measures, mixed_devices, result_of, title_of_measure
-from harness.report.model.table import Column, Heading, Part, Table, TableCell, Text
+from harness.report.model.results import TEST, measures, mixed_devices, result_of, title_of_measure, unsupported
+from harness.report.model.table import Column, Fact, Facts, Heading, Part, Table, TableCell, Text
 from harness.report.model.values import Words
 from harness.report.stats import tests as stats
-from harness.report.stats.pairs import compared, differences, searches
+from harness.report.stats.family import Tested, family, mixed
+from harness.report.stats.pairs import compared, differences, left_out, nothing_compared, searches
 
 _READING = (
     "{}. Mean ± sample standard deviation (n = number of seeds with a result). Intervals: 95 % "
@@ -31,7 +32,8 @@ _HOW = (
     "Difference: mean, method minus random search, in points, where both have a result. "
     "Effect: matched-pairs rank-biserial correlation, from -1 (always worse) to 1 (always better). "
     "p: Wilcoxon's signed-rank test, two-sided, over the pairs that differ; corrected: after Holm's correction for the "
-    "comparisons of this table. In brackets the smallest value that this many pairs allow."
+    "comparisons of this table. In brackets the smallest value that this many pairs allow. It is a test of ranks: "
+    "better or worse is said where the mean agrees."
 )
 _LOOKUPS = (
     "{} are look-ups of the same searches. They are tested once, by seed, with the mean over these data sets; Holm's "
@@ -42,14 +44,16 @@ TOO_SMALL = "n too small"
 
 @dataclass(frozen=True)
 class Ranking:
-    """The methods of a table that have a result on every one of its data sets, ranked.
+    """The methods of one space of a table that have a result on every one of its data sets, ranked.
 
     Args:
+        space: which.
         methods, names: the methods, and their headings.
         left_out: headings of the methods without a result on some data set.
         ranks: their ranks by the mean of their results, in the order of ``methods``.
     """
 
+    space: str
     methods: tuple[MethodInSpace, ...]
     names: tuple[str, ...]
     left_out: tuple[str, ...]
@@ -63,6 +67,7 @@ def statistics(runs: Sequence[Run]) -> list[Part]:
     told = ", ".join(f"{title} in %" if title.lower() == TEST else title for title in titles)
     parts: list[Part] = [Heading(1, "Statistics"), Text(_READING.format(told))]
     for block in shown_here:
+        parts += _refused(block)
         for dataset in block.datasets:
             parts += _spread(block, dataset)
         parts += [Heading(3, f"Comparison with random search, {block.title}"), *_comparisons(block)]
@@ -83,8 +88,27 @@ def _regret(record: Record) -> float | None:
     return abs(measure.best - measure.worst) * (optimum - record.test_accuracy)
 
 
+def _refused(block: Block) -> list[Part]:
+    """The methods that have no row below because they support nothing there, by reason."""
+    told: dict[str, dict[MethodInSpace, list[str]]] = {}
+    for dataset in block.datasets:
+        for method, reason in unsupported(block, dataset).items():
+            told.setdefault(reason, {}).setdefault(method, []).append(dataset)
+    if not told:
+        return []
+    facts = [Fact("; ".join(_where(block, *one) for one in many.items()), ((why, ""),)) for why, many in told.items()]
+    return [Text(f"Unsupported, and so without rows below, {block.title}:"), Facts(tuple(facts))]
+
+
+def _where(block: Block, method: MethodInSpace, datasets: Sequence[str]) -> str:
+    """A method with the data sets, if they are not all on which it was run."""
+    run = [dataset for dataset in block.datasets if block.runs_of(dataset, method)]
+    return block.heading(method) + (f" on {listed(datasets)}" if len(datasets) < len(run) else "")
+
+
 def _spread(block: Block, dataset: str) -> list[Part]:
-    groups = {method: block.runs_of(dataset, method) for method in block.methods}
+    refused = unsupported(block, dataset)
+    groups = {method: block.runs_of(dataset, method) for method in block.methods if method not in refused}
     heads = ["mean ± deviation (n)", "95 % interval", "median", "worst", "best"]
     tabular = any(regrets(runs) for runs in groups.values())
     rows = []
@@ -96,7 +120,7 @@ def _spread(block: Block, dataset: str) -> list[Part]:
         rows.append((name_cell(block, method), *_cells(words)))
     title = f"Spread on {dataset}: {block.title}"
     table = _table(title, ["method", *heads, *(["regret"] if tabular else [])], rows)
-    return [Heading(2, title), table, *map(Text, [*_scores(groups), *_units(block, dataset)])]
+    return [Heading(2, title), *([table] if rows else []), *map(Text, [*_scores(groups), *_units(block, dataset)])]
 
 
 def _units(block: Block, dataset: str) -> list[str]:
@@ -138,9 +162,11 @@ def _interval_text(interval: tuple[float, float] | None, form: str = ".2f") -> s
 
 def _comparisons(block: Block) -> list[Part]:
     """The table of paired comparisons, and what its number of pairs can show."""
-    methods = compared(block)
+    refused = unsupported(block)
+    methods = [method for method in compared(block) if method not in refused]
     if not methods:
-        return [Text("No comparison: nothing but random_sampling and random_search was run.")]
+        why = "no other method supports it" if refused else nothing_compared(block)
+        return [Text(f"No comparison: {why}.")]
     zeros = {method.space for method in methods if block.zero(REFERENCE, method.space)}
     if not zeros:
         return [Text(f"No comparison: {REFERENCE} was not run{' in these spaces' if _has(block, REFERENCE) else ''}.")]
@@ -151,16 +177,14 @@ def _comparisons(block: Block) -> list[Part]:
         for method in methods
         if (values := differences(block, method, group))
     }
-    tested = {pair: stats.compare_differences(values) for pair, values in pairs.items()}
-    corrected = dict(zip(tested, stats.holm([c.p for c in tested.values()]), strict=True))
-    # Holm's correction never falls when a p rises, so correcting the smallest possible ones bounds what n can give.
-    allowed = dict(zip(tested, stats.holm([c.smallest for c in tested.values()]), strict=True))
+    tested = dict(zip(pairs, family([stats.compare_differences(values) for values in pairs.values()]), strict=True))
     rows = []
     for group in groups:
-        for method in methods:
+        here = unsupported(block, *group)
+        for method in [one for one in methods if one not in here]:
             words = [_missing(block, method), *[DASH] * 6]
             if (pair := (group, method)) in tested:
-                words = _comparison_texts(tested[pair], corrected[pair], allowed[pair])
+                words = [*_counts(tested[pair].comparison), *_judged(tested[pair])]
             rows.append(_cells([listed(group), block.heading(method), *words]))
             if len(group) > 1:
                 rows += [_lookup(block, method, dataset) for dataset in group]
@@ -169,6 +193,8 @@ def _comparisons(block: Block) -> list[Part]:
     title = f"Comparison with random search, {block.title}"
     parts: list[Part] = [Text(_HOW), _table(title, heads, rows, left=2)]
     parts += [Text(_LOOKUPS.format(listed(group))) for group in groups if len(group) > 1]
+    for why, others in left_out(block).items():
+        parts.append(Text(f"Not compared ({why}): {listed(list(map(block.heading, others)))}."))
     if tested:
         parts.append(Text(_pairs_sentence(len(tested))))
     return [*parts, *map(Text, mixed_devices(block))]
@@ -188,25 +214,28 @@ def _missing(block: Block, method: MethodInSpace) -> str:
 def _lookup(block: Block, method: MethodInSpace, dataset: str) -> tuple[TableCell, ...]:
     """How a search does on one of several data sets that it was looked up on: no test of its own."""
     values = list(differences(block, method, (dataset,)).values())
-    words = _comparison_texts(stats.compare_differences(values), 1.0, 1.0)[:4] if values else [DASH] * 4
+    words = _counts(stats.compare_differences(values)) if values else [DASH] * 4
     return _cells([dataset, block.heading(method), *words, *[DASH] * 3])
 
 
-def _comparison_texts(comparison: stats.Comparison, corrected: float, allowed: float) -> list[str]:
-    if corrected <= stats.LEVEL:
-        verdict = "better" if comparison.effect > 0 else "worse"
-    elif allowed > stats.LEVEL and comparison.wins + comparison.losses:
-        verdict = TOO_SMALL
-    else:
-        verdict = "no difference shown"
+def _counts(comparison: stats.Comparison) -> list[str]:
+    """How often and by how much a method was better."""
     return [
         f"{comparison.wins} / {comparison.ties} / {comparison.losses}",
         DASH if comparison.difference is None else signed(comparison.difference),
         _interval_text(comparison.interval, "+.2f"),
         signed(comparison.effect),
-        f"{stats.p_text(comparison.p)} [{stats.p_text(comparison.smallest)}]",
-        f"{stats.p_text(corrected)} [{stats.p_text(allowed)}]",
-        verdict,
+    ]
+
+
+def _judged(tested: Tested) -> list[str]:
+    """Both p, each with the smallest one that this many pairs allow, and what they say."""
+    one = tested.comparison
+    words = {"too few": TOO_SMALL, "undecided": "no difference shown", "mixed": mixed(one)}
+    return [
+        f"{stats.p_text(one.p)} [{stats.p_text(one.smallest)}]",
+        f"{stats.p_text(tested.corrected)} [{stats.p_text(tested.allowed)}]",
+        words.get(tested.outcome, tested.outcome),
     ]
 
 
@@ -221,15 +250,28 @@ def _pairs_sentence(comparisons: int) -> str:
 
 
 def _ranks(block: Block) -> list[Part]:
-    ranked = ranking(block)
-    if isinstance(ranked, str):
-        return [Text(ranked)]
+    """The ranks of every space that has some, then why the others have none."""
+    parts, without = list[Part](), dict[str, list[str]]()
+    for space in block.spaces:
+        ranked = ranking(block, space)
+        if isinstance(ranked, str):
+            without.setdefault(ranked, []).append(space)
+        else:
+            parts += _ranks_in(block, ranked)
+    for why, spaces in without.items():
+        where = f" in {listed(spaces)}" if len(spaces) < len(block.spaces) else ""
+        parts.append(Text(f"No ranks{where}: {why}"))
+    return parts
+
+
+def _ranks_in(block: Block, ranked: Ranking) -> list[Part]:
     ranks, k = ranked.ranks, len(ranked.names)
+    where = f", space {ranked.space}" if len(block.spaces) > 1 else ""
     order = sorted(range(k), key=lambda method: ranks.average[method])
     rows = [_cells([ranked.names[method], f"{ranks.average[method]:.2f}"]) for method in order]
     parts: list[Part] = [
-        Text(f"Ranks by mean {title_of_measure(block).lower()}, 1 is best, over {ranks.n} data sets."),
-        _table(f"Average ranks, {block.title}", ["method", "average rank"], rows),
+        Text(f"Ranks by mean {title_of_measure(block).lower()}, 1 is best, over {ranks.n} data sets{where}."),
+        _table(f"Average ranks, {block.title}{where}", ["method", "average rank"], rows),
     ]
     if ranked.left_out:
         parts.append(Text(f"Without a result on every data set, and so not ranked: {', '.join(ranked.left_out)}."))
@@ -247,26 +289,35 @@ def _ranks(block: Block) -> list[Part]:
     return [*parts, Text(sentence)]
 
 
-def ranking(block: Block) -> Ranking | str:
-    """The ranks of a table's methods over its data sets, or the sentence that says why there are none.
+def ranking(block: Block, space: str) -> Ranking | str:
+    """The ranks of the methods of one space over its data sets, or why there are none.
 
-    Data sets on which one and the same search was looked up are one, with the mean of their accuracies.
+    Ranked are those that are compared with random search, and the two that every space has. Data sets on which one and
+    the same search was looked up are one, with the mean of their accuracies.
     """
-    groups = searches(block)
-    if len(groups) < 2 <= len(block.datasets):
+    there = [method for method in compared(block) if method.space == space]
+    refused = unsupported(block)
+    rankable = [
+        method
+        for method in block.of_space(space)
+        if (method.name in ZERO_LINE or method in there) and method not in refused
+    ]
+    groups = [group for group in searches(block) if any(block.runs_of(d, m) for d in group for m in rankable)]
+    datasets = [dataset for group in groups for dataset in group]
+    if len(groups) < 2 <= len(datasets):
         return (
-            f"No ranks: {listed(block.datasets)} are look-ups of the same searches, and ranks and Friedman's test take "
-            "data sets for independent."
+            f"{listed(datasets)} are look-ups of the same searches, and ranks and Friedman's test take data sets for "
+            "independent."
         )
     if len(groups) < 2:
-        return "No ranks: they need at least two data sets."
-    scores = {method: [_score(block, method, group) for group in groups] for method in block.methods}
-    methods = tuple(method for method in block.methods if None not in scores[method])
+        return "they need at least two data sets."
+    scores = {method: [_score(block, method, group) for group in groups] for method in rankable}
+    methods = tuple(method for method in rankable if None not in scores[method])
     if len(methods) < 3:
-        return "No ranks: they need at least three methods with a result on every data set."
+        return "they need at least three methods with a result on every data set."
     rows = [[float(scores[method][row] or 0) for method in methods] for row in range(len(groups))]
-    left_out = tuple(block.heading(method) for method in block.methods if method not in methods)
-    return Ranking(methods, tuple(map(block.heading, methods)), left_out, stats.ranks(rows))
+    lacking = tuple(block.heading(method) for method in rankable if method not in methods)
+    return Ranking(space, methods, tuple(map(block.heading, methods)), lacking, stats.ranks(rows))
 
 
 def _score(block: Block, method: MethodInSpace, group: Sequence[str]) -> float | None:

@@ -1,4 +1,4 @@
-"""Pairs of a method and random search in the same space, and which data sets are look-ups of one search.
+"""Which methods are compared with random search, their pairs with it, and which searches are one and the same.
 
 The unit is the seed. The runs of a method with one seed draw the same random numbers on every data set, so their
 differences from random search are not independent: over several data sets a seed counts once, with the mean.
@@ -10,13 +10,96 @@ import math
 from collections.abc import Sequence
 
 from harness.core.record import Run
-from harness.report.model.groups import REFERENCE, ZERO_LINE, Block, MethodInSpace, accuracy, is_tabular
+from harness.report.model.groups import REFERENCE, ZERO_LINE, Block, MethodInSpace, accuracies, accuracy, is_tabular
+from harness.report.model.numbers import listed
 
 
 def compared(block: Block) -> list[MethodInSpace]:
-    """The methods that are compared with random search: all but the two that every space has, and but those whose final
-    networks are larger, or trained otherwise, than the profile's."""
-    return [method for method in block.methods if method.name not in ZERO_LINE and not block.extra(method)]
+    """The methods that are compared with random search: all but the two that every space has, those whose rows are
+    compared with none (:meth:`Block.alone`), and those whose searches are those of another one."""
+    repeated = _repeated(block)
+    return [method for method in _comparable(block) if method not in repeated]
+
+
+def _comparable(block: Block) -> list[MethodInSpace]:
+    return [method for method in block.methods if method.name not in ZERO_LINE and not block.alone(method)]
+
+
+def left_out(block: Block) -> dict[str, list[MethodInSpace]]:
+    """By reason, the methods that :func:`compared` leaves out, besides the two that every space has."""
+    alone = [method for method in block.methods if method.name not in ZERO_LINE and block.alone(method)]
+    found: dict[str, list[MethodInSpace]] = {}
+    if alone:
+        found["trained otherwise, or several networks"] = alone
+    for method, other in _repeated(block).items():
+        found.setdefault(f"tested as {block.heading(other)}, whose searches are the same", []).append(method)
+    return found
+
+
+def nothing_compared(block: Block) -> str:
+    """Why no method of a table is compared with random search."""
+    if left_out(block):
+        return "the networks of all other rows were trained otherwise, or are several"
+    return "only random sampling and random search were run"
+
+
+def twins(block: Block) -> list[str]:
+    """A sentence per method that stands for others whose searches are the same."""
+    groups: dict[MethodInSpace, list[str]] = {}
+    for method, other in _repeated(block).items():
+        groups.setdefault(other, []).append(block.heading(method))
+    return [
+        f"{listed([block.heading(other), *names])} are the same searches, with the same proposals at the same cost "
+        f"under every seed that they share. They are tested once, as {block.heading(other)}."
+        for other, names in groups.items()
+    ]
+
+
+def _repeated(block: Block) -> dict[MethodInSpace, MethodInSpace]:
+    """The methods whose searches are those of another one, with the one of them that has the most results.
+
+    A method with settings that change nothing, say, or one that adds something only to what it is given.
+    """
+    groups: list[list[MethodInSpace]] = []
+    for method in _comparable(block):
+        same = next((group for group in groups if _same_proposals(block, group[0], method)), None)
+        if same is None:
+            groups.append([method])
+        else:
+            same.append(method)
+    found = dict[MethodInSpace, MethodInSpace]()
+    for group in groups:
+        most = max(group, key=lambda method: sum(len(accuracies(block.runs_of(d, method))) for d in block.datasets))
+        found |= {method: most for method in group if method != most}
+    return found
+
+
+def _same_proposals(block: Block, first: MethodInSpace, second: MethodInSpace) -> bool:
+    """Whether two methods of one space did the same under every seed that they share, and share one with a result."""
+    if first.space != second.space:
+        return False
+    ended = False
+    for dataset in block.datasets:
+        own, other = (
+            {run.record.seed: run for run in block.runs_of(dataset, one) if run.record.status != "unsupported"}
+            for one in (first, second)
+        )
+        for seed in own.keys() & other.keys():
+            steps = [_proposals(own[seed]), _proposals(other[seed])]
+            if steps[0] != steps[1]:
+                return False
+            ended = ended or steps[0] is not None
+    return ended
+
+
+def _proposals(run: Run) -> tuple[object, ...] | None:
+    """What a search proposed when, and what came of it; None of a run without a result."""
+    record = run.record
+    way: list[object] = [(row["genotype"], row["spent"]) for row in run.proposals]
+    if accuracy(record) is None:
+        return None
+    # Without its log, nobody knows which way a search has gone: it is like no other.
+    return record.proposal, record.test_accuracy, record.search.get("charged"), *(way or [record.method])
 
 
 def differences(block: Block, method: MethodInSpace, datasets: Sequence[str]) -> dict[int, float]:

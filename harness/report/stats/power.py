@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from harness.report.stats.tests import signed_sums
+from harness.report.stats.tests import ranked, signed_sums
 
 POWER = 0.8
 """Probability that so many pairs show a difference that is as large as the one seen."""
@@ -29,18 +29,20 @@ def pairs_for_power(differences: Sequence[float], level: float) -> int | None:
     """How many pairs Wilcoxon's test at ``level`` needs to show a difference like the one seen, with power 80 %.
 
     The share of equal pairs is the one seen. From :data:`RESAMPLED` pairs on that differ, new pairs are drawn from
-    those seen; fewer say little of their distribution, and are taken for normal with their mean and spread.
+    those seen; fewer say little of their distribution, and are taken for normal with their mean and spread, unless one
+    has failed: a failure has a rank and no size.
 
     Returns:
         A number of pairs, equal ones included; None if it is above :data:`MOST`, or cannot be estimated because fewer
         than two pairs differ.
     """
-    values = np.asarray([d for d in differences if math.isfinite(d)])
+    values = ranked(differences)
     moved = values[values != 0]
     if len(moved) < 2:
         return None
     spread, centre = float(np.std(moved, ddof=1)), abs(float(np.mean(moved)))
-    if len(moved) >= RESAMPLED and spread > 1e-9:
+    failed = not np.isfinite(differences).all()
+    if (len(moved) >= RESAMPLED or failed) and spread > 1e-9:
         needed = _smallest_resampled(moved, level)
     else:
         needed = smallest_sample(centre / spread if spread > 1e-9 else math.inf, level)

@@ -43,6 +43,7 @@ class Comparison:
         effect: matched-pairs rank-biserial correlation, -1 (always worse) to 1 (always better); 0 if all are ties.
         p: two-sided Wilcoxon signed-rank test over the pairs that differ; 1 if none does.
         smallest: the smallest p that this number of differing pairs can give.
+        lead: pairs in which only the second failed, minus those in which only the first did.
     """
 
     wins: int
@@ -53,6 +54,17 @@ class Comparison:
     effect: float
     p: float
     smallest: float
+    lead: int
+
+    @property
+    def mean_sign(self) -> int:
+        """Whether the mean difference is above (1), at (0) or below (-1) zero; 0 without one."""
+        return int(np.sign(round(self.difference or 0.0, 9)))
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the mean has the sign of the test. Failed runs, which are in no mean, speak for the other method."""
+        return self.effect * self.mean_sign > 0 or self.effect * self.lead > 0
 
 
 @dataclass(frozen=True)
@@ -188,9 +200,7 @@ def compare_differences(values: Sequence[float]) -> Comparison:
 
     differences = np.round(np.asarray(values, float), 9)
     finite = differences[np.isfinite(differences)]
-    # A failure gets the highest rank. The number itself does not matter, but SciPy's approximation wants one.
-    worst = 1.0 + float(np.max(np.abs(finite), initial=0.0))
-    moved = np.clip(differences[differences != 0], -worst, worst)
+    moved = ranked(differences[differences != 0])
     wins, losses = int(np.sum(moved > 0)), int(np.sum(moved < 0))
     effect, p = 0.0, 1.0
     if len(moved):
@@ -211,7 +221,15 @@ def compare_differences(values: Sequence[float]) -> Comparison:
         effect=effect,
         p=p,
         smallest=smallest_p(len(moved)),
+        lead=int(np.sum(np.sign(differences[np.isinf(differences)]))),
     )
+
+
+def ranked(differences: Sequence[float] | np.ndarray) -> np.ndarray:
+    """The differences as the test ranks them: a failure is larger than any other, by a number that does not matter."""
+    values = np.asarray(differences, float)
+    worst = 1.0 + float(np.max(np.abs(values[np.isfinite(values)]), initial=0.0))
+    return np.clip(values, -worst, worst)
 
 
 def _exact_p(ranks: np.ndarray, differences: np.ndarray) -> float:

@@ -14,16 +14,15 @@ from typing import Literal
 from harness.core.record import Run
 from harness.report.model.groups import REFERENCE, Block, MethodInSpace, accuracies, blocks
 from harness.report.model.numbers import listed, plural, signed
-from harness.report.model.results import measures, mixed_devices, result_of
+from harness.report.model.results import measures, mixed_devices, result_of, unsupported
 from harness.report.model.table import Fact, Facts, Part, Text
 from harness.report.stats import tests as stats
-from harness.report.stats.pairs import compared, differences, failures, searches
+from harness.report.stats.family import Outcome, family, mixed
+from harness.report.stats.pairs import compared, differences, failures, left_out, nothing_compared, searches, twins
 from harness.report.stats.power import MOST, pairs_for_power
 
 FEWEST = 3
 """With fewer seeds nothing is told."""
-
-Outcome = Literal["better", "worse", "undecided", "not compared"]
 
 
 @dataclass(frozen=True)
@@ -40,10 +39,11 @@ class Standing:
         seeds_needed: how many would show a difference like the one seen with power 80 %; None above a bound, and
             where it cannot be estimated.
         failures, reference_failures: failed runs of the method, and of random search in its space.
+        hidden: whether failed runs hide a difference, see :func:`_hidden`.
     """
 
     method: MethodInSpace
-    outcome: Outcome
+    outcome: Outcome | Literal["not compared"]
     differences: tuple[float, ...] = ()
     comparison: stats.Comparison | None = None
     corrected: float = 1.0
@@ -51,6 +51,7 @@ class Standing:
     seeds_needed: int | None = None
     failures: int = 0
     reference_failures: int = 0
+    hidden: bool = False
 
 
 def verdict(runs: Sequence[Run]) -> list[Part]:
@@ -62,7 +63,7 @@ def verdict(runs: Sequence[Run]) -> list[Part]:
 
 def _verdict(block: Block, stands: Sequence[Standing]) -> list[Part]:
     """A paragraph, and the methods by how they stand."""
-    summary = f"{_what(block)}: {_summary(block, stands)}"
+    summary = f"{_what(block, stands)}: {_summary(block, stands)}"
     text = Text(" ".join([summary, *_remarks(block)]))
     return [text, _list(block, stands)] if _told(stands) else [text]
 
@@ -73,68 +74,113 @@ def _told(stands: Sequence[Standing]) -> bool:
 
 
 def standings(block: Block) -> list[Standing]:
-    """How each method of a table stands, in the table's order; random sampling and random search are not among them."""
+    """How each method of a table stands, in the table's order; those that are compared with nothing are not there."""
     methods = compared(block)
     pairs = {method: tuple(differences(block, method, block.datasets).values()) for method in methods}
-    tested = {method: stats.compare_differences(values) for method, values in pairs.items() if values}
-    corrected = dict(zip(tested, stats.holm([one.p for one in tested.values()]), strict=True))
-    # Holm's correction never falls when a p rises, so correcting the smallest possible ones bounds what n can give.
-    allowed = dict(zip(tested, stats.holm([one.smallest for one in tested.values()]), strict=True))
-    shown = {method for method in tested if corrected[method] <= stats.LEVEL}
+    comparisons = {method: stats.compare_differences(values) for method, values in pairs.items() if values}
+    tested = dict(zip(comparisons, family(list(comparisons.values())), strict=True))
+    left = sum(one.outcome in ("undecided", "too few") for one in tested.values())
     # The level at which Holm's correction tests the methods that have not been told apart yet.
-    level = stats.LEVEL / max(1, len(tested) - len(shown))
+    level = stats.LEVEL / max(1, left)
     found = []
     for method in methods:
         if method not in tested:
             found.append(Standing(method, "not compared"))
             continue
-        one = tested[method]
-        outcome: Outcome = "undecided" if method not in shown else "better" if one.effect > 0 else "worse"
-        few = len(pairs[method]) < FEWEST
-        needed = None if few or method in shown else pairs_for_power(pairs[method], level)
-        numbers = (pairs[method], one, corrected[method], allowed[method], needed)
-        lost = [failures(block, each) for each in (method, MethodInSpace(REFERENCE, method.space))]
-        found.append(Standing(method, outcome, *numbers, *lost))
+        one, values = tested[method], pairs[method]
+        open_ = len(values) >= FEWEST and one.outcome in ("undecided", "too few")
+        needed = pairs_for_power(values, level) if open_ else None
+        found.append(
+            Standing(
+                method,
+                one.outcome,
+                differences=values,
+                comparison=one.comparison,
+                corrected=one.corrected,
+                allowed=one.allowed,
+                seeds_needed=needed,
+                failures=failures(block, method),
+                reference_failures=failures(block, MethodInSpace(REFERENCE, method.space)),
+                hidden=open_ and _hidden(one.comparison, values, needed, level),
+            )
+        )
     return found
 
 
-def _what(block: Block) -> str:
-    """Which table this is about."""
-    seeds = len({run.record.seed for run in block.runs})
+def _hidden(one: stats.Comparison, values: Sequence[float], needed: int | None, level: float) -> bool:
+    """Whether failed runs hide a difference: the others point elsewhere than all runs do, or only they could tell."""
+    ended = [value for value in values if math.isfinite(value)]
+    if not 0 < len(ended) < len(values):
+        return False
+    other = stats.compare_differences(ended).effect
+    turned = other != 0 and other * one.effect <= 0
+    return turned or (needed is None and pairs_for_power(ended, level) is not None)
+
+
+def _what(block: Block, stands: Sequence[Standing]) -> str:
+    """Which table this is about, and how many seeds its comparisons have."""
+    counts = [len(stand.differences) for stand in stands if stand.comparison]
+    counts = counts or [len({run.record.seed for run in block.runs})]
     title = block.title[:1].upper() + block.title[1:]
-    return f"{title}; {listed(block.datasets)}; {plural(seeds, 'seed')}"
+    least = f"{min(counts)} to " if min(counts) < max(counts) else ""
+    return f"{title}; {listed(block.datasets)}; {least}{plural(max(counts), 'seed')}"
 
 
 def _summary(block: Block, stands: Sequence[Standing]) -> str:
     tested = [stand for stand in stands if stand.comparison]
     if not stands:
-        return "nothing to compare, because only random sampling and random search were run."
+        return f"nothing to compare, because {nothing_compared(block)}."
     if not tested:
         return "nothing can be told, because no method has a seed in common with random search in its space."
     if max(len(stand.differences) for stand in tested) < FEWEST:
         return f"nothing can be told, because the differences may be chance: {_smallest(tested)}"
-    hopeless = all(stand.allowed > stats.LEVEL for stand in tested)
+    hopeless = all(stand.outcome == "too few" for stand in tested)
     never = f" No result could have been beyond chance: {_smallest(tested)}" if hopeless else ""
     if len(tested) == 1:
-        return f"the one method compared {_ONE[tested[0].outcome]}.{never}"
-    names: dict[Outcome, list[str]] = {"better": [], "worse": [], "undecided": []}
-    for stand in tested:
-        names[stand.outcome].append(block.heading(stand.method))
-    better, worse = names["better"], names["worse"]
-    clear = [f"{len(better)} beat random search in their space ({listed(better)})"] if better else []
-    if worse:
-        whom = "it" if better else "random search in their space"
-        clear.append(f"{len(worse)} did worse than {whom} ({listed(worse)})")
-    if not clear:
-        return f"none of the {len(tested)} methods compared can be told apart from random search in its space.{never}"
-    rest = f"; {len(names['undecided'])} cannot be told apart from it" if names["undecided"] else ""
-    return f"of {len(tested)} methods compared, {' and '.join(clear)} beyond chance{rest}."
+        return f"the one method compared {_one(tested[0])}.{never}"
+    if hopeless:
+        return f"none of the {len(tested)} methods compared has enough seeds to be told apart from {_ITS}.{never}"
+    if all(stand.outcome == "undecided" for stand in tested):
+        return f"none of the {len(tested)} methods compared can be told apart from {_ITS}."
+    return f"of {len(tested)} methods compared, {_counted(block, tested)}."
 
 
-_ONE: dict[Outcome, str] = {
-    "better": "beats random search in its space beyond chance",
-    "worse": "does worse than random search in its space beyond chance",
-    "undecided": "cannot be told apart from random search in its space",
+_ITS = "random search in its space"
+
+
+def _one(stand: Standing) -> str:
+    """What the only test of a table says."""
+    match stand.outcome:
+        case "better":
+            return f"beats {_ITS} beyond chance"
+        case "worse":
+            return f"does worse than {_ITS} beyond chance"
+        case "mixed" if stand.comparison:
+            return f"is {mixed(stand.comparison)} than {_ITS}, beyond chance"
+        case "too few":
+            return f"has too few seeds to be told apart from {_ITS}"
+        case _:
+            return f"cannot be told apart from {_ITS}"
+
+
+def _counted(block: Block, tested: Sequence[Standing]) -> str:
+    """How many stand how, with the names of all but those that cannot be told apart."""
+    clear, others = list[str](), list[str]()
+    for outcome, words in _COUNTED.items():
+        names = [block.heading(stand.method) for stand in tested if stand.outcome == outcome]
+        if names:
+            whom = "it" if clear or others else "random search in their space"
+            told = f"{len(names)} {words.format(whom=whom, names=listed(names))}"
+            (clear if outcome in ("better", "worse") else others).append(told)
+    return "; ".join([*([f"{' and '.join(clear)} beyond chance"] if clear else []), *others])
+
+
+_COUNTED: dict[Outcome, str] = {
+    "better": "beat {whom} ({names})",
+    "worse": "did worse than {whom} ({names})",
+    "mixed": "went one way against {whom} in most seeds, beyond chance, and the other way on average ({names})",
+    "undecided": "cannot be told apart from {whom}",
+    "too few": "had too few seeds to tell ({names})",
 }
 
 
@@ -148,59 +194,80 @@ def _smallest(tested: Sequence[Standing]) -> str:
     )
 
 
-_OUTCOMES: dict[Outcome, str] = {
-    "better": "better than random search",
-    "worse": "worse than random search",
-    "undecided": "cannot be told apart from random search",
-}
-
-
 def _list(block: Block, stands: Sequence[Standing]) -> Facts:
-    """The methods by how they stand, the clearest first."""
-    order = list(_OUTCOMES)
+    """The methods by how they stand, the clearest first; then, by reason, those that are not compared."""
     tested = [stand for stand in stands if stand.comparison]
+    order: list[str] = list(_COUNTED)
     ordered = sorted(tested, key=lambda s: (order.index(s.outcome), s.comparison.p if s.comparison else 0.0))
-    facts = [Fact(_name(block, stand), ((_standing(stand), ""),)) for stand in ordered]
-    others: dict[str, list[str]] = {}
+    facts = [Fact(_name(block, stand.method), ((_standing(stand), ""),)) for stand in ordered]
+    others: dict[str, list[MethodInSpace]] = {}
+    refused = unsupported(block)
     for stand in stands:
         if not stand.comparison:
-            others.setdefault(_reason(block, stand), []).append(_name(block, stand))
-    left = [Fact(f"not compared ({why})", (("; ".join(names), ""),)) for why, names in others.items()]
+            why = _REFUSED if stand.method in refused else _reason(block, stand.method)
+            others.setdefault(why, []).append(stand.method)
+    for why, methods in left_out(block).items():
+        others.setdefault(why, []).extend(methods)
+    left = [
+        Fact(f"not compared ({why})", (("; ".join(_name(block, method) for method in methods), ""),))
+        for why, methods in others.items()
+    ]
     return Facts((*facts, *left))
 
 
-def _name(block: Block, stand: Standing) -> str:
-    title = block.title_of(stand.method)
-    return title if block.common else f"{title} in {stand.method.space}"
+_REFUSED = "unsupported: the table says why"
 
 
-def _reason(block: Block, stand: Standing) -> str:
+def _name(block: Block, method: MethodInSpace) -> str:
+    title = block.title_of(method)
+    return title if block.common else f"{title} in {method.space}"
+
+
+def _reason(block: Block, method: MethodInSpace) -> str:
     """Why a method was not compared."""
-    if block.zero(REFERENCE, stand.method.space) is None:
+    if block.zero(REFERENCE, method.space) is None:
         return "random search was not run in their space"
     return "no seed with a result of theirs and of random search: the table says why"
 
 
 def _standing(stand: Standing) -> str:
-    """``better than random search, +1.20 points (95 % interval +0.80 to +1.60; higher in 9 of 10 seeds; ...)``."""
-    one, words = stand.comparison, _OUTCOMES[stand.outcome]
+    """``better than random search, +1.20 points (95 % interval +0.80 to +1.60; higher in 9, equal in ...)``."""
+    one = stand.comparison
     assert one is not None
     interval = stats.mean_interval([value for value in stand.differences if math.isfinite(value)])
     facts = [] if interval is None else [f"95 % interval {signed(interval[0])} to {signed(interval[1])}"]
-    facts.append(f"higher in {one.wins} of {plural(len(stand.differences), 'seed')}")
+    counts = f"higher in {one.wins}, equal in {one.ties}, lower in {one.losses}"
+    facts.append(f"{counts} of {plural(len(stand.differences), 'seed')}")
     if stand.failures:
         facts.append(f"{plural(stand.failures, 'failed run')} counted as worst")
     if stand.reference_failures:
         facts.append(f"random search failed in {plural(stand.reference_failures, 'run')}")
-    facts.append(_more(stand) if stand.outcome == "undecided" else f"corrected p {stats.p_text(stand.corrected)}")
+    decided = stand.outcome not in ("undecided", "too few")
+    facts.append(f"corrected p {stats.p_text(stand.corrected)}" if decided else _more(stand))
     by = "no two results to subtract" if one.difference is None else f"{signed(one.difference)} points"
-    return f"{words}, {by} ({'; '.join(facts)})"
+    if one.difference is not None and any(map(math.isinf, stand.differences)):
+        by += " where neither failed"
+    return f"{_against(stand, one)}, {by} ({'; '.join(facts)})"
+
+
+def _against(stand: Standing, one: stats.Comparison) -> str:
+    match stand.outcome:
+        case "better" | "worse":
+            return f"{stand.outcome} than random search"
+        case "mixed":
+            return f"{mixed(one)} than random search"
+        case "too few":
+            return "too few seeds to tell"
+        case _:
+            return "cannot be told apart from random search"
 
 
 def _more(stand: Standing) -> str:
     """How many more seeds would tell."""
     values = stand.differences
-    if len(values) < FEWEST or sum(math.isfinite(value) and value != 0 for value in values) < 2:
+    if stand.hidden:
+        return "undecided because of failures"
+    if len(values) < FEWEST or sum(value != 0 for value in values) < 2:
         return "too few seeds differ to say how many would tell"
     if stand.seeds_needed is None:
         return f"more than {MOST:,} seeds would be needed to tell"
@@ -212,15 +279,17 @@ _HOW = (
     "Points: mean difference of accuracy from random search with the same seed in the same space, over the pairs in "
     "which neither failed; a seed is one pair, with its mean over the data sets. Intervals are those of single "
     f"methods, not corrected. Beyond chance: Wilcoxon's signed-rank test, two-sided, at level {stats.LEVEL:g} after "
-    "Holm's correction for the methods of the table; exact up to 50 seeds. Seeds that would tell: for power 80 % at "
-    "the corrected level, if the true difference and spread are those seen; from few seeds this is a rough number."
+    "Holm's correction for the methods of the table; exact up to 50 seeds. It is a test of the ranks of the "
+    "differences, not of their mean: better or worse is said where both agree. Too few seeds to tell: no outcome of so "
+    "many seeds that differ could have been beyond chance. Seeds that would tell: for power 80 % at the corrected "
+    "level, if the true difference and spread are those seen; from few seeds this is a rough number."
 )
 
 
 def _remarks(block: Block) -> list[str]:
     """What else has to be known about this table."""
     same = [f"{listed(group)} are look-ups of the same searches." for group in searches(block) if len(group) > 1]
-    return [*same, *measures(block, *block.datasets), *mixed_devices(block), *_marked(block)]
+    return [*same, *twins(block), *measures(block, *block.datasets), *mixed_devices(block), *_marked(block)]
 
 
 def _marked(block: Block) -> list[str]:
