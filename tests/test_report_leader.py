@@ -7,9 +7,11 @@ import pytest
 from report_records import make
 
 from harness.core.record import Run
+from harness.report.forms.markdown import markdown
 from harness.report.model.groups import Block, MethodInSpace, blocks
 from harness.report.stats import tests as stats
 from harness.report.stats.leader import leader
+from harness.report.stats.verdict import verdict
 
 SPACE = "cell"
 
@@ -83,3 +85,15 @@ def test_ranks_and_mean_have_to_agree(lucky: float) -> None:
     result = found(points)
     assert result is not None
     assert ("b" in result[1]) == (lucky < 0)
+
+
+def test_the_verdict_says_who_is_in_front_and_who_may_be_better() -> None:
+    points = drawn(5, 30, {"random_search": 0, "darts": 3.0, "gdas": 2.9, "setn": 1.0})
+    text = markdown(verdict(list(table(points).runs)))
+    front = "DARTS" if points["darts"].mean() > points["gdas"].mean() else "gdas"
+    other = "gdas" if front == "DARTS" else "DARTS"
+    assert f"{front} is in front, +" in text
+    assert "Worse than it beyond chance: setn." in text
+    assert f"any of them may be better: {other}." in text
+    alone = markdown(verdict(list(table(drawn(5, 30, {"random_search": 0, "darts": 3.0})).runs)))
+    assert "in front" not in alone.split("Points:")[0], "of one method the verdict has said all"

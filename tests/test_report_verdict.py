@@ -16,10 +16,11 @@ from harness.report.forms.markdown import markdown
 from harness.report.model.groups import BASELINE, REFERENCE, blocks
 from harness.report.model.performance import performance
 from harness.report.stats import tests as stats
+from harness.report.stats.leader import FEWEST
 from harness.report.stats.page import statistics
 from harness.report.stats.pairs import differences, searches
 from harness.report.stats.power import MOST, _critical, pairs_for_power, power, smallest_sample
-from harness.report.stats.verdict import FEWEST, Standing, standings, verdict
+from harness.report.stats.verdict import Standing, standings, verdict
 
 RNG = np.random.default_rng
 

@@ -15,7 +15,7 @@ from harness.report.stats import tests as stats
 from harness.report.stats.pairs import between
 
 FEWEST = 3
-"""Common seeds without which two methods are not compared."""
+"""With fewer common seeds nothing is told of two methods."""
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,9 @@ from harness.report.model.results import measures, mixed_devices, result_of, uns
 from harness.report.model.table import Fact, Facts, Part, Text
 from harness.report.stats import tests as stats
 from harness.report.stats.family import Outcome, family, mixed
+from harness.report.stats.leader import FEWEST, leader
 from harness.report.stats.pairs import compared, differences, failures, left_out, nothing_compared, searches, twins
 from harness.report.stats.power import MOST, pairs_for_power
-
-FEWEST = 3
-"""With fewer seeds nothing is told."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ def verdict(runs: Sequence[Run]) -> list[Part]:
 def _verdict(block: Block, stands: Sequence[Standing]) -> list[Part]:
     """A paragraph, and the methods by how they stand."""
     summary = f"{_what(block, stands)}: {_summary(block, stands)}"
-    text = Text(" ".join([summary, *_remarks(block)]))
+    text = Text(" ".join([summary, *_leaders(block, stands), *_remarks(block)]))
     return [text, _list(block, stands)] if _told(stands) else [text]
 
 
@@ -143,6 +141,30 @@ def _summary(block: Block, stands: Sequence[Standing]) -> str:
     if all(stand.outcome == "undecided" for stand in tested):
         return f"none of the {len(tested)} methods compared can be told apart from {_ITS}."
     return f"of {len(tested)} methods compared, {_counted(block, tested)}."
+
+
+def _leaders(block: Block, stands: Sequence[Standing]) -> list[str]:
+    """Who is in front of each space where a method beats random search, and who may be as good."""
+    sentences = list[str]()
+    for space in dict.fromkeys(stand.method.space for stand in stands):
+        own = {stand.method: stand for stand in stands if stand.comparison and stand.method.space == space}
+        better = {
+            method: stand.comparison.difference
+            for method, stand in own.items()
+            if stand.outcome == "better" and stand.comparison and stand.comparison.difference is not None
+        }
+        one = leader(block, better, [method for method in own if method not in better])
+        if one is None or len(own) == 1:
+            continue
+        where = "" if block.common else f"in {space}, "
+        told = f"{where}{block.heading(one.method)} is in front, {signed(one.lead)} points over random search."
+        if one.behind:
+            told += f" Worse than it beyond chance: {listed([block.heading(method) for method in one.behind])}."
+        if one.close:
+            names = listed([block.heading(method) for method in one.close])
+            told += f" Not shown to be worse than it, so that any of them may be better: {names}."
+        sentences.append(told[:1].upper() + told[1:])
+    return sentences
 
 
 _ITS = "random search in its space"
@@ -281,7 +303,9 @@ _HOW = (
     f"methods, not corrected. Beyond chance: Wilcoxon's signed-rank test, two-sided, at level {stats.LEVEL:g} after "
     "Holm's correction for the methods of the table; exact up to 50 seeds. It is a test of the ranks of the "
     "differences, not of their mean: better or worse is said where both agree. Too few seeds to tell: no outcome of so "
-    "many seeds that differ could have been beyond chance. Seeds that would tell: for power 80 % at the corrected "
+    "many seeds that differ could have been beyond chance. In front: the largest mean lead of those that beat random "
+    "search in a space; the others are compared with it by the same test, corrected for all pairs of methods there, "
+    "because the same seeds have chosen it. Seeds that would tell: for power 80 % at the corrected "
     "level, if the true difference and spread are those seen; from few seeds this is a rough number."
 )
 
