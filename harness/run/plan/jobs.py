@@ -78,8 +78,8 @@ def make_plan(request: Request, capacity: Capacity = ONE_CORE) -> Plan:
     over, pending = _sorted_out(rows, request, versions)
     for name in {record.dataset: None for record in over}.keys() - {row.dataset for row in pending}:
         _check_data(rows, name, data.checksum(name))
-    _check_devices(request, capacity)
     children = 1 if request.profile.signal else request.children  # nothing is trained on tables
+    _check_devices(request, capacity, children)
     workers = request.workers or max(1, capacity.workers // children)
     threads = 1 if request.profile.budget.counted else max(1, capacity.cores // (workers * children))
     jobs: list[Job] = []
@@ -117,13 +117,13 @@ def check_writable(out: Path) -> None:
         raise InputError(f"cannot write into {out} ({error.strerror}); name another directory with --out") from error
 
 
-def _check_devices(request: Request, capacity: Capacity) -> None:
+def _check_devices(request: Request, capacity: Capacity, children: int) -> None:
     """Equal seconds of unlike devices are not equal budgets.
 
     Raises:
         InputError: runs would be compared at them; or children of a search would share a graphics card.
     """
-    if request.children > 1 and capacity.cards:
+    if children > 1 and capacity.cards:
         raise InputError("the children of a search would share a graphics card and its memory; leave --children out")
     if len(capacity.devices) > 1 and not request.profile.counted and not request.mixed_devices:
         raise InputError(
