@@ -20,7 +20,7 @@ from harness.plugins.catalogue import FOLDERS, GIVEN, PACKAGES, Catalogue, Sourc
 from harness.run.backends.base import Capacity
 from harness.run.fence import Forbidden
 from harness.run.job import Job, Prepared
-from harness.run.plan.datasets import checked_sources, data_sets
+from harness.run.plan.datasets import checked_sources, data_sets, hidden_files
 from harness.run.plan.hard_links import other_names
 from harness.run.plan.rows import Row, check_given, given_architectures, named_rows
 from harness.run.plan.zero_lines import with_zero_lines
@@ -91,7 +91,7 @@ def make_plan(request: Request, capacity: Capacity = ONE_CORE) -> Plan:
         prepared = data.prepare(name, sorted({row.seed for row in mine}), check)
         training = sorted({row.seed for row in mine if row.facts.trains})
         with_images = (data.with_images(name, training) if training else None) or prepared
-        hidden = (*sources[name].hidden(request.data_root), *with_images.hidden)
+        hidden = (*hidden_files(name, sources[name], request.data_root), *with_images.hidden)
         elsewhere = other_names(hidden)
         hidden = (*hidden, *elsewhere.paths)
         warnings += [elsewhere.warning(name)] if elsewhere.missed else []
