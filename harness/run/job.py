@@ -84,6 +84,10 @@ class Prepared(Protocol):
     def hidden(self) -> tuple[Path, ...]:
         """Prepared files that a search must not open."""
 
+    @property
+    def opened(self) -> tuple[Path, ...]:
+        """Prepared files, or directories of such, that a search needs; the hidden ones may be among them."""
+
     def reads(self, seed: int, phase: Phase) -> tuple[Path, ...]:
         """The files that a phase reads."""
 

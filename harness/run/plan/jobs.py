@@ -96,8 +96,8 @@ def make_plan(request: Request, capacity: Capacity = ONE_CORE) -> Plan:
         hidden = (*hidden, *elsewhere.paths)
         warnings += [elsewhere.warning(name)] if elsewhere.missed else []
         for row in mine:
-            forbidden = _forbidden(hidden, named[name], row, request)
             its = with_images if row.facts.trains else prepared
+            forbidden = _forbidden(hidden, its.opened, named[name], row, request)
             job = _job(row, request.profile, catalogue, its, forbidden, threads, versions[row.method.name])
             jobs.append(replace(job, children=children))
     return Plan(_longest_first(jobs, over), tuple(over), data.scorer, workers, (*told, *data.notes, *warnings))
@@ -284,12 +284,15 @@ def _job(
     )
 
 
-def _forbidden(hidden: tuple[Path, ...], dataset: Source, row: Row, request: Request) -> Forbidden:
+def _forbidden(
+    hidden: tuple[Path, ...], prepared: tuple[Path, ...], dataset: Source, row: Row, request: Request
+) -> Forbidden:
     """Test data, the loaders that could bring it, and whatever tells of results on it.
 
-    That is everything in ``--out`` but the run itself and the prepared data: records, reports, tables and plots, those
-    written later included. And everything in the checkout but code: stored baselines, tables, documentation, history.
-    A plug-in file with both a method and its data keeps its own loader.
+    That is everything in ``--out`` but the run itself and its own prepared data: records, reports, tables and plots,
+    those written later included, and the test images of another profile. And everything in the checkout but code:
+    stored baselines, tables, documentation, history. A plug-in file with both a method and its data keeps its own
+    loader.
     """
     modules, paths = [PACKAGES["dataset"]], [*hidden, FOLDERS["dataset"]]
     if dataset.module != row.method.module:
@@ -301,7 +304,7 @@ def _forbidden(hidden: tuple[Path, ...], dataset: Source, row: Row, request: Req
         tuple(path.absolute() for path in paths),
         tuple(modules),
         closed=tuple(path.absolute() for path in closed),
-        opened=(row.directory.path, request.out / "prepared", *_needed(closed, request)),
+        opened=(row.directory.path, *(path.absolute() for path in prepared), *_needed(closed, request)),
         writable=(row.directory.path,),
     )
 
