@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from harness.plugins.catalogue import FOLDERS, GIVEN, PACKAGES, Catalogue, Sourc
 from harness.run.backends.base import Capacity
 from harness.run.fence import Forbidden
 from harness.run.job import Job, Prepared
+from harness.run.plan.again import clear, throw_away
 from harness.run.plan.datasets import checked_sources, data_sets, hidden_files
 from harness.run.plan.hard_links import other_names
 from harness.run.plan.rows import Row, check_given, given_architectures, named_rows
@@ -41,6 +41,7 @@ class Plan:
         records: of the runs that are over.
         scorer: knows the test set.
         workers: processes at the same time.
+        out: directory of the records.
         notes: a line for people on each thing that they may not expect: rows that were added, what was taken of a data
             set and what was left out.
     """
@@ -49,11 +50,14 @@ class Plan:
     records: tuple[Record, ...]
     scorer: Scorer
     workers: int
+    out: Path
     notes: tuple[str, ...] = ()
 
 
 def make_plan(request: Request, capacity: Capacity = ONE_CORE) -> Plan:
     """Looks at everything that a request names, and prepares the data of what is to be done.
+
+    What is to be done again is thrown away at the very end, after everything that may be refused.
 
     Args:
         request: what a command asks for.
@@ -61,7 +65,8 @@ def make_plan(request: Request, capacity: Capacity = ONE_CORE) -> Plan:
             the same time, and these share its cores.
 
     Raises:
-        InputError: something does not exist or does not fit, or what is in the output directory was made otherwise.
+        InputError: something does not exist or does not fit, or what is in the output directory was made otherwise, or
+            another command is working on what is to be thrown away.
     """
     given = given_architectures(request)
     catalogue = Catalogue(request.plugins, given)
@@ -75,9 +80,12 @@ def make_plan(request: Request, capacity: Capacity = ONE_CORE) -> Plan:
     check_writable(request.out)
     _check_judged_alike(request)
     versions = {name: method.version() for name, method in {row.method.name: row.method for row in rows}.items()}
-    over, pending = _sorted_out(rows, request, versions)
+    over, pending, again = _sorted_out(rows, request, versions)
+    redone = {row.directory for row in again}
+    kept = [row for row in rows if row.directory not in redone]
+    pending += again
     for name in {record.dataset: None for record in over}.keys() - {row.dataset for row in pending}:
-        _check_data(rows, name, data.checksum(name))
+        _check_data(kept, name, data.checksum(name))
     children = 1 if request.profile.signal else request.children  # nothing is trained on tables
     _check_devices(request, capacity, children)
     workers = request.workers or max(1, capacity.workers // children)
@@ -87,7 +95,7 @@ def make_plan(request: Request, capacity: Capacity = ONE_CORE) -> Plan:
     for name in dict.fromkeys(row.dataset for row in pending):
         mine = [row for row in pending if row.dataset == name]
 
-        check = functools.partial(_check_data, rows, name)
+        check = functools.partial(_check_data, kept, name)
         prepared = data.prepare(name, sorted({row.seed for row in mine}), check)
         training = sorted({row.seed for row in mine if row.facts.trains})
         with_images = (data.with_images(name, training) if training else None) or prepared
@@ -100,7 +108,10 @@ def make_plan(request: Request, capacity: Capacity = ONE_CORE) -> Plan:
             forbidden = _forbidden(hidden, its.opened, named[name], row, request)
             job = _job(row, request.profile, catalogue, its, forbidden, threads, versions[row.method.name])
             jobs.append(replace(job, children=children))
-    return Plan(_longest_first(jobs, over), tuple(over), data.scorer, workers, (*told, *data.notes, *warnings))
+    throw_away([row.directory for row in again], request.out)
+    clear(row.directory for row in pending)
+    notes = (*told, *data.notes, *warnings)
+    return Plan(_longest_first(jobs, over), tuple(over), data.scorer, workers, request.out, notes)
 
 
 def check_writable(out: Path) -> None:
@@ -200,24 +211,24 @@ def _limit(inputs: dict[str, Any]) -> str:
     return str(inputs.get("final training", usual))
 
 
-def _sorted_out(rows: list[Row], request: Request, versions: Mapping[str, str]) -> tuple[list[Record], list[Row]]:
-    """Records of runs that are over, and the others; failed ones that are to be retried lose their directory.
-
-    So do those of methods that are to be redone.
-    """
+def _sorted_out(
+    rows: list[Row], request: Request, versions: Mapping[str, str]
+) -> tuple[list[Record], list[Row], list[Row]]:
+    """Records of runs that are over; rows that are to be done, or gone on with; and rows that are to be done again from
+    scratch, because they have failed and are to be retried, or their method is to be redone."""
     named = tuple(dict.fromkeys(row.method.name for row in rows))
     redo = {one_of("method of this command", name, named) for name in request.redo}
     over: list[Record] = []
     pending: list[Row] = []
     kept: list[Row] = []
-    retried: list[Row] = []
+    again: list[Row] = []
     for row in rows:
         if row.method.name in redo:
-            retried.append(row)
+            again.append(row)
             continue
         record = row.directory.stored_record()
         if record is not None and record.status == "failed" and request.retry_failed:
-            retried.append(row)
+            again.append(row)
             continue
         kept.append(row)
         row.directory.check_inputs(row.inputs(request.profile))
@@ -227,11 +238,7 @@ def _sorted_out(rows: list[Row], request: Request, versions: Mapping[str, str]) 
         else:
             over.append(record)
     _check_sources(kept, request, versions)
-    for row in retried:
-        if row.directory.path.exists():
-            shutil.rmtree(row.directory.path)
-        row.directory.note.unlink(missing_ok=True)
-    return over, pending + retried
+    return over, pending, again
 
 
 def _check_sources(rows: Sequence[Row], request: Request, versions: Mapping[str, str]) -> None:
