@@ -34,14 +34,14 @@ def compare(
     out: str | Path = "runs",
     data: str | Path | None = None,
     workers: int | None = None,
-    plugins: Iterable[str | Path] = (),
+    plugins: str | Path | Iterable[str | Path] = (),
     retry_failed: bool = False,
     redo: str | Sequence[str] = (),
     baselines: bool = True,
     final: str | None = None,
     signal: str = "",
     backend: str = "local",
-    architectures: str | Iterable[str | Path] = (),
+    architectures: str | Path | Iterable[str | Path] = (),
     max_parameters: str = "",
     max_macs: str = "",
     max_latency: str = "",
@@ -69,7 +69,7 @@ def compare(
         out: directory of the records.
         data: directory of the data sets; ``~/.cache/nas-harness``, or what ``HARNESS_DATA`` names, unless given.
         workers: runs at the same time; the back end knows how many suit it, unless given.
-        plugins: Python files that define METHOD, DATASET or SPACE.
+        plugins: a Python file that defines METHOD, DATASET or SPACE, or several.
         retry_failed: whether failed runs are done again from scratch.
         redo: methods whose runs are done again from scratch, because their code has changed, say.
         baselines: whether random sampling and random search are added in every space that the methods search.
@@ -82,7 +82,7 @@ def compare(
         mixed_devices: whether runs may be compared at equal seconds of unlike devices.
         children: of one search that are trained at the same time, where its method can; in counted budgets, results do
             not depend on it.
-        architectures: files with architectures that are trained and tested beside the methods' results.
+        architectures: a file, or several, with architectures that are trained and tested beside the methods' results.
         max_parameters, max_macs, max_latency: limits of the final networks, like ``"500k"``, ``"50m"``, ``"2.5ms"``;
             proposals beyond are refused before training. A directory holds runs of the same limits.
         top: how many proposals of each search are trained finally. From two on, the final trainings leave the

@@ -23,7 +23,9 @@ from harness.core.dataset import Dataset
 from harness.core.table import Behind
 from harness.report.model.groups import Block
 from harness.report.model.results import averaged_images
-from harness.run.images import ImageSets
+from harness.run.fence.ground import Ground
+from harness.run.images import ImageSets, search_data
+from harness.run.job import Job
 from harness.run.plan import make_plan
 from harness.run.profile import Profile
 from harness.run.profiles import QUICK, SMOKE
@@ -120,6 +122,26 @@ def test_a_comparison_trains_and_tests_on_them(tmp_path: Path) -> None:
     for name in ("x_train.npy", "x_test.npy"):
         assert max(np.load(directory / name, mmap_mode="r").shape[1:3]) == side // 2
     assert sum("are averaged to" in note for note in plan.notes) == 1
+
+
+def test_two_profiles_in_one_directory_read_their_own_images(tmp_path: Path) -> None:
+    """A command of the one may be running when another one of the other is given."""
+    profiles = (dataclasses.replace(SMOKE, name="small", side=8), dataclasses.replace(SMOKE, name="whole", side=0))
+    jobs = []
+    for profile in profiles:
+        request = dataclasses.replace(request_for(tmp_path), datasets=("toy",), profile=profile)
+        jobs.append(make_plan(request).jobs[0])
+    seen = [search_data(job.prepared, 0).image_shape[:2] for job in jobs]  # type: ignore[arg-type]
+    assert seen == [(8, 8), toy().x_train.shape[1:3]]
+    for mine, theirs in (jobs, reversed(jobs)):
+        ground = Ground(*[tuple(map(str, some)) for some in _closed(mine)])
+        assert not ground.hidden(str(mine.prepared.directory / "x_train.npy"))  # type: ignore[union-attr]
+        for job in (mine, theirs):
+            assert ground.hidden(str(job.prepared.directory / "x_test.npy"))  # type: ignore[union-attr]
+
+
+def _closed(job: Job) -> tuple[tuple[Path, ...], ...]:
+    return job.forbidden.paths, job.forbidden.closed, job.forbidden.opened
 
 
 def test_a_table_is_made_of_them(tmp_path: Path) -> None:

@@ -121,32 +121,36 @@ def test_looking_at_settings_brings_no_tensorflow() -> None:
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, timeout=120)
 
 
-@pytest.mark.parametrize("where", ["the file", "the load"])
+COMMANDS = {
+    "run": (*RUN, "--datasets", "squares", "--out", "{out}"),
+    "tabulate": ("tabulate", "--dataset", "squares", "--out", "{out}.csv"),
+    "table": ("table", "squares"),
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("where", ["the file", "load", "missing", "hidden"])
 @pytest.mark.parametrize("how", ["raise SystemExit(0)", "raise SystemExit(3)", "sys.exit('bye')"])
 def test_a_data_set_that_ends_its_process_is_one_sentence(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, where: str, how: str
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    where: str,
+    how: str,
+    command: str,
 ) -> None:
+    if (command, where) == ("table", "hidden"):
+        pytest.skip("it trains nothing, and hides nothing")
     file = write_squares(tmp_path, tmp_path / "data")
     text = file.read_text(encoding="utf-8")
     if where == "the file":
         text = f"import sys\n{how}\n{text}"
     else:
         text = f"{text}\n\ndef _end(*_):\n    import sys\n    {how}\n\nimport dataclasses\n"
-        text += "DATASET = dataclasses.replace(DATASET, load=_end)\n"
+        text += f"DATASET = dataclasses.replace(DATASET, {where}=_end, tabular={command == 'table'})\n"
     file.write_text(text, encoding="utf-8")
-    told = refused(
-        monkeypatch,
-        capsys,
-        *RUN,
-        "--plugin",
-        str(file),
-        "--datasets",
-        "squares",
-        "--data",
-        str(tmp_path / "data"),
-        "--out",
-        str(tmp_path / "out"),
-    )
+    words = [word.format(out=tmp_path / "out") for word in COMMANDS[command]]
+    told = refused(monkeypatch, capsys, *words, "--plugin", str(file), "--data", str(tmp_path / "data"))
     assert "does not load: SystemExit" in told
     assert len(told.splitlines()) == 1
 

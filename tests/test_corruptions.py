@@ -133,7 +133,7 @@ def test_a_run_is_also_tested_on_them_and_is_the_same_run_otherwise(tmp_path: Pa
 
     directory = next((tmp_path / "tested").rglob("record.json")).parent
     facts = json.loads((directory / "final.json").read_text())
-    images = np.load(tmp_path / "tested" / "prepared" / "squares" / "x_test.npy")
+    images = np.load(next((tmp_path / "tested" / "prepared").glob("squares-*/x_test.npy")))
     labels = np.load(tmp_path / "data" / "squares" / "y_test.npy")
     for name, strength in (("noise", 2), ("jpeg", 5)):
         made = corrupted(images, name, strength, "squares")

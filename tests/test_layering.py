@@ -198,6 +198,7 @@ PROCESSES = {"multiprocessing", "concurrent", "subprocess", "signal", "fcntl", "
 KNOW_PROCESSES = {
     "harness.run.provenance": {"subprocess"},  # asks git
     "harness.run.tabulate.tabulation": {"fcntl"},  # one command at a time writes a table
+    "harness.run.claims": {"fcntl"},  # one command at a time works on a run
     "harness.cli": {"signal"},  # Ctrl-C
     "harness.testing.methods": {"subprocess"},  # a check searches in fresh processes of its own, with nothing of a run
     "harness.testing.datasets": {"subprocess"},

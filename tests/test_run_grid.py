@@ -249,7 +249,8 @@ for name in ("report.html", "statistics.md", "performance.csv", "performance.tex
 attempt("baseline", lambda: next(pathlib.Path({checkout!r}).glob("results/baseline/*.json")).read_text())
 attempt("tables", lambda: next(pathlib.Path({checkout!r}).glob("results/tables/**/*.*")).read_text())
 attempt("history", lambda: next(pathlib.Path({checkout!r}).glob("docs/*.md")).read_text())
-attempt("test images", lambda: np.load(out / "prepared" / "squares" / "x_test.npy"))
+for path in (out / "prepared").rglob("x_test.npy"):
+    attempt("test images", lambda: np.load(path))
 for path in pathlib.Path({out!r}).rglob("*.np*"):
     attempt(str(path), lambda: np.load(path))
 def load_file(path):

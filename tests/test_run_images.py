@@ -11,7 +11,8 @@ import pytest
 
 from harness.core.dataset import Dataset
 from harness.core.errors import InputError
-from harness.run.images import final_data, locate, search_data, write
+from harness.run.images import class_names, final_data, locate, search_data, write
+from harness.run.job import Failure
 from harness.run.parts import parts, split
 
 
@@ -100,18 +101,55 @@ def test_test_labels_are_never_written(tmp_path: Path) -> None:
         assert not any(needle in content for needle in needles), path
 
 
-def test_the_same_data_is_written_once_and_other_data_replaces_it(tmp_path: Path) -> None:
+def test_the_same_data_is_written_once_and_other_data_beside_it(tmp_path: Path) -> None:
+    """Two commands may work in one directory, with one data set at two sizes."""
     data = make()
     prepared = locate(data, 0.1, tmp_path)
     write(data, prepared, [0])
-    images = prepared.directory / "x_train.npy"
-    before = images.stat().st_ino
+    before = {path: path.stat().st_ino for path in prepared.directory.iterdir()}
     write(data, prepared, [0, 1])
-    assert images.stat().st_ino == before
+    assert {path: path.stat().st_ino for path in before} == before, "a search may be about to open them"
     other = dataclasses.replace(data, x_train=data.x_train + 1)
-    assert locate(other, 0.1, tmp_path).checksum != prepared.checksum
-    write(other, locate(other, 0.1, tmp_path), [0])
-    assert np.array_equal(np.load(images), other.x_train)
+    theirs = locate(other, 0.1, tmp_path)
+    write(other, theirs, [0])
+    assert {path: path.stat().st_ino for path in before} == before
+    for wanted, place in ((data, prepared), (other, theirs)):
+        assert np.array_equal(final_data(place)[0].x_train, wanted.x_train)
+
+
+def test_images_of_another_checksum_are_not_read(tmp_path: Path) -> None:
+    data = make()
+    write(data, prepared := locate(data, 0.1, tmp_path), [0])
+    other = dataclasses.replace(prepared, checksum="0" * 64)
+    for read in (lambda: search_data(other, 0), lambda: final_data(other), lambda: class_names(other)):
+        with pytest.raises(Failure, match="other images"):
+            read()
+
+
+@pytest.mark.parametrize("save", ["save", "savez"])
+def test_a_full_disk_is_one_sentence_and_leaves_nothing_half_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, save: str
+) -> None:
+    def full(path: Path, *arrays: object, **named: object) -> None:
+        path.write_bytes(b"half")
+        raise OSError("90 requested and 7 written")
+
+    data = make()
+    prepared = locate(data, 0.1, tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(np, save, full)
+        with pytest.raises(InputError, match=r"cannot be written \(90 requested and 7 written\).*--out"):
+            write(data, prepared, [0])
+    assert not [path for path in prepared.directory.iterdir() if path.read_bytes() == b"half"]
+    write(data, prepared, [0])
+    assert np.array_equal(final_data(prepared)[0].x_train, data.x_train)
+
+
+def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    data = make()
+    (tmp_path / "prepared").write_text("no directory")
+    with pytest.raises(InputError, match="cannot be written"):
+        write(data, locate(data, 0.1, tmp_path), [0])
 
 
 def test_the_checksum_knows_the_test_labels(tmp_path: Path) -> None:

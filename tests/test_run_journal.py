@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import stat
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +21,7 @@ from harness.core.space import Genotype, Size
 from harness.core.task import Task
 from harness.run.job import Failure
 from harness.run.journal import DiskJournal, Progress, TableJournal
-from harness.run.store import RunDirectory, read_json, read_lines
+from harness.run.store import RunDirectory, read_json, read_lines, write_lines
 
 SPACE = VectorSpace(12)
 
@@ -33,6 +36,11 @@ class MortalJournal(DiskJournal):
     def __init__(self, directory: RunDirectory, dies_at: int | None, torn: bool) -> None:
         super().__init__(directory, Progress(directory.progress, "search"))
         self._left, self._torn, self._at = dies_at, torn, directory
+
+    def break_off(self) -> None:
+        """Closes the logs as the end of a process does, which brings nothing to the disk."""
+        self._evaluations_file.close()
+        self._proposals_file.close()
 
     def _live(self, path: Path) -> None:
         if self._left is not None:
@@ -145,6 +153,98 @@ def test_killed_at_any_write_and_resumed_is_the_same_search(
             tries += 1
             task = attempt(directory, search, dies_at if tries <= 2 else None, torn)
         assert outcome(directory, task) == expected
+
+
+class PowerCut:
+    """What is on the disk: the content of a file when it was last synced, and the names of files that were renamed."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._synced: dict[int, bytes] = {}
+        sync = os.fsync
+
+        def synced(descriptor: int) -> None:
+            sync(descriptor)
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                self._synced[os.fstat(descriptor).st_ino] = Path(f"/proc/self/fd/{descriptor}").read_bytes()
+
+        monkeypatch.setattr(os, "fsync", synced)
+
+    def happens(self, directory: Path) -> None:
+        """Leaves of each file what is on the disk."""
+        for path in directory.iterdir():
+            path.write_bytes(self._synced.get(path.stat().st_ino, b""))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc for the file behind a descriptor")
+@pytest.mark.parametrize("search", [queries, shared_weights])
+def test_a_checkpoint_is_good_after_a_power_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, search: Callable[[Task], None]
+) -> None:
+    calm = RunDirectory(tmp_path / "calm")
+    calm.path.mkdir()
+    expected = outcome(calm, attempt(calm, search, None, torn=False) or pytest.fail("it was killed"))
+    writes = len(expected[2]) + len(expected[3])  # type: ignore[arg-type]
+    for dies_at in range(0, writes + 5, 3):
+        directory = RunDirectory(tmp_path / f"cut at {dies_at}")
+        directory.path.mkdir()
+        with monkeypatch.context() as patch:
+            power = PowerCut(patch)
+            patch.setattr(MortalJournal, "close", MortalJournal.break_off)
+            if attempt(directory, search, dies_at, torn=False) is not None:
+                break
+            power.happens(directory.path)
+        saved = directory.checkpoint.exists()
+        resumed = DiskJournal(directory, Progress(directory.progress, "search"))
+        assert (resumed.load() is not None) == saved, "a search that has saved its state begins anew"
+        resumed.close()
+        task = attempt(directory, search, None, torn=False)
+        assert task is not None
+        assert outcome(directory, task) == expected
+
+
+@pytest.mark.parametrize("log", ["evaluations", "proposals"])
+@pytest.mark.parametrize("kept", [0, 1])
+def test_a_log_that_does_not_reach_its_checkpoint_begins_the_search_from_scratch(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], log: str, kept: int
+) -> None:
+    calm, directory = RunDirectory(tmp_path / "calm"), RunDirectory(tmp_path / "run")
+    for one in (calm, directory):
+        one.path.mkdir()
+    expected = outcome(calm, attempt(calm, shared_weights, None, torn=False) or pytest.fail("it was killed"))
+    assert attempt(directory, shared_weights, 30, torn=False) is None
+    assert len(read_lines(getattr(directory, log))) > 1
+    write_lines(getattr(directory, log), read_lines(getattr(directory, log))[:kept])
+    directory.stopped.mkdir()
+    (directory.stopped / "0.npz").write_text("of a training that is in no log")
+    task = attempt(directory, shared_weights, None, torn=False)
+    assert task is not None
+    assert outcome(directory, task) == expected
+    assert not directory.stopped.exists()
+    assert "the search starts from scratch" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("log", ["evaluations", "proposals"])
+def test_a_kill_while_it_goes_back_to_scratch_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: str
+) -> None:
+    """What is left of the logs may not be taken for a search without checkpoints."""
+    directory = RunDirectory(tmp_path)
+    assert attempt(directory, shared_weights, 30, torn=False) is None
+    write_lines(getattr(directory, log), [])
+
+    def killed(*_: object, **__: object) -> None:
+        raise Killed
+
+    for name in ("write_lines", "shutil.rmtree"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"harness.run.journal.{name}", killed)
+            with pytest.raises(Killed):
+                DiskJournal(directory, Progress(directory.progress, "search"))
+        assert directory.checkpoint.exists()
+    journal = DiskJournal(directory, Progress(directory.progress, "search"))
+    assert (journal.load(), journal.replay(0)) == (None, None)
+    assert not directory.checkpoint.exists()
+    journal.close()
 
 
 def test_a_replayed_evaluation_is_the_logged_one_to_the_last_bit(tmp_path: Path) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from claimed import elsewhere
 from plugin_files import GOOD, write_method, write_squares
 
 from harness.core.budget import Budget
@@ -14,9 +17,11 @@ from harness.core.errors import InputError
 from harness.core.files import replace_text
 from harness.core.home import CHECKOUT as ROOT
 from harness.core.record import Record
-from harness.run.backends.base import Capacity
+from harness.report.model.load import load_runs
+from harness.run.backends.base import Capacity, locked
 from harness.run.job import Job
 from harness.run.plan import check_writable, make_plan
+from harness.run.plan.jobs import ONE_CORE
 from harness.run.profiles import HOUR, SMOKE
 from harness.run.request import Request
 from harness.run.store import SOURCE, write_json
@@ -98,7 +103,8 @@ def test_what_a_search_may_not_touch(tmp_path: Path) -> None:
     assert "good.py" not in names
     assert "harness.datasets" in job.forbidden.modules
     assert {tmp_path / "out", ROOT / "results", ROOT} == set(job.forbidden.closed)
-    assert {job.directory.path, tmp_path / "out" / "prepared"} <= set(job.forbidden.opened)
+    assert {job.directory.path, *job.prepared.opened} <= set(job.forbidden.opened)
+    assert tmp_path / "out" / "prepared" not in job.forbidden.opened
     assert not any(ROOT.is_relative_to(path) for path in job.forbidden.opened)
     assert not any(path.is_relative_to(ROOT / "results") for path in job.forbidden.opened)
 
@@ -178,6 +184,136 @@ def test_failed_runs_are_thrown_away_only_when_asked(tmp_path: Path) -> None:
     assert second.directory.record.exists()
 
 
+UNLIKE = Capacity(devices=("one kind", "another kind"))
+
+
+def _block(prepared: Path) -> None:
+    shutil.rmtree(prepared)
+    prepared.write_text("no directory")
+
+
+REFUSALS: dict[str, tuple[str, Capacity, Callable[[Path], object]]] = {
+    "other data": ("another data", ONE_CORE, lambda root: np.save(root / "y_test.npy", np.zeros(60, np.int64))),
+    "broken data": ("does not load", ONE_CORE, lambda root: (root / "x_test.npy").write_bytes(b"nonsense")),
+    "cards": ("graphics card", Capacity(cards=1), lambda root: None),
+    "devices": ("unlike devices", UNLIKE, lambda root: None),
+    "no place": ("cannot be written", ONE_CORE, lambda root: _block(root.parents[1] / "out" / "prepared")),
+}
+"""What is wrong, by name: what is said, the capacity of the back end, and what happens in the directory of the data."""
+
+
+def _files(out: Path) -> set[Path]:
+    return {path for path in (out / "timed").rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+@pytest.mark.parametrize("again", [{"redo": ("good",)}, {"retry_failed": True}])
+def test_a_command_that_is_refused_has_thrown_nothing_away(
+    tmp_path: Path, refusal: str, again: dict[str, object]
+) -> None:
+    told, capacity, spoil = REFUSALS[refusal]
+    timed = dataclasses.replace(HOUR, name="timed", datasets=("squares",))
+    request = request_for(tmp_path, profile=timed)
+    for job in make_plan(request).jobs:
+        failed = {"status": "failed", "test_accuracy": None} if job.method.name == "good" else {}
+        pretend(job, **failed)
+    before = _files(request.out)
+    spoil(tmp_path / "data" / "squares")
+    changes = {**again, "children": 2 if refusal == "cards" else 1}
+    with pytest.raises(InputError, match=told):
+        make_plan(dataclasses.replace(request, **changes), capacity)  # type: ignore[arg-type]
+    assert _files(request.out) == before
+
+
+def test_runs_on_other_data_can_be_done_again(tmp_path: Path) -> None:
+    request = request_for(tmp_path)
+    for job in make_plan(request).jobs:
+        pretend(job)
+    np.save(tmp_path / "data" / "squares" / "y_test.npy", np.zeros(60, np.int64))
+    plan = make_plan(dataclasses.replace(request, redo=("good", "b")))
+    assert len(plan.jobs) == 4
+    assert not any(job.directory.path.exists() for job in plan.jobs)
+
+
+@pytest.mark.parametrize("how", ["claimed", "locked"])
+def test_what_another_command_works_on_is_not_thrown_away_nor_is_anything_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """It may be between two phases of a run, or a process of it may have outlived it."""
+    monkeypatch.setattr("harness.run.plan.again._PATIENCE", 0.1)
+    request = request_for(tmp_path, seeds=(0, 1, 2))
+    jobs = [job for job in make_plan(request).jobs if job.method.name == "good"]
+    for job in jobs:
+        pretend(job)
+    run = jobs[1].directory.path
+    at_work = elsewhere(request.out, run) if how == "claimed" else locked(run, 1)
+    with at_work, pytest.raises(InputError, match=f"another command is working on {run}"):
+        make_plan(dataclasses.replace(request, redo=("good",)))
+    assert len(load_runs(request.out)) == 3
+    assert not list(request.out.rglob("*.removed"))
+    make_plan(dataclasses.replace(request, redo=("good",)))
+    assert not any(job.directory.path.exists() for job in jobs)
+
+
+def test_a_run_that_cannot_be_removed_is_one_sentence_and_all_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where it belongs to somebody else; root can remove anything, so that the refusal is made by hand."""
+    request = request_for(tmp_path, methods=("good",))
+    jobs = make_plan(request).jobs
+    for job in jobs:
+        pretend(job)
+    rename = Path.rename
+
+    def refuse(self: Path, target: Path) -> Path:
+        if self == jobs[1].directory.path:
+            raise PermissionError(13, "Permission denied")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(InputError, match=f"{jobs[1].directory.path} .*cannot be removed.*Permission denied"):
+        make_plan(dataclasses.replace(request, redo=("good",)))
+    assert len(load_runs(request.out)) == 2
+    assert not list(request.out.rglob("*removed*"))
+
+
+def test_closed_directories_in_a_run_do_not_keep_it(tmp_path: Path) -> None:
+    request = request_for(tmp_path, methods=("good",), seeds=(0,))
+    [job] = make_plan(request).jobs
+    pretend(job)
+    (job.directory.path / "closed" / "inner").mkdir(parents=True)
+    (job.directory.path / "closed" / "inner").chmod(0)
+    (job.directory.path / "closed").chmod(0o500)
+    job.directory.path.chmod(0o500)
+    make_plan(dataclasses.replace(request, redo=("good",)))
+    assert not job.directory.path.exists()
+
+
+@pytest.mark.parametrize("again", [{"redo": ("good",)}, {}])
+def test_a_command_that_is_killed_while_it_throws_away_leaves_no_half_of_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, again: dict[str, object]
+) -> None:
+    request = request_for(tmp_path, seeds=(0,))
+    jobs = {job.method.name: job for job in make_plan(request).jobs}
+    for job in jobs.values():
+        pretend(job)
+    run = jobs["good"].directory.path
+
+    def killed(path: Path) -> None:
+        (next(path.glob("inputs.json"))).unlink()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("harness.run.plan.again.remove", killed)
+        with pytest.raises(KeyboardInterrupt):
+            make_plan(dataclasses.replace(request, redo=("good",)))
+    assert not run.exists()
+    assert [loaded.record.method for loaded in load_runs(request.out)] == ["b"]
+    plan = make_plan(dataclasses.replace(request, **again))  # type: ignore[arg-type]
+    assert [job.method.name for job in plan.jobs] == ["good"]
+    assert list(run.parent.iterdir()) == [], "nothing is left of the old run"
+
+
 def test_longer_runs_go_first_once_durations_are_known(tmp_path: Path) -> None:
     request = request_for(tmp_path)
     jobs = make_plan(request).jobs
@@ -214,11 +350,11 @@ def test_other_data_is_refused_and_the_prepared_data_stays(tmp_path: Path) -> No
     job = make_plan(request).jobs[0]
     pretend(job)
     job.directory.record.unlink()
-    before = (job.prepared.directory / "meta.json").read_text()
+    before = {path: path.stat().st_ino for path in (tmp_path / "out" / "prepared").rglob("*")}
     np.save(tmp_path / "data" / "squares" / "y_test.npy", np.zeros(60, np.int64))
     with pytest.raises(InputError, match="another data"):
         make_plan(request)
-    assert (job.prepared.directory / "meta.json").read_text() == before
+    assert {path: path.stat().st_ino for path in (tmp_path / "out" / "prepared").rglob("*")} == before
 
 
 def test_other_hyperparameters_in_the_source_are_refused(tmp_path: Path) -> None:

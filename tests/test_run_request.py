@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from harness.core.errors import InputError
 from harness.run import request as requests
 from harness.run.profiles import get_profile
 from harness.run.request import MOST_SEEDS, make_request, parse_names, parse_seeds, usual_profile
+from harness.run.tabulate.request import make_table_request
 
 
 @pytest.mark.parametrize(
@@ -71,6 +73,19 @@ def test_a_profile_without_data_sets_asks_for_some() -> None:
     profile = dataclasses.replace(get_profile("table"), datasets=())
     with pytest.raises(InputError, match="--datasets"):
         make_request(profile=profile)
+
+
+@pytest.mark.parametrize("option", ["plugins", "architectures"])
+@pytest.mark.parametrize("one", ["~/mine.py", Path("~/mine.py"), ["~/mine.py"], (Path("~/mine.py"),)])
+def test_a_single_file_is_one_and_a_home_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str, one: object
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    request = make_request(profile="smoke", **{option: one})  # type: ignore[arg-type]
+    assert getattr(request, option) == (tmp_path / "mine.py",)
+    usual = {"dataset": "toy", "space": "nasbench201", "profile": "smoke", "seeds": "0"}
+    paths = {"out": tmp_path / "t.csv", "data": tmp_path, "plugins": (Path("~/mine.py"),)}
+    assert make_table_request(**usual, **paths).plugins == (tmp_path / "mine.py",)  # type: ignore[arg-type]
 
 
 def test_costly_methods_get_fewer_of_the_usual_seeds_and_all_that_are_named() -> None:

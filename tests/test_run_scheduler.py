@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from backends import Fake, leave, succeed
+from claimed import elsewhere
 from rich.console import Console
 from tables_on_disk import write_table
 from test_run_plan import request_for
@@ -73,6 +74,119 @@ def test_every_run_searches_then_trains_then_is_scored(tmp_path: Path, phases: F
     again, _ = run(make_plan(request_for(tmp_path, workers=1)), phases)
     assert again == records
     assert len(phases.started) == 8, "what is over is not done again"
+
+
+def test_what_another_command_has_done_since_the_plan_was_made_is_not_done_again(tmp_path: Path) -> None:
+    request = request_for(tmp_path)
+    first, second = make_plan(request), make_plan(request)
+    done, _ = run(first, Fake())
+    backend = Fake()
+    records, screen = run(second, backend)
+    assert backend.started == []
+    assert sorted(records, key=str) == sorted(done, key=str)
+    assert screen.lines == ["good: 2 runs over", "b: 2 runs over"]
+
+
+def test_a_run_that_another_command_has_begun_since_goes_on_where_it_is(tmp_path: Path) -> None:
+    request = request_for(tmp_path, methods=("good",), seeds=(0,))
+    plan, early = make_plan(request), make_plan(request)
+    dying = Fake()
+
+    def die(call: Call) -> tuple[Outcome, ...]:
+        if call.words == "search":
+            return succeed(call)
+        call.items[0].value.directory.final_checkpoint.write_text("half of a training")
+        raise KeyboardInterrupt
+
+    dying.instead = {"good": die}
+
+    def whole(call: Call) -> tuple[Outcome, ...]:
+        assert call.items[0].value.directory.final_checkpoint.read_text() == "half of a training"
+        return succeed(call)
+
+    backend = Fake()
+    backend.instead = {"good": whole}
+    scheduler = Scheduler(early, backend, COMMAND, Lines())
+    queue = scheduler._queue
+
+    def queue_and_wait() -> None:
+        """The other command begins when this one has planned and queued, and is killed before its turn comes."""
+        queue()
+        with pytest.raises(KeyboardInterrupt):
+            run(plan, dying)
+
+    scheduler._queue = queue_and_wait  # type: ignore[method-assign]
+    [record] = scheduler.run()
+    assert backend.started == [("good", 0, "final")]
+    assert record.status == "ok"
+
+
+def test_a_run_that_another_command_is_working_on_is_left_alone(tmp_path: Path) -> None:
+    request = request_for(tmp_path, seeds=(0,))
+    plan = make_plan(request)
+    mine = {job.method.name: job for job in plan.jobs}["good"]
+    mine.directory.path.mkdir(parents=True)
+    leave(mine, "search")
+    mine.directory.note.write_text("final")
+    mine.directory.final_checkpoint.write_text("half of a training")
+    backend = Fake()
+    with elsewhere(request.out, mine.directory.path):
+        records, _ = run(plan, backend)
+    assert {record.method: record.status for record in records} == {"good": "failed", "b": "ok"}
+    assert {method for method, *_ in backend.started} == {"b"}, "the others are done"
+    assert [record.reason for record in records if record.method == "good"] == [
+        "another command is working on the same run"
+    ]
+    assert mine.directory.note.read_text() == "final"
+    assert mine.directory.final_checkpoint.exists()
+    assert not mine.directory.record.exists()
+    again = Fake()
+    run(make_plan(request), again)
+    assert again.started == [("good", 0, "final")]
+
+
+def test_a_run_is_claimed_from_its_search_to_its_record(tmp_path: Path, phases: Fake) -> None:
+    claimed: list[bool] = []
+
+    def ask(call: Call) -> tuple[Outcome, ...]:
+        with elsewhere(tmp_path / "out", call.items[0].directory) as theirs:
+            claimed.append(not theirs)
+        return succeed(call)
+
+    phases.instead = {"good": ask}
+    plan = make_plan(request_for(tmp_path, methods=("good",), seeds=(0,)))
+    run(plan, phases)
+    assert claimed == [True, True]
+    with elsewhere(tmp_path / "out", plan.jobs[0].directory.path) as theirs:
+        assert theirs
+
+
+@pytest.mark.parametrize("over", [True, False])
+def test_what_another_command_has_made_otherwise_since_is_neither_shown_nor_touched(tmp_path: Path, over: bool) -> None:
+    request = request_for(tmp_path, methods=("good",), seeds=(0,))
+    other = dataclasses.replace(request, profile=dataclasses.replace(request.profile, budget=Budget(8, "steps")))
+    first, second = make_plan(request), make_plan(other)
+    run(first, Fake())
+    directory = first.jobs[0].directory
+    if not over:
+        directory.record.unlink()
+    before = {path: path.read_bytes() for path in directory.path.iterdir()}
+    backend = Fake()
+    [record], _ = run(second, backend)
+    assert backend.started == []
+    assert "another budget" in record.reason
+    assert {path: path.read_bytes() for path in directory.path.iterdir()} == before
+
+
+def test_what_a_search_makes_of_the_inputs_is_no_matter(tmp_path: Path, phases: Fake) -> None:
+    def spoil(call: Call) -> tuple[Outcome, ...]:
+        if call.words == "search":
+            call.items[0].value.directory.inputs.write_text("{}")
+        return succeed(call)
+
+    phases.instead = {"good": spoil}
+    [record], _ = run(make_plan(request_for(tmp_path, methods=("good",), seeds=(0,))), phases)
+    assert record.status == "ok"
 
 
 def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path, phases: Fake) -> None:

@@ -26,6 +26,7 @@ from harness.core.record import Record
 from harness.core.space import Size
 from harness.core.table import Signal, Table, Trained
 from harness.report.model.load import load_runs
+from harness.run.backends.base import Capacity
 from harness.run.backends.local import Local
 from harness.run.plan import make_plan
 from harness.run.profiles import NB201, SMOKE
@@ -92,6 +93,20 @@ def test_records_say_what_the_table_says(tmp_path: Path) -> None:
         accuracies = [row["accuracy"] for row in one.proposals]
         assert accuracies == sorted(accuracies)
     assert run(request)[0] == records, "what is over is not done again"
+
+
+def test_children_are_no_matter_to_a_table_with_or_without_a_graphics_card(tmp_path: Path) -> None:
+    plan = make_plan(request_for(tmp_path, ("random_search",), children=4), Capacity(workers=2, cards=1))
+    assert {job.children for job in plan.jobs} == {1}
+    assert plan.workers == 2
+
+
+def test_a_table_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    request = request_for(tmp_path, ("random_search",))
+    request.out.mkdir()
+    (request.out / "prepared").write_text("no directory")
+    with pytest.raises(InputError, match="cannot be written"):
+        make_plan(request)
 
 
 def test_a_result_depends_on_the_seed_and_not_on_how_the_work_was_divided(tmp_path: Path) -> None:

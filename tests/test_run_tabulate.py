@@ -13,13 +13,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from test_run_plan import request_for
 
-from harness.commands.tabulate import Made, _trainings, tabulate
+from harness.commands.tabulate import Made, _images, _trainings, tabulate
 from harness.core.errors import InputError
 from harness.core.home import CHECKOUT
 from harness.core.space import Space
+from harness.run.images import locate
+from harness.run.plan import make_plan
 from harness.run.tabulate.architectures import architectures
 from harness.run.tabulate.request import make_table_request
+from harness.run.tabulate.tabulation import alone
 from harness.spaces import get_space
 
 SMALL = "nasbench201:skip_connect,nor_conv_3x3,avg_pool_3x3"
@@ -171,6 +175,39 @@ class TestTable:
         assert rows(path)[0]["failure_s1"] == "it diverged"
         assert make(path, seeds="0-1", retry_failed=True).rows == 3
         assert rows(path) == rows(whole)
+
+
+def test_a_tables_images_are_those_of_a_run(tmp_path: Path) -> None:
+    """They go by the name on the command line, on which checksum and splits depend: a search may train on the images
+    behind a table, which it finds by their checksum."""
+    request = request_for(tmp_path)
+    plugin = tmp_path / "plugins" / "squares.py"
+    plugin.write_text(plugin.read_text().replace('Dataset("squares"', 'Dataset("another name"'))
+    [planned] = {job.prepared.checksum for job in make_plan(request).jobs}
+    asked = make_table_request(
+        dataset="squares", space=SMALL, profile="smoke", seeds="0", out=tmp_path / "t.csv", data=request.data_root,
+        plugins=request.plugins,
+    )  # fmt: skip
+    data, hidden = _images(asked)
+    assert locate(data, asked.profile.validation_share, tmp_path).checksum == planned
+    assert [path.name for path in hidden] == ["y_test.npy"]
+
+
+def test_work_that_is_no_directory_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "t.csv.work").write_text("somebody's")
+    with pytest.raises(InputError, match=r"t\.csv\.work \(.*--out"):
+        make(tmp_path / "t.csv")
+    assert (tmp_path / "t.csv.work").read_text() == "somebody's"
+
+
+def test_two_commands_do_not_write_one_table_and_other_errors_are_their_own(tmp_path: Path) -> None:
+    work = tmp_path / "t.csv.work"
+    with alone(work), pytest.raises(InputError, match="another command is writing"), alone(work):
+        pass
+    with pytest.raises(BlockingIOError), alone(work):
+        raise BlockingIOError("of what is done meanwhile")
+    with alone(work):
+        pass
 
 
 def _state(directory: Path) -> list[str]:

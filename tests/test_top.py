@@ -278,7 +278,7 @@ def test_the_network_that_is_kept_is_the_chosen_one(trained: Path) -> None:
         from harness.nets.runtime import load
 
         facts = json.loads((directory / "final.json").read_text())
-        images = np.load(trained / "calm" / "prepared" / "squares" / "x_test.npy")
+        images = np.load(next((trained / "calm" / "prepared").glob("squares-*/x_test.npy")))
         again = training.predict(load(directory / "model.keras"), images, facts["mean"], facts["std"])
         np.testing.assert_allclose(again, shown, atol=1e-5)
         assert not (directory / "networks").exists()

@@ -287,9 +287,9 @@ def list_(
     """
     from harness.commands import listing
     from harness.plugins.catalogue import Catalogue
-    from harness.run.request import absolute_path
+    from harness.run.request import absolute_path, absolute_paths
 
-    catalogue = Catalogue(tuple(plugin or ()))
+    catalogue = Catalogue(absolute_paths(plugin or ()))
     match what:
         case What.methods:
             rows = listing.methods(catalogue)
@@ -425,6 +425,7 @@ def inspect(
       python -m harness inspect --genotype cell.json --space cell --channels 36 --layers 20 --classes 10
     """
     from harness.commands.inspection import Wanted, inspect_given, inspect_published, parse_image
+    from harness.run.request import absolute_paths
 
     wanted = Wanted(channels, layers, parse_image(image), classes)
     if (genotype is None) == (not published):
@@ -432,7 +433,7 @@ def inspect(
     if genotype is None:
         inspect_published(published, wanted, as_json=as_json, markdown=markdown)
     else:
-        inspect_given(genotype, space, plugin or (), wanted, as_json=as_json)
+        inspect_given(genotype, space, absolute_paths(plugin or ()), wanted, as_json=as_json)
 
 
 @app.command()
@@ -447,9 +448,9 @@ def fetch(
     """
     from harness.commands.fetching import fetch as bring
     from harness.plugins.catalogue import Catalogue
-    from harness.run.request import absolute_path
+    from harness.run.request import absolute_path, absolute_paths
 
-    bring(names, Catalogue(tuple(plugin or ())), absolute_path(data), lambda line: print(line, flush=True))
+    bring(names, Catalogue(absolute_paths(plugin or ())), absolute_path(data), lambda line: print(line, flush=True))
 
 
 @app.command()

@@ -98,9 +98,9 @@ def table_(
     """
     from harness.commands.tabulate import page
     from harness.commands.tabulate import plot as draw
-    from harness.run.request import absolute_path
+    from harness.run.request import absolute_path, absolute_paths
 
-    root, plugins = absolute_path(data), tuple(plugin or ())
+    root, plugins = absolute_path(data), absolute_paths(plugin or ())
     if plot is not None and runs is None:
         raise InputError("--plot draws searches; name their directory with --runs")
     print(page(name, root, plugins, runs), end="")

@@ -33,8 +33,11 @@ def write_experience(directory: Path, file: Path) -> int:
         raise InputError(f"no search in {directory} has logged an accuracy; there is nothing to learn from")
     if not file.absolute().parent.is_dir():
         raise InputError(f"there is no directory {file.absolute().parent} to write {file.name} into")
-    with replacing(file) as new, new.open("w", encoding="utf-8", newline="") as stream:
-        csv.writer(stream).writerows([COLUMNS, *rows])
+    try:
+        with replacing(file) as new, new.open("w", encoding="utf-8", newline="") as stream:
+            csv.writer(stream).writerows([COLUMNS, *rows])
+    except OSError as error:
+        raise InputError(f"{file} cannot be written ({error.strerror or error})") from error
     return len(rows)
 
 

@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.dataset import Dataset
 from harness.core.errors import InputError
-from harness.core.names import directory_name, sentence
+from harness.core.names import directory_name
 from harness.core.paths import dataset_name
 from harness.core.space import Space
 from harness.core.table import Table
-from harness.plugins.catalogue import FOLDERS, PACKAGES, BrokenPlugin, Catalogue, load_dataset
+from harness.plugins.catalogue import FOLDERS, PACKAGES, Catalogue
 from harness.run.backends import make_backend
 from harness.run.fence import Forbidden
 from harness.run.images import PreparedImages, locate, write
 from harness.run.parts import parts
 from harness.run.plan import check_writable
+from harness.run.plan.datasets import checked_source, hidden_files, load_images, load_table
 from harness.run.progress import screen_for
 from harness.run.provenance import provenance
 from harness.run.tabulate.architectures import Architectures, architectures
@@ -162,10 +163,10 @@ def plot(name: str, data_root: Path, plugins: tuple[Path, ...], runs: Path, path
 
 
 def _table(name: str, data_root: Path, plugins: tuple[Path, ...]) -> Table:
-    table, _ = _load(name, data_root, plugins)
-    if not isinstance(table, Table):
+    source = checked_source(name, data_root, Catalogue(plugins))
+    if not source.tabular:
         raise InputError(f"'{name}' is a set of images; make a table of it with tabulate")
-    return table
+    return load_table(name, source, data_root)
 
 
 def _blocks(name: str, runs: Path) -> list[Block]:
@@ -183,31 +184,17 @@ def _blocks(name: str, runs: Path) -> list[Block]:
     return blocks(mine)
 
 
-def _load(name: str, data_root: Path, plugins: tuple[Path, ...]) -> tuple[Dataset | Table, tuple[Path, ...]]:
-    """A data set or a table, and what of it no training may open.
+def _images(request: TableRequest) -> tuple[Dataset, tuple[Path, ...]]:
+    """The images, and what of them no training may open.
 
     Raises:
-        InputError: it is unknown, missing, or broken.
+        InputError: they are unknown, missing, or broken.
     """
-    base, _, argument = name.partition(":")
-    try:
-        source = load_dataset(Catalogue(plugins).source("dataset", base), argument)
-        if absent := source.missing(data_root):
-            raise InputError(absent)
-        return source.load(data_root), source.hidden(data_root)
-    except BrokenPlugin as error:
-        raise InputError(str(error)) from error
-    except InputError:
-        raise
-    except Exception as error:
-        raise InputError(f"the data set '{name}' does not load: {sentence(error)}") from error
-
-
-def _images(request: TableRequest) -> tuple[Dataset, tuple[Path, ...]]:
-    data, hidden = _load(request.dataset, request.data_root, request.plugins)
-    if not isinstance(data, Dataset):
-        raise InputError(f"'{request.dataset}' is a table already; name a set of images")
-    return data.bounded(request.profile.side), hidden
+    name, root = request.dataset, request.data_root
+    source = checked_source(name, root, Catalogue(request.plugins))
+    if source.tabular:
+        raise InputError(f"'{name}' is a table already; name a set of images")
+    return load_images(name, source, root).bounded(request.profile.side), hidden_files(name, source, root)
 
 
 def _wanted(request: TableRequest, sheet: Sheet, found: Architectures) -> Iterator[tuple[str, int]]:

@@ -1,12 +1,14 @@
 """Replacing a file at once: a reader, or a process after a crash, sees the old or the new content and never a part.
 
-And looking at a file before it is read: in a run's directory a search may have put anything in its place.
+And looking at a file before it is read, and removing whatever there is: in a run's directory a search may have put
+anything in its place.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,6 +75,28 @@ def read_text(path: Path, most: int = MOST_TEXT) -> str:
         OSError, ValueError: it cannot be read, or is longer than ``most`` bytes; the message is a sentence.
     """
     return readable(path, most).read_text(encoding="utf-8")
+
+
+def remove(path: Path) -> None:
+    """Removes a file or a link, or a directory with all that is in it, where directories are closed as well.
+
+    Raises:
+        OSError, RecursionError: something cannot be removed.
+    """
+    if path.is_dir() and not path.is_symlink():
+        _open_up(path)
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _open_up(directory: Path) -> None:
+    """Makes a directory and those in it ones that can be removed; what belongs to others stays as it is."""
+    with contextlib.suppress(PermissionError):
+        directory.chmod(0o700)
+    for path in directory.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            _open_up(path)
 
 
 def _sync_file(path: Path) -> None:

@@ -14,6 +14,7 @@ The way of a command, in the order in which to read it:
 4. :mod:`~harness.run.scoring`: reads what they left, scores it with what no search may see, and writes the record.
 
 Beside the way: :mod:`~harness.run.profiles` (budgets and recipes), :mod:`~harness.run.store` (files of a run's
-directory), :mod:`~harness.run.journal` (the log of a search, and its resume), :mod:`~harness.run.progress` (what the
-person who waits sees) and :mod:`~harness.run.provenance` (where a number comes from).
+directory), :mod:`~harness.run.journal` (the log of a search, and its resume), :mod:`~harness.run.claims` (which command
+has a run), :mod:`~harness.run.progress` (what the person who waits sees) and :mod:`~harness.run.provenance` (where a
+number comes from).
 """

@@ -2,15 +2,14 @@
 
 The parent loads a data set once and writes training images and labels, and test images, next to the runs. Test labels
 stay in the parent, for :mod:`harness.run.scoring`. The split into training and validation images depends on the seed
-and the data set alone.
+and the data set alone. Other images of the same name, those of a profile that averages them, say, have a directory of
+their own: two commands may work in one ``--out``.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -21,13 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.dataset import Dataset, Images, Labels, SearchData
-from harness.core.files import replacing
+from harness.core.errors import InputError
+from harness.core.files import replace_text, replacing
 from harness.core.names import directory_name
 from harness.core.seeds import derive_seed
 from harness.core.space import Space
 from harness.plugins.catalogue import load_space
 from harness.run.backends.base import Tell
-from harness.run.job import Job, Phase, Workbench
+from harness.run.job import Failure, Job, Phase, Workbench
 from harness.run.journal import DiskJournal, Progress
 from harness.run.parts import parts
 from harness.run.scoring import HiddenLabels
@@ -64,6 +64,11 @@ class PreparedImages:
     def hidden(self) -> tuple[Path, ...]:
         """The test images."""
         return (self.directory / TEST_IMAGES,)
+
+    @property
+    def opened(self) -> tuple[Path, ...]:
+        """The directory."""
+        return (self.directory,)
 
     def reads(self, seed: int, phase: Phase) -> tuple[Path, ...]:
         """The files that a phase reads."""
@@ -123,13 +128,16 @@ class ImageSets:
 
 def locate(data: Dataset, share: float, out: Path) -> PreparedImages:
     """Where a data set belongs below ``out``; writes nothing."""
-    return PreparedImages(out / "prepared" / directory_name(data.name), share, _checksum(data))
+    checksum = _checksum(data)
+    directory = out / "prepared" / f"{directory_name(data.name)}-{checksum[:16]}"
+    return PreparedImages(directory, share, checksum)
 
 
 def write(data: Dataset, prepared: PreparedImages, seeds: Iterable[int]) -> None:
-    """Writes a data set and its splits where they belong, unless the very same data is already there.
+    """Writes a data set and its splits where they belong, except for files that are already there.
 
-    The files are compared with the data, number by number: they may have been damaged since they were written.
+    The files are compared with the data, number by number: they may have been damaged since they were written. The
+    searches of another command may be reading those that are whole.
 
     Args:
         data: the complete data set.
@@ -137,14 +145,19 @@ def write(data: Dataset, prepared: PreparedImages, seeds: Iterable[int]) -> None
         seeds: one split each.
 
     Raises:
-        InputError: the set cannot be split.
+        InputError: the set cannot be split, or the files cannot be written.
     """
     splits = {seed: parts(data, prepared.share, seed) for seed in seeds}
-    if not _is_there(data, prepared):
-        _write_arrays(data, prepared)
-    for seed, (train, valid) in splits.items():
-        with replacing(prepared.split_path(seed)) as new:
-            np.savez(new, train=train, valid=valid)
+    try:
+        prepared.directory.mkdir(parents=True, exist_ok=True)
+        for name, array in _arrays(data).items():
+            _write_array(prepared.directory / name, array)
+        _write_meta(prepared, _full_meta(data, prepared))
+        for seed, (train, valid) in splits.items():
+            _write_split(prepared.split_path(seed), train, valid)
+    except OSError as error:
+        told = f"{prepared.directory} cannot be written ({error.strerror or error})"
+        raise InputError(f"{told}; make room for it, or name another --out") from error
 
 
 def evaluator_of(prepared: PreparedImages, job: Job) -> tuple[Space, SearchData, ProxyEvaluator]:
@@ -176,7 +189,7 @@ def final_data(prepared: PreparedImages, held_out: int | None = None) -> tuple[S
 
 def class_names(prepared: PreparedImages) -> list[str]:
     """The classes of a prepared data set, in label order."""
-    return list(_meta(prepared.directory)["classes"])
+    return list(_meta(prepared)["classes"])
 
 
 def _training_part(prepared: PreparedImages) -> tuple[Images, Labels]:
@@ -188,7 +201,7 @@ def _training_part(prepared: PreparedImages) -> tuple[Images, Labels]:
 def _search_data(prepared: PreparedImages, train: tuple[Images, Labels], valid: tuple[Images, Labels]) -> SearchData:
     for array in (*train, *valid):
         array.flags.writeable = False
-    meta = _meta(prepared.directory)
+    meta = _meta(prepared)
     return SearchData(
         dataset=meta["name"],
         x_train=train[0],
@@ -228,8 +241,15 @@ def _checksum(data: Dataset) -> str:
     return digest.hexdigest()
 
 
-def _meta(directory: Path) -> dict[str, Any]:
-    meta: dict[str, Any] = json.loads((directory / META).read_text(encoding="utf-8"))
+def _meta(prepared: PreparedImages) -> dict[str, Any]:
+    """What the files say of themselves.
+
+    Raises:
+        Failure: they are other images than those that were prepared.
+    """
+    meta: dict[str, Any] = json.loads((prepared.directory / META).read_text(encoding="utf-8"))
+    if meta["checksum"] != prepared.checksum:
+        raise Failure(f"{prepared.directory} holds other images than those that this run was planned with")
     return meta
 
 
@@ -241,34 +261,32 @@ def _full_meta(data: Dataset, prepared: PreparedImages) -> dict[str, Any]:
     return {**_described(data), "checksum": prepared.checksum}
 
 
-def _same_array(path: Path, array: NDArray[Any]) -> bool:
-    """Whether a ``.npy`` file holds exactly this array.
-
-    Raises:
-        OSError, ValueError: it cannot be read.
-    """
-    stored = np.load(path, mmap_mode="r")
-    return stored.dtype == array.dtype and bool(np.array_equal(stored, array))
-
-
-def _is_there(data: Dataset, prepared: PreparedImages) -> bool:
-    """Whether the files hold this data."""
+def _write_array(path: Path, array: NDArray[Any]) -> None:
     try:
-        return _meta(prepared.directory) == _full_meta(data, prepared) and all(
-            _same_array(prepared.directory / name, array) for name, array in _arrays(data).items()
-        )
-    except (OSError, ValueError, EOFError):
-        return False
+        stored = np.load(path, mmap_mode="r")
+        if stored.dtype == array.dtype and np.array_equal(stored, array):
+            return
+    except (OSError, ValueError, EOFError):  # it is not there, or damaged
+        pass
+    with replacing(path, durable=False) as new:
+        np.save(new, array)
 
 
-def _write_arrays(data: Dataset, prepared: PreparedImages) -> None:
-    """Writes into a temporary directory and renames it, so that a killed process leaves nothing half-written."""
-    directory = prepared.directory
-    temporary = directory.with_name(f".{os.getpid()}-{directory.name}")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    for name, array in _arrays(data).items():
-        np.save(temporary / name, array)
-    (temporary / META).write_text(json.dumps(_full_meta(data, prepared)), encoding="utf-8")
-    shutil.rmtree(directory, ignore_errors=True)
-    temporary.rename(directory)
+def _write_split(path: Path, train: NDArray[Any], valid: NDArray[Any]) -> None:
+    try:
+        with np.load(path) as stored:
+            if np.array_equal(stored["train"], train) and np.array_equal(stored["valid"], valid):
+                return
+    except Exception:  # np.load has many ways to fail
+        pass
+    with replacing(path, durable=False) as new:
+        np.savez(new, train=train, valid=valid)
+
+
+def _write_meta(prepared: PreparedImages, meta: dict[str, Any]) -> None:
+    try:
+        if _meta(prepared) == meta:
+            return
+    except (OSError, ValueError, KeyError, TypeError, Failure):
+        pass
+    replace_text(prepared.directory / META, json.dumps(meta), durable=False)

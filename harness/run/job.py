@@ -20,7 +20,7 @@ from harness.plugins.catalogue import PACKAGES, BrokenPlugin, Source
 from harness.run.backends.base import Outcome, Tell
 from harness.run.fence import Forbidden
 from harness.run.profiles import Profile
-from harness.run.store import RunDirectory, read_json
+from harness.run.store import SOURCE, RunDirectory, read_json
 
 CORRUPTED = "corrupted "
 """How the names of predictions for corrupted test images begin; ``noise-1`` or the like follows."""
@@ -83,6 +83,10 @@ class Prepared(Protocol):
     @property
     def hidden(self) -> tuple[Path, ...]:
         """Prepared files that a search must not open."""
+
+    @property
+    def opened(self) -> tuple[Path, ...]:
+        """Prepared files, or directories of such, that a search needs; the hidden ones may be among them."""
 
     def reads(self, seed: int, phase: Phase) -> tuple[Path, ...]:
         """The files that a phase reads."""
@@ -195,6 +199,16 @@ class Job:
         if not profile.budget.counted and profile.final.limit == "seconds":
             searching = profile.budget.amount / (profile.budget.amount + profile.top * profile.final.seconds)
         return searching if phase == "search" else 1 - searching
+
+    def check_inputs(self) -> None:
+        """Compares everything that the run was started with, if it was, since the plan was made, say.
+
+        Raises:
+            InputError: something was another.
+        """
+        self.directory.check_inputs({name: value for name, value in self.inputs.items() if name != SOURCE})
+        if not self.directory.made_by(self.inputs[SOURCE]):
+            raise InputError(f"{self.directory.path} was started with another version of '{self.method.name}'")
 
     def next_phase(self) -> Phase | None:
         """The first phase that has left no result yet; None if all have."""

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -48,7 +50,7 @@ class Progress:
     def __init__(self, path: Path, phase: str, tell: Tell = lambda share, words: None) -> None:
         self._path, self._phase, self._tell = path, phase, tell
         self._wall, self._cpu = 0.0, 0.0
-        if path.exists() and (before := read_json(path)).get("phase") == phase:
+        if path.exists() and not _is_empty(path) and (before := read_json(path)).get("phase") == phase:
             try:
                 self._wall, self._cpu = float(before["seconds"]), float(before["cpu_seconds"])
             except (KeyError, TypeError, ValueError) as error:
@@ -78,7 +80,9 @@ class DiskJournal:
 
     Opening it makes the logs consistent with the checkpoint: without one the proposals start anew, because the search
     replays its evaluations from the beginning and proposes again; with one, everything that came after it is dropped,
-    because the search does it again.
+    because the search does it again. A log that has lost what the checkpoint knows, after a power cut, say, begins a
+    search from scratch: what the method has trained itself is in no log, so that its log alone may not fit what it does
+    in another attempt.
 
     Args:
         directory: of the run.
@@ -91,15 +95,15 @@ class DiskJournal:
     def __init__(self, directory: RunDirectory, progress: Progress) -> None:
         self._directory, self._progress = directory, progress
         self._state = self._read_checkpoint()
-        rows = read_lines(directory.evaluations)
-        self._rows = list(_whole(rows))
+        self._rows = list(_whole(read_lines(directory.evaluations)))
         kept: list[dict[str, Any]] = []
         if self._state is not None:
-            self._rows = self._rows[: int(self._state[EVALUATIONS])]
-            kept = read_lines(directory.proposals)[: int(self._state.pop(_PROPOSALS))]
+            kept = self._known(read_lines(directory.proposals))
         write_lines(directory.evaluations, self._rows)
         write_lines(directory.proposals, kept)
-        self._proposals = len(kept)
+        if self._state is None:  # gone after the logs: they do not reach as far until they are empty
+            directory.checkpoint.unlink(missing_ok=True)
+        self._proposals, self._unsynced = len(kept), set[IO[str]]()
         self._logged = _Allowance()
         self._evaluations_file = directory.evaluations.open("a", encoding="utf-8")
         self._proposals_file = directory.proposals.open("a", encoding="utf-8")
@@ -109,12 +113,13 @@ class DiskJournal:
         return self._progress.times()
 
     def close(self, evaluations: int | None = None) -> None:
-        """Closes the logs.
+        """Closes the logs, which are on the disk then: what counts their rows is written afterwards.
 
         Args:
             evaluations: how many the search has made. An interrupted attempt may have come further in a budget of
                 seconds, where the method's own time counts; its other evaluations are dropped. None: all are kept.
         """
+        self._sync()
         self._evaluations_file.close()
         self._proposals_file.close()
         if evaluations is not None and evaluations < len(self._rows):
@@ -132,6 +137,25 @@ class DiskJournal:
         except Exception as error:  # np.load has many ways to fail
             raise InputError(f"{path} is damaged; delete its directory to run it again") from error
 
+    def _known(self, proposals: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Those of the logged proposals that the checkpoint knows; of the evaluations the others are dropped.
+
+        Where the logs do not reach as far as the checkpoint, nothing is left of all three.
+        """
+        assert self._state is not None
+        evaluations, proposed = int(self._state[EVALUATIONS]), int(self._state.pop(_PROPOSALS))
+        if len(self._rows) >= evaluations and len(proposals) >= proposed:
+            self._rows = self._rows[:evaluations]
+            return proposals[:proposed]
+        print(
+            f"the checkpoint knows {evaluations} evaluations and {proposed} proposals, and the logs hold "
+            f"{len(self._rows)} and {len(proposals)}; the search starts from scratch",
+            file=sys.stderr,
+        )
+        self._state, self._rows = None, []
+        shutil.rmtree(self._directory.stopped, ignore_errors=True)
+        return []
+
     def replay(self, number: int) -> Evaluation | None:
         """The logged evaluation with this number, if there is one."""
         if number >= len(self._rows):
@@ -143,8 +167,7 @@ class DiskJournal:
     def evaluated(self, number: int, evaluation: Evaluation, spent: float) -> None:
         """Appends an evaluation."""
         row = {"number": number, **dataclasses.asdict(evaluation), "spent": spent}
-        self._evaluations_file.write(self._logged.of(line(row)))
-        self._evaluations_file.flush()
+        self._append(self._evaluations_file, row)
 
     def proposed(self, proposal: Proposal, accuracy: float | None, spent: float, shared_weights: bool) -> None:
         """Appends a proposal.
@@ -156,12 +179,22 @@ class DiskJournal:
         if not isinstance(proposal, Genotype | KerasConfig | Ensemble):
             raise TypeError(f"proposed a {type(proposal).__name__}, which is no Genotype, KerasConfig or Ensemble")
         row = _proposal_row(proposal, None if accuracy is None else float(accuracy), spent, shared_weights)
-        self._proposals_file.write(self._logged.of(line(row)))
-        self._proposals_file.flush()
+        self._append(self._proposals_file, row)
         self._proposals += 1
 
+    def _append(self, file: IO[str], row: dict[str, Any]) -> None:
+        file.write(self._logged.of(line(row)))
+        file.flush()
+        self._unsynced.add(file)
+
+    def _sync(self) -> None:
+        for file in self._unsynced:
+            os.fsync(file.fileno())
+        self._unsynced.clear()
+
     def save(self, state: State) -> None:
-        """Replaces the checkpoint, atomically, and notes which proposals it knows."""
+        """Replaces the checkpoint, atomically, and notes which proposals it knows; the logs are on the disk before."""
+        self._sync()
         arrays: dict[str, Any] = {**state, _PROPOSALS: np.array(self._proposals)}
         with replacing(self._directory.checkpoint) as new:
             np.savez(new, **arrays)
@@ -219,6 +252,11 @@ class TableJournal:
 
     def progress(self, share: float, words: str) -> None:
         """Too quick to tell."""
+
+
+def _is_empty(path: Path) -> bool:
+    """Whether a power cut has left nothing of a file that was not forced to the disk."""
+    return path.is_file() and path.stat().st_size == 0
 
 
 def _cpu_seconds() -> float:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import TracebackType
@@ -10,6 +12,8 @@ from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from harness.core.record import Record
 
 _PAUSE = 30.0  # seconds between two lines where there is no terminal
 
@@ -145,3 +149,24 @@ def screen_for(console: Console | None) -> LiveScreen | PlainScreen | NoScreen:
     if console is None:
         return NoScreen()
     return LiveScreen(console) if console.is_terminal else PlainScreen(console)
+
+
+def lines_of(records: Sequence[Record]) -> Iterator[str]:
+    """A line per run that is over; of many of one method their number, and how many failed why."""
+    for method in dict.fromkeys(record.method for record in records):
+        mine = [record for record in records if record.method == method]
+        if len(mine) == 1:
+            yield _line(mine[0])
+            continue
+        yield f"{method}: {len(mine)} runs over"
+        failed = Counter(f"{record.status}: {record.reason}" for record in mine if record.status != "ok")
+        for reason, count in failed.items():
+            yield f"{method}: {count} {reason}"
+
+
+def _line(record: Record) -> str:
+    result = f"{100 * (record.test_accuracy or 0.0):.2f} % test accuracy"
+    if record.final.get("capped"):
+        result += f", but the cap in seconds has cut the final training short, at {record.final['epochs']:.2g} epochs"
+    words = result if record.status == "ok" else f"{record.status}: {record.reason}"
+    return f"{record.dataset} {record.method} in {record.space} #{record.seed}: {words}"

@@ -75,13 +75,13 @@ def make_request(
     out: str | Path = "runs",
     data: str | Path = DEFAULT_DATA,
     workers: int | None = None,
-    plugins: Iterable[str | Path] = (),
+    plugins: str | Path | Iterable[str | Path] = (),
     retry_failed: bool = False,
     baselines: bool = True,
     redo: str | Sequence[str] = (),
     final: str | None = None,
     signal: str = "",
-    architectures: str | Iterable[str | Path] = (),
+    architectures: str | Path | Iterable[str | Path] = (),
     max_parameters: str = "",
     max_macs: str = "",
     max_latency: str = "",
@@ -102,16 +102,17 @@ def make_request(
         space, workers, retry_failed, baselines, redo, mixed_devices, children: see :class:`Request`.
         final: what final trainings are counted in: ``"epochs"`` or ``"seconds"``; defaults to the profile's.
         signal: what searches are told of their trainings, see :mod:`harness.core.signal`; defaults to the profile's.
-        architectures: ``"a.json,b.txt"``, or a list of files.
+        architectures: ``"a.json,b.txt"``, a path, or a list of files.
         max_parameters, max_macs, max_latency: limits of the final networks, see :meth:`Limits.parse`.
         top: how many proposals of each search are trained finally, see :class:`~harness.run.profile.Profile`.
         corruptions: whether final networks are also tested on corrupted images, likewise.
-        out, data, plugins: see :class:`Request`; ``~`` is the home directory.
+        plugins: a file, or a list of files.
+        out, data: see :class:`Request`; in these, in plug-ins and in architectures ``~`` is the home directory.
 
     Raises:
         InputError: one of them cannot be read.
     """
-    files = existing_paths(architectures) if isinstance(architectures, str) else [Path(file) for file in architectures]
+    files = absolute_paths(existing_paths(architectures) if isinstance(architectures, str) else architectures)
     named = _data_sets(datasets) if datasets else ()
     usual = "quick" if files and not named else usual_profile(named)
     chosen = get_profile(profile or usual) if isinstance(profile, str | None) else profile
@@ -149,11 +150,11 @@ def make_request(
         data_root=absolute_path(data),
         space=space,
         workers=workers,
-        plugins=tuple(Path(plugin) for plugin in plugins),
+        plugins=absolute_paths(plugins),
         retry_failed=retry_failed,
         baselines=baselines,
         redo=_names("method", redo) if redo else (),
-        architectures=tuple(absolute_path(file) for file in files),
+        architectures=files,
         mixed_devices=mixed_devices,
         children=children,
         few=chosen.few if seeds is None or seeds == "" else (),
@@ -215,6 +216,15 @@ def absolute_path(path: str | Path) -> Path:
         return Path(path).expanduser().absolute()
     except RuntimeError as error:  # there is no such user, or no home directory
         raise InputError(f"'{path}' is nowhere on this machine; write the whole path") from error
+
+
+def absolute_paths(paths: str | Path | Iterable[str | Path]) -> tuple[Path, ...]:
+    """Paths as a person writes them; a single one is a list of one.
+
+    Raises:
+        InputError: as :func:`absolute_path`.
+    """
+    return tuple(absolute_path(path) for path in ([paths] if isinstance(paths, str | Path) else paths))
 
 
 def parse_names(what: str, text: str) -> tuple[str, ...]:

@@ -10,24 +10,24 @@ import contextlib
 import dataclasses
 import functools
 import os
-import shutil
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from harness.core.files import replace_text
+from harness.core.errors import InputError
+from harness.core.files import remove, replace_text
 from harness.core.names import sentence
 from harness.core.record import Record
 from harness.run import children, final, search
 from harness.run.backends.base import Backend, Call, Handle, Item, Outcome, Tell
+from harness.run.claims import Claims
 from harness.run.fence import Forbidden
 from harness.run.job import WORDS, Job, Phase
 from harness.run.plan import Plan
-from harness.run.progress import Bar, Screen, View
+from harness.run.progress import Bar, Screen, View, lines_of
 from harness.run.scoring import finish
 from harness.run.store import RunDirectory, write_json
 
@@ -36,6 +36,7 @@ SMALLEST = 25
 """Searches on tables that a batch holds at least: a start costs as much as some twenty of them."""
 _PER_WORKER = 4  # batches per worker and method, so that the work spreads evenly
 _TICK = 0.5
+_BUSY = Outcome("busy", "another command is working on the same run")
 _FUNCTIONS: dict[Phase, Callable[[Job, Tell], Outcome]] = {"search": search.search, "final": final.train_finally}
 _WRITES: dict[Phase, tuple[str, ...]] = {"search": search.WRITES, "final": final.WRITES}
 
@@ -104,8 +105,9 @@ class Scheduler:
 
         Raises:
             KeyboardInterrupt: passed on after the processes were stopped; the same command continues.
+            InputError: there can be no locks in the directory of the records.
         """
-        try:
+        with contextlib.closing(Claims(self.plan.out)) as self._claims, contextlib.closing(self.backend):
             self._queue()
             while self._waiting or self._running:
                 while self._waiting and len(self._running) < self.plan.workers:
@@ -116,46 +118,73 @@ class Scheduler:
                         self._nodes.setdefault(job.directory, {}).update(handle.places(batch.phase))
                     self._end(batch, handle.outcomes)
                 self.screen.show(self.view())
-        finally:
-            self.backend.close()
         return self.records
 
     def _queue(self) -> None:
         """The next phase of each job; a job whose phases are all over needs no more than its record.
 
-        A result of a phase that the parent has not begun was left by an earlier one in its stead, and does not count.
+        One that another command is working on waits like the others, and is looked at when its turn comes.
         """
-        stuck: list[Record] = []
-        usable: list[Job] = []
+        found: dict[RunDirectory, Record | None] = {}
         for job in self.plan.jobs:
-            early = job.directory.noted() in ("", job.prepared.phases[0])
-            if early and (left := _discard_later(job, job.prepared.phases[0])):
-                stuck.append(self._finish(job, _stuck(left)))
-            else:
-                usable.append(job)
-        pending = [job for job in usable if job.next_phase() is not None]
+            found[job.directory] = self._settled(job) if self._claims.take(job.directory.path) else None
+            self._claims.leave(job.directory.path)
+        pending = [job for job in self.plan.jobs if found[job.directory] is None]
         self._waiting.extend(_batches(pending, self.plan.workers))
-        self._tell(stuck + [self._finish(job, Outcome("ok")) for job in usable if job.next_phase() is None])
+        self._tell([record for record in found.values() if record is not None])
         self._share_before = self._share()
 
+    def _settled(self, job: Job) -> Record | None:
+        """The record of a job that was claimed and needs no process; None if it has a phase to do.
+
+        Since the plan was made, another command may have done it, or some of it. A result of a phase that the parent
+        has not begun was left by an earlier one in its stead, and does not count.
+        """
+        try:
+            job.check_inputs()
+            record = job.directory.stored_record()
+        except InputError as error:
+            return self._finish(job, Outcome("busy", str(error)))
+        if record is not None:
+            self._claims.leave(job.directory.path)
+            self.records.append(record)
+            return record
+        first = job.prepared.phases[0]
+        if job.directory.noted() in ("", first) and (left := _discard_later(job, first)):
+            return self._finish(job, _stuck(left))
+        return self._finish(job, Outcome("ok")) if job.next_phase() is None else None
+
     def _start(self, batch: Batch) -> None:
-        """Starts a batch, without the jobs whose directory cannot be made."""
-        jobs = []
+        """Starts a batch, without jobs that another command has, or has done, or whose directory cannot be made."""
+        ready: dict[Phase, list[Job]] = {}
+        over: list[Record] = []
         for job in batch.jobs:
+            found = self._next(job, batch.phase)
+            if isinstance(found, Record):
+                over.append(found)
+                continue
             try:
                 job.directory.path.mkdir(parents=True, exist_ok=True)
-                replace_text(job.directory.note, batch.phase, durable=job.durable)
+                replace_text(job.directory.note, found, durable=job.durable)
                 write_json(job.directory.inputs, job.inputs, durable=job.durable)
             except OSError as error:
-                self._tell(
-                    [self._finish(job, Outcome("failed", f"its directory cannot be written: {sentence(error)}"))]
-                )
+                reason = f"its directory cannot be written: {sentence(error)}"
+                over.append(self._finish(job, Outcome("failed", reason)))
                 continue
             self._started.setdefault(job.directory, _now())
-            jobs.append(job)
-        if jobs:
-            batch = Batch(batch.phase, tuple(jobs))
+            ready.setdefault(found, []).append(job)
+        self._tell(over)
+        for phase, jobs in ready.items():
+            batch = Batch(phase, tuple(jobs))
             self._running[self.backend.submit(batch.call())] = batch
+
+    def _next(self, job: Job, planned: Phase) -> Phase | Record:
+        """The phase of a job that is to be started, or its record if there is none; the job is claimed then."""
+        if job.directory in self._started:
+            return planned
+        if not self._claims.take(job.directory.path):
+            return self._finish(job, _BUSY)
+        return self._settled(job) or job.next_phase() or planned
 
     def _end(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
         """Takes note of how the jobs of a batch have ended; what a broken process took with it is started again."""
@@ -187,20 +216,14 @@ class Scheduler:
         if nodes := self._nodes.pop(job.directory, None):
             own["nodes"] = nodes
         record = finish(job, outcome, self.plan.scorer, {**self._provenance, **own})
+        self._claims.leave(job.directory.path)
         self.records.append(record)
         return record
 
     def _tell(self, records: Sequence[Record]) -> None:
-        """A line per run; of many of one method their number, and how many failed why."""
-        for method in dict.fromkeys(record.method for record in records):
-            mine = [record for record in records if record.method == method]
-            if len(mine) == 1:
-                self.screen.say(_line(mine[0]))
-                continue
-            self.screen.say(f"{method}: {len(mine)} runs over")
-            failed = Counter(f"{record.status}: {record.reason}" for record in mine if record.status != "ok")
-            for reason, count in failed.items():
-                self.screen.say(f"{method}: {count} {reason}")
+        """Says which runs are over."""
+        for line in lines_of(records):
+            self.screen.say(line)
 
     def view(self) -> View:
         """The state of things, for the screen."""
@@ -246,20 +269,8 @@ def _discard_later(job: Job, phase: Phase) -> list[str]:
     names = {name for after in later for name in _WRITES[after]} - set(_WRITES[phase])
     for path in (job.directory.path / name for name in names):
         with contextlib.suppress(OSError, RecursionError):  # looked at below
-            if path.is_dir() and not path.is_symlink():
-                _open_up(path)
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
+            remove(path)
     return sorted(name for name in names if os.path.lexists(job.directory.path / name))
-
-
-def _open_up(directory: Path) -> None:
-    """Makes a directory and those in it ones that can be removed."""
-    directory.chmod(0o700)
-    for path in directory.iterdir():
-        if path.is_dir() and not path.is_symlink():
-            _open_up(path)
 
 
 def _stuck(names: Sequence[str]) -> Outcome:
@@ -283,15 +294,6 @@ def _batches(jobs: Sequence[Job], workers: int) -> Iterator[Batch]:
 def _before(batch: Batch) -> float:
     """Part of a run that was over before its present phase."""
     return 0.0 if batch.phase == "search" else 1 - batch.jobs[0].weight(batch.phase)
-
-
-def _line(record: Record) -> str:
-    """A run that is over, in a line."""
-    result = f"{100 * (record.test_accuracy or 0.0):.2f} % test accuracy"
-    if record.final.get("capped"):
-        result += f", but the cap in seconds has cut the final training short, at {record.final['epochs']:.2g} epochs"
-    words = result if record.status == "ok" else f"{record.status}: {record.reason}"
-    return f"{record.dataset} {record.method} in {record.space} #{record.seed}: {words}"
 
 
 def _now() -> str:

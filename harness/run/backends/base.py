@@ -7,7 +7,8 @@ reads and writes, so that a back end without a shared file system can bring them
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +19,10 @@ WAITING = "waiting for a node"
 """What a call does that no machine has begun with."""
 Tell = Callable[[float, str], None]
 """``tell(share, words)``: called inside the process, as often as it likes; ``share`` of the present item, 0..1."""
+
+
+class Busy(Exception):
+    """Another process is working in the same directory."""
 
 
 @dataclass(frozen=True)
@@ -247,6 +252,27 @@ class Copies(abc.ABC):
     @abc.abstractmethod
     def close(self) -> None:
         """Ends all copies."""
+
+
+@contextlib.contextmanager
+def locked(directory: Path, patience: float) -> Iterator[None]:
+    """Keeps the processes of calls out of an item's directory, which may meanwhile be renamed.
+
+    Args:
+        directory: exists.
+        patience: seconds to wait for a process that is working in it.
+
+    Raises:
+        Busy: it goes on.
+        OSError: the directory is gone, or cannot be written.
+    """
+    from harness.run.backends.sandbox import lock
+
+    held = lock(directory, patience)
+    try:
+        yield
+    finally:
+        held.release()
 
 
 def copies(many: int, serve: Callable[[], Callable[[Any], Any]]) -> Copies:

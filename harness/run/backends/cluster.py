@@ -25,7 +25,7 @@ from filelock import BaseFileLock
 from harness.core.names import sentence
 from harness.run.backends import joining, machine, node, sandbox
 from harness.run.backends.arrivals import take_in
-from harness.run.backends.base import WAITING, Backend, Call, Capacity, Handle, Outcome, Position
+from harness.run.backends.base import WAITING, Backend, Busy, Call, Capacity, Handle, Outcome, Position
 from harness.run.backends.interrupts import interrupts_wait
 from harness.run.backends.parcels import Packer
 
@@ -122,7 +122,7 @@ class Cluster(Backend):
         try:
             for item in call.items:
                 locks.append(sandbox.lock(item.directory, PATIENCE))
-        except sandbox.Busy:
+        except Busy:
             self._give_up(handle, locks, Outcome("busy", "another process is working on the same run"))
             return handle
         except OSError as error:

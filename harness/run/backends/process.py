@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.core.names import one_line, sentence
 from harness.run.backends import sandbox
-from harness.run.backends.base import Call, Outcome
+from harness.run.backends.base import Busy, Call, Outcome
 from harness.run.backends.mailbox import open_mailbox
 from harness.run.backends.telling import MOST_REASON, Teller, tell_outcome
 
@@ -42,7 +42,7 @@ def work_off(call: Call, pipe: Connection, patience: float) -> None:
             Teller(pipe, number)(0.0, "starting")
             work = _in_a_copy if call.apart else _here
             outcome = work(call, item.value, pipe, number)
-        except sandbox.Busy:
+        except Busy:
             outcome = Outcome("busy", "another process is working on the same run")
         except (OSError, ValueError) as error:
             outcome = Outcome("failed", f"the {call.words} could not start: {sentence(error)}")

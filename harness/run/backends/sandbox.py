@@ -20,16 +20,12 @@ from pathlib import Path
 from filelock import BaseFileLock, FileLock, Timeout
 
 from harness.run.backends import caps
-from harness.run.backends.base import LOCK, LOG, SCRATCH
+from harness.run.backends.base import LOCK, LOG, SCRATCH, Busy
 
 _SET_PDEATHSIG, _SET_CHILD_SUBREAPER = 1, 36
 COMMAND = "NAS_HARNESS_COMMAND"
 """Variable of the environment: the process that a server belongs to."""
 _PATIENCE = 30.0  # seconds that killed processes may take to end
-
-
-class Busy(Exception):
-    """Another process is working on the same run."""
 
 
 def lock(directory: Path, patience: float) -> BaseFileLock:

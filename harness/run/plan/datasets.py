@@ -20,6 +20,7 @@ from harness.run.scoring import Scorer
 from harness.run.tables import Tables
 from harness.run.tables.images import ImagesBehind
 
+Answer = TypeVar("Answer")
 Loaded = TypeVar("Loaded", Dataset, Table)
 
 
@@ -60,16 +61,60 @@ def checked_sources(request: Request, plugins: Mapping[str, Source]) -> dict[str
     sources = {name: _source(plugin, name) for name, plugin in plugins.items()}
     for name, source in sources.items():
         _check_kind(name, source, request.profile)
-        if absent := source.missing(request.data_root):
-            raise InputError(absent)
+        _check_there(name, source, request.data_root)
     return sources
+
+
+def checked_source(name: str, root: Path, catalogue: Catalogue) -> DatasetSource:
+    """How to load a data set that is there.
+
+    Args:
+        name: on the command line.
+        root: directory of the data sets.
+        catalogue: knows it.
+
+    Raises:
+        InputError: it is unknown, broken, or missing.
+    """
+    source = _source(catalogue.source("dataset", name.partition(":")[0]), name)
+    _check_there(name, source, root)
+    return source
 
 
 def _source(plugin: Source, name: str) -> DatasetSource:
     try:
-        return load_dataset(plugin, name.partition(":")[2])
+        return _asked(name, lambda: load_dataset(plugin, name.partition(":")[2]))
     except BrokenPlugin as error:
         raise InputError(str(error)) from error
+
+
+def _check_there(name: str, source: DatasetSource, root: Path) -> None:
+    if absent := _asked(name, lambda: source.missing(root)):
+        raise InputError(absent)
+
+
+def hidden_files(name: str, source: DatasetSource, root: Path) -> tuple[Path, ...]:
+    """The files of a data set that no search may open.
+
+    Raises:
+        InputError: its source is broken.
+    """
+    return _asked(name, lambda: source.hidden(root))
+
+
+def _asked(name: str, ask: Callable[[], Answer]) -> Answer:
+    """What the code of a data set answers.
+
+    Raises:
+        BrokenPlugin: passed on.
+        InputError: the code has raised something else.
+    """
+    try:
+        return ask()
+    except (InputError, BrokenPlugin):
+        raise
+    except (Exception, SystemExit) as error:  # a script that ends itself
+        raise InputError(f"the data set '{name}' does not load: {sentence(error)}") from error
 
 
 def _check_kind(name: str, source: DatasetSource, profile: Profile) -> None:
@@ -97,11 +142,11 @@ def data_sets(request: Request, sources: Mapping[str, DatasetSource], catalogue:
     if profile.signal:
         if profile.corruptions:
             raise InputError("tables have no test images to corrupt; leave --corruptions out, or name a set of images")
-        tables = {name: _loaded(name, source, request.data_root, Table) for name, source in sources.items()}
+        tables = {name: load_table(name, source, request.data_root) for name, source in sources.items()}
         images = ImagesBehind(
             {name: table.behind for name, table in tables.items()},
             lambda name: _source_of_images(catalogue, name),
-            lambda name, source: _images(name, source, request.data_root),
+            lambda name, source: load_images(name, source, request.data_root),
             root=request.data_root,
             out=request.out,
             budget=profile.budget,
@@ -109,7 +154,7 @@ def data_sets(request: Request, sources: Mapping[str, DatasetSource], catalogue:
         return Tables(tables, profile.signal, request.out, profile.budget, profile.limits, images)
 
     def load(name: str) -> Dataset:
-        return _images(name, sources[name], request.data_root).bounded(profile.side)
+        return load_images(name, sources[name], request.data_root).bounded(profile.side)
 
     return ImageSets(sources, load, profile.validation_share, request.out)
 
@@ -120,19 +165,28 @@ def _loaded(name: str, source: DatasetSource, root: Path, kind: type[Loaded]) ->
     Raises:
         InputError: it does not load, or is of another kind.
     """
-    try:
-        data = source.load(root)
-    except InputError:
-        raise
-    except (Exception, SystemExit) as error:  # a script that ends itself
-        raise InputError(f"the data set '{name}' does not load: {sentence(error)}") from error
+    data = _asked(name, lambda: source.load(root))
     if not isinstance(data, kind):
         raise InputError(f"the data set '{name}' loads a {type(data).__name__} instead of a {kind.__name__}")
     return data
 
 
-def _images(name: str, source: DatasetSource, root: Path) -> Dataset:
+def load_images(name: str, source: DatasetSource, root: Path) -> Dataset:
+    """A set of images, under its name on the command line: its checksum and its splits depend on that.
+
+    Raises:
+        InputError: it does not load, or is none.
+    """
     return dataclasses.replace(_loaded(name, source, root, Dataset), name=name)
+
+
+def load_table(name: str, source: DatasetSource, root: Path) -> Table:
+    """A table.
+
+    Raises:
+        InputError: it does not load, or is none.
+    """
+    return _loaded(name, source, root, Table)
 
 
 def _source_of_images(catalogue: Catalogue, name: str) -> DatasetSource | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +19,8 @@ from harness.plugins.catalogue import FOLDERS, GIVEN, PACKAGES, Catalogue, Sourc
 from harness.run.backends.base import Capacity
 from harness.run.fence import Forbidden
 from harness.run.job import Job, Prepared
-from harness.run.plan.datasets import checked_sources, data_sets
+from harness.run.plan.again import clear, throw_away
+from harness.run.plan.datasets import checked_sources, data_sets, hidden_files
 from harness.run.plan.hard_links import other_names
 from harness.run.plan.rows import Row, check_given, given_architectures, named_rows
 from harness.run.plan.zero_lines import with_zero_lines
@@ -41,6 +41,7 @@ class Plan:
         records: of the runs that are over.
         scorer: knows the test set.
         workers: processes at the same time.
+        out: directory of the records.
         notes: a line for people on each thing that they may not expect: rows that were added, what was taken of a data
             set and what was left out.
     """
@@ -49,11 +50,14 @@ class Plan:
     records: tuple[Record, ...]
     scorer: Scorer
     workers: int
+    out: Path
     notes: tuple[str, ...] = ()
 
 
 def make_plan(request: Request, capacity: Capacity = ONE_CORE) -> Plan:
     """Looks at everything that a request names, and prepares the data of what is to be done.
+
+    What is to be done again is thrown away at the very end, after everything that may be refused.
 
     Args:
         request: what a command asks for.
@@ -61,7 +65,8 @@ def make_plan(request: Request, capacity: Capacity = ONE_CORE) -> Plan:
             the same time, and these share its cores.
 
     Raises:
-        InputError: something does not exist or does not fit, or what is in the output directory was made otherwise.
+        InputError: something does not exist or does not fit, or what is in the output directory was made otherwise, or
+            another command is working on what is to be thrown away.
     """
     given = given_architectures(request)
     catalogue = Catalogue(request.plugins, given)
@@ -75,11 +80,14 @@ def make_plan(request: Request, capacity: Capacity = ONE_CORE) -> Plan:
     check_writable(request.out)
     _check_judged_alike(request)
     versions = {name: method.version() for name, method in {row.method.name: row.method for row in rows}.items()}
-    over, pending = _sorted_out(rows, request, versions)
+    over, pending, again = _sorted_out(rows, request, versions)
+    redone = {row.directory for row in again}
+    kept = [row for row in rows if row.directory not in redone]
+    pending += again
     for name in {record.dataset: None for record in over}.keys() - {row.dataset for row in pending}:
-        _check_data(rows, name, data.checksum(name))
-    _check_devices(request, capacity)
+        _check_data(kept, name, data.checksum(name))
     children = 1 if request.profile.signal else request.children  # nothing is trained on tables
+    _check_devices(request, capacity, children)
     workers = request.workers or max(1, capacity.workers // children)
     threads = 1 if request.profile.budget.counted else max(1, capacity.cores // (workers * children))
     jobs: list[Job] = []
@@ -87,20 +95,23 @@ def make_plan(request: Request, capacity: Capacity = ONE_CORE) -> Plan:
     for name in dict.fromkeys(row.dataset for row in pending):
         mine = [row for row in pending if row.dataset == name]
 
-        check = functools.partial(_check_data, rows, name)
+        check = functools.partial(_check_data, kept, name)
         prepared = data.prepare(name, sorted({row.seed for row in mine}), check)
         training = sorted({row.seed for row in mine if row.facts.trains})
         with_images = (data.with_images(name, training) if training else None) or prepared
-        hidden = (*sources[name].hidden(request.data_root), *with_images.hidden)
+        hidden = (*hidden_files(name, sources[name], request.data_root), *with_images.hidden)
         elsewhere = other_names(hidden)
         hidden = (*hidden, *elsewhere.paths)
         warnings += [elsewhere.warning(name)] if elsewhere.missed else []
         for row in mine:
-            forbidden = _forbidden(hidden, named[name], row, request)
             its = with_images if row.facts.trains else prepared
+            forbidden = _forbidden(hidden, its.opened, named[name], row, request)
             job = _job(row, request.profile, catalogue, its, forbidden, threads, versions[row.method.name])
             jobs.append(replace(job, children=children))
-    return Plan(_longest_first(jobs, over), tuple(over), data.scorer, workers, (*told, *data.notes, *warnings))
+    throw_away([row.directory for row in again], request.out)
+    clear(row.directory for row in pending)
+    notes = (*told, *data.notes, *warnings)
+    return Plan(_longest_first(jobs, over), tuple(over), data.scorer, workers, request.out, notes)
 
 
 def check_writable(out: Path) -> None:
@@ -117,13 +128,13 @@ def check_writable(out: Path) -> None:
         raise InputError(f"cannot write into {out} ({error.strerror}); name another directory with --out") from error
 
 
-def _check_devices(request: Request, capacity: Capacity) -> None:
+def _check_devices(request: Request, capacity: Capacity, children: int) -> None:
     """Equal seconds of unlike devices are not equal budgets.
 
     Raises:
         InputError: runs would be compared at them; or children of a search would share a graphics card.
     """
-    if request.children > 1 and capacity.cards:
+    if children > 1 and capacity.cards:
         raise InputError("the children of a search would share a graphics card and its memory; leave --children out")
     if len(capacity.devices) > 1 and not request.profile.counted and not request.mixed_devices:
         raise InputError(
@@ -200,24 +211,24 @@ def _limit(inputs: dict[str, Any]) -> str:
     return str(inputs.get("final training", usual))
 
 
-def _sorted_out(rows: list[Row], request: Request, versions: Mapping[str, str]) -> tuple[list[Record], list[Row]]:
-    """Records of runs that are over, and the others; failed ones that are to be retried lose their directory.
-
-    So do those of methods that are to be redone.
-    """
+def _sorted_out(
+    rows: list[Row], request: Request, versions: Mapping[str, str]
+) -> tuple[list[Record], list[Row], list[Row]]:
+    """Records of runs that are over; rows that are to be done, or gone on with; and rows that are to be done again from
+    scratch, because they have failed and are to be retried, or their method is to be redone."""
     named = tuple(dict.fromkeys(row.method.name for row in rows))
     redo = {one_of("method of this command", name, named) for name in request.redo}
     over: list[Record] = []
     pending: list[Row] = []
     kept: list[Row] = []
-    retried: list[Row] = []
+    again: list[Row] = []
     for row in rows:
         if row.method.name in redo:
-            retried.append(row)
+            again.append(row)
             continue
         record = row.directory.stored_record()
         if record is not None and record.status == "failed" and request.retry_failed:
-            retried.append(row)
+            again.append(row)
             continue
         kept.append(row)
         row.directory.check_inputs(row.inputs(request.profile))
@@ -227,11 +238,7 @@ def _sorted_out(rows: list[Row], request: Request, versions: Mapping[str, str]) 
         else:
             over.append(record)
     _check_sources(kept, request, versions)
-    for row in retried:
-        if row.directory.path.exists():
-            shutil.rmtree(row.directory.path)
-        row.directory.note.unlink(missing_ok=True)
-    return over, pending + retried
+    return over, pending, again
 
 
 def _check_sources(rows: Sequence[Row], request: Request, versions: Mapping[str, str]) -> None:
@@ -284,12 +291,15 @@ def _job(
     )
 
 
-def _forbidden(hidden: tuple[Path, ...], dataset: Source, row: Row, request: Request) -> Forbidden:
+def _forbidden(
+    hidden: tuple[Path, ...], prepared: tuple[Path, ...], dataset: Source, row: Row, request: Request
+) -> Forbidden:
     """Test data, the loaders that could bring it, and whatever tells of results on it.
 
-    That is everything in ``--out`` but the run itself and the prepared data: records, reports, tables and plots, those
-    written later included. And everything in the checkout but code: stored baselines, tables, documentation, history.
-    A plug-in file with both a method and its data keeps its own loader.
+    That is everything in ``--out`` but the run itself and its own prepared data: records, reports, tables and plots,
+    those written later included, and the test images of another profile. And everything in the checkout but code:
+    stored baselines, tables, documentation, history. A plug-in file with both a method and its data keeps its own
+    loader.
     """
     modules, paths = [PACKAGES["dataset"]], [*hidden, FOLDERS["dataset"]]
     if dataset.module != row.method.module:
@@ -301,7 +311,7 @@ def _forbidden(hidden: tuple[Path, ...], dataset: Source, row: Row, request: Req
         tuple(path.absolute() for path in paths),
         tuple(modules),
         closed=tuple(path.absolute() for path in closed),
-        opened=(row.directory.path, request.out / "prepared", *_needed(closed, request)),
+        opened=(row.directory.path, *(path.absolute() for path in prepared), *_needed(closed, request)),
         writable=(row.directory.path,),
     )
 

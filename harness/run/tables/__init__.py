@@ -72,6 +72,11 @@ class PreparedTable:
         """Nothing: the scores are not written."""
         return ()
 
+    @property
+    def opened(self) -> tuple[Path, ...]:
+        """The file with the signal."""
+        return (self.path,)
+
     def reads(self, seed: int, phase: Phase) -> tuple[Path, ...]:
         """The file with the signal."""
         return (self.path,)
@@ -202,7 +207,11 @@ def _beyond(space: Space, trained: Trained | None, limits: Limits, proposal: Pro
 
 
 def write(table: Table, prepared: PreparedTable) -> None:
-    """Writes the signal where it belongs, unless it is there and undamaged."""
+    """Writes the signal where it belongs, unless it is there and undamaged.
+
+    Raises:
+        InputError: it cannot be written.
+    """
     signal = table.signals[prepared.signal]
     columns: dict[str, Any] = {
         "genotypes": np.array(table.genotypes),
@@ -212,9 +221,14 @@ def write(table: Table, prepared: PreparedTable) -> None:
         columns |= _columns(one, f" {number}")
     if _holds(prepared.path, columns):
         return
-    prepared.path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(prepared.path) as new:
-        np.savez(new, allow_pickle=False, **columns)
+    try:
+        prepared.path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(prepared.path) as new:
+            np.savez(new, allow_pickle=False, **columns)
+    except OSError as error:
+        raise InputError(
+            f"{prepared.path} cannot be written ({error.strerror or error}); make room for it, or name another --out"
+        ) from error
 
 
 def _holds(path: Path, columns: Mapping[str, np.ndarray]) -> bool:

@@ -49,6 +49,11 @@ class TableWithImages:
         """Test images; the table's scores are not written."""
         return (*self.table.hidden, *self.images.hidden, *self.sources)
 
+    @property
+    def opened(self) -> tuple[Path, ...]:
+        """The signal, and the directory of the images."""
+        return (*self.table.opened, *self.images.opened)
+
     def reads(self, seed: int, phase: Phase) -> tuple[Path, ...]:
         """The signal, and the images with their split."""
         return (*self.table.reads(seed, phase), *self.images.reads(seed, phase))

@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.core.errors import InputError
 from harness.core.paths import dataset_names
 from harness.run.profiles import Profile, get_profile
-from harness.run.request import absolute_path, parse_seeds
+from harness.run.request import absolute_path, absolute_paths, parse_seeds
 
 _PART = re.compile(r"^(\d{1,4})/(\d{1,4})$", re.ASCII)
 
@@ -86,9 +86,9 @@ def make_table_request(
         data_root=absolute_path(data),
         sample=sample,
         part=_part(part),
-        merged=tuple(absolute_path(one) for one in merged),
+        merged=absolute_paths(merged),
         workers=workers,
-        plugins=plugins,
+        plugins=absolute_paths(plugins),
         retry_failed=retry_failed,
     )
 

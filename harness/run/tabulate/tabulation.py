@@ -208,15 +208,21 @@ def alone(work: Path) -> Iterator[None]:
     Raises:
         InputError: another command holds it, or the directory cannot be written.
     """
-    try:
-        work.mkdir(parents=True, exist_ok=True)
-        with (work / "lock").open("w", encoding="utf-8") as file:
+    with contextlib.ExitStack() as held:
+        try:
+            work.mkdir(parents=True, exist_ok=True)
+            file = held.enter_context((work / "lock").open("w", encoding="utf-8"))
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield
-    except BlockingIOError as error:
-        raise InputError(
-            f"another command is writing {work.with_suffix('')}; wait for it, or make a --part with an --out of its own"
-        ) from error
+        except BlockingIOError as error:
+            raise InputError(
+                f"another command is writing {work.with_suffix('')}; wait for it, or make a --part with an --out of "
+                "its own"
+            ) from error
+        except OSError as error:
+            raise InputError(
+                f"cannot work in {work} ({error.strerror or error}); remove it, or name another file with --out"
+            ) from error
+        yield
 
 
 def _batches(entries: Sequence[Entry]) -> Iterator[_Batch]:
