@@ -3,9 +3,15 @@
 A task gives every option of every choice a random worth. An architecture is worth the sum over its choices, and an
 evaluation tells that with normal noise, as a short training does: deviation :data:`NOISE`, where the worth of random
 architectures has deviation 1. Stopped at a share of its training, an architecture tells its worth with more noise, of
-deviation ``NOISE / sqrt(share)``: as the mean of independent noise per gradient step. Choices of one node and kind
-(the two inputs of a node, say) share their options' worths, because they may be swapped. A cell of PNAS is worth the
-mean over its blocks, wherever they stand.
+deviation ``NOISE / sqrt(share)``: as the mean of independent noise per gradient step.
+
+Choices of one node and kind share their options' worths. That is a symmetry of the space where the halves of a node may
+be swapped (ENAS', NASNet's and PNAS' blocks). Elsewhere it is a simplification: the edges into one node of
+NAS-Bench-201, whose six choices have three rows of worths; the two operations of a DARTS node; the skips into one layer
+of the macro space and of chains; the edges into one node of a fabric. So an option that is good at one of these choices
+is good at the others too, which favours methods that share values among choices, TD with ``state=none`` above all; and
+the settings of methods were chosen on such tasks. A cell of PNAS is worth the mean over its blocks, wherever they
+stand.
 
 Each method searches in its own space at the size of a profile, with as many children as the profile buys, and so does
 random search, with the same worths and the same number of children. What counts is the true worth of what is returned.

@@ -14,9 +14,10 @@ then sum up to R * (1 + (n - 1) / T), which favours long blocks. With ``even`` e
 sums up to R; the small profiles use it.
 Deviations: mu and rho are not in the sources at hand, 0.01 each here; FLOPs are millions of multiply-accumulates of the
 proxy network; outside the block space, R is the accuracy. Blocks are trained one after the other, not by a master and
-asynchronous workers. The schedule of epsilon is stretched over the budget. Small profiles learn after each block,
-with 8 replays. Alpha follows from the number of blocks that the budget buys: 0.3 up to 200, then a power law to the
-paper's 0.01 for 11,392. Expected: C10 error 3.54 % after 11,392 blocks. Cost: one proxy training per new block.
+asynchronous workers. A block that comes up again is not stored again; a round of such blocks is followed by replays all
+the same. The schedule of epsilon is stretched over the budget. Small profiles learn after each block, with 8 replays.
+Alpha follows from the number of blocks that the budget buys: 0.3 up to 200, then a power law to the paper's 0.01 for
+11,392. Expected: C10 error 3.54 % after 11,392 blocks. Cost: one proxy training per new block.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class BlockQnn(Method):
         gamma: discount.
         initial: Q of an action that was never tried.
         blocks: per round.
-        replay: stored blocks that are replayed after each round.
+        replay: stored blocks that are replayed after each round, also one of repeats only.
         mu, rho: weights of the logarithms of FLOPs and density.
         even: whether each decision gets the same reward, R in all.
     """

@@ -19,7 +19,7 @@ top of the steps that its weights inherit, which were charged to its ancestors.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -28,7 +28,8 @@ import numpy as np
 from harness import InputError, Method, State, Task, needs_images, rng, space_is
 from harness.spaces.morphism import Chain, MorphSpace
 
-from .common.morph_moves import Child, Move
+from .common.morph_moves import Child
+from .common.morph_trainer import Trainer
 
 STAGES = 3
 """Parts of the budget; at the end of each the best network becomes the start of the following episodes."""
@@ -39,25 +40,6 @@ CERTAIN = 1 - 1e-3
 STALE = 20
 """Episodes in a row without a new network until the space counts as exhausted."""
 FEWEST, MOST = 2, 10
-
-
-class Trainer(Protocol):
-    """Trains what the controller makes."""
-
-    def known(self) -> Sequence[tuple[Chain, float]]:
-        """What has been trained so far, with accuracies."""
-
-    def start(self, chain: Chain) -> float:
-        """Trains a network from random weights; its accuracy."""
-
-    def descend(self, ancestor: int, moves: Sequence[Move], chain: Chain) -> float:
-        """Trains ``chain``, which ``moves`` make of the trained network number ``ancestor``; its accuracy."""
-
-    def ancestors(self) -> Sequence[int]:
-        """The trained networks whose weights are there to inherit."""
-
-    def save(self, extra: Callable[[], State]) -> None:
-        """Lets an interrupted search go on from here."""
 
 
 class Policy(Protocol):
@@ -148,7 +130,7 @@ class Eas(Method):
     def episodes(
         self, task: Task, trainer: Trainer, policy: Policy, baseline: Baseline, at: tuple[int, int] = (0, 0)
     ) -> None:
-        """The search with any trainer and policy; ends where nothing is new any more.
+        """The search with any trainer and policy; ends where nothing is new any more, or the first network has failed.
 
         Args:
             task: gives budget and randomness.
@@ -160,11 +142,12 @@ class Eas(Method):
         if not trainer.known():
             trainer.start(task.space.start)
         stale, (start, stage) = 0, at
-        while stale < STALE:
+        while stale < STALE and trainer.ancestors():
             part = int(STAGES * task.meter.spent / task.meter.limit)
             if part > stage:
                 stage, known = part, trainer.known()
                 start = max(trainer.ancestors(), key=lambda number: known[number][1])
+            trainer.hold(start)
             before = len(trainer.known())
             children = policy.sample(trainer.known()[start][0], self.planned_children(task), task.rng)
             accuracies = np.array([self._accuracy(trainer, start, child) for child in children])

@@ -2,13 +2,14 @@
 
 Paper: Baker, Gupta, Naik & Raskar, *Designing neural network architectures using reinforcement learning*, ICLR 2017.
 A state is the last layer, its depth and the size of the image in three classes; an action is the next layer. The reward
-of the last decision is the best validation accuracy of the training, that of
-all others is 0. Alpha is 0.01, gamma 1, and Q starts at 0.5. After each network 128 stored ones are replayed, each from
-its last decision to its first. Epsilon is 1 for the first 1,500 of 2,700 networks, then falls to 0.1. A network that is
-drawn again is not trained again and does not count.
+of the last decision is the best validation accuracy of the training, that of all others is 0. Alpha is 0.01, gamma 1,
+and Q starts at 0.5. After each network that is drawn, new or not, 128 stored ones are replayed, each from its last
+decision to its first. Epsilon is 1 for the first 1,500 of 2,700 networks, then falls to 0.1. A network that is drawn
+again is not trained again and does not count.
 
 Deviations: the schedule of epsilon is stretched over the budget; in spaces without a decision process of their own a
-state is the position and the last pick; a network that fails has reward 0; those of :mod:`harness.spaces.metaqnn`; one
+state is the position and the last pick; a network that is drawn again is not stored again (paper: its accuracy is
+looked up and stored once more); a network that fails has reward 0; those of :mod:`harness.spaces.metaqnn`; one
 recipe for all networks, without the paper's trials of smaller learning rates; no ensemble at the end. Alpha follows
 from the number of networks that the budget buys: 0.3 up to 200, then a power law to the paper's 0.01 for 2,700.
 Expected: C10 error 6.92 % after 2,700 networks. Cost: one proxy training per new network.
@@ -41,7 +42,7 @@ class MetaQnn(Method):
         alpha: step size of an update; 0: from the budget.
         gamma: discount.
         initial: Q of an action that was never tried; the authors advise the accuracy of an average network, or less.
-        replay: stored networks that are replayed after each new one.
+        replay: stored networks that are replayed after each one that is drawn, new or not.
     """
 
     name = "metaqnn"

@@ -23,7 +23,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -32,26 +32,11 @@ from harness.spaces.morphism import Chain, MorphSpace
 
 from .common.edit_distance import DistanceProcess, signature
 from .common.morph_moves import Move, expansions, second
+from .common.morph_trainer import Trainer
 
 COLDEST = 1e-4
 PATIENCE = 20
 """Searches in a row that find nothing new until the space counts as exhausted."""
-
-
-class Trainer(Protocol):
-    """Trains what the search proposes."""
-
-    def start(self, chain: Chain) -> float:
-        """Trains a network from random weights; its accuracy."""
-
-    def descend(self, ancestor: int, moves: Sequence[Move], chain: Chain) -> float:
-        """Trains ``chain``, which ``moves`` make of the trained network number ``ancestor``; its accuracy."""
-
-    def ancestors(self) -> Sequence[int]:
-        """The trained networks whose weights are there to inherit."""
-
-    def save(self) -> None:
-        """Lets an interrupted search go on from here."""
 
 
 class Found(NamedTuple):
@@ -106,28 +91,26 @@ class MorphismSearch(Method):
 
         trainer = MorphingTrainer(task, self.noise, self.kept)
         trainer.restored()
-        self.explore(task, trainer, trainer.known())
+        self.explore(task, trainer)
 
-    def explore(self, task: Task, trainer: Trainer, known: list[tuple[Chain, float]]) -> None:
-        """The search with any trainer.
+    def explore(self, task: Task, trainer: Trainer) -> None:
+        """The search with any trainer; goes on from the networks that it knows.
 
         Args:
             task: gives the space and randomness.
             trainer: of the networks.
-            known: networks that are trained already, with accuracies; grows.
         """
         assert isinstance(task.space, MorphSpace)
         space = task.space
-        if not known:
-            known.append((space.start, trainer.start(space.start)))
+        if not trainer.known():
+            trainer.start(space.start)
             trainer.save()
         moves, chain = second(space)
-        if len(known) == 1 and moves and trainer.ancestors():
-            known.append((chain, trainer.descend(0, moves, chain)))
+        if len(trainer.known()) == 1 and moves and trainer.ancestors():
+            trainer.descend(0, moves, chain)
             trainer.save()
-        while (found := self.propose(space, known, trainer.ancestors(), task.rng)) is not None:
-            ancestor, moves, chain = found
-            known.append((chain, trainer.descend(ancestor, moves, chain)))
+        while (found := self.propose(space, trainer.known(), trainer.ancestors(), task.rng)) is not None:
+            trainer.descend(*found)
             trainer.save()
 
     def propose(

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from fakes import MemoryJournal, make_task, run, tiny_data
+from harness.methods.common import eas_controller, morphism_training
 from harness.methods.common.eas_controller import Controller
 from harness.methods.common.inheriting import Inheriting
-from harness.methods.common.morph_moves import Move, applied
+from harness.methods.common.morph_moves import Child, Move, applied, expansions
 from harness.methods.common.morphism import Morphisms, Net, Noise
+from harness.methods.common.morphism_training import MorphingTrainer
 from harness.methods.eas import METHOD, Baseline, reward
+from morph_trainers import LookUp
+from mortal import Mortal, Stopped
 
 from harness.core.budget import BudgetSpent
 from harness.core.errors import InputError
@@ -38,9 +43,11 @@ FULL = Chain(tuple((Convolution(3, SPACE.widths[-1]),) * 3 for _ in range(4)), (
 """Nothing can be widened, and nothing deepened."""
 
 
-def controller(space: MorphSpace = SPACE, rate: float = 0.05, steps: tuple[int, int] = (4, 5)) -> Controller:
+def controller(
+    space: MorphSpace = SPACE, rate: float = 0.05, steps: tuple[int, int] = (4, 5), entropy: float = 0.0
+) -> Controller:
     rng = np.random.default_rng(0)
-    return Controller(space, rng, steps=steps, units=8, embedding=6, rate=rate, entropy=0.0)
+    return Controller(space, rng, steps=steps, units=8, embedding=6, rate=rate, entropy=entropy)
 
 
 def test_a_point_near_the_top_earns_more() -> None:
@@ -118,9 +125,28 @@ def test_where_nothing_is_possible_the_gradient_is_zero(kind: str) -> None:
     for chain, wanted in ((FULL, False), (SPACE.start, True)):
         with tf.GradientTape() as tape:
             step = agent.act(kind, agent.see([chain]), np.zeros(forced.shape, np.float32), forced)
-        gradients = tape.gradient(step.log_prob, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        moved = any(float(tf.reduce_max(tf.abs(tf.convert_to_tensor(g)))) > 0 for g in gradients)
-        assert moved == wanted
+            both = step.log_prob + step.entropy
+        gradients = tape.gradient(both, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        sizes = [float(tf.reduce_max(tf.abs(tf.convert_to_tensor(g)))) for g in gradients]
+        assert np.isfinite(sizes).all()
+        assert (max(sizes) > 0) == wanted
+
+
+def test_the_entropy_is_learnt_without_any_advantage() -> None:
+    agent, rng = controller(rate=0.01, steps=(1, 1), entropy=0.1), np.random.default_rng(8)
+    for variable in agent.weights.variables.values():
+        variable.assign(10 * variable)  # far from uniform
+    agent.sample(SPACE.start, 4, rng)
+    played = list(agent._played)
+
+    def entropy() -> float:
+        steps = (agent.act(kind, seen, np.zeros(picks.shape, np.float32), picks) for kind, seen, picks in played)
+        return sum(float(step.entropy.numpy().mean()) for step in steps)
+
+    before = entropy()
+    for _ in range(5):
+        agent.learn(np.zeros(4))
+    assert entropy() > before + 0.1
 
 
 def test_padding_does_not_change_what_is_decided() -> None:
@@ -170,32 +196,6 @@ def test_nine_random_transformations_leave_the_logits() -> None:
         assert np.abs(before - after).max() < 1e-5 * np.abs(before).max()
 
 
-class LookUp:
-    """A trainer that looks accuracies up."""
-
-    def __init__(self, task: Task) -> None:
-        self._task, self.found, self.starts = task, list[tuple[Chain, float]](), list[int]()
-
-    def known(self) -> Sequence[tuple[Chain, float]]:
-        return self.found
-
-    def start(self, chain: Chain) -> float:
-        assert isinstance(self._task.space, MorphSpace)
-        [evaluation] = self._task.evaluate([self._task.space.write(chain)])
-        self.found.append((chain, evaluation.accuracy))
-        return evaluation.accuracy
-
-    def descend(self, ancestor: int, moves: Sequence[Move], chain: Chain) -> float:
-        self.starts.append(ancestor)
-        return self.start(chain)
-
-    def ancestors(self) -> Sequence[int]:
-        return range(len(self.found))
-
-    def save(self, extra: Callable[[], State]) -> None:
-        """Nothing is interrupted here."""
-
-
 def looked_up(
     budget: str, score: Callable[[Proposal], float], seed: int = 0, rate: float = 0.02
 ) -> tuple[Task, LookUp]:
@@ -237,6 +237,90 @@ def test_trainings_are_charged_logged_and_told() -> None:
     assert inherited[:3] == ["0 inherited steps", "3 inherited steps", "3 inherited steps"]
     assert task.best is not None
     assert str(task.proposal) == task.best.genotype
+
+
+class Few(MorphingTrainer):
+    """Keeps the weights of the best network only; every network is better than all before it."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(task, 0.01, kept=1)
+        self.starts = list[int]()
+        train = self._inheriting.train
+        self._inheriting.train = lambda net, inherited: replace(  # type: ignore[method-assign]
+            train(net, inherited), accuracy=len(self.known()) / 100
+        )
+
+    def descend(self, ancestor: int, moves: Sequence[Move], chain: Chain) -> float:
+        self.starts.append(ancestor)
+        accuracy = super().descend(ancestor, moves, chain)
+        assert ancestor in self.ancestors()
+        assert len(self.ancestors()) <= 2
+        return accuracy
+
+
+class AnyMove:
+    """A policy of single random moves, in the place of the controller."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        """It has no weights."""
+
+    def sample(self, chain: Chain, count: int, rng: np.random.Generator) -> list[Child]:
+        return [Child((move,), child) for move, child in expansions(eas("eas-2"), chain, rng)[:count]]
+
+    def learn(self, advantages: np.ndarray) -> None:
+        """Nothing."""
+
+    def state(self) -> State:
+        return {}
+
+    def restore(self, state: State) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> list[Few]:
+    """The trainers of searches with two children per episode, see :class:`Few`."""
+    made = list[Few]()
+
+    def make(task: Task, noise: float, kept: int) -> Few:
+        made.append(Few(task))
+        return made[-1]
+
+    monkeypatch.setattr(morphism_training, "MorphingTrainer", make)
+    monkeypatch.setattr(eas_controller, "Controller", AnyMove)
+    return made
+
+
+def searched(budget: str, journal: MemoryJournal | None = None) -> Task:
+    task = make_task(eas("eas-2"), budget, recipe=RECIPE, data=tiny_data(), journal=journal)
+    return run(METHOD(children=2), task)
+
+
+def test_the_start_keeps_its_weights_however_many_others_are_better(few: list[Few]) -> None:
+    """Until another one is the start. The last one here was not trained any more."""
+    assert len(searched("15steps").evaluations) == 5
+    assert few[0].starts == [0, 0, 2, 2, 4]
+    assert set(few[0].ancestors()) == {2, 4}
+
+
+@pytest.mark.slow
+def test_a_killed_search_still_has_the_weights_of_its_start(few: list[Few]) -> None:
+    """Killed between two episodes of one start."""
+    journal = Mortal(2)
+    with pytest.raises(Stopped):
+        searched("27steps", journal)
+    journal.left = -1
+    task, whole = searched("27steps", journal), searched("27steps")
+    assert [trainer.starts for trainer in few] == [[0, 0, 2, 2], [2, 2, 6, 6, 8], [0, 0, 2, 2, 2, 2, 6, 6, 8]]
+    told, wanted = ([(e.genotype, e.accuracy) for e in one.evaluations] for one in (task, whole))
+    assert told == wanted
+
+
+def test_ends_where_the_first_network_has_failed() -> None:
+    task = make_task(SPACE, "30evals")
+    trainer = LookUp(task, dead=[0])
+    METHOD().episodes(task, trainer, AnyMove(), Baseline(0.95))
+    assert len(task.evaluations) == 1
 
 
 def test_says_where_it_cannot_work() -> None:

@@ -14,6 +14,7 @@ from harness.methods.common.edit_distance import DistanceProcess, alignment, dis
 from harness.methods.common.morph_moves import Move, applied, expansions, second
 from harness.methods.morphism_bo import METHOD
 from harness.methods.random_search import METHOD as RANDOM_SEARCH
+from morph_trainers import LookUp
 from scipy.stats import wilcoxon
 
 from harness.core.budget import BudgetSpent
@@ -136,34 +137,6 @@ def test_the_second_network_is_the_releases_where_there_is_room() -> None:
     assert SPACE.read(SPACE.write(second(morph("morph-2"))[1])) == second(morph("morph-2"))[1]
 
 
-class LookUp:
-    """A trainer that looks accuracies up; checks that moves lead where they should, from where there are weights."""
-
-    def __init__(self, task: Task, dead: Sequence[int] = ()) -> None:
-        self._task, self._dead, self.chains = task, dead, list[Chain]()
-
-    def start(self, chain: Chain) -> float:
-        self.chains.append(chain)
-        assert isinstance(self._task.space, MorphSpace)
-        [evaluation] = self._task.evaluate([self._task.space.write(chain)])
-        return evaluation.accuracy
-
-    def descend(self, ancestor: int, moves: Sequence[Move], chain: Chain) -> float:
-        assert ancestor in self.ancestors()
-        assert moves
-        reached = self.chains[ancestor]
-        for move in moves:
-            reached = applied(move, reached)
-        assert reached == chain
-        return self.start(chain)
-
-    def save(self) -> None:
-        """Nothing is interrupted here."""
-
-    def ancestors(self) -> Sequence[int]:
-        return [number for number in range(len(self.chains)) if number not in self._dead]
-
-
 def looked_up(
     budget: str,
     score: Callable[[Proposal], float],
@@ -175,8 +148,8 @@ def looked_up(
     task = make_task(space, budget, score=score, seed=seed)
     trainer = LookUp(task, dead)
     with contextlib.suppress(BudgetSpent):
-        METHOD().explore(task, trainer, [])
-    return task, trainer.chains
+        METHOD().explore(task, trainer)
+    return task, trainer.asked
 
 
 def wide(proposal: Proposal) -> float:

@@ -64,17 +64,35 @@ def test_bernoulli_probabilities_and_entropy() -> None:
     assert above.numpy().tolist() == [0, 0, 0]
 
 
+def test_entropies_have_their_gradients() -> None:
+    """EAS learns from them; what an entropy of ENAS may not do is asked of the walks."""
+    logits = tf.constant([[0.3, -1.0, 2.0, IMPOSSIBLE]])
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        entropy = categorical(logits, tf.zeros(1), np.zeros(1, np.int32)).entropy
+    p = tf.nn.softmax(logits).numpy()
+    wanted = -p * (np.log(np.maximum(p, 1e-30)) + entropy.numpy())
+    assert np.allclose(tape.gradient(entropy, logits), wanted, atol=1e-6)
+    bits = tf.constant([-2.0, 0.5, 3.0, IMPOSSIBLE])
+    with tf.GradientTape() as tape:
+        tape.watch(bits)
+        entropy = bernoulli(bits, tf.zeros(4), np.zeros(4, np.int32)).entropy
+    p = tf.sigmoid(bits).numpy()
+    assert np.allclose(tape.gradient(entropy, bits), -bits.numpy() * p * (1 - p), atol=1e-6)
+
+
 def test_squeeze_bounds_logits_or_leaves_them() -> None:
     logits = tf.constant([-100.0, -0.1, 0.0, 50.0])
     assert np.allclose(squeeze(logits, 1.5), 1.5 * np.tanh(logits))
     assert np.array_equal(squeeze(logits, 0.0), logits)
 
 
-def test_lstm_is_the_textbook_cell() -> None:
+@pytest.mark.parametrize("inputs", [3, 5])
+def test_lstm_is_the_textbook_cell(inputs: int) -> None:
     weights = ControllerWeights(np.random.default_rng(0), 0.5)
-    lstm = Lstm(weights, 3)
-    kernel = weights.variables["lstm.0"].numpy()
-    x = np.random.default_rng(1).normal(size=(2, 3)).astype(np.float32)
+    lstm = Lstm(weights, 3, inputs=inputs, name="reads")
+    kernel = weights.variables["reads.0"].numpy()
+    x = np.random.default_rng(1).normal(size=(2, inputs)).astype(np.float32)
     h, state = lstm(tf.constant(x), lstm.start(2))
     h, (c, _) = lstm(tf.constant(x), state)
 

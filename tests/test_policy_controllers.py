@@ -69,6 +69,18 @@ def test_mean_log_probability_is_minus_the_entropy(case: tuple[Space, Controller
     assert abs(error.mean()) < 4 * error.std() / np.sqrt(3000) + 1e-5
 
 
+def test_the_entropy_of_a_walk_has_no_gradient(case: tuple[Space, Controller]) -> None:
+    """ENAS adds it to the reward only."""
+    _, controller = case
+    variables = list(controller.weights.variables.values())
+    picks = controller.sample(uniforms(2, controller)).picks
+    with tf.GradientTape(persistent=True) as tape:
+        walk = controller.walk(tf.zeros(picks.shape), tf.constant(picks))
+    for what, moves in ((walk.log_prob, True), (walk.entropy, False)):
+        gradients = tape.gradient(what, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        assert any(np.any(tf.convert_to_tensor(g)) for g in gradients) == moves
+
+
 def test_a_batch_gives_the_mean_of_its_gradients(case: tuple[Space, Controller]) -> None:
     _, controller = case
     picks = tf.constant(controller.sample(uniforms(3, controller)).picks)

@@ -249,6 +249,30 @@ def test_a_search_of_a_space_that_is_used_up_ends() -> None:
     assert len({evaluation.genotype for evaluation in task.evaluations}) <= 4
 
 
+def test_a_repeat_is_replayed_after_but_not_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of four architectures all come up soon; after a hundred rounds without a new one a repeat is charged."""
+    drawn, replayed = list[Episode](), list[Episode]()
+    draw, learn = QLearner.episode, QLearner.learn
+
+    def drawing(self: QLearner, epsilon: float, rng: np.random.Generator) -> Episode:
+        drawn.append(draw(self, epsilon, rng))
+        return drawn[-1]
+
+    def learning(self: QLearner, episode: Episode, rewards: Sequence[float]) -> None:
+        replayed.append(episode)
+        learn(self, episode, rewards)
+
+    monkeypatch.setattr(QLearner, "episode", drawing)
+    monkeypatch.setattr(QLearner, "learn", learning)
+    task = run(Learning(EpsilonSchedule([(1.0, 1)]), replay=3), make_task(VectorSpace(2), "5evals", score=ones))
+    assert len(task.evaluations) == 5
+    rounds = len(drawn) - 1  # the budget ends the last one before it is replayed
+    assert rounds > 100
+    assert len(replayed) == 3 * rounds
+    firsts = list({episode.genotype: episode for episode in reversed(drawn)}.values())
+    assert all(any(episode is first for first in firsts) for episode in replayed[:300])
+
+
 def test_a_round_is_charged_for_each_new_architecture_once() -> None:
     """Six draws among sixteen hardly ever differ all."""
     task = run(Learning(EpsilonSchedule([(1.0, 1)]), batch=6), make_task(VectorSpace(4), "12evals", score=ones))

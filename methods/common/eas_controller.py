@@ -20,10 +20,7 @@ from harness import State
 from harness.spaces.morphism import MOST_DENSE, Chain, MorphSpace
 
 from .morph_moves import Child, Move, applied
-from .policy import IMPOSSIBLE, ControllerWeights, bernoulli, categorical
-
-Pair = tuple[tf.Tensor, tf.Tensor]
-"""Cell and output of an LSTM, ``(n, units)`` each."""
+from .policy import IMPOSSIBLE, ControllerWeights, Lstm, bernoulli, categorical
 
 
 class Decisions(NamedTuple):
@@ -50,18 +47,6 @@ class Seen(NamedTuple):
     places: np.ndarray
 
 
-class _Cell:
-    """An LSTM cell without biases, gate order input, forget, output, candidate."""
-
-    def __init__(self, weights: ControllerWeights, name: str, inputs: int, units: int) -> None:
-        self._kernel = weights.uniform(name, inputs + units, 4 * units)
-
-    def __call__(self, x: tf.Tensor, state: Pair) -> Pair:
-        i, f, o, g = tf.split(tf.matmul(tf.concat([x, state[1]], axis=1), self._kernel), 4, axis=1)
-        cell = tf.sigmoid(f) * state[0] + tf.sigmoid(i) * tf.tanh(g)
-        return cell, tf.sigmoid(o) * tf.tanh(cell)
-
-
 class Controller:
     """Encoder and actors, trained by REINFORCE with Adam.
 
@@ -85,17 +70,17 @@ class Controller:
         rate: float,
         entropy: float,
     ) -> None:
-        self._space, self._steps, self._units, self._entropy = space, steps, units, entropy
+        self._space, self._steps, self._entropy = space, steps, entropy
         blocks = len(space.start.blocks)
         self.layers = blocks * (space.depth + 1) + MOST_DENSE
         words = [*((k, w) for k in space.kernels for w in space.widths), "pool", *space.units]
         self._words = {word: number for number, word in enumerate(words, start=1)}
         self.weights = weights = ControllerWeights(rng, 0.1)
         self._embedding = weights.uniform("layers", len(words) + 1, embedding)
-        self._forwards = _Cell(weights, "forwards", embedding, units)
-        self._backwards = _Cell(weights, "backwards", embedding, units)
+        self._forwards = Lstm(weights, units, inputs=embedding, name="forwards")
+        self._backwards = Lstm(weights, units, inputs=embedding, name="backwards")
         self._wider_head = weights.uniform("wider", 2 * units, 1)
-        self._actor = _Cell(weights, "deeper", embedding, 2 * units)
+        self._actor = Lstm(weights, 2 * units, inputs=embedding, name="deeper")
         self._begin = weights.uniform("begin", 1, embedding)
         sizes = (blocks + 1, max(space.depth, MOST_DENSE), len(space.kernels))
         self._heads = [weights.uniform(f"head.{place}", 2 * units, size) for place, size in enumerate(sizes)]
@@ -123,7 +108,7 @@ class Controller:
         return children
 
     def learn(self, advantages: np.ndarray) -> None:
-        """One step of Adam up the mean over the children of the last :meth:`sample` of advantage * log P."""
+        """One step of Adam up the mean of advantage * log P + weight * entropy over the children of the last sample."""
         variables = list(self.weights.variables.values())
         with tf.GradientTape() as tape:
             loss = tf.constant(0.0)
@@ -145,7 +130,7 @@ class Controller:
         return Seen(*(np.stack(parts) for parts in zip(*(self._see(chain) for chain in chains), strict=True)))
 
     def state(self) -> State:
-        """ControllerWeights and the optimiser's slots, for a checkpoint."""
+        """Weights and the optimiser's slots, for a checkpoint."""
         slots = {f"optimizer.{i}": variable.numpy() for i, variable in enumerate(self._optimizer.variables)}
         return {f"controller.{name}": v.numpy() for name, v in self.weights.variables.items()} | slots
 
@@ -178,22 +163,21 @@ class Controller:
             places.astype(np.float32),
         )
 
-    def _encode(self, tokens: tf.Tensor) -> tuple[tf.Tensor, Pair]:
-        """Outputs ``(n, layers, 2 units)`` and the last states of both directions side by side."""
+    def _encode(self, tokens: tf.Tensor) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
+        """Outputs ``(n, layers, 2 units)`` and the last states, cell and output, of both directions side by side."""
         x, real = tf.gather(self._embedding, tokens), tf.cast(tokens > 0, tf.float32)
         outputs, last = [], []
-        for cell, order in ((self._forwards, range(self.layers)), (self._backwards, reversed(range(self.layers)))):
-            state: Pair = (tf.zeros([tf.shape(tokens)[0], self._units]),) * 2
+        for lstm, order in ((self._forwards, range(self.layers)), (self._backwards, reversed(range(self.layers)))):
+            state = lstm.start(tf.shape(tokens)[0])
             found: dict[int, tf.Tensor] = {}
             for layer in order:
                 here = real[:, layer, None]
-                new = cell(x[:, layer], state)
-                state = (here * new[0] + (1 - here) * state[0], here * new[1] + (1 - here) * state[1])
+                _, new = lstm(x[:, layer], state)
+                state = tuple(here * after + (1 - here) * before for after, before in zip(new, state, strict=True))
                 found[layer] = state[1]
             outputs.append(tf.stack([found[layer] for layer in range(self.layers)], axis=1))
             last.append(state)
-        (c, h), (c_back, h_back) = last
-        return tf.concat(outputs, axis=2), (tf.concat([c, c_back], axis=1), tf.concat([h, h_back], axis=1))
+        return tf.concat(outputs, axis=2), tuple(tf.concat(both, axis=1) for both in zip(*last, strict=True))
 
     def _wider(
         self,
@@ -224,8 +208,8 @@ class Controller:
         x = tf.repeat(self._begin, tf.shape(tokens)[0], axis=0)
         masks, steps = [blocks], []
         for place, head in enumerate(self._heads):
-            state = self._actor(x, state)
-            logits = _masked(tf.matmul(state[1], head), masks[place])
+            h, state = self._actor(x, state)
+            logits = _masked(tf.matmul(h, head), masks[place])
             steps.append(categorical(logits, uniforms[:, place], forced[:, place]))
             if place == 0:
                 masks.append(tf.gather(places, steps[0].pick, batch_dims=1))

@@ -60,4 +60,5 @@ class EdgeController(Controller):
             x = tf.matmul(tf.one_hot(decisions[-1].pick, embedding.shape[0]), embedding)
         picks = tf.stack([decision.pick for decision in decisions], axis=1)
         log_prob = tf.add_n([decision.log_prob for decision in decisions])
-        return Walk(picks, log_prob, tf.add_n([decision.entropy for decision in decisions]), tf.zeros([batch]))
+        entropy = tf.stop_gradient(tf.add_n([decision.entropy for decision in decisions]))
+        return Walk(picks, log_prob, entropy, tf.zeros([batch]))

@@ -104,7 +104,7 @@ class EnasMicroController(Controller):
             state, h, decisions = self._node(normal, node, numbers[:, index], fixed[:, index], state, anchors, keys)
             anchors, keys = put(anchors, node, h), put(keys, node, self._attention.key(h))
             log_prob += tf.add_n([decision.log_prob for decision in decisions])
-            entropy += tf.add_n([decision.entropy for decision in decisions])
+            entropy += tf.stop_gradient(tf.add_n([decision.entropy for decision in decisions]))
             drawn = drawn.write(index, tf.stack([decision.pick for decision in decisions], axis=1))
             return index + 1, state, anchors, keys, log_prob, entropy, drawn
 

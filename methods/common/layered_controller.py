@@ -83,7 +83,8 @@ class LayeredController(Controller):
             x = self._next_input(layer, anchors, tf.cast(skips.pick, tf.float32) * earlier)
             anchors, keys = put(anchors, layer, h), put(keys, layer, self._attention.key(h))
             log_prob += tf.add_n([d.log_prob for d in plain]) + tf.reduce_sum(earlier * skips.log_prob, axis=1)
-            entropy += tf.add_n([d.entropy for d in plain]) + tf.reduce_sum(earlier * skips.entropy, axis=1)
+            told = tf.add_n([d.entropy for d in plain]) + tf.reduce_sum(earlier * skips.entropy, axis=1)
+            entropy += tf.stop_gradient(told)
             penalty += tf.reduce_sum(earlier * self.skip_penalty(scores), axis=1) / max(1, self._depth - 1)
             picks = picks.write(layer, tf.concat([*(d.pick[:, None] for d in plain), skips.pick], axis=1))
             return layer + 1, x, state, anchors, keys, log_prob, entropy, penalty, picks

@@ -1,5 +1,7 @@
 """Trainings of what moves make of trained networks, for EAS and AutoKeras' morphism: moves are replayed on the weights.
 
+:class:`MorphingTrainer` is the :class:`.morph_trainer.Trainer` of both searches.
+
 Importing this module imports TensorFlow; methods do so inside ``search``.
 """
 
@@ -23,7 +25,7 @@ class MorphingTrainer:
         task: of the search.
         noise: of inherited weights that would otherwise be equal, relative to their deviation; a tenth of it on new
             layers.
-        kept: how many networks keep their weights.
+        kept: how many networks keep their weights, the best ones; besides them the one that is held.
     """
 
     def __init__(self, task: Task, noise: float, kept: int) -> None:
@@ -31,6 +33,7 @@ class MorphingTrainer:
         self._inheriting = Inheriting(task)
         self._morphisms = Morphisms(self._inheriting.space, task.recipe.size)
         self._networks: list[Trained] = []
+        self._held: int | None = None
 
     def restored(self) -> State | None:
         """Takes over the networks of an interrupted search; its whole checkpoint, if there is one."""
@@ -66,11 +69,16 @@ class MorphingTrainer:
         """The trained networks whose weights are there to inherit."""
         return [number for number, net in enumerate(self._networks) if net.weights is not None]
 
+    def hold(self, number: int) -> None:
+        """Keeps the weights of this network, however many others are better, until another one is held."""
+        self._held = number
+
     def _train(self, net: Net, inherited: int) -> float:
         self._networks.append(self._inheriting.train(net, inherited))
         alive = sorted(self.ancestors(), key=lambda number: self._networks[number].accuracy)
         for number in alive[: max(0, len(alive) - self._kept)]:
-            self._networks[number] = replace(self._networks[number], weights=None)
+            if number != self._held:
+                self._networks[number] = replace(self._networks[number], weights=None)
         return self._networks[-1].accuracy
 
     def _moved(self, net: Net, move: Move, noise: Noise) -> Net:

@@ -24,10 +24,7 @@ IMPOSSIBLE = -1e9
 
 
 class Decision(NamedTuple):
-    """One decision for a batch of architectures: picks (int32), their log-probability and the entropy, in nats.
-
-    The entropy has no gradient: ENAS adds it to the reward only.
-    """
+    """One decision for a batch of architectures: picks (int32), their log-probability and the entropy, in nats."""
 
     pick: tf.Tensor
     log_prob: tf.Tensor
@@ -35,7 +32,10 @@ class Decision(NamedTuple):
 
 
 class Walk(NamedTuple):
-    """A batch of architectures: ``picks`` (n, decisions); the rest (n,), in nats; NumPy arrays or tensors."""
+    """A batch of architectures: ``picks`` (n, decisions); the rest (n,), in nats; NumPy arrays or tensors.
+
+    The entropy has no gradient: ENAS adds it to the reward only.
+    """
 
     picks: np.ndarray
     log_prob: np.ndarray
@@ -61,11 +61,21 @@ class ControllerWeights:
 
 
 class Lstm:
-    """Stacked LSTM cells without biases, gate order input, forget, output, candidate (as in ENAS' code)."""
+    """Stacked LSTM cells without biases, gate order input, forget, output, candidate (as in ENAS' code).
 
-    def __init__(self, weights: ControllerWeights, units: int, layers: int = 1) -> None:
+    Args:
+        weights: get the kernels, ``name.0`` and so on.
+        units, layers: of the cells.
+        inputs: what the first layer reads; 0 for as many as it has units.
+        name: of the kernels.
+    """
+
+    def __init__(
+        self, weights: ControllerWeights, units: int, layers: int = 1, *, inputs: int = 0, name: str = "lstm"
+    ) -> None:
         self.units = units
-        self._kernels = [weights.uniform(f"lstm.{layer}", 2 * units, 4 * units) for layer in range(layers)]
+        reads = [inputs or units, *[units] * (layers - 1)]
+        self._kernels = [weights.uniform(f"{name}.{n}", read + units, 4 * units) for n, read in enumerate(reads)]
 
     def start(self, batch: tf.Tensor) -> tuple[tf.Tensor, ...]:
         """The zero state: cell and output of each layer, ``(batch, units)``."""
@@ -124,14 +134,14 @@ def categorical(logits: tf.Tensor, uniform: tf.Tensor, forced: tf.Tensor) -> Dec
     drawn = tf.argmax(tf.cumsum(p, axis=-1) > uniform[:, None], axis=-1, output_type=tf.int32)
     pick = tf.where(forced >= 0, forced, drawn)
     log_prob = tf.reduce_sum(tf.one_hot(pick, logits.shape[-1]) * log_p, axis=-1)
-    return Decision(pick, log_prob, tf.stop_gradient(-tf.reduce_sum(p * log_p, axis=-1)))
+    return Decision(pick, log_prob, -tf.reduce_sum(p * log_p, axis=-1))
 
 
 def bernoulli(logits: tf.Tensor, uniform: tf.Tensor, forced: tf.Tensor) -> Decision:
     """Independent bits with probability sigmoid(logit) of being 1, elementwise; arguments of one shape."""
     pick = tf.where(forced >= 0, forced, tf.cast(uniform < tf.sigmoid(logits), tf.int32))
     log_prob = -tf.nn.softplus(tf.where(pick > 0, -logits, logits))
-    return Decision(pick, log_prob, tf.stop_gradient(tf.nn.softplus(logits) - logits * tf.sigmoid(logits)))
+    return Decision(pick, log_prob, tf.nn.softplus(logits) - logits * tf.sigmoid(logits))
 
 
 class Controller(abc.ABC):
@@ -192,7 +202,7 @@ class Controller(abc.ABC):
         self._optimizer.apply(self.gradient(picks, advantages), self._variables)
 
     def state(self) -> State:
-        """ControllerWeights and optimizer slots, for a checkpoint."""
+        """Weights and optimizer slots, for a checkpoint."""
         slots = {f"optimizer.{i}": variable.numpy() for i, variable in enumerate(self._optimizer.variables)}
         return {name: variable.numpy() for name, variable in self.weights.variables.items()} | slots
 

@@ -7,7 +7,10 @@ the legal actions, else one of the best. After the training each decision has a 
     Q(state, action) += alpha * (target - Q(state, action))
 
 The last decision is updated first, so that the last reward reaches the first decision in one pass over the episode.
-Stored episodes are replayed, and epsilon falls during the search.
+Stored episodes are replayed after every round, and epsilon falls during the search.
+
+An architecture that comes up again is not stored again. MetaQNN looks its accuracy up, stores it once more and then
+replays; here a round of repeats is followed by replays too, but of architectures that were stored once each.
 """
 
 from __future__ import annotations
@@ -197,8 +200,8 @@ def explore(
 ) -> NoReturn:
     """Decides, trains and learns in turn until the budget is spent.
 
-    An architecture that was trained before is neither trained nor charged again, as in both papers; but see
-    :data:`STALE`.
+    An architecture that was trained before is neither trained nor charged again, as in both papers, nor stored again,
+    unlike in MetaQNN; but see :data:`STALE`.
 
     Args:
         task: of the search.
@@ -206,7 +209,7 @@ def explore(
         schedule: epsilon over the budget.
         rewards: the reward of each decision of an episode.
         batch: episodes per round.
-        replay: stored episodes that are replayed after each round, drawn with replacement.
+        replay: stored episodes that are replayed after each round, also one of repeats only; drawn with replacement.
     """
     known: set[Genotype] = set()
     stored: list[tuple[Episode, Sequence[float]]] = []
