@@ -251,6 +251,7 @@ def test_the_data_set_of_the_guide_keeps_its_promises(tmp_path: Path) -> None:
         ('f"{root} has no squares; make it"', '"squares is missing"', "does not name the file"),
         ("mean=(109.5,)", "mean=(12.0,)", "its mean is stated as 12.0 and is 109"),
         ("std=(66.0,)", "std=(66.0, 66.0)", "1 channels, 1 means and 2 standard deviations"),
+        ("**part)", "**{**part, 'y_train': part['y_train'] / 1})", "the train labels are float64"),
         ('name="squares"', 'name="circles"', "its name is 'circles'"),
         ('(root / "squares" / "y_test.npy",)', "()", "hidden(root) is empty, and it reads"),
         ('"y_test.npy",)', '"z_test.npy",)', "it loads although"),

@@ -23,7 +23,7 @@ class Dataset:
     Args:
         name: as given on the command line.
         x_train, x_test: ``uint8`` images, shape ``(n, height, width, channels)``.
-        y_train, y_test: ``int64`` labels, shape ``(n,)``.
+        y_train, y_test: labels, whole numbers of shape ``(n,)``; kept as ``int64``.
         classes: class names, in label order.
         mean, std: per channel, on the 0..255 scale, computed on the training images or published for the set.
         flip: whether a mirrored image keeps its label: photographs do, digits do not.
@@ -53,17 +53,42 @@ class Dataset:
     averaged: bool = False
 
     def __post_init__(self) -> None:
-        if self.validation is not None and (
-            self.validation.shape != self.y_train.shape or self.validation.all() or not self.validation.any()
-        ):
-            raise InputError(f"data set '{self.name}': its validation images are none, all, or not told for each image")
         for part, x, y in (("train", self.x_train, self.y_train), ("test", self.x_test, self.y_test)):
             if x.ndim != 4 or x.dtype != np.uint8:
                 raise InputError(f"data set '{self.name}': the {part} images are not uint8 of shape (n, h, w, c)")
+            if y.ndim != 1 or y.dtype.kind not in "iu":
+                raise InputError(
+                    f"data set '{self.name}': the {part} labels are {y.dtype} of shape {y.shape}, and not whole "
+                    "numbers of shape (n,)"
+                )
             if len(x) == 0 or len(x) != len(y):
                 raise InputError(f"data set '{self.name}': {len(x)} {part} images but {len(y)} labels")
             if int(y.min()) < 0 or int(y.max()) >= len(self.classes):
                 raise InputError(f"data set '{self.name}': a {part} label is outside 0..{len(self.classes) - 1}")
+            object.__setattr__(self, f"y_{part}", y.astype(np.int64, copy=False))
+        self._check_shapes()
+
+    def _check_shapes(self) -> None:
+        """What belongs to the images fits them."""
+        train, test = self.x_train.shape[1:], self.x_test.shape[1:]
+        if train != test:
+            raise InputError(f"data set '{self.name}': training images are {train} and test images {test}")
+        if not len(self.mean) == len(self.std) == train[2]:
+            raise InputError(
+                f"data set '{self.name}': it has {train[2]} channels, {len(self.mean)} means and {len(self.std)} "
+                "standard deviations"
+            )
+        if not all(deviation > 0 for deviation in self.std):
+            raise InputError(
+                f"data set '{self.name}': a standard deviation is not positive, and images are divided by it"
+            )
+        if self.groups is not None and self.groups.shape != self.y_train.shape:
+            raise InputError(f"data set '{self.name}': its groups are not told for each training image")
+        chosen = self.validation
+        if chosen is not None and (
+            chosen.dtype != np.bool_ or chosen.shape != self.y_train.shape or chosen.all() or not chosen.any()
+        ):
+            raise InputError(f"data set '{self.name}': its validation images are none, all, or not told for each image")
 
     def bounded(self, side: int) -> Dataset:
         """The data set with images of at most ``side`` pixels a side; 0 is no bound.
