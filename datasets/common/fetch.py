@@ -90,8 +90,24 @@ def bring(
     raise InputError(f"{target.name} could not be brought ({'; '.join(reasons)}); put {', '.join(md5)} into {target}")
 
 
+def verify(directory: Path, md5: Mapping[str, str], bring_it: str, digest: Callable[[Path], str] = md5_of) -> None:
+    """Compares the files of a set with their published checksums: another set may have the same format and size.
+
+    Args:
+        directory: the set's.
+        md5: per file name, the published MD5.
+        bring_it: the command that brings the set.
+        digest: as for :func:`bring`.
+
+    Raises:
+        InputError: a file is another one.
+    """
+    if problem := _problem(directory, md5, digest):
+        raise InputError(f"{directory}/{problem}, so it is damaged or of another set; bring it again with: {bring_it}")
+
+
 def _problem(directory: Path, md5: Mapping[str, str], digest: Callable[[Path], str]) -> str | None:
-    """What is wrong with the files in ``directory``, or None."""
+    """What is wrong with the files in ``directory``, beginning with the name of the file; or None."""
     for name, expected in md5.items():
         if not (directory / name).is_file():
             return f"{name} is not there"
@@ -100,7 +116,7 @@ def _problem(directory: Path, md5: Mapping[str, str], digest: Callable[[Path], s
         except SourceError as error:
             return str(error)
         if found != expected:
-            return f"{name} has the MD5 {found} instead of {expected}"
+            return f"{name} has the MD5 {found} instead of the published {expected}"
     return None
 
 
