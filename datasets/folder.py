@@ -25,7 +25,18 @@ from harness.core.errors import InputError
 from harness.core.paths import existing, spelled
 
 from .common.images import image_size, read_samples, refuse_one_colour
-from .common.listing import LeftOut, Sample, class_folders, entries, hold_out, is_system, samples
+from .common.listing import (
+    LeftOut,
+    Sample,
+    class_folders,
+    entries,
+    hold_out,
+    is_folder,
+    is_system,
+    leads_nowhere,
+    refuse_broken_links,
+    samples,
+)
 from .common.statistics import mean_and_std
 
 LONGEST_SIDE = 64
@@ -88,9 +99,11 @@ def _parts(home: Path) -> _Parts:
     """Looks for the parts by their names.
 
     Raises:
-        InputError: two folders could be the same part.
+        InputError: two folders could be the same part, or a link in place of one leads nowhere.
     """
-    folders = [entry.name for entry in entries(home) if entry.is_dir() and not is_system(entry.name)]
+    inside, known = entries(home), {name for names in NAMES.values() for name in names}
+    refuse_broken_links([Path(entry.path) for entry in inside if entry.name.lower() in known and leads_nowhere(entry)])
+    folders = [entry.name for entry in inside if is_folder(entry) and not is_system(entry.name)]
     found: dict[str, Path | None] = {}
     taken = set()
     for part, names in NAMES.items():

@@ -204,6 +204,54 @@ def test_one_line_tells_what_was_taken_and_what_was_not(tmp_path: Path) -> None:
         assert words in data.note
 
 
+def test_links_are_followed_to_images_and_to_classes(tmp_path: Path) -> None:
+    """As git-annex and DVC check sets out."""
+    real = tree(tmp_path / "annex", {"train": 4})
+    root = tmp_path / "pets"
+    (root / "train/cat").mkdir(parents=True)
+    (root / "train/dog").symlink_to(real / "train/dog")
+    for path in (real / "train/cat").iterdir():
+        (root / "train/cat" / path.name).symlink_to(path)
+    linked, copied = load(root), load(real)
+    np.testing.assert_array_equal(linked.x_train, copied.x_train)
+    np.testing.assert_array_equal(linked.x_test, copied.x_test)
+
+
+@pytest.mark.parametrize(
+    ("links", "first"),
+    [
+        (("train/cat/train9.png",), "train/cat/train9.png"),
+        (("train/cat/train9.png", "train/dog/more/a.jpg", "test/dog/z.JPEG"), "train/cat/train9.png and 1 more"),
+        (("train/ant",), "train/ant"),
+        (("train/ant", "train/bee", "train/cow"), "train/ant and 2 more"),
+        (("test/ant",), "test/ant"),
+        (("val",), "val"),
+        (("Testing",), "Testing"),
+    ],
+)
+@pytest.mark.parametrize("loop", [False, True])
+def test_links_that_lead_nowhere_are_refused(tmp_path: Path, links: tuple[str, ...], first: str, loop: bool) -> None:
+    """A class would be smaller, or not there at all, without a word: the contents of a checkout were not brought."""
+    root = tree(tmp_path / "pets", {"train": 4, "test": 2} if "Testing" not in links else {"train": 4})
+    for link in links:
+        (root / link).parent.mkdir(exist_ok=True)
+        (root / link).symlink_to(root / link if loop else tmp_path / ".git/annex/objects/nothing")
+    with pytest.raises(InputError) as caught:
+        load(root)
+    told, verb = str(caught.value), "are links that lead" if "more" in first else "is a link that leads"
+    assert told.startswith(f"{root}/{first} {verb} nowhere")
+    assert "\n" not in told
+
+
+def test_other_links_that_lead_nowhere_are_counted_or_of_the_system(tmp_path: Path) -> None:
+    root = tree(tmp_path / "pets", {"train": 4, "test": 2})
+    for name in ("train/cat/README", "train/cat/.hidden.png", "train/.cache", "notes"):
+        (root / name).symlink_to(tmp_path / "nothing")
+    data = load(root)
+    assert len(data.x_train) == 8
+    assert "left out 1 file of other kinds (1 without a suffix)" in data.note
+
+
 def test_the_line_is_there_before_work(tmp_path: Path) -> None:
     root = tree(tmp_path / "pets", {"train": 8, "test": 2})
     words = {"methods": "random_search", "profile": "smoke", "out": tmp_path / "out", "baselines": False}

@@ -80,18 +80,55 @@ def is_image(name: str) -> bool:
     return Path(name).suffix.lower() in SUFFIXES
 
 
+def refuse_broken_links(links: Sequence[Path]) -> None:
+    """Refuses a set of which some files are links to where nothing is: its classes would be smaller without a word.
+
+    So look copies of git-annex and DVC whose contents were not brought.
+
+    Raises:
+        InputError: there are any.
+    """
+    if links:
+        more = f"and {len(links) - 1:,} more are links that lead" if len(links) > 1 else "is a link that leads"
+        raise InputError(f"{min(links)} {more} nowhere; bring the files themselves (git annex get, dvc pull)")
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder or leads to one; of links that go round in circles a ``DirEntry`` raises."""
+    return os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir()
+
+
+def leads_nowhere(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a link to something that is not there."""
+    return entry.is_symlink() and not os.path.exists(entry.path)
+
+
 def class_folders(directory: Path, left_out: LeftOut | None = None) -> dict[str, str]:
-    """Folders of ``directory`` by class name, sorted; those of systems are left out."""
+    """Folders of ``directory`` by class name, sorted; those of systems are left out.
+
+    Args:
+        directory: of a part of a set.
+        left_out: told what is not taken, of a set whose classes are all folders that are there.
+
+    Raises:
+        InputError: two names differ in spelling only; or, with ``left_out``, a link in place of a folder leads nowhere.
+    """
     found: dict[str, str] = {}
+    broken = []
     for entry in entries(directory):
-        if entry.is_dir() and not is_system(entry.name):
+        if is_folder(entry) and not is_system(entry.name):
             if found.setdefault(spelled(entry.name), entry.name) != entry.name:
                 raise InputError(f"{directory} has two folders '{spelled(entry.name)}' that differ in spelling only")
         elif left_out is not None:
-            if entry.is_dir():
+            if is_folder(entry):
                 left_out.system[entry.name] += 1
-            elif is_image(entry.name) and not is_system(entry.name):
+            elif is_system(entry.name):
+                continue
+            elif is_image(entry.name):
                 left_out.loose += 1
+            elif leads_nowhere(entry):
+                broken.append(Path(entry.path))
+    refuse_broken_links(broken)
     return dict(sorted(found.items()))
 
 
@@ -108,13 +145,15 @@ def samples(
     """
     left_out = LeftOut() if left_out is None else left_out
     folders = class_folders(directory)
+    where = [directory / folders.get(spelled(name), name) for name in classes]
+    broken: list[Path] = []
+    inside = [list(_images(folder, (), left_out, broken)) if all_classes or folder.is_dir() else [] for folder in where]
+    refuse_broken_links(broken)
     found = []
-    for label, name in enumerate(classes):
-        folder = directory / folders.get(spelled(name), name)
-        inside = [] if not (all_classes or folder.is_dir()) else list(_images(folder, (), left_out))
-        if all_classes and not inside:
+    for label, (name, folder, images) in enumerate(zip(classes, where, inside, strict=True)):
+        if all_classes and not images:
             raise InputError(f"{folder} has no image files (jpg, png, bmp, gif, webp, ppm, tif and the like)")
-        for parts in inside:
+        for parts in images:
             left_out.below += len(parts) > 1
             found.append(Sample(folder.joinpath(*parts), label, spelled("/".join((name, *parts)))))
     if not found:
@@ -122,21 +161,23 @@ def samples(
     return sorted(found, key=_hash)
 
 
-def _images(folder: Path, parts: tuple[str, ...], left_out: LeftOut) -> Iterator[tuple[str, ...]]:
-    """The image files in a folder and below it, as parts of their paths."""
+def _images(folder: Path, parts: tuple[str, ...], left_out: LeftOut, broken: list[Path]) -> Iterator[tuple[str, ...]]:
+    """The image files in a folder and below it, as parts of their paths; ``broken``: links in place of such files."""
     for entry in entries(folder.joinpath(*parts)):
-        if entry.is_dir():
+        if is_folder(entry):
             if is_system(entry.name):
                 left_out.system[entry.name] += 1
             elif entry.is_symlink():
                 left_out.folders.append(f"{folder.joinpath(*parts, entry.name)} (a link)")
             else:
-                yield from _images(folder, (*parts, entry.name), left_out)
-        elif is_system(entry.name) or not entry.is_file():
+                yield from _images(folder, (*parts, entry.name), left_out, broken)
+        elif is_system(entry.name):
             continue
-        elif is_image(entry.name):
+        elif is_image(entry.name) and leads_nowhere(entry):
+            broken.append(Path(entry.path))
+        elif is_image(entry.name) and entry.is_file():
             yield (*parts, entry.name)
-        else:
+        elif leads_nowhere(entry) or entry.is_file():
             left_out.suffixes[Path(entry.name).suffix.lower() or "without a suffix"] += 1
 
 
