@@ -9,12 +9,15 @@ persons, so that a validation split keeps them whole as well.
 
 Some rows carry another interval, a single age or no age. The intervals (8, 12), (27, 32), (38, 42) and (38, 48) count
 in the group they mostly lie in, a single age in the group it lies in; ages between two groups, (8, 23) and rows without
-an age are left out. Mean and standard deviation are computed on the training images.
+an age are left out, and one line before work counts them. Any other interval is an error. Mean and standard deviation
+are computed on the training images.
 """
 
 from __future__ import annotations
 
 import csv
+import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +25,7 @@ import numpy as np
 
 from harness.core.dataset import Dataset, DatasetSource
 from harness.core.errors import InputError
+from harness.core.names import one_line
 
 from .common.images import read_images
 from .common.statistics import mean_and_std
@@ -41,6 +45,8 @@ _LABELS = {
     "(38, 42)": 5,
     "(38, 48)": 5,
 }
+_NO_GROUP = "(8, 23)"
+_INTERVAL = re.compile(r"\D*\d+\s*(?:[,;:\u2013\u2014-]|to)\s*\d+\D*")
 _COLUMNS = ("user_id", "original_image", "face_id", "age")
 
 
@@ -82,8 +88,9 @@ def load(root: Path) -> Dataset:
     """The set; :class:`InputError` names the missing file, the broken table or the broken photograph."""
     if absent := missing(root):
         raise InputError(absent)
-    train = [face for number in TRAIN_FOLDS for face in read_fold(_fold(root, number))]
-    test = read_fold(_fold(root, TEST_FOLD))
+    left_out: Counter[str] = Counter()
+    train = [face for number in TRAIN_FOLDS for face in read_fold(_fold(root, number), left_out)]
+    test = read_fold(_fold(root, TEST_FOLD), left_out)
     x_train, _ = read_images([face.path for face in train], SIDE, SIDE)
     x_test, _ = read_images([face.path for face in test], SIDE, SIDE)
     persons = sorted({face.person for face in train})
@@ -100,11 +107,28 @@ def load(root: Path) -> Dataset:
         std=std,
         crop_padding=CROP_PADDING,
         groups=np.array([number_of[face.person] for face in train], dtype=np.int64),
+        note=_note(_directory(root), left_out),
     )
 
 
-def read_fold(path: Path) -> list[Face]:
-    """The faces of one table whose age belongs to a group, in the table's order."""
+def _note(directory: Path, left_out: Counter[str]) -> str:
+    """How many rows are left out, by what is in place of an age group; "" if none are."""
+    if not left_out:
+        return ""
+    counts = ", ".join(f"'{text}': {count:,}" for text, count in sorted(left_out.items()))
+    return one_line(f"{directory}: left out {left_out.total():,} rows whose age is in no group ({counts})")
+
+
+def read_fold(path: Path, left_out: Counter[str] | None = None) -> list[Face]:
+    """The faces of one table whose age belongs to a group, in the table's order.
+
+    Args:
+        path: the table.
+        left_out: counts the other rows, by what they have in place of an age group.
+
+    Raises:
+        InputError: it is no such table, or an interval is not among those of the official tables.
+    """
     try:
         with path.open(newline="", encoding="utf-8") as stream:
             rows = list(csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE))
@@ -114,7 +138,15 @@ def read_fold(path: Path) -> list[Face]:
     for number, row in enumerate(rows, start=2):
         if any(row.get(column) is None for column in _COLUMNS):
             raise InputError(f"{path} lacks one of the columns {', '.join(_COLUMNS)} in line {number}; get it again")
-        label = _LABELS.get(row["age"].strip())
+        age = row["age"].strip()
+        label = _LABELS.get(age)
+        if label is None and age != _NO_GROUP and _INTERVAL.fullmatch(age):
+            raise InputError(
+                f"{path}: '{one_line(age, 40)}' in line {number} is no interval of the official tables; write it as "
+                f"they do, for example {_RANGES[0]}"
+            )
+        if label is None and left_out is not None:
+            left_out[age] += 1
         if label is not None:
             file = f"landmark_aligned_face.{row['face_id']}.{row['original_image']}"
             faces.append(Face(path.parent / "aligned" / row["user_id"] / file, label, row["user_id"]))

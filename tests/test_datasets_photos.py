@@ -88,6 +88,34 @@ def test_adience_labels_folds_and_persons(tmp_path: Path, monkeypatch: pytest.Mo
     np.testing.assert_allclose(data.x_test[0].mean(axis=(0, 1)), colour, atol=3)
 
 
+def test_adience_says_which_rows_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = make_adience(tmp_path, monkeypatch).load(tmp_path)
+    told = "left out 15 rows whose age is in no group ('(8, 23)': 5, '35': 5, 'None': 5)"
+    assert data.note == f"{tmp_path / 'adience_age'}: {told}"
+
+
+@pytest.mark.parametrize("age", ["(8,13)", "8-13", "( 8, 13 )", "(9, 14)", "[8, 13]"])
+def test_adience_with_an_unknown_interval_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, age: str) -> None:
+    """In another spelling a whole group would be left out."""
+    source = make_adience(tmp_path, monkeypatch)
+    path = tmp_path / "adience_age/fold_2_data.txt"
+    path.write_text(path.read_text().replace("(8, 12)", age))
+    with pytest.raises(InputError, match=r"fold_2_data\.txt: '.*' in line 4 is no interval") as caught:
+        source.load(tmp_path)
+    assert age in str(caught.value)
+
+
+@pytest.mark.parametrize("age", ["", "None", "33", "100+", "35.5 or so"])
+def test_adience_counts_whatever_else_is_in_place_of_an_age(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, age: str
+) -> None:
+    source = make_adience(tmp_path, monkeypatch)
+    for path in (tmp_path / "adience_age").glob("*.txt"):
+        path.write_text(path.read_text().replace("\t35\t", f"\t{age}\t"))
+    note = source.load(tmp_path).note
+    assert f"'{age}': {10 if age == 'None' else 5}" in note
+
+
 def test_adience_hides_both_tables_of_the_test_fold(tmp_path: Path) -> None:
     hidden = {path.name for path in adience_age.hidden(tmp_path)}
     assert hidden == {"fold_4_data.txt", "fold_frontal_4_data.txt"}
