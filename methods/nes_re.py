@@ -105,10 +105,7 @@ def mutated(space: Space, parent: Genotype, rng: np.random.Generator) -> Genotyp
     def among(choice: Choice) -> bool:
         return choice.cell == cell and (choice.kind == "op") == (kind == 1)
 
-    movable = any(
-        among(choice) and choice.neighbours(pick) for choice, pick in zip(space.choices, parent.picks, strict=True)
-    )
-    return space.mutate(parent, rng, among) if movable else space.mutate(parent, rng)
+    return space.mutate(parent, rng, among)
 
 
 METHOD = NesRe

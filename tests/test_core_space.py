@@ -10,7 +10,7 @@ import pytest
 from fakes import VectorSpace
 
 from harness.core.errors import InputError
-from harness.core.space import Choice, Genotype, Space, positions_by_node
+from harness.core.space import Choice, Genotype, Size, Space, positions_by_node
 from harness.spaces import get_space
 
 SPACES = ["cell", "enas_cell", "macro", "chain", "nasbench201", "macro-4", "chain-4"]
@@ -92,6 +92,58 @@ def test_mutation_can_be_restricted_to_some_choices() -> None:
     parent = space.sample(rng)
     places = {differing(parent, space.mutate(parent, rng, lambda c: int(c.name) < 2))[0] for _ in range(60)}
     assert places == {0, 1}
+
+
+def test_a_mutation_of_choices_that_cannot_change_is_one_of_the_others() -> None:
+    space = VectorSpace(4, 3)
+    parent = space.sample(np.random.default_rng(4))
+    one, other = np.random.default_rng(5), np.random.default_rng(5)
+    for _ in range(20):
+        assert space.mutate(parent, one, lambda choice: False) == space.mutate(parent, other)
+
+
+def test_the_only_genotype_of_a_space_mutates_to_itself() -> None:
+    space = VectorSpace(4, 1)
+    [only] = space.every()
+    assert space.mutate(only, np.random.default_rng(0)) == only
+    assert list(space.neighbours(only)) == []
+
+
+@pytest.mark.parametrize("name", ["pnas-3", "pnas", "block-4", "block", "qchain-5", "qchain"])
+def test_picks_that_do_not_matter_stay(name: str) -> None:
+    """Else a search trains the same network again: a cell of one block has 13 choices in pnas-3, of which five matter."""
+    space, rng = get_space(name), np.random.default_rng(6)
+    drawn = [space.sample(rng) for _ in range(200)]
+    some = [genotype for genotype in drawn if len(space.effective(genotype)) < len(space.choices)]
+    assert some, "none of the draws has choices that do not matter"
+    for genotype in some[:10]:
+        mattering = set(space.effective(genotype))
+        around = {differing(genotype, neighbour)[0] for neighbour in space.neighbours(genotype)}
+        mutated = {differing(genotype, space.mutate(genotype, rng))[0] for _ in range(30 * len(mattering))}
+        assert around == mutated == mattering
+
+
+@pytest.mark.parametrize("name", ["pnas-3", "block-4"])
+def test_no_neighbour_is_the_same_network(name: str) -> None:
+    space, size = get_space(name), Size(4, 3)
+    rng = np.random.default_rng(7)
+    for _ in range(10):
+        genotype = space.sample(rng)
+        network = space.decode(genotype, size)
+        assert all(space.decode(neighbour, size) != network for neighbour in space.neighbours(genotype))
+
+
+def test_the_choices_that_matter() -> None:
+    pnas, block, chain = get_space("pnas-3"), get_space("block-4"), get_space("qchain-4")
+    assert len(pnas.effective(pnas.genotype((0,) * 13))) == 5
+    assert len(pnas.effective(pnas.genotype((1, *(0,) * 12)))) == 9
+    assert len(pnas.effective(pnas.genotype((2, *(0,) * 12)))) == 13
+    for space in (block, chain):
+        last = [len(choice) - 1 for choice in space.choices]
+        assert list(space.effective(space.genotype((0, *last[1:])))) == [0, 1]
+        assert list(space.effective(space.genotype((0, last[1], 0, 0)))) == [0, 1]
+        assert list(space.effective(space.genotype((0, 0, 0, 0)))) == [0, 1, 2, 3]
+        assert list(space.effective(space.genotype((0, 0, 0, last[3])))) == [0, 1, 2, 3]
 
 
 def test_mutation_is_uniform_over_choices() -> None:

@@ -157,7 +157,7 @@ def test_cell_mutations_are_half_hidden_state_and_half_operation(name: str) -> N
         assert sum((places[i] - expected) ** 2 / expected for i in movable) < 2.5 * len(movable)
 
 
-@pytest.mark.parametrize("name", sorted(names()))
+@pytest.mark.parametrize("name", [*sorted(names()), "cell-1"])
 def test_a_mutation_changes_one_pick_to_a_neighbour_and_leaves_the_parent(name: str) -> None:
     space, rng = get_space(name), np.random.default_rng(2)
     method = METHOD(identity=0.0)
@@ -170,7 +170,7 @@ def test_a_mutation_changes_one_pick_to_a_neighbour_and_leaves_the_parent(name: 
         assert str(parent) == before
 
 
-@pytest.mark.parametrize("name", sorted(names()))
+@pytest.mark.parametrize("name", [*sorted(names()), "cell-1"])
 @pytest.mark.parametrize("budget", [6, 20])
 def test_spends_a_small_budget_in_every_space(name: str, budget: int) -> None:
     task = run(METHOD(), make_task(get_space(name), f"{budget}evals"))

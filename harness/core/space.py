@@ -186,15 +186,26 @@ class Space(abc.ABC):
         """A genotype drawn uniformly over all genotypes."""
         return self.genotype(tuple(int(rng.integers(len(c))) for c in self.choices))
 
+    def effective(self, genotype: Genotype) -> Sequence[int]:
+        """Positions of the choices whose picks matter: with another pick at any other position the network is the same.
+
+        In order; a position of them stays one when its own pick changes. A space that knows no others names all.
+        """
+        return range(len(self.choices))
+
     def mutate(
         self, genotype: Genotype, rng: np.random.Generator, among: Callable[[Choice], bool] = lambda _: True
     ) -> Genotype:
-        """A copy in which one pick has changed to a neighbour: a uniform choice, then a uniform neighbour.
+        """A copy in which one pick that matters has changed to a neighbour: a uniform choice, then a uniform neighbour.
 
         Args:
-            among: says which choices may change.
+            among: says which choices may change; all may if none of these can. If none can at all, the genotype itself
+                comes back.
         """
-        movable = [i for i, c in enumerate(self.choices) if among(c) and self._neighbours[i][genotype.picks[i]]]
+        movable = [i for i in self.effective(genotype) if self._neighbours[i][genotype.picks[i]]]
+        movable = [i for i in movable if among(self.choices[i])] or movable
+        if not movable:
+            return genotype
         position = movable[int(rng.integers(len(movable)))]
         options = self._neighbours[position][genotype.picks[position]]
         picks = list(genotype.picks)
@@ -202,9 +213,9 @@ class Space(abc.ABC):
         return self.genotype(tuple(picks))
 
     def neighbours(self, genotype: Genotype) -> Iterator[Genotype]:
-        """All genotypes that differ in one pick, which is a neighbour, in the order of the choices."""
-        for position, neighbours in enumerate(self._neighbours):
-            for pick in neighbours[genotype.picks[position]]:
+        """All genotypes that differ in one pick that matters, which is a neighbour, in the order of the choices."""
+        for position in self.effective(genotype):
+            for pick in self._neighbours[position][genotype.picks[position]]:
                 yield self.genotype((*genotype.picks[:position], pick, *genotype.picks[position + 1 :]))
 
     def option(self, genotype: Genotype, position: int) -> Option:

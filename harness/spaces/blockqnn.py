@@ -90,6 +90,10 @@ class BlockSpace(Space):
         """The genotype of a complete block."""
         return self.genotype((*actions, *(len(known) for known in self._layers[len(actions) :])))
 
+    def effective(self, genotype: Genotype) -> Sequence[int]:
+        """The layers of the block, and the terminal code behind them."""
+        return range(min(len(self.read(genotype)) + 1, len(self.choices)))
+
     def read(self, genotype: Genotype) -> list[BlockLayer]:
         """The layers of a block: those before the first terminal, at least one."""
         layers = []

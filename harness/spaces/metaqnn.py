@@ -129,6 +129,11 @@ class LayerChainSpace(Space):
         end = len(_OPTIONS) - 1
         return self.genotype((*actions, *[end] * (len(self.choices) - len(actions))))
 
+    def effective(self, genotype: Genotype) -> Sequence[int]:
+        """All layers up to the end, also illegal ones: another one in their place may be legal."""
+        end = len(_OPTIONS) - 1
+        return range((*genotype.picks, end).index(end) + 1)[: len(self.choices)]
+
     def read(self, genotype: Genotype) -> Iterator[ChainLayer]:
         """The layers of the network: those before the end, without the illegal ones."""
         state = self.start

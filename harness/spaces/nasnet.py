@@ -96,6 +96,10 @@ class PnasSpace(Space):
             ),
         )
 
+    def effective(self, genotype: Genotype) -> Sequence[int]:
+        """The number of blocks, and the choices of so many."""
+        return range(1 + 4 * (genotype.picks[0] + 1))
+
     def decode(self, genotype: Genotype, size: Size) -> CellStack:
         """As NASNet's, with the same cell everywhere."""
         options = self.options(genotype)[1:]

@@ -24,6 +24,7 @@ def space_checks(space: Space) -> list[Check]:
         Check("reads its own text form", lambda: text_is_the_genotype(space)),
         Check("refuses what is not in it", lambda: refuses_others(space)),
         Check("decodes every genotype to a graph", lambda: decodes(space)),
+        Check("knows which choices matter", lambda: effective(space)),
         Check("has neighbours that differ in one choice", lambda: neighbours(space)),
         Check("mutates to a neighbour", lambda: mutates(space)),
         Check("counts its genotypes", lambda: counts(space)),
@@ -102,6 +103,37 @@ def decodes(space: Space) -> None:
                 hash(graph)
             except TypeError as error:
                 raise Broken(f"the graph of '{genotype}' has no hash ({error}); use tuples, not lists") from error
+
+
+def effective(space: Space) -> None:
+    """Picks that do not matter change nothing, and a choice that matters goes on to when its pick changes."""
+    rng = np.random.default_rng(2)
+    for genotype in drawn(space)[:MOST_NEIGHBOURS]:
+        mattering = list(space.effective(genotype))
+        others = sorted(set(range(len(space.choices))) - set(mattering))
+        ensure(
+            mattering == sorted(set(mattering)) and len(mattering) + len(others) == len(space.choices),
+            f"effective('{genotype}') gives {mattering}, which are not places of choices in order",
+        )
+        for position in others:
+            other = _changed(space, genotype, position, rng)
+            ensure(
+                space.decode(other, SIZES[0]) == space.decode(genotype, SIZES[0]),
+                f"'{genotype}' and '{other}' differ in a choice that is said not to matter, and are other networks",
+            )
+        for position in mattering:
+            other = _changed(space, genotype, position, rng)
+            ensure(
+                position in space.effective(other),
+                f"choice '{space.choices[position].name}' matters in '{genotype}' and not in '{other}'",
+            )
+
+
+def _changed(space: Space, genotype: Genotype, position: int, rng: np.random.Generator) -> Genotype:
+    """With another pick at a position, where it has one."""
+    count = len(space.choices[position])
+    pick = (genotype.picks[position] + int(rng.integers(1, max(count, 2)))) % count
+    return space.genotype((*genotype.picks[:position], pick, *genotype.picks[position + 1 :]))
 
 
 def neighbours(space: Space) -> None:
