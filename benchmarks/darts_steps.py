@@ -64,7 +64,8 @@ def search(
     x, y = data.x_train, data.y_train
     data = dataclasses.replace(data, x_train=x[:512], y_train=y[:512], x_valid=x[512:], y_valid=y[512:])
     recipe = Recipe(size=Size(channels, cells, stem_stride), steps=1, batch=batch)
-    space = get_space(f"cell-{nodes or (4 if cells > 3 else 3)}")
+    count = nodes or (4 if cells > 3 else 3)
+    space = get_space("cell" if count == 4 else f"cell-{count}")
     task = Task(
         space=space,
         data=data,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from itertools import combinations
 
@@ -11,7 +12,9 @@ from fakes import VectorSpace
 
 from harness.core.errors import InputError
 from harness.core.space import Choice, Genotype, Size, Space, positions_by_node
-from harness.spaces import get_space
+from harness.run.profile import Profile
+from harness.run.profiles import PROFILES
+from harness.spaces import get_space, names
 
 SPACES = ["cell", "enas_cell", "macro", "chain", "nasbench201", "macro-4", "chain-4"]
 
@@ -111,7 +114,7 @@ def test_the_only_genotype_of_a_space_mutates_to_itself() -> None:
 
 @pytest.mark.parametrize("name", ["pnas-3", "pnas", "block-4", "block", "qchain-5", "qchain"])
 def test_picks_that_do_not_matter_stay(name: str) -> None:
-    """Else a search trains the same network again: a cell of one block has 13 choices in pnas-3, of which five matter."""
+    """Else a search trains the same network again: a cell of one block has 13 choices in pnas-3, and five matter."""
     space, rng = get_space(name), np.random.default_rng(6)
     drawn = [space.sample(rng) for _ in range(200)]
     some = [genotype for genotype in drawn if len(space.effective(genotype)) < len(space.choices)]
@@ -165,6 +168,43 @@ def test_neighbours_are_all_one_pick_away_each_once_and_mutual(space: Space) -> 
     for neighbour in neighbours:
         [place] = differing(genotype, neighbour)
         assert genotype.picks[place] in space.choices[place].neighbours(neighbour.picks[place])
+
+
+USUAL = {
+    **{"cell": 4, "enas_cell": 5, "nao_cell": 5, "nasnet": 5, "pnas": 5, "qchain": 18, "block": 23, "fabric": 8},
+    **{"smash": 4, "morph": 4, "eas": 5, "macro": 12, "chain": 15},
+}
+
+
+@pytest.mark.parametrize("kind", sorted(names()))
+def test_a_space_has_one_name(kind: str) -> None:
+    """Else rows of one space would be rows of two, and a zero line would be missing."""
+    found = []
+    for number in range(30):
+        with contextlib.suppress(InputError):
+            found.append(get_space(f"{kind}-{number}"))
+    usual = get_space(kind).choices
+    assert all(space.choices != usual for space in found)
+    assert len({space.choices for space in found}) == len(found)
+    if kind in USUAL:
+        with pytest.raises(InputError, match=f"^write '{kind}-{USUAL[kind]}' as {kind}, so that"):
+            get_space(f"{kind}-{USUAL[kind]}")
+
+
+@pytest.mark.parametrize(
+    ("name", "canonical"),
+    [("cell-03", "cell-3"), ("cell-04", "cell"), ("chain-0015", "chain"), ("pnas-\u0663", "pnas-3")],
+)
+def test_another_spelling_of_a_number_is_refused(name: str, canonical: str) -> None:
+    with pytest.raises(InputError, match=f"as {canonical}, so that one space has one name"):
+        get_space(name)
+
+
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=str)
+def test_profiles_name_spaces_as_they_are_called(profile: Profile) -> None:
+    for name, sized in profile.spaces:
+        assert get_space(sized).name == sized
+        assert get_space(name).name == name
 
 
 def test_tuple_options_are_neighbours_if_one_element_differs() -> None:

@@ -52,23 +52,24 @@ _FIXED: dict[str, tuple[str, Callable[[], Space]]] = {
     "nasbench201": ("NAS-Bench-201: one cell of six edges, five operations, 15,625 in all", NasBench201Space),
     SMALL_CELLS: ("NAS-Bench-201's cell with these operations (name any two or more): 729", _small_cells),
 }
-_SIZED: dict[str, tuple[int, Callable[[str, int], Space]]] = {
-    "cell": (1, CellSpace),
-    "enas_cell": (1, EnasCellSpace),
-    "nao_cell": (1, NaoCellSpace),
-    "nasnet": (1, NasNetSpace),
-    "pnas": (1, PnasSpace),
-    "qchain": (3, LayerChainSpace),
-    "block": (3, BlockSpace),
-    "hierarchical": (2, lambda name, n: HierarchicalSpace(name, motifs=n, nodes=3, cell_nodes=4)),
-    "fabric": (2, lambda name, n: FabricSpace(name, n, min(n, 6))),
-    "smash": (1, SmashSpace),
-    "morph": (1, morph_space),
-    "eas": (1, eas_space),
-    "macro": (3, MacroSpace),
-    "chain": (3, lambda name, n: ConvChainSpace(name, n, pools=(n // 3, 2 * n // 3))),
+_SIZED: dict[str, tuple[int, int, Callable[[str, int], Space]]] = {
+    "cell": (1, 4, CellSpace),
+    "enas_cell": (1, 5, EnasCellSpace),
+    "nao_cell": (1, 5, NaoCellSpace),
+    "nasnet": (1, 5, NasNetSpace),
+    "pnas": (1, 5, PnasSpace),
+    "qchain": (3, 18, LayerChainSpace),
+    "block": (3, 23, BlockSpace),
+    "hierarchical": (2, 0, lambda name, n: HierarchicalSpace(name, motifs=n, nodes=3, cell_nodes=4)),
+    "fabric": (2, 8, lambda name, n: FabricSpace(name, n, min(n, 6))),
+    "smash": (1, 4, SmashSpace),
+    "morph": (1, 4, morph_space),
+    "eas": (1, 5, eas_space),
+    "macro": (3, 12, MacroSpace),
+    "chain": (3, 15, lambda name, n: ConvChainSpace(name, n, pools=(n // 3, 2 * n // 3))),
 }
-"""Spaces that exist in other sizes too: the smallest size, and the space of ``n`` nodes, blocks or layers."""
+"""Spaces that exist in other sizes too: the smallest size, the size of the space without a number (0: it is built in
+another way), and the space of ``n`` nodes, blocks or layers."""
 
 
 def names() -> dict[str, str]:
@@ -86,10 +87,10 @@ def get_space(name: str) -> Space:
     chain of another depth than the paper's 15 has fixed 2x2 max poolings after a third and two thirds of its layers, as
     in the paper's third experiment. ``nasbench201:op,op`` has these operations only. ``keras`` is for methods that
     propose Keras models instead of genotypes; ``published`` is the space of the published networks, ``given`` that of
-    given cells.
+    given cells. A space has one name: the paper's size has no number, and numbers have no leading zeros.
 
     Raises:
-        InputError: no such space.
+        InputError: no such space, or another spelling of its name.
     """
     if name in _FIXED:
         return _FIXED[name][1]()
@@ -102,7 +103,13 @@ def get_space(name: str) -> Space:
     if (some := restricted(name)) is not None:
         return some
     kind, _, number = name.rpartition("-")
-    if kind in _SIZED and number.isdecimal() and int(number) >= _SIZED[kind][0]:
-        return _SIZED[kind][1](name, int(number))
+    if kind in _SIZED and number.isdecimal():
+        smallest, usual, sized_space = _SIZED[kind]
+        size = int(number)
+        only = kind if size == usual else f"{kind}-{size}"
+        if size >= smallest and name != only:
+            raise InputError(f"write '{name}' as {only}, so that one space has one name")
+        if size >= smallest:
+            return sized_space(name, size)
     sized = ", ".join(f"{kind}-N" for kind in _SIZED)
     raise InputError(f"there is no space '{name}'; there are {', '.join(_FIXED)}, and {sized} of N layers or nodes")
