@@ -224,6 +224,35 @@ class TestImages:
         assert "ms a forward pass" in slow(genotype)
         assert Sizer(space, Size(8, 3), (8, 8, 3), 4, Limits(latency=1e6))(genotype) == ""
 
+    @pytest.mark.parametrize("off", [False, True])
+    def test_a_network_is_timed_alike_in_the_search_of_every_method(self, off: bool) -> None:
+        """Supernets switch the graph optimiser off for their process; the networks they find work with it."""
+        import keras
+        import tensorflow as tf
+
+        from harness.nets import footprint
+
+        def is_off() -> bool:
+            return bool(tf.config.optimizer.get_experimental_options().get("disable_meta_optimizer", False))
+
+        class Spy(keras.layers.Layer):
+            def call(self, images: tf.Tensor) -> tf.Tensor:
+                during.append(is_off())
+                return images
+
+        during, before = list[bool](), is_off()
+        image = keras.Input((2, 2, 1))
+        model = keras.Model(image, Spy()(image))
+        during.clear()
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": off})
+        try:
+            assert footprint.latency(model) > 0
+            assert is_off() is off
+        finally:
+            tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": before})
+        assert during
+        assert not any(during)
+
 
 class TestPlan:
     def test_limits_are_part_of_the_inputs_and_a_directory_holds_one_kind(self, tmp_path: Path) -> None:

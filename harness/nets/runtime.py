@@ -103,15 +103,26 @@ def graph_optimizer_off() -> Iterator[None]:
     A cell network of 126 layers starts to train after 0.99 instead of 1.49 CPU seconds, and its steps, like those of a
     plain convolutional network, are no slower. On a graphics card its choice of memory layout matters: it stays on.
     """
-    before = tf.config.optimizer.get_experimental_options().get("disable_meta_optimizer", False)
-    if has_graphics_card() or before:
+    if has_graphics_card():
         yield
         return
-    _switch_graph_optimizer(False)
+    with _graph_optimizer(False):
+        yield
+
+
+def graph_optimizer_on() -> contextlib.AbstractContextManager[None]:
+    """Switches it on, for networks that are timed as they will work; the search of a supernet has switched it off."""
+    return _graph_optimizer(True)
+
+
+@contextlib.contextmanager
+def _graph_optimizer(on: bool) -> Iterator[None]:
+    before = not tf.config.optimizer.get_experimental_options().get("disable_meta_optimizer", False)
+    _switch_graph_optimizer(on)
     try:
         yield
     finally:
-        _switch_graph_optimizer(True)
+        _switch_graph_optimizer(before)
 
 
 def _switch_graph_optimizer(on: bool) -> None:
