@@ -19,12 +19,13 @@ from report_records import counted
 from harness.commands.export import export
 from harness.commands.show import lines, show
 from harness.core.budget import Budget, Meter
-from harness.core.evaluation import MOST_MEMBERS, Ensemble, KerasConfig
+from harness.core.evaluation import MOST_MEMBERS, Ensemble, KerasConfig, Part
 from harness.core.limits import Limits
 from harness.core.proposals import proposal_from_json, proposal_to_json
 from harness.core.recipe import Recipe
 from harness.core.space import Genotype, Size
 from harness.nets import count, training
+from harness.nets import evaluator as evaluator_module
 from harness.nets.build import build_model
 from harness.nets.ensemble import averaged
 from harness.nets.evaluator import ProxyEvaluator
@@ -164,6 +165,52 @@ class TestPredictions:
         for file in (tmp_path / "kept").glob("*"):
             file.unlink()
         np.testing.assert_array_equal(self.evaluator(tmp_path / "kept").predictions(one, 0), before)
+
+    @pytest.mark.parametrize("drop_path", [0.0, 0.1], ids=["written", "of Keras layers"])
+    def test_they_cost_no_second_pass_and_are_what_one_would_give(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, drop_path: float
+    ) -> None:
+        """Budgets of multiply-accumulates count the validations of a training and nothing behind it."""
+        recipe = Recipe(size=SIZE, steps=6, batch=16, validations=2, validation_images=40, drop_path=drop_path)
+        data, [one], kept = tiny_data(images=60), cells(1), list[np.ndarray]()
+        passes, logits = list[int](), training._logits
+
+        def counting(network: object, images: np.ndarray, *others: int) -> np.ndarray:
+            passes.append(len(images))
+            return logits(network, images, *others)  # type: ignore[arg-type]
+
+        def trained(*args: object, **kwargs: object) -> training.Training:
+            done = training.train(*args, **kwargs)  # type: ignore[arg-type]
+            before = list(passes)
+            kept.append(training.predict(args[0], data.x_valid[:40], data.mean, data.std))  # type: ignore[arg-type]
+            passes[:] = before
+            return done
+
+        monkeypatch.setattr(training, "_logits", counting)
+        monkeypatch.setattr(evaluator_module, "train", trained)
+        evaluator = ProxyEvaluator(CELLS, data, recipe, 3, tmp_path / "kept")
+        evaluator.keep_predictions()
+        evaluator.evaluate(one, 0, Meter(Budget(100, "steps"), 6))
+        assert passes == [40, 40]
+        np.testing.assert_array_equal(evaluator.predictions(one, 0), kept[0])
+
+    def test_of_a_part_that_was_over_before_they_are_computed(self, tmp_path: Path) -> None:
+        """A kill after the last checkpoint, before the predictions were written."""
+        data, [one] = tiny_data(images=60), cells(1)
+        recipe = Recipe(size=SIZE, steps=6, batch=16, validation_images=40)
+        first, again = (ProxyEvaluator(CELLS, data, recipe, 3, tmp_path / name) for name in ("a", "b"))
+        for evaluator in (first, again):
+            evaluator.keep_predictions()
+        meter, whole = Meter(Budget(100, "steps"), 6), Part(0, 6)
+        first.evaluate_part(one, 0, meter, whole)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(np, "save", lambda *args, **kwargs: (_ for _ in ()).throw(KeyboardInterrupt))
+            patch.setattr(Path, "unlink", lambda *args, **kwargs: None)
+            with pytest.raises(KeyboardInterrupt):
+                again.evaluate_part(one, 0, meter, whole)
+        assert (tmp_path / "b" / "0.npz").exists()
+        again.evaluate_part(one, 0, meter, whole)
+        np.testing.assert_array_equal(again.predictions(one, 0), first.predictions(one, 0))
 
     def test_nothing_is_kept_unless_it_is_asked_for(self, tmp_path: Path) -> None:
         self.evaluator(tmp_path / "kept").evaluate(cells(1)[0], 0, Meter(Budget(100, "steps"), 6))

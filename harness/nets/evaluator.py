@@ -23,7 +23,7 @@ from harness.core.space import Genotype, Space
 from harness.nets import count, runtime
 from harness.nets.build import build_model
 from harness.nets.child import Child, Shared, can_be_written
-from harness.nets.training import Network, Training, TrainingFailed, predict, train
+from harness.nets.training import Network, Training, TrainingFailed, predict, probabilities, train
 
 FORGET_EVERY = 25
 """Evaluations until TensorFlow and Keras forget what they keep outside of models.
@@ -76,7 +76,7 @@ class ProxyEvaluator:
         return True
 
     def keep_predictions(self) -> None:
-        """Each complete training is followed by a second pass over the validation images."""
+        """Each complete training leaves a file: what its last validation has computed."""
         self._keep = True
 
     def predictions(self, proposal: Proposal, number: int) -> np.ndarray:
@@ -90,15 +90,16 @@ class ProxyEvaluator:
             seed, data = derive_seed(self._seed, f"evaluation {number}"), self._data
             with runtime.graph_optimizer_off():
                 model = network(proposal, self._space, self._recipe, data, seed, self._shared)
-                train(model, data, self._recipe, seed=seed)
-                return self._predicted(model)
+                return self._predicted(model, train(model, data, self._recipe, seed=seed))
         try:
             stored: np.ndarray = np.load(readable(file), allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             raise InputError(f"{file} is damaged; delete it to train the network again") from error
         return stored
 
-    def _predicted(self, model: Network) -> np.ndarray:
+    def _predicted(self, model: Network, trained: Training) -> np.ndarray:
+        if trained.logits is not None:
+            return probabilities(trained.logits)
         images = self._data.x_valid[: self._recipe.validation_images or None]
         return predict(model, images, self._data.mean, self._data.std)
 
@@ -183,7 +184,7 @@ class ProxyEvaluator:
             file.unlink(missing_ok=True)
         if self._keep and until in (None, recipe.steps) and (kept := self._file(number, "predictions")) is not None:
             with replacing(kept) as new, new.open("wb") as stream:
-                np.save(stream, self._predicted(model), allow_pickle=False)
+                np.save(stream, self._predicted(model, trained), allow_pickle=False)
         return trained
 
     def _file(self, number: int, what: str = "weights") -> Path | None:

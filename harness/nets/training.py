@@ -59,6 +59,8 @@ class Training:
         epochs: how often each of the training images was seen, on average.
         capped: whether a cap in seconds has cut the recipe's epochs short.
         learning: of a Keras model, loss and accuracy by epoch, see :class:`~harness.nets.learning.LearningCurve`.
+        logits: for the validation images at the end, which measured ``accuracy``; None without validation images, and
+            of a training that was over when it was interrupted.
     """
 
     accuracy: float
@@ -69,6 +71,7 @@ class Training:
     epochs: float
     capped: bool
     learning: dict[str, list[float]] = field(default_factory=dict)
+    logits: np.ndarray | None = field(default=None, compare=False, repr=False)
 
 
 def train(
@@ -165,6 +168,7 @@ def train(
         epochs=done * recipe.batch / images,
         capped=recipe.limit == "epochs" and done < min(planned, until or planned),
         learning=learning.values(),
+        logits=validate.logits,
     )
 
 
@@ -178,7 +182,7 @@ def learning_rate(recipe: Recipe, step: int, total: int) -> float:
 
 def accuracy(model: Network, x: Images, y: Labels, mean: Sequence[float], std: Sequence[float]) -> float:
     """Share of the images ``x`` that ``model`` labels as ``y``; NaN without images. Arguments as :func:`predict`."""
-    return _measured(_traced(model, mean, std), x, y, ACCURACY)
+    return _measured(_logits(_traced(model, mean, std), x), y, ACCURACY) if len(x) else math.nan
 
 
 def predict(
@@ -195,7 +199,12 @@ def predict(
     if len(images) == 0:
         classes = model.classes if isinstance(model, Child) else model.outputs[0].shape[-1]
         return np.zeros((0, classes), np.float32)
-    return tf.nn.softmax(_logits(_traced(model, mean, std), images, batch)).numpy()
+    return probabilities(_logits(_traced(model, mean, std), images, batch))
+
+
+def probabilities(logits: np.ndarray) -> np.ndarray:
+    """Class probabilities of logits ``(n, classes)``."""
+    return tf.nn.softmax(logits).numpy()
 
 
 def _traced(model: Network, mean: Sequence[float], std: Sequence[float]) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -216,12 +225,16 @@ def _logits(network: Callable[[tf.Tensor], tf.Tensor], images: Images, batch: in
     return np.concatenate([network(tf.constant(part)).numpy() for part in batches])
 
 
-def _measured(network: Callable[[tf.Tensor], tf.Tensor], x: Images, y: Labels, signal: str) -> float:
-    return SIGNALS[signal].measure(_logits(network, x).argmax(-1), y) if len(x) else math.nan
+def _measured(logits: np.ndarray, y: Labels, signal: str) -> float:
+    return SIGNALS[signal].measure(logits.argmax(-1), y)
 
 
 class _Validation:
-    """Measures the recipe's signal on the validation images; traced at the first call."""
+    """Measures the recipe's signal on the validation images; traced at the first call.
+
+    Attributes:
+        logits: of the last measurement; None before the first.
+    """
 
     def __init__(self, model: Network, data: SearchData, recipe: Recipe) -> None:
         # A proxy network's function depends on its present weights and is made anew each time.
@@ -230,10 +243,14 @@ class _Validation:
         self._x = data.x_valid[: recipe.validation_images or None]
         self._y = data.y_valid[: recipe.validation_images or None]
         self._signal = recipe.signal
+        self.logits: np.ndarray | None = None
 
     def __call__(self) -> list[float]:
         """The number, or nothing without validation images."""
-        return [_measured(self._network(), self._x, self._y, self._signal)] if len(self._x) else []
+        if len(self._x) == 0:
+            return []
+        self.logits = _logits(self._network(), self._x)
+        return [_measured(self.logits, self._y, self._signal)]
 
 
 class _Clock:
