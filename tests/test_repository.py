@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import pkgutil
 import re
 from pathlib import Path
 
@@ -41,6 +42,18 @@ def test_links_in_the_documents_lead_somewhere() -> None:
         for target in re.findall(r"\]\(([^)#]+)\)", document.read_text()):
             if "://" not in target:
                 assert (document.parent / target).exists(), f"{document.name} links to {target}"
+
+
+def test_dotted_names_in_the_documents_exist() -> None:
+    found = 0
+    for document in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
+        for name in set(re.findall(r"\bharness(?:\.[A-Za-z_]\w*)+", document.read_text())):
+            found += 1
+            try:
+                pkgutil.resolve_name(name)
+            except (ImportError, AttributeError) as error:
+                pytest.fail(f"{document.name} names {name}: {error}")
+    assert found >= 5
 
 
 def test_every_test_of_the_page_of_attacks_is_there() -> None:
