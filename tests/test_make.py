@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+import subprocess
+import sys
 from pathlib import Path
 
 import keras
@@ -10,13 +14,18 @@ import pytest
 import tensorflow as tf
 from test_core_measure import all_steps
 
+from harness import nets
 from harness.core.graph import Layers, Merge
+from harness.core.home import CHECKOUT
 from harness.core.primitives import Conv, Flatten, FloorPool, Primitive, ShakeShortcut, Unpool
 from harness.core.seeds import rng
 from harness.nets.build import build_architecture
+from harness.nets.depthwise import FastDepthwiseConv2D
 from harness.nets.export import plain
-from harness.nets.layers import Shake
+from harness.nets.fast_layers import FastConv2D, FastCropping2D, FastPooling2D
+from harness.nets.layers import DropPath, Shake
 from harness.nets.make import Maker
+from harness.nets.norm import FusedBatchNormalization
 
 
 def applied(step: Primitive, images: np.ndarray) -> np.ndarray:
@@ -33,6 +42,39 @@ def merged(kind: Merge, *parts: np.ndarray) -> np.ndarray:
 
 def noise(*shape: int) -> np.ndarray:
     return rng(0, str(shape)).normal(size=shape).astype(np.float32)
+
+
+def own_layers() -> set[type[keras.layers.Layer]]:
+    """All layers that modules of the floor define."""
+    found = set()
+    for module in pkgutil.walk_packages(nets.__path__, "harness.nets."):
+        for value in vars(importlib.import_module(module.name)).values():
+            own = isinstance(value, type) and value.__module__.startswith("harness.nets")
+            if own and issubclass(value, keras.layers.Layer):
+                found.add(value)
+    return found
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_every_layer_of_our_own_loads_in_a_process_that_has_not_seen_it(tmp_path: Path) -> None:
+    image = keras.Input((6, 6, 2), name="image")
+    x = FastConv2D(4, 3, padding="same")(image)
+    x = FastDepthwiseConv2D(3, padding="same", use_bias=False)(x)
+    x = Shake(seed=3)([FusedBatchNormalization()(x), DropPath(seed=4)(x)])
+    x = FastCropping2D(((0, 1), (0, 1)))(FastPooling2D("avg", 3, (1, 1))(x))
+    model = keras.Model(image, x)
+    assert {type(layer) for layer in model.layers} >= own_layers(), "name every layer here"
+    model.save(tmp_path / "model.keras")
+    images = noise(3, 6, 6, 2)
+    np.save(tmp_path / "images.npy", images)
+    code = (
+        "import numpy as np; from pathlib import Path; from harness.nets.runtime import load; "
+        f"folder = Path({str(tmp_path)!r}); model = load(folder / 'model.keras'); "
+        "np.save(folder / 'found.npy', np.asarray(model(np.load(folder / 'images.npy'))))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=CHECKOUT, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    np.testing.assert_allclose(np.load(tmp_path / "found.npy"), np.asarray(model(images)), atol=1e-6)
 
 
 def test_unpooling_puts_zeros_between_pixels() -> None:

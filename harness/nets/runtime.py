@@ -14,10 +14,8 @@ import tensorflow as tf
 from harness.core.errors import InputError
 from harness.core.files import readable
 from harness.core.names import sentence
-from harness.nets import depthwise, fast_layers, layers, norm
+from harness.nets import depthwise, fast_layers, layers, norm  # noqa: F401 - Keras knows a layer once it is imported
 from harness.nets.processor import has_graphics_card
-
-CUSTOM = (depthwise.FastDepthwiseConv2D, *fast_layers.FAST, layers.DropPath, norm.FusedBatchNormalization)
 
 OUT_OF_MEMORY = (tf.errors.ResourceExhaustedError, MemoryError)
 
@@ -71,7 +69,7 @@ def load(path: Path) -> keras.Model:
 
 
 def _loaded(path: Path) -> keras.Model:
-    return keras.models.load_model(path, custom_objects={cls.__name__: cls for cls in CUSTOM}, compile=False)
+    return keras.models.load_model(path, compile=False)
 
 
 def expect_large_graphs(*, wide: bool = False) -> None:
