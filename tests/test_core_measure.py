@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import product
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from harness.core.architecture import Architecture, Cell, CellStack, Edge, Style
 from harness.core.graph import LayerGraph, Layers
 from harness.core.lowering import lower
-from harness.core.measure import macs_of, measure, shape_after
+from harness.core.measure import floor_pooled, floor_window, macs_of, measure, shape_after
 from harness.core.primitives import (
     BiasedConv,
     Conv,
@@ -94,6 +95,27 @@ def test_shapes() -> None:
     assert shape_after(FloorPool(2, 2), (9, 1, 4)) == (4, 1, 4)
     assert shape_after(Conv(3, 3, 7, (2, 3)), (9, 9, 4)) == (5, 3, 7)
     assert shape_after(Flatten(), (4, 4, 256)) == (1, 1, 4096)
+
+
+def test_windows_of_a_floor_pool_cover_what_is_said_and_fit_the_image() -> None:
+    for length, size, stride in product(range(1, 12), (2, 3, 5), (2, 3)):
+        window, covered = floor_window(length, size, stride)
+        starts = range(0, covered - window + 1, stride)
+        assert len(starts) == floor_pooled(length, size, stride)
+        assert starts[-1] + window == covered <= length
+        assert window == min(size, length)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_an_image_is_halved_by_averaging_or_read_as_it_is(stride: int) -> None:
+    layers = Layers()
+    graph = layers.graph(layers.image(stride))
+    assert len(graph.layers) == stride - 1
+    last = (8, 6, 3) if stride == 1 else (4, 3, 3)
+    assert measure(graph, (8, 6, 3), 5).macs == 5 * last[2]
+    assert [shape_after(step, (8, 6, 3)) for layer in graph.layers for step in layer.primitives] == [last] * (
+        stride - 1
+    )
 
 
 @pytest.mark.parametrize("shape", [(9, 14, 3), (32, 7, 1)])

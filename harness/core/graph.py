@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.core.primitives import Primitive
+from harness.core.primitives import Pool, Primitive
 
 Merge = Literal["sum", "mean", "concat", "shake"]
 """How the inputs of a layer become one.
@@ -83,6 +83,10 @@ class Layers:
         sources = (inputs,) if isinstance(inputs, int) else tuple(inputs)
         self._layers.append(Layer(sources, primitives, merge, drop_path))
         return len(self._layers)
+
+    def image(self, stride: int) -> int:
+        """The node of the image, with a ``stride`` of 2 halved by averaging: for networks without a stem that could."""
+        return self.add(0, Pool("avg", stride, stride)) if stride > 1 else 0
 
     def merged(self, inputs: Sequence[int], merge: Merge = "sum") -> int:
         """The node that merges ``inputs``: a new one, or the only one there is."""

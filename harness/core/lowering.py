@@ -59,8 +59,7 @@ def _macro_stack(net: MacroStack) -> LayerGraph:
 
 def _conv_chain(net: ConvChain) -> LayerGraph:
     layers, graph = Layers(), net.graph
-    image = layers.add(0, Pool("avg", net.stem_stride, net.stem_stride)) if net.stem_stride > 1 else 0
-    nodes = [image]
+    nodes = [layers.image(net.stem_stride)]
     for node in range(1, graph.nodes):
         edges = graph.into(node)
         if all(edge.op == "concat" for edge in edges):

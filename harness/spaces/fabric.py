@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from harness.core.graph import LayerGraph, Layers
-from harness.core.primitives import Conv, Norm, Pool, Relu, Unpool, Zero
+from harness.core.primitives import Conv, Norm, Relu, Unpool, Zero
 from harness.core.space import Choice, Genotype, Size, Space
 
 Node = tuple[int, int]
@@ -117,7 +117,7 @@ class FabricSpace(Space):
         """``size.channels`` filters at every node; ``size.layers`` is not read. A stem stride of 2 halves the image by
         averaging."""
         layers = Layers()
-        image = layers.add(0, Pool("avg", size.stem_stride, size.stem_stride)) if size.stem_stride > 1 else 0
+        image = layers.image(size.stem_stride)
         outputs: dict[Node, int] = {FIRST: layers.add(image, Conv(3, 3, size.channels), Norm(), Relu())}
         at_scale = {0: outputs[FIRST]}
         live = [self.edges[number] for number in self.live(genotype.picks)]

@@ -19,7 +19,7 @@ from typing import Literal
 
 from harness.core.graph import LayerGraph, Layers
 from harness.core.measure import floor_pooled
-from harness.core.primitives import Conv, Flatten, FloorPool, Norm, Pool, Relu
+from harness.core.primitives import Conv, Flatten, FloorPool, Norm, Relu
 from harness.core.space import Choice, Genotype, Size, Space
 
 SIDE = 32
@@ -150,8 +150,8 @@ class LayerChainSpace(Space):
 
         A ``size.stem_stride`` of 2 halves the image by averaging; ``size.layers`` is ignored.
         """
-        layers, widen, stride = Layers(), min(1.0, size.channels / FULL_CHANNELS), size.stem_stride
-        x = layers.add(0, Pool("avg", stride, stride)) if stride > 1 else 0
+        layers, widen = Layers(), min(1.0, size.channels / FULL_CHANNELS)
+        x = layers.image(size.stem_stride)
         last = self.start.last.kind
         for layer in self.read(genotype):
             width = round(layer.amount * widen)

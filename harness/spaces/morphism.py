@@ -219,7 +219,7 @@ class MorphSpace(Space):
     def lay_out(self, chain: Chain, size: Size) -> tuple[LayerGraph, tuple[Part, ...]]:
         """The graph, and its layers with weights in the order in which the builder makes them."""
         layers, parts, outputs = Layers(), list[Part](), list[int]()
-        x = layers.add(0, Pool("avg", size.stem_stride, size.stem_stride)) if size.stem_stride > 1 else 0
+        x = layers.image(size.stem_stride)
         for block in chain.blocks:
             for conv in block:
                 number, width = len(outputs), self.scaled(conv.width, size)

@@ -48,14 +48,9 @@ def _width(published: int, size: Size, full: int) -> int:
     return published if size.channels == full else multiple(published * size.channels / full)
 
 
-def _image(layers: Layers, size: Size) -> int:
-    """The image, halved by averaging if ``size.stem_stride`` is 2: these networks have no stem with a stride."""
-    return layers.add(0, Pool("avg", size.stem_stride, size.stem_stride)) if size.stem_stride > 1 else 0
-
-
 def _metaqnn(size: Size) -> LayerGraph:
     layers = Layers()
-    node = _image(layers, size)
+    node = layers.image(size.stem_stride)
     words = _METAQNN.split()
     for number, word in enumerate(words, start=1):
         first, second = (int(number) for number in word[1:].split("-"))
@@ -70,7 +65,7 @@ def _metaqnn(size: Size) -> LayerGraph:
 
 def _eas(size: Size) -> LayerGraph:
     layers = Layers()
-    node = _image(layers, size)
+    node = layers.image(size.stem_stride)
     for word in _EAS.split():
         if word == "P":
             node = layers.add(node, Pool("max", 2, 2), Dropout(0.3))

@@ -50,7 +50,7 @@ def _shake_shake(size: Size) -> LayerGraph:
 def _fractal(size: Size) -> LayerGraph:
     columns, depth = 3, 4
     layers = Layers()
-    node = layers.add(0, Pool("avg", size.stem_stride, size.stem_stride)) if size.stem_stride > 1 else 0
+    node = layers.image(size.stem_stride)
     for block in range(size.layers):
         filters = size.channels * min(2**block, 8)
         primitives = (Conv(3, 3, filters), Dropout(0.1 * block), Norm(), Relu())
@@ -68,7 +68,7 @@ def _fractal(size: Size) -> LayerGraph:
 
 def _fabric(size: Size) -> LayerGraph:
     layers, channels = Layers(), size.channels
-    image = layers.add(0, Pool("avg", size.stem_stride, size.stem_stride)) if size.stem_stride > 1 else 0
+    image = layers.image(size.stem_stride)
 
     def node(incoming: Sequence[int]) -> int:
         return layers.add(incoming, Norm(), Relu())
