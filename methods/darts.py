@@ -38,7 +38,7 @@ from harness.core.schedule import cosine
 from harness.nets import runtime
 from harness.nets.augment import normalise
 from harness.nets.batches import Batches, augmented
-from harness.nets.supernets.flat_weights import Layout
+from harness.nets.layout import Layout
 from harness.nets.supernets.paths import RELAXED_SPACES, relaxed
 from harness.nets.supernets.relaxed import Relaxed
 

@@ -7,7 +7,8 @@ import pytest
 import tensorflow as tf
 
 from harness.core.primitives import Conv, Depthwise, Norm, Pool, Relu
-from harness.nets.supernets.flat_weights import Layout, Weights
+from harness.nets.layout import Layout
+from harness.nets.supernets.flat_weights import Weights
 
 SHAPES = [(3, 2), (4,), (3, 2), (), (4,), (1, 1, 2, 5)]
 

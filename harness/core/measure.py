@@ -104,6 +104,12 @@ def floor_pooled(length: int, size: int, stride: int) -> int:
     return max(1, (length - size + 1) // stride)
 
 
+def floor_window(length: int, size: int, stride: int) -> tuple[int, int]:
+    """Length of its window, which is cut to the image, and how many of the ``length`` pixels all windows cover."""
+    window = min(size, length)
+    return window, (floor_pooled(length, size, stride) - 1) * stride + window
+
+
 def _share(length: int, stride: int) -> int:
     return -(-length // stride)
 

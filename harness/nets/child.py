@@ -35,10 +35,10 @@ from harness.core.recipe import Recipe
 from harness.core.seeds import derive_seed
 from harness.nets import rules
 from harness.nets.augment import normalise
+from harness.nets.initial import he_deviation
+from harness.nets.layout import Layout
 from harness.nets.norm import EPSILON
 from harness.nets.sgd import augmented_batch, stepped
-from harness.nets.supernets.flat_weights import Layout
-from harness.nets.supernets.kernels import he_deviation
 from harness.nets.written import Function, Graph, Value
 
 _KEPT = 0.9

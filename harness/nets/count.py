@@ -6,14 +6,14 @@ import keras
 import numpy as np
 
 
-def _main_path(model: keras.Model) -> keras.Model:
+def main_path(model: keras.Model) -> keras.Model:
     """The model without its auxiliary head."""
     return keras.Model(model.inputs[0], model.outputs[0]) if len(model.outputs) > 1 else model
 
 
 def parameters(model: keras.Model) -> int:
     """Number of trainable weights, auxiliary head excluded, as papers count them (moving statistics excluded)."""
-    return int(sum(np.prod(weight.shape) for weight in _main_path(model).trainable_weights))
+    return int(sum(np.prod(weight.shape) for weight in main_path(model).trainable_weights))
 
 
 def macs(model: keras.Model) -> int:
@@ -22,7 +22,7 @@ def macs(model: keras.Model) -> int:
     This is how DARTS' published counts were made; normalisations, additions and poolings are left out.
     """
     total = 0
-    for layer in _main_path(model)._flatten_layers(include_self=False):
+    for layer in main_path(model)._flatten_layers(include_self=False):
         if not layer.weights:
             continue
         if isinstance(layer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
+from harness.nets.count import main_path
 from harness.nets.depthwise import FastDepthwiseConv2D
 from harness.nets.fast_layers import FAST
 from harness.nets.layers import DropPath, Shake
@@ -24,7 +25,7 @@ def plain(model: keras.Model, mean: Sequence[float], std: Sequence[float]) -> ke
         A model from images ``(n, h, w, c)`` with values 0..255 to class probabilities; the auxiliary head is dropped.
     """
 
-    main = keras.Model(model.inputs[0], model.outputs[0]) if len(model.outputs) > 1 else model
+    main = main_path(model)
     image = keras.Input(main.input_shape[1:], name="image")
     variance = [float(value) ** 2 for value in std]
     normalised = keras.layers.Normalization(mean=list(map(float, mean)), variance=variance)(image)

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from harness.core.graph import Layer, Merge
-from harness.core.measure import floor_pooled
+from harness.core.measure import floor_window
 from harness.core.primitives import (
     BiasedConv,
     Conv,
@@ -29,9 +29,9 @@ from harness.core.primitives import (
 from harness.core.seeds import derive_seed
 from harness.nets.depthwise import FastDepthwiseConv2D
 from harness.nets.fast_layers import FastConv2D, FastCropping2D, FastPooling2D
+from harness.nets.initial import he_deviation
 from harness.nets.layers import DropPath, Shake
 from harness.nets.norm import FusedBatchNormalization
-from harness.nets.supernets.kernels import he_deviation
 
 Tensor: TypeAlias = keras.KerasTensor
 
@@ -203,10 +203,5 @@ def _unpool(x: Tensor) -> Tensor:
 
 def _floor_pool(x: Tensor, size: int, stride: int) -> Tensor:
     """Max pooling without padding; a window larger than the image is cut to it."""
-    lengths = [int(length) for length in x.shape[1:3]]
-    windows = [min(size, length) for length in lengths]
-    used = [
-        (floor_pooled(length, size, stride) - 1) * stride + window
-        for length, window in zip(lengths, windows, strict=True)
-    ]
-    return keras.layers.MaxPooling2D(tuple(windows), stride, "valid")(_top_left(x, *used))
+    windows, used = zip(*(floor_window(int(length), size, stride) for length in x.shape[1:3]), strict=True)
+    return keras.layers.MaxPooling2D(windows, stride, "valid")(_top_left(x, *used))

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from harness.core.graph import Merge
-from harness.core.measure import floor_pooled
+from harness.core.measure import floor_window
 from harness.nets import processor
 from harness.nets.depthwise import passed, strips
 from harness.nets.norm import EPSILON
@@ -183,13 +183,10 @@ def _largest(graph: Graph, x: Value, window: Strides, strides: Strides, padding:
 
 def floor_pool(graph: Graph, x: Value, size: int, stride: int) -> Value:
     """Max pooling without padding; a window larger than the image is cut to it."""
-    lengths = x.shape[1:3]
-    window = tuple(min(size, length) for length in lengths)
-    used = [
-        (floor_pooled(length, size, stride) - 1) * stride + wide for length, wide in zip(lengths, window, strict=True)
-    ]
-    x = cropped(graph, x, 0, lengths[0] - used[0], 0, lengths[1] - used[1])
-    return _largest(graph, x, (window[0], window[1]), (stride, stride), "VALID")
+    height, width = x.shape[1:3]
+    (tall, rows), (wide, columns) = floor_window(height, size, stride), floor_window(width, size, stride)
+    x = cropped(graph, x, 0, height - rows, 0, width - columns)
+    return _largest(graph, x, (tall, wide), (stride, stride), "VALID")
 
 
 def halved(graph: Graph, x: Value, kernels: Sequence[Value]) -> Value:

@@ -18,7 +18,7 @@ from harness.core.recipe import Recipe
 from harness.core.seeds import derive_seed
 from harness.nets.augment import augment
 from harness.nets.layers import DropPath
-from harness.nets.supernets.flat_weights import Layout
+from harness.nets.layout import Layout
 
 
 class TrainingStep:

@@ -22,8 +22,9 @@ from harness.core.primitives import (
 )
 from harness.core.space import Size
 from harness.nets.constants import Constants
+from harness.nets.layout import Layout
 from harness.nets.supernets.cells import Choosers
-from harness.nets.supernets.flat_weights import Handle, Layout, Weights, by_layer
+from harness.nets.supernets.flat_weights import Handle, Weights, by_layer
 from harness.nets.supernets.frame import Frame, Slot, classified
 from harness.nets.supernets.gated import GatedSupernet
 from harness.nets.supernets.kernels import normalise, run

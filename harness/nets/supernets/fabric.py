@@ -17,9 +17,10 @@ from harness.core.primitives import Conv, Norm, Relu
 from harness.core.space import Size
 from harness.nets.constants import Constants
 from harness.nets.pixels import pooled
-from harness.nets.supernets.enas import GatedSupernet, Layers
 from harness.nets.supernets.flat_weights import Handle, Weights
+from harness.nets.supernets.gated import GatedSupernet
 from harness.nets.supernets.kernels import run
+from harness.nets.supernets.relaxed import Layers
 from harness.spaces.fabric import FIRST, FabricEdge, FabricSpace, Node
 
 

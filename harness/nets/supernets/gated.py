@@ -16,7 +16,8 @@ import numpy as np
 import tensorflow as tf
 
 from harness.core.measure import Shape
-from harness.nets.supernets.flat_weights import Handle, Layout, Weights
+from harness.nets.layout import Layout
+from harness.nets.supernets.flat_weights import Handle, Weights
 from harness.nets.supernets.relaxed import Layers
 
 

@@ -14,6 +14,7 @@ from harness.core.primitives import CellPrimitive, Conv, Depthwise, Halve, Norm,
 from harness.nets import processor
 from harness.nets.constants import Constants
 from harness.nets.depthwise import depthwise
+from harness.nets.initial import he_deviation
 from harness.nets.norm import EPSILON, training_around
 from harness.nets.pixels import convolved, pooled, shifted, subsampled
 
@@ -29,15 +30,6 @@ def initial_values(steps: Sequence[CellPrimitive], channels: int, rng: np.random
         else:
             values.append(rng.normal(0.0, he_deviation(shape), shape).astype(np.float32))
     return values
-
-
-def he_deviation(shape: tuple[int, ...]) -> float:
-    """Standard deviation of He initialisation for a kernel of shape (height, width, in, out).
-
-    A depthwise kernel (last axis 1) reads one channel only.
-    """
-    height, width, channels, filters = shape
-    return float(np.sqrt(2.0 / (height * width * (1 if filters == 1 else channels))))
 
 
 def run(
