@@ -142,8 +142,8 @@ def read_fold(path: Path, left_out: Counter[str] | None = None) -> list[Face]:
         label = _LABELS.get(age)
         if label is None and age != _NO_GROUP and _INTERVAL.fullmatch(age):
             raise InputError(
-                f"{path}: '{one_line(age, 40)}' in line {number} is no interval of the official tables; write it as they "
-                f"do, for example {_RANGES[0]}"
+                f"{path}: '{one_line(age, 40)}' in line {number} is no interval of the official tables; write it as "
+                f"they do, for example {_RANGES[0]}"
             )
         if label is None and left_out is not None:
             left_out[age] += 1

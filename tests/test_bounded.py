@@ -40,7 +40,7 @@ def make(height: int, width: int, count: int = 3, side: int = 0) -> Dataset:
     rng = np.random.default_rng(0)
     x = rng.integers(0, 256, (count, height, width, 3)).astype(np.uint8)
     y = np.arange(count, dtype=np.int64) % 2
-    data = Dataset("photos", x, y, x[::-1].copy(), y[::-1].copy(), ("a", "b"), (1.0,), (2.0,), cutout=16)
+    data = Dataset("photos", x, y, x[::-1].copy(), y[::-1].copy(), ("a", "b"), (1.0,) * 3, (2.0,) * 3, cutout=16)
     return data.bounded(side)
 
 

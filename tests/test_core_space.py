@@ -114,7 +114,7 @@ def test_the_only_genotype_of_a_space_mutates_to_itself() -> None:
 
 @pytest.mark.parametrize("name", ["pnas-3", "pnas", "block-4", "block", "qchain-5", "qchain"])
 def test_picks_that_do_not_matter_stay(name: str) -> None:
-    """Else a search trains the same network again: a cell of one block has 13 choices in pnas-3, of which five matter."""
+    """Else a search trains the same network again: a cell of one block has 13 choices in pnas-3, and five matter."""
     space, rng = get_space(name), np.random.default_rng(6)
     drawn = [space.sample(rng) for _ in range(200)]
     some = [genotype for genotype in drawn if len(space.effective(genotype)) < len(space.choices)]

@@ -55,6 +55,7 @@ def own_layers() -> set[type[keras.layers.Layer]]:
     return found
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_every_layer_of_our_own_loads_in_a_process_that_has_not_seen_it(tmp_path: Path) -> None:
     image = keras.Input((6, 6, 2), name="image")
     x = FastConv2D(4, 3, padding="same")(image)

@@ -324,8 +324,8 @@ def far(space: Space, genotype: Genotype) -> list[Genotype]:
         ("parse", lambda space, text: space.genotype((0,) * 5), "is read as"),
         ("mutate", lambda space, genotype, rng: genotype, "is no neighbour of"),
         ("effective", lambda space, genotype: range(1, 5), "differ in a choice that is said not to matter"),
-        ("effective", lambda space, genotype: range(6), "which are not places of choices in order"),
-        ("effective", lambda space, genotype: range(1 + (genotype.picks[0] == 0)), "matters in"),
+        ("effective", lambda space, genotype: (0, 0, 1, 2, 3, 4), "which are not places of choices in order"),
+        ("effective", lambda space, genotype: range(2 if genotype.picks[1] else 1), "matters in"),
         ("cardinality", property(lambda space: 7), "its cardinality is 7, and its choices make 243"),
     ],
 )

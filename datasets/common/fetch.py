@@ -103,11 +103,11 @@ def verify(directory: Path, md5: Mapping[str, str], bring_it: str, digest: Calla
         InputError: a file is another one.
     """
     if problem := _problem(directory, md5, digest):
-        raise InputError(f"{directory}: {problem}, so it is damaged or of another set; bring it again with: {bring_it}")
+        raise InputError(f"{directory}/{problem}, so it is damaged or of another set; bring it again with: {bring_it}")
 
 
 def _problem(directory: Path, md5: Mapping[str, str], digest: Callable[[Path], str]) -> str | None:
-    """What is wrong with the files in ``directory``, or None."""
+    """What is wrong with the files in ``directory``, beginning with the name of the file; or None."""
     for name, expected in md5.items():
         if not (directory / name).is_file():
             return f"{name} is not there"
