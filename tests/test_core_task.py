@@ -347,6 +347,17 @@ def test_numpys_numbers_are_numbers() -> None:
     assert task.proposal is not None
 
 
+def test_a_plan_holds_numbers() -> None:
+    task = make_task(VectorSpace(8), "40evals")
+    task.plan(population=np.int64(20), rate=np.float32(0.5), whole=np.bool_(True), tried=False)
+    assert task.planned == {"population": 20, "rate": 0.5, "whole": 1, "tried": 0}
+    assert [type(value) for value in task.planned.values()] == [int, float, int, int]
+    for nonsense in ("twenty", None, float("nan"), np.float64("inf"), [20]):
+        with pytest.raises(ValueError, match=r"task\.plan takes finite numbers, and size is"):
+            task.plan(size=nonsense)  # type: ignore[arg-type]
+    assert "size" not in task.planned
+
+
 def test_work_is_never_given_back() -> None:
     task = make_task(VectorSpace(8), "40steps")
     task.step(3)
@@ -356,6 +367,17 @@ def test_work_is_never_given_back() -> None:
     for cost in ({"seconds": -1.0, "steps": 0}, {"seconds": float("nan"), "steps": 0}, {"seconds": 0.0, "steps": -1}):
         with pytest.raises(ValueError, match="not negative"):
             task.meter.charge(**cost)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="finite"):
+        task.step(macs=float("inf"))  # type: ignore[arg-type]
+    assert task.meter.spent == 3
+
+
+def test_a_fraction_of_a_step_is_not_free() -> None:
+    task = make_task(VectorSpace(8), "3steps")
+    for _ in range(3):
+        task.step(0.4)  # type: ignore[arg-type]
+    with pytest.raises(BudgetSpent):
+        task.step(0.4)  # type: ignore[arg-type]
     assert task.meter.spent == 3
 
 

@@ -120,8 +120,7 @@ def summary(task: Task, steps_per_evaluation: int) -> dict[str, float]:
         facts["refused"] = task.refusals.count
     if task.discarded:
         facts["discarded"] = task.discarded
-    # A record holds numbers: a decision for or against something is 1 or 0.
-    return facts | {f"planned_{name}": 1 * value for name, value in task.planned.items()}
+    return facts | {f"planned_{name}": value for name, value in task.planned.items()}
 
 
 def configured(source: Source, scale: str) -> Method:
