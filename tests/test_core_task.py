@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from fakes import FakeEvaluator, MemoryJournal, VectorSpace, by_hash, make_task
@@ -151,6 +153,35 @@ def test_checkpoint_brings_best_and_proposal_back(kind: str) -> None:
     resumed.restored()
     assert resumed.proposal == task.proposal
     assert resumed.best == task.best
+
+
+def test_checkpoint_brings_back_what_was_planned_and_what_came_too_late() -> None:
+    space, journal, now = VectorSpace(4), MemoryJournal(), [0.0]
+    task = make_task(space, "10s", journal=journal, clock=lambda: now[0])
+    task.plan(inherited_steps=7, share=0.25)
+    now[0] = 40.0
+    for bit in (0, 1):
+        task.propose(space.genotype((bit,) * 4))
+    task.checkpoint(dict)
+    assert task.discarded == 1
+    resumed = make_task(space, "10s", journal=journal, clock=lambda: now[0])
+    resumed.restored()
+    assert (resumed.planned, resumed.discarded) == (task.planned, task.discarded)
+
+
+def test_a_checkpoint_of_before_plans_were_kept_is_taken() -> None:
+    space, journal = VectorSpace(4), MemoryJournal()
+    task = make_task(space, journal=journal)
+    task.step(3)
+    task.checkpoint(dict)
+    assert journal.state is not None
+    frozen = json.loads(str(journal.state["_task"]))
+    del frozen["planned"], frozen["discarded"]
+    journal.state["_task"] = np.array(json.dumps(frozen))
+    resumed = make_task(space, journal=journal)
+    resumed.plan(population=5)
+    assert resumed.restored() is not None
+    assert (resumed.planned, resumed.discarded, resumed.meter.steps) == ({"population": 5}, 0, 3)
 
 
 def test_in_a_time_budget_checkpoints_are_rare() -> None:

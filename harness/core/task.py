@@ -553,7 +553,7 @@ class Task:
         self._journal.progress(self.meter.share, words)
 
     def _frozen(self) -> str:
-        """The task's own state as JSON: generator, meter, proposal, trainings, refusals."""
+        """The task's own state as JSON: generator, meter, proposal, plan, trainings, refusals."""
         return json.dumps(
             {
                 "rng": self.rng.bit_generator.state,
@@ -564,6 +564,8 @@ class Task:
                 "ranking": self._ranking.state(),
                 "trainings": self._trainings.began(),
                 "refusals": self.refusals.state(),
+                "planned": self.planned,
+                "discarded": self.discarded,
             }
         )
 
@@ -573,8 +575,10 @@ class Task:
         self.rng.bit_generator.state = state["rng"]
         self.meter.restore(seconds=state["seconds"], steps=state["steps"], macs=state["macs"])
         self._last_checkpoint = self.meter.spent
-        if "refusals" in state:  # older checkpoints have none
+        if "refusals" in state:  # older checkpoints have none, no plan and no ranking either
             self.refusals.restore(*state["refusals"])
+        self.planned |= state.get("planned", {})
+        self.discarded = state.get("discarded", 0)
         trainings: dict[str, int] | None = state.get("trainings")
         for number in range(evaluations):
             logged = self._journal.replay(number)
@@ -585,7 +589,7 @@ class Task:
             self._note(logged, None if began is None else min(number, began))
         if state["proposal"] is not None:
             self.proposal = proposal_from_json(state["proposal"], self.space)
-        if "ranking" in state:  # older checkpoints have none
+        if "ranking" in state:
             self._ranking.restore(state["ranking"], self.space)
 
 
