@@ -228,10 +228,13 @@ def test_budgets_in_evaluations_count_look_ups(tmp_path: Path) -> None:
 
 def test_tables_and_images_do_not_mix(tmp_path: Path) -> None:
     table = request_for(tmp_path, ("random_search",))
-    with pytest.raises(InputError, match="is a table and profile 'smoke' trains; use --profile nb201"):
+    with pytest.raises(InputError, match="is a table and profile 'smoke' trains; use --profile table"):
         make_plan(dataclasses.replace(table, profile=SMOKE))
     with pytest.raises(InputError, match="'toy' is a set of images"):
         make_plan(dataclasses.replace(table, datasets=("toy",)))
+    for profile in (SMOKE, QUICK):
+        with pytest.raises(InputError, match="is a table and 'toy' is a set of images, which need a command each"):
+            make_plan(dataclasses.replace(table, profile=profile, datasets=("toy", *table.datasets)))
     with pytest.raises(InputError, match="is one of space 'table', not of 'cell'"):
         make_plan(dataclasses.replace(table, space="cell"))
 

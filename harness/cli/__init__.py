@@ -118,7 +118,7 @@ def run(
         str,
         typer.Option(
             help="Budget and training; see [bold]list profiles[/bold].",
-            show_default="table for tables and where no data set is named, quick for images",
+            show_default="quick for images, nb201 for NAS-Bench-201, table for other tables and without data sets",
         ),
     ] = "",
     seeds: Annotated[str, typer.Option(help="Like 0,1,2 or 0-9.", show_default="the profile's")] = "",
