@@ -44,10 +44,10 @@ def search(job: Job, tell: Tell) -> Outcome:
 
 
 def get_ready(job: Job) -> None:
-    """Imports the method, behind a fence: what searches of its need that have a copy of this process each.
+    """Imports the method, behind a fence, before its searches: each search then runs in a copy of this process.
 
     Args:
-        job: one of them, with what is forbidden to all of them.
+        job: one of the searches; what is forbidden to it is forbidden to all of them.
     """
     fence(job.forbidden)
     load_method(job.method)

@@ -39,7 +39,7 @@ _CLEAR = 15.0  # seconds that they have to remove their files
 
 @dataclass(eq=False)
 class _Slot:
-    """What this side has of a slot.
+    """The head's view of a slot.
 
     Args:
         actor: Ray's handle of a :class:`~harness.run.backends.node.Slot`.
