@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -60,6 +61,15 @@ def test_help_teaches() -> None:
         text = call(command, "--help").stdout
         assert "python -m harness" in text
         assert "Usage" in text
+
+
+def test_the_help_promises_the_times_of_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    promised = re.findall(r"\d+ (?:seconds|minutes) on two cores", " ".join(call("--help").stdout.split()))
+    assert len(promised) == 2
+    assert all(words in readme for words in promised)
+    text = " ".join(call("run", "--help").stdout.split())
+    assert "run # all methods on the project's own table" in text, "that is what a command without data sets does"
 
 
 QUICK_WORDS = [("--help",), ("list", "methods"), ("list", "datasets"), ("list", "profiles"), ("report",)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 
+import numpy as np
 import pytest
 
 from harness.core.budget import Budget, BudgetSpent, Meter
@@ -174,6 +175,15 @@ def test_multiply_accumulates_are_counted_under_every_budget_and_end_only_their_
     meter.afford(10**9, 30)
     with pytest.raises(BudgetSpent):
         meter.afford(0, 31)
+
+
+def test_numpys_costs_are_counted_as_pythons_numbers() -> None:
+    """JSON takes no others."""
+    meter = Meter(Budget.parse("1e24macs"), 1, clock=lambda: 0.0)
+    meter.charge(seconds=np.float32(0.5), steps=np.int32(2), macs=np.array([2**62, 1]).sum())
+    meter.charge(seconds=0, steps=np.float64(1.0), macs=10**20)
+    assert (meter.charged, meter.steps, meter.macs) == (0.5, 3, 2**62 + 1 + 10**20)
+    assert [type(count) for count in (meter.charged, meter.steps, meter.macs)] == [float, int, int]
 
 
 def test_what_is_reported_leaves_the_methods_own_time_out() -> None:

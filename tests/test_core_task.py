@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from fakes import FakeEvaluator, MemoryJournal, VectorSpace, by_hash, make_task
@@ -151,6 +153,35 @@ def test_checkpoint_brings_best_and_proposal_back(kind: str) -> None:
     resumed.restored()
     assert resumed.proposal == task.proposal
     assert resumed.best == task.best
+
+
+def test_checkpoint_brings_back_what_was_planned_and_what_came_too_late() -> None:
+    space, journal, now = VectorSpace(4), MemoryJournal(), [0.0]
+    task = make_task(space, "10s", journal=journal, clock=lambda: now[0])
+    task.plan(inherited_steps=7, share=0.25)
+    now[0] = 40.0
+    for bit in (0, 1):
+        task.propose(space.genotype((bit,) * 4))
+    task.checkpoint(dict)
+    assert task.discarded == 1
+    resumed = make_task(space, "10s", journal=journal, clock=lambda: now[0])
+    resumed.restored()
+    assert (resumed.planned, resumed.discarded) == (task.planned, task.discarded)
+
+
+def test_a_checkpoint_of_before_plans_were_kept_is_taken() -> None:
+    space, journal = VectorSpace(4), MemoryJournal()
+    task = make_task(space, journal=journal)
+    task.step(3)
+    task.checkpoint(dict)
+    assert journal.state is not None
+    frozen = json.loads(str(journal.state["_task"]))
+    del frozen["planned"], frozen["discarded"]
+    journal.state["_task"] = np.array(json.dumps(frozen))
+    resumed = make_task(space, journal=journal)
+    resumed.plan(population=5)
+    assert resumed.restored() is not None
+    assert (resumed.planned, resumed.discarded, resumed.meter.steps) == ({"population": 5}, 0, 3)
 
 
 def test_in_a_time_budget_checkpoints_are_rare() -> None:
@@ -347,6 +378,17 @@ def test_numpys_numbers_are_numbers() -> None:
     assert task.proposal is not None
 
 
+def test_a_plan_holds_numbers() -> None:
+    task = make_task(VectorSpace(8), "40evals")
+    task.plan(population=np.int64(20), rate=np.float32(0.5), whole=np.bool_(True), tried=False)
+    assert task.planned == {"population": 20, "rate": 0.5, "whole": 1, "tried": 0}
+    assert [type(value) for value in task.planned.values()] == [int, float, int, int]
+    for nonsense in ("twenty", None, float("nan"), np.float64("inf"), [20]):
+        with pytest.raises(ValueError, match=r"task\.plan takes finite numbers, and size is"):
+            task.plan(size=nonsense)  # type: ignore[arg-type]
+    assert "size" not in task.planned
+
+
 def test_work_is_never_given_back() -> None:
     task = make_task(VectorSpace(8), "40steps")
     task.step(3)
@@ -356,6 +398,17 @@ def test_work_is_never_given_back() -> None:
     for cost in ({"seconds": -1.0, "steps": 0}, {"seconds": float("nan"), "steps": 0}, {"seconds": 0.0, "steps": -1}):
         with pytest.raises(ValueError, match="not negative"):
             task.meter.charge(**cost)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="finite"):
+        task.step(macs=float("inf"))  # type: ignore[arg-type]
+    assert task.meter.spent == 3
+
+
+def test_a_fraction_of_a_step_is_not_free() -> None:
+    task = make_task(VectorSpace(8), "3steps")
+    for _ in range(3):
+        task.step(0.4)  # type: ignore[arg-type]
+    with pytest.raises(BudgetSpent):
+        task.step(0.4)  # type: ignore[arg-type]
     assert task.meter.spent == 3
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -225,6 +226,18 @@ def test_no_module_of_the_run_floor_names_a_back_end(path: Path) -> None:
 def test_what_trains_every_network_needs_no_supernet(path: Path) -> None:
     found = {name for name in imports(path, lazy=True) if name.startswith("harness.nets.supernets")}
     assert not found, f"{module_of(path)} imports {found}"
+
+
+def test_the_map_of_the_run_floor_names_all_of_it() -> None:
+    """The text that says in which order to read it, and the plan of the house."""
+    folder = ROOT / "harness" / "run"
+    parts = {path.stem for path in folder.glob("[!_]*.py")}
+    parts |= {path.parent.name for path in folder.glob("*/__init__.py")}
+    told = (folder / "__init__.py").read_text(encoding="utf-8")
+    assert {name for name in parts if f"harness.run.{name}`" not in told} == set()
+    plan = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    entry = plan[plan.index("  run/ ") : plan.index("  report/ ")]
+    assert {name for name in parts if not re.search(rf"\b{name}\b", entry)} == set()
 
 
 def test_the_run_floor_stays_small() -> None:

@@ -13,7 +13,9 @@ from harness.core.record import Record, Run
 from harness.core.table import Signal, Table
 from harness.report.evaluations_plot import draw
 from harness.report.forms.markdown import markdown
+from harness.report.model.groups import blocks
 from harness.report.stats.evaluations import page, points_of, progress, ranks, verdicts
+from harness.report.stats.verdict import standings
 from harness.spaces import get_space
 
 SPACE = get_space("nasbench201")
@@ -119,10 +121,8 @@ def after(method: str, rows: list[int]) -> list[Run]:
 @pytest.mark.parametrize("seeds", [5, 6, 7, 8, 12])
 @pytest.mark.parametrize("others", [0, 1, 3])
 def test_the_level_is_shared_by_the_comparisons_of_a_table(seeds: int, others: int) -> None:
-    """Of n seeds that all say the same the exact p is 2/2^n; Holm's correction multiplies the smallest by their number.
-
-    Equal regrets would make SciPy approximate, so that each seed's is another one.
-    """
+    """Of n seeds that all say the same the exact p is 2/2^n; Holm's correction multiplies the smallest by their
+    number."""
     runs = [run("random_search", seed, [(1, 0)]) for seed in range(seeds)]
     methods = progress([*runs, *after("m", [4] * seeds)], TABLE, (10,))
     methods[1] = replace(methods[1], regrets=methods[1].regrets + np.arange(seeds)[:, None])
@@ -140,6 +140,63 @@ def test_one_pair_or_no_difference_says_nothing() -> None:
     assert verdicts(progress([*reference, *late], TABLE, (10, 20))) == {}, "a seed without a result is no comparison"
     two = [*reference[:2], *after("m", [4, 3])]
     assert verdicts(progress(two, TABLE, (10,))) == {}, "the smallest p of two pairs is a half"
+
+
+def scored(method: str, rows: list[int | None]) -> list[Run]:
+    """A search per seed that has proposed that row of the table in the end, with its score; or failed."""
+    runs = []
+    for seed, row in enumerate(rows):
+        one = run(method, seed, [] if row is None else [(1, row)], status="failed" if row is None else "ok")
+        facts = {"test_accuracy": None if row is None else float(SCORES[row]), "recipes": {"final": {"table": "t"}}}
+        lost = {"search": {}} if row is None else {}
+        runs.append(replace(one, record=replace(one.record, **facts, **lost)))  # type: ignore[arg-type]
+    return runs
+
+
+@pytest.mark.parametrize("seeds", [7, 12, 60])
+@pytest.mark.parametrize("draw_of", range(4))
+def test_after_all_evaluations_the_report_says_the_same(seeds: int, draw_of: int) -> None:
+    """Of the same searches, failed ones among them, as statistics.md and the verdict have it."""
+    rng = np.random.default_rng(draw_of)
+    runs = scored("random_search", rng.integers(0, 4, seeds).tolist())
+    for number, least in enumerate((0, 2, 3)):
+        rows: list[int | None] = rng.integers(least, 5, seeds).tolist()
+        for lost in rng.choice(seeds, number * seeds // 12, replace=False):
+            rows[lost] = None
+        runs += scored(f"m{number}", rows)
+    runs[0] = scored("random_search", [None])[0]
+    [block] = blocks(runs)
+    told = {(one.method.name, 0): one.outcome for one in standings(block) if one.outcome in ("better", "worse")}
+    assert verdicts(progress(runs, TABLE, (50,))) == told
+    assert told or seeds < 60
+    assert [len(one.failed) for one in progress(runs, TABLE, (50,))] == [1, 0, seeds // 12, 2 * seeds // 12]
+
+
+def test_a_failed_run_is_worse_than_any_result_and_is_counted() -> None:
+    """A method that fails on every other seed does not win by the others."""
+    halves: list[int | None] = [4, None] * 8
+    runs = [*scored("random_search", [2] * 16), *scored("fails", halves), *scored("lost", [None] * 16)]
+    methods = progress(runs, TABLE, (10, 50))
+    assert verdicts(methods) == {("lost", 0): "worse", ("lost", 1): "worse"}
+    assert ranks(methods).tolist() == [[1.5] * 2, [1.75] * 2, [2.75] * 2]
+    assert methods[1].mean() == pytest.approx([0, 0])
+    rows = {row[0].text: row for row in page("t", runs, TABLE)[-1].rows}  # type: ignore[union-attr]
+    assert rows["Fails"][1].asides == ("8 failed",)
+    assert (rows["Lost"][1].text, rows["Lost"][1].asides) == ("0", ("16 failed",))
+    assert rows["Lost"][2].asides == ("rank 2.8, worse",)
+    better = [*scored("random_search", halves), *scored("m", [0] * 16)]
+    assert verdicts(progress(better, TABLE, (50,))) == {}, "eight pairs speak for each side"
+    lost = [*scored("random_search", [None] * 16), *better[16:]]
+    assert verdicts(progress(lost, TABLE, (50,))) == {("m", 0): "better"}
+
+
+def test_what_only_samples_is_no_search_also_where_it_failed(tmp_path: Path) -> None:
+    runs = [*after("random_search", [2] * 4), *scored("random_sampling", [None] * 4)]
+    runs += [run("own", 0, [(0, 4)], evaluations=0), *scored("own", [4, None])[1:]]
+    assert [one.method for one in progress(runs, TABLE, (10,))] == ["random_search"]
+    lost = scored("m", [None] * 4)
+    assert "No run on t" in markdown(page("t", lost, TABLE))
+    draw({"a": progress(lost, TABLE, points_of(lost))}, points_of(lost), {}, tmp_path / "plot.png")
 
 
 def test_methods_stand_in_the_order_of_their_last_regret_and_those_without_one_last() -> None:

@@ -103,6 +103,29 @@ def test_a_plug_in_travels_with_what_it_imports(tmp_path: Path) -> None:
         assert (there.parent / path).relative_to(tmp_path / "there").as_posix() in parcel.reads
 
 
+@pytest.mark.parametrize("error", [InputError("node b has keras 3.14.0"), KeyboardInterrupt()])
+def test_a_join_that_fails_lets_the_cluster_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    """In a notebook the next command would meet a process that is still connected, and a cluster that still runs."""
+
+    class Ray:
+        ended = 0
+
+        def shutdown(self) -> None:
+            self.ended += 1
+
+    def refuse(ray: Ray) -> None:
+        raise error
+
+    ray = Ray()
+    monkeypatch.setattr(cluster.joining, "connected", lambda address: ray)
+    monkeypatch.setattr(cluster.joining, "asked", refuse)
+    with pytest.raises(type(error)):
+        cluster.Cluster(tmp_path)
+    assert ray.ended == 1
+
+
 def test_the_projects_own_code_is_where_a_node_has_it(tmp_path: Path) -> None:
     call = dataclasses.replace(call_of(tmp_path / "run"), items=(Item(PACKAGE / "core", tmp_path / "run"),))
     (item,) = unpack(Packer(tmp_path).pack(call).call, tmp_path / "there").items

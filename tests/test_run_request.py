@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import InputError
-from harness.run import request as requests
+from harness.run import fitting
+from harness.run.fitting import usual_profile
 from harness.run.profiles import get_profile
-from harness.run.request import MOST_SEEDS, make_request, parse_names, parse_seeds, usual_profile
+from harness.run.request import MOST_SEEDS, make_request, parse_names, parse_seeds
 from harness.run.tabulate.request import make_table_request
 
 
@@ -54,7 +55,10 @@ def test_no_name_and_the_same_name_twice_are_refused(text: str) -> None:
         (["table:mine.csv", "tables/other"], "table"),
         (["fashion_mnist"], "quick"),
         (["folder:tables/x"], "quick"),
-        (["nasbench201/cifar10"], "quick"),  # refused with the profiles that could use it
+        (["nasbench201/cifar10"], "nb201"),
+        (["nasbench201/cifar100", "nasbench201/cifar10"], "nb201"),
+        (["fashion_mnist", "unheard_of"], "quick"),  # the plan refuses it
+        (["unheard_of"], "quick"),
     ],
 )
 def test_the_profile_follows_from_the_data_sets(datasets: list[str], profile: str) -> None:
@@ -62,10 +66,44 @@ def test_the_profile_follows_from_the_data_sets(datasets: list[str], profile: st
     assert make_request(datasets=datasets, profile="hour").profile.name == "hour"
 
 
+def test_a_table_from_a_plug_in_is_a_table(tmp_path: Path) -> None:
+    """Its name does not say so, its source does."""
+    file = tmp_path / "measured.py"
+    file.write_text(
+        '"""A table."""\nfrom harness.core.dataset import DatasetSource\n'
+        'DATASET = DatasetSource(name="measured", summary="", load=lambda root: None, missing=lambda root: None,\n'
+        "    fetch=None, hidden=lambda root: (), tabular=True)\n"
+    )
+    assert make_request(datasets="measured", plugins=[file]).profile.name == "table"
+
+
+@pytest.mark.parametrize(
+    ("datasets", "words"),
+    [
+        (
+            "fashion_mnist,tables/fashion_mnist",
+            "'tables/fashion_mnist' is a table and 'fashion_mnist' is a set of images, which need a command each: "
+            "--datasets tables/fashion_mnist --profile table, and --datasets fashion_mnist --profile quick",
+        ),
+        (
+            "nasbench201/cifar10,tables/fashion_mnist",
+            "'nasbench201/cifar10' goes with --profile nb201 and 'tables/fashion_mnist' goes with --profile table; "
+            "give each a command of its own, or name a profile",
+        ),
+    ],
+)
+def test_data_sets_without_a_common_profile_are_told_apart(datasets: str, words: str) -> None:
+    """In one go: the advice is none that the next command refuses."""
+    with pytest.raises(InputError) as caught:
+        make_request(datasets=datasets)
+    assert str(caught.value) == words
+    assert make_request(datasets=datasets, profile="table").profile.name == "table"
+
+
 def test_without_data_sets_it_is_the_projects_own_tables(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(requests, "OWN_TABLES", ("tables/one",))
+    monkeypatch.setattr(fitting, "OWN_TABLES", ("tables/one",))
     assert usual_profile(()) == "table"
-    monkeypatch.setattr(requests, "OWN_TABLES", ())
+    monkeypatch.setattr(fitting, "OWN_TABLES", ())
     assert usual_profile(()) == "quick"
 
 

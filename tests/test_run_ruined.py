@@ -25,7 +25,7 @@ from harness.report.model.load import load_runs
 from harness.run.backends.base import Call, Outcome
 from harness.run.journal import DiskJournal, Progress
 from harness.run.plan import make_plan
-from harness.run.recount import rows_of
+from harness.run.scoring.recount import rows_of
 from harness.run.store import RunDirectory, read_json, read_lines, write_lines
 
 REGULAR = ("an empty file", "brackets", "garbage")

@@ -19,7 +19,8 @@ from harness.core.record import Record
 from harness.core.table import Measure, Signal, Table
 from harness.run.job import Job, Outcome
 from harness.run.plan import make_plan
-from harness.run.scoring import HiddenLabels, HiddenScores, accuracy, fields, finish
+from harness.run.scoring import HiddenLabels, HiddenScores, fields, finish
+from harness.run.scoring.labels import accuracy
 from harness.run.store import read_json, write_json
 
 COMMAND = {"command": "python -m harness run", "cpu": "a processor"}

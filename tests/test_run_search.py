@@ -5,18 +5,21 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fakes import VectorSpace, make_task
 from plugin_files import GOOD, write_method
 from test_run_plan import request_for
 
-from harness.core.evaluation import KerasConfig
+from harness.core.evaluation import Evaluation, KerasConfig
 from harness.core.proposals import proposal_from_json, proposal_to_json
 from harness.core.space import Genotype
 from harness.run import search as searching
 from harness.run.job import Failure, Job, Unsupported, guarded
+from harness.run.journal import DiskJournal, Progress
 from harness.run.plan import make_plan
-from harness.run.store import read_json
+from harness.run.scoring.fields import numbers
+from harness.run.store import RunDirectory, read_json, read_lines, write_json
 
 
 def job_of(tmp_path: Path) -> Job:
@@ -38,6 +41,25 @@ def test_only_proposals_of_the_space_are_taken() -> None:
         task.proposal = fit
         assert searching.checked(task, space) == [fit]
         assert proposal_from_json(proposal_to_json(fit), space) == fit
+
+
+def test_numpys_numbers_get_into_the_log_and_the_record(tmp_path: Path) -> None:
+    """A plug-in computes with NumPy; its row has to come out all the same."""
+    directory = RunDirectory(tmp_path)
+    journal = DiskJournal(directory, Progress(directory.progress, "search"))
+    task = make_task(VectorSpace(3), "100macs", journal=journal)  # type: ignore[arg-type]
+    task.plan(population=np.int64(20), rate=np.float32(0.5))
+    task.step(np.int32(2), macs=np.array([10, 20]).sum())
+    half, two = np.float32(0.5), np.int64(2)
+    task.record("a", lambda: Evaluation("a", half, (half,), half, two, macs=two))  # type: ignore[arg-type]
+    task.propose(task.space.sample(task.rng), half)
+    journal.close()
+    [row] = read_lines(directory.evaluations)
+    assert (row["accuracy"], row["curve"], row["seconds"], row["steps"], row["macs"]) == (0.5, [0.5], 0.5, 2, 2)
+    write_json(directory.search, searching.summary(task, 1))
+    stored = numbers(read_json(directory.search))
+    assert stored == searching.summary(task, 1)
+    assert (stored["charged"], stored["planned_population"], stored["planned_rate"]) == (30, 20, 0.5)
 
 
 def test_a_method_gets_its_settings_and_keeps_them(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -242,10 +243,13 @@ def test_budgets_in_evaluations_count_look_ups(tmp_path: Path) -> None:
 
 def test_tables_and_images_do_not_mix(tmp_path: Path) -> None:
     table = request_for(tmp_path, ("random_search",))
-    with pytest.raises(InputError, match="is a table and profile 'smoke' trains; use --profile nb201"):
+    with pytest.raises(InputError, match="is a table and profile 'smoke' trains; use --profile table"):
         make_plan(dataclasses.replace(table, profile=SMOKE))
     with pytest.raises(InputError, match="'toy' is a set of images"):
         make_plan(dataclasses.replace(table, datasets=("toy",)))
+    for profile in (SMOKE, QUICK):
+        with pytest.raises(InputError, match="is a table and 'toy' is a set of images, which need a command each"):
+            make_plan(dataclasses.replace(table, profile=profile, datasets=("toy", *table.datasets)))
     with pytest.raises(InputError, match="is one of space 'table', not of 'cell'"):
         make_plan(dataclasses.replace(table, space="cell"))
 
@@ -372,6 +376,25 @@ def test_points_of_trainings_are_part_of_the_checksum_and_checked(tmp_path: Path
         table({1.0: np.array([0.1, 0.2])})
     with pytest.raises(InputError, match="outside"):
         table({0.5: np.array([0.1, 1.2])})
+
+
+def test_what_was_trained_is_part_of_the_checksum(tmp_path: Path) -> None:
+    """Prices in multiply-accumulates and limits follow from it: searches before and after an edit are no one row."""
+    space = VectorSpace(1)
+    texts = tuple(str(space.genotype((pick,))) for pick in (0, 1))
+
+    def checksum(trained: Trained | None, final_signal: str = "") -> str:
+        signal = Signal(np.array([0.5, 0.6]), np.array([9.0, 18.0]), trained)
+        table = Table("t", space, texts, {"only": signal}, np.array([0.5, 0.6]), final_signal=final_signal)
+        return locate(table, "only", tmp_path, Budget(9, "s")).checksum
+
+    usual = Trained(Size(16, 15), (32, 32, 3), 10, images=300_000, validated=25_000)
+    edits: list[dict[str, Any]] = [
+        {"size": Size(16, 14)}, {"image": (28, 28, 3)}, {"classes": 9}, {"images": 30_000}, {"validated": 0},
+    ]  # fmt: skip
+    others = [None, usual, *(dataclasses.replace(usual, **edit) for edit in edits)]
+    assert len({*map(checksum, others), checksum(usual, "only")}) == len(others) + 1
+    assert checksum(usual) == checksum(dataclasses.replace(usual))
 
 
 _REMEMBERS = """

@@ -86,6 +86,11 @@ WRONG = {
         "    task.evaluate([task.space.sample(task.rng)])\n    n += 1 if task.restored() is None else 5\n",
         "continues after a kill as if there had been none",
     ),
+    "planning": (
+        "task.plan(resumed=task.restored() is not None)\nwhile True:\n    task.checkpoint(dict)\n"
+        "    task.evaluate([task.space.sample(task.rng)])",
+        "continues after a kill as if there had been none: its planned_resumed is 0 in an undisturbed search and 1 in",
+    ),
 }
 
 
@@ -130,6 +135,15 @@ def of_one_search(told: promises.Told) -> list[Check]:
 )
 def test_a_wrong_method_fails_the_check_that_says_why(name: str, trials: promises.Trials) -> None:
     assert WRONG[name][1] in failures(of_one_search(trials.outcome(name, promises.CALM)))
+
+
+def test_two_searches_with_another_number_in_their_records_are_not_the_same() -> None:
+    told = {"evaluations": [], "proposals": [], "proposal": "a", "spent": 4.0, "generators": True}
+    one, other = (told | {"summary": {"steps": 4, **more}} for more in ({"planned_size": 7}, {}))
+    promises.same(one, one, "one search", "another")
+    for first, second, words in ((one, other, "7 in one search and None"), (other, one, "None in one search and 7")):
+        with pytest.raises(Broken, match=f"its planned_size is {words}"):
+            promises.same(first, second, "one search", "another")
 
 
 @pytest.mark.slow

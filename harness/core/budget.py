@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Literal
 
 from harness.core.errors import InputError
@@ -77,6 +79,11 @@ class Budget:
 
 def _counted(unit: str) -> Unit:
     return "evals" if unit == "evals" else "macs" if unit == "macs" else "steps"
+
+
+def whole(count: float) -> int:
+    """A count as Python's integer: JSON takes no NumPy numbers. A fraction counts as one, so that nothing is free."""
+    return int(count) if isinstance(count, Integral) else math.ceil(count)
 
 
 class Meter:
@@ -157,13 +164,15 @@ class Meter:
         """Adds the reported cost of an evaluation.
 
         Raises:
-            ValueError: a cost is negative, or no number.
+            ValueError: a cost is negative, infinite, or no number.
         """
-        if not (seconds >= 0 and steps >= 0 and macs >= 0):
-            raise ValueError(f"nothing costs {seconds} s, {steps} steps and {macs} macs: costs are not negative")
-        self.charged += seconds
-        self.steps += steps
-        self.macs += macs
+        if not all(0 <= cost < math.inf for cost in (seconds, steps, macs)):
+            raise ValueError(
+                f"nothing costs {seconds} s, {steps} steps and {macs} macs: costs are finite and not negative"
+            )
+        self.charged += float(seconds)
+        self.steps += whole(steps)
+        self.macs += whole(macs)
 
     def exclude(self, seconds: float) -> None:
         """Takes seconds inside an evaluator, or in the harness' own book-keeping, off the method's clock."""

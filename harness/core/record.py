@@ -47,10 +47,13 @@ class Record:
         test_accuracy: of the final training, 0..1; of a table, the score of the architecture.
         parameters: trainable weights of the final network, auxiliary head excluded; of an ensemble, of all members.
         macs: multiply-accumulates of one forward pass of the final network (convolutions and dense layers), likewise.
-        search: ``charged`` (in the budget's unit), ``seconds``, ``cpu_seconds``, ``evaluations``, ``unique``,
-            ``steps``, ``macs`` (charged multiply-accumulates of training), ``overrun`` (spent ÷ limit); where children
-            were trained at the same time, ``device_seconds``, the sum of what each took, and ``restarts``, the
-            trainings that were begun again after their process had ended, if there were any.
+        search: ``charged`` (in the budget's unit), ``share`` (what that is of the budget, above 1 if the search has
+            overrun it; older records call it ``overrun``), ``seconds``, ``cpu_seconds``, ``evaluations``, ``unique``,
+            ``steps``, ``macs`` (charged multiply-accumulates of training). Where there were any: ``refused`` (proposals
+            beyond a limit, which are no evaluations), ``discarded`` (proposals that came after the budget's end).
+            ``planned_...``: what the method has made of the budget, a number each. Where children were trained at the
+            same time, ``device_seconds``, the sum of what each took, and ``restarts``, the trainings that were begun
+            again after their process had ended, if there were any.
         final: ``limit`` (what the training was counted in: ``epochs``, ``seconds`` or ``steps``), ``epochs`` (of the
             images trained on), ``capped`` (whether a cap in seconds has cut its epochs short), ``seconds``,
             ``cpu_seconds``, ``steps``, ``images_per_second``, ``latency`` (median of a forward pass of one image, ms),

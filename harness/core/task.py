@@ -5,7 +5,9 @@ The method owns its loop; the task owns clock, evaluation, logging and stopping.
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator
 from numbers import Real
 from typing import Any
@@ -14,7 +16,7 @@ import numpy as np
 
 from harness.core.ahead import Look, Pool, read_ahead
 from harness.core.beside import AsTheyEnd, Beside, Desk, InOrder
-from harness.core.budget import BudgetSpent, Meter
+from harness.core.budget import BudgetSpent, Meter, whole
 from harness.core.dataset import SearchData
 from harness.core.errors import InputError
 from harness.core.evaluation import REFUSED, Ensemble, Evaluation, Evaluator, Part, Proposal
@@ -386,8 +388,14 @@ class Task:
         return genotype
 
     def plan(self, **values: float) -> None:
-        """Notes what a method has made of the budget, such as the size of its population, for the record."""
-        self.planned |= values
+        """Notes what a method has made of the budget, such as the size of its population, for the record.
+
+        A decision for or against something is noted as 1 or 0.
+
+        Raises:
+            ValueError: a value is no finite number.
+        """
+        self.planned |= {name: _noted(name, value) for name, value in values.items()}
 
     def _note(self, evaluation: Evaluation, training: int | None) -> bool:
         """Counts an evaluation and says whether it is the best so far.
@@ -429,7 +437,7 @@ class Task:
 
         Raises:
             BudgetSpent: it was raised in ``train``; the training is not logged.
-            ValueError: the evaluation's accuracy is none from 0 to 1.
+            ValueError: the evaluation's accuracy is none from 0 to 1, or another of its numbers is none.
         """
         refused = None if proposal is None else self._refused(proposal)
         if refused is not None:
@@ -437,8 +445,7 @@ class Task:
         number = len(self.evaluations)
         logged = self._logged(number, text, 1.0)
         if logged is None:
-            evaluation = train()
-            _share(evaluation.accuracy)
+            evaluation = _plain(train())
             self._journal.evaluated(number, evaluation, self.meter.spent)
         else:
             evaluation = logged
@@ -511,10 +518,11 @@ class Task:
 
         Raises:
             BudgetSpent: they do not fit into the budget. Let it pass.
-            ValueError: a number is negative.
+            ValueError: a number is negative, or infinite.
         """
-        if steps < 0 or macs < 0:
-            raise ValueError(f"task.step takes no negative numbers, got steps={steps}, macs={macs}")
+        if not all(0 <= count < math.inf for count in (steps, macs)):
+            raise ValueError(f"task.step takes finite numbers that are not negative, got steps={steps}, macs={macs}")
+        steps, macs = whole(steps), whole(macs)
         self.meter.afford(steps, macs)
         self.meter.charge(seconds=0.0, steps=steps, macs=macs)
         self.progress(f"{self.meter.steps} steps")
@@ -545,7 +553,7 @@ class Task:
         self._journal.progress(self.meter.share, words)
 
     def _frozen(self) -> str:
-        """The task's own state as JSON: generator, meter, proposal, trainings, refusals."""
+        """The task's own state as JSON: generator, meter, proposal, plan, trainings, refusals."""
         return json.dumps(
             {
                 "rng": self.rng.bit_generator.state,
@@ -556,6 +564,8 @@ class Task:
                 "ranking": self._ranking.state(),
                 "trainings": self._trainings.began(),
                 "refusals": self.refusals.state(),
+                "planned": self.planned,
+                "discarded": self.discarded,
             }
         )
 
@@ -565,8 +575,10 @@ class Task:
         self.rng.bit_generator.state = state["rng"]
         self.meter.restore(seconds=state["seconds"], steps=state["steps"], macs=state["macs"])
         self._last_checkpoint = self.meter.spent
-        if "refusals" in state:  # older checkpoints have none
+        if "refusals" in state:  # older checkpoints have none, no plan and no ranking either
             self.refusals.restore(*state["refusals"])
+        self.planned |= state.get("planned", {})
+        self.discarded = state.get("discarded", 0)
         trainings: dict[str, int] | None = state.get("trainings")
         for number in range(evaluations):
             logged = self._journal.replay(number)
@@ -577,7 +589,7 @@ class Task:
             self._note(logged, None if began is None else min(number, began))
         if state["proposal"] is not None:
             self.proposal = proposal_from_json(state["proposal"], self.space)
-        if "ranking" in state:  # older checkpoints have none
+        if "ranking" in state:
             self._ranking.restore(state["ranking"], self.space)
 
 
@@ -594,3 +606,34 @@ def _share(accuracy: object) -> float:
     if not isinstance(accuracy, Real) or isinstance(accuracy, bool) or not 0 <= float(accuracy) <= 1:
         raise ValueError(f"an accuracy is a number from 0 to 1, not {accuracy!r}")
     return float(accuracy)
+
+
+def _noted(name: str, value: object) -> float:
+    """A number of a plan as a record takes it, which knows no NumPy numbers and no truth values.
+
+    Raises:
+        ValueError: it is none, or not finite.
+    """
+    number = value.item() if isinstance(value, np.generic) else value
+    if isinstance(number, int):
+        return int(number)
+    if not isinstance(number, float) or not math.isfinite(number):
+        raise ValueError(f"task.plan takes finite numbers, and {name} is {value!r}")
+    return float(number)
+
+
+def _plain(evaluation: Evaluation) -> Evaluation:
+    """An evaluation of a method's own with Python's numbers, because the log takes no NumPy numbers.
+
+    Raises:
+        ValueError: its accuracy is none from 0 to 1.
+    """
+    return dataclasses.replace(
+        evaluation,
+        accuracy=_share(evaluation.accuracy),
+        curve=tuple(map(float, evaluation.curve)),
+        seconds=float(evaluation.seconds),
+        steps=whole(evaluation.steps),
+        macs=whole(evaluation.macs),
+        share=float(evaluation.share),
+    )

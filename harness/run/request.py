@@ -12,7 +12,8 @@ from harness.core.errors import InputError
 from harness.core.limits import Limits
 from harness.core.paths import dataset_name, dataset_names, existing_paths
 from harness.core.recipe import Limit
-from harness.run.profiles import OWN_TABLES, Profile, get_profile
+from harness.run.fitting import usual_profile
+from harness.run.profiles import Profile, get_profile
 
 MOST_SEEDS = 1000
 MOST_TOP = 50
@@ -95,8 +96,8 @@ def make_request(
     Args:
         methods, datasets: ``"a,b"`` or ``["a", "b"]``; data sets default to the profile's, methods to all, or to none
             where architectures are given.
-        profile: a name, or a profile of your own; by default the one that suits the data sets (:func:`usual_profile`),
-            or quick for architectures alone.
+        profile: a name, or a profile of your own; by default the one that fits the data sets
+            (:func:`~harness.run.fitting.usual_profile`), or quick for architectures alone.
         seeds: ``"0-9"``, ``3`` or ``range(10)``; default to the profile's.
         budget: of each search, like ``"60s"`` or ``"50evals"``; defaults to the profile's.
         space, workers, retry_failed, baselines, redo, mixed_devices, children: see :class:`Request`.
@@ -114,8 +115,12 @@ def make_request(
     """
     files = absolute_paths(existing_paths(architectures) if isinstance(architectures, str) else architectures)
     named = _data_sets(datasets) if datasets else ()
-    usual = "quick" if files and not named else usual_profile(named)
-    chosen = get_profile(profile or usual) if isinstance(profile, str | None) else profile
+    own = absolute_paths(plugins)
+    if isinstance(profile, str | None):
+        alone = bool(files) and not named
+        chosen = get_profile(profile or ("quick" if alone else usual_profile(named, own)))
+    else:
+        chosen = profile
     if final:
         chosen = chosen.with_final(_limit(final))
     if limits := Limits.parse(max_parameters, max_macs, max_latency):
@@ -150,7 +155,7 @@ def make_request(
         data_root=absolute_path(data),
         space=space,
         workers=workers,
-        plugins=absolute_paths(plugins),
+        plugins=own,
         retry_failed=retry_failed,
         baselines=baselines,
         redo=_names("method", redo) if redo else (),
@@ -166,16 +171,6 @@ def _named_or_usual(methods: str | Sequence[str] | None, alone: bool) -> tuple[s
     if methods is None:
         return () if alone else ("all",)
     return _names("method", methods)
-
-
-def usual_profile(datasets: Sequence[str]) -> str:
-    """The profile of a command that names none: ``table`` for tables, ``quick`` for images.
-
-    Without any data sets it is ``table`` on the project's own, which needs nothing but the project.
-    """
-    if not datasets:
-        return "table" if OWN_TABLES else "quick"
-    return "table" if all(name.startswith(("tables/", "table:")) for name in datasets) else "quick"
 
 
 def _limit(word: str) -> Limit:

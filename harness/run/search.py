@@ -44,10 +44,10 @@ def search(job: Job, tell: Tell) -> Outcome:
 
 
 def get_ready(job: Job) -> None:
-    """Imports the method, behind a fence: what searches of its need that have a copy of this process each.
+    """Imports the method, behind a fence, before its searches: each search then runs in a copy of this process.
 
     Args:
-        job: one of them, with what is forbidden to all of them.
+        job: one of the searches; what is forbidden to it is forbidden to all of them.
     """
     fence(job.forbidden)
     load_method(job.method)
@@ -120,8 +120,7 @@ def summary(task: Task, steps_per_evaluation: int) -> dict[str, float]:
         facts["refused"] = task.refusals.count
     if task.discarded:
         facts["discarded"] = task.discarded
-    # A record holds numbers: a decision for or against something is 1 or 0.
-    return facts | {f"planned_{name}": 1 * value for name, value in task.planned.items()}
+    return facts | {f"planned_{name}": value for name, value in task.planned.items()}
 
 
 def configured(source: Source, scale: str) -> Method:

@@ -31,6 +31,7 @@ from harness.plugins.catalogue import Catalogue, load_method, named_space
 from harness.run.fence import Forbidden, fence
 from harness.run.journal import DiskJournal, Progress
 from harness.run.profiles import SMOKE
+from harness.run.search import summary
 from harness.run.store import RunDirectory, read_lines, write_json
 from harness.testing.fakes import FakeEvaluator, by_hash, tiny_data
 from harness.testing.request import BUDGET, STEPS, Request
@@ -178,6 +179,7 @@ def outcome(task: WatchedTask, directory: RunDirectory) -> dict[str, Any]:
         "limit": task.meter.limit,
         "evaluations": evaluations,
         "proposals": proposals,
+        "summary": summary(task, STEPS),
     }
 
 
@@ -197,6 +199,7 @@ def _end(directory: RunDirectory, some: dict[str, Any]) -> None:
         "inside": True,
         "parsed": True,
         "proposals": [],
+        "summary": {},
     }
     rest = {"evaluations": [], "spent": 0.0, "limit": BUDGET.amount, "generators": True, "died": False}
     write_json(directory.path / "outcome.json", {**task_is_lost, **rest, **some})

@@ -336,7 +336,7 @@ def leaves_generators_alone(told: Told) -> None:
 
 
 def same(one: Told, other: Told, first: str, second: str) -> None:
-    """Two searches evaluated, proposed and spent the same.
+    """Two searches evaluated, proposed, planned and spent the same: a record has the same numbers of both.
 
     Args:
         first, second: what they were, for the sentence.
@@ -354,3 +354,7 @@ def same(one: Told, other: Told, first: str, second: str) -> None:
         ensure(numbers[0] == numbers[1], f"{first} made {numbers[0]} {word}s and {second} made {numbers[1]}{why}")
     for key in ("proposal", "spent", "generators"):
         ensure(one[key] == other[key], f"its {key} is {one[key]} in {first} and {other[key]} in {second}{why}")
+    for name in one["summary"] | other["summary"]:
+        a, b = (told["summary"].get(name) for told in (one, other))
+        follows = "the numbers of a record have to follow from task.rng, the log and the checkpoint alone"
+        ensure(a == b, f"its {name} is {a} in {first} and {b} in {second}; {follows}")

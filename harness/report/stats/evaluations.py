@@ -10,26 +10,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata, t, wilcoxon
+from scipy.stats import rankdata, t
 
 from harness.core.budget import Budget
 from harness.core.errors import InputError
 from harness.core.record import Run
 from harness.core.table import Table
-from harness.report.model.groups import REFERENCE
+from harness.report.model.groups import BASELINE, REFERENCE
 from harness.report.model.numbers import DASH
 from harness.report.model.table import Column, Heading, Part, TableCell, Text
 from harness.report.model.table import Table as Sheet
 from harness.report.model.values import Words
+from harness.report.stats import tests as stats
 
 POINTS = (10, 20, 50, 100, 200)
 """Evaluations after which a search is looked at, as far as its budget goes."""
-LEVEL = 0.05
 _READING = (
     "Regret: how many points the score of the architecture that a search would have returned is below the best score "
-    "of the table; mean over the seeds, with the half-width of its 95 % interval. Rank: mean over the seeds, 1 is "
-    "best, among the methods with the most seeds. Better, worse: than random search with the same seeds beyond chance "
-    "(Wilcoxon's signed-rank test, two-sided, at level 0.05 after Holm's correction for all comparisons of the table)."
+    "of the table; mean over the seeds whose run ended well, with the half-width of its 95 % interval. Failed runs are "
+    "counted beside the seeds; they are worse than any other in ranks and tests. Rank: mean over the seeds, 1 is best, "
+    "among the methods with the most seeds. Better, worse: than random search with the same seeds beyond chance "
+    f"(Wilcoxon's signed-rank test, two-sided, at level {stats.LEVEL:g} after Holm's correction for all comparisons of "
+    "the table)."
 )
 
 
@@ -41,16 +43,23 @@ class Progress:
         method, title: its name, and how it is called.
         seeds: of its runs that ended well.
         regrets: in points, shape ``(seeds, points)``; NaN where a search had nothing to return yet.
+        failed: seeds of its runs that failed.
     """
 
     method: str
     title: str
     seeds: tuple[int, ...]
     regrets: np.ndarray
+    failed: tuple[int, ...] = ()
+
+    def by_seed(self) -> dict[int, np.ndarray]:
+        """Regrets at each point, of all runs: a failed run is worse than any result, its regret is infinite."""
+        lost = np.full(self.regrets.shape[1], math.inf)
+        return dict(zip(self.seeds, self.regrets, strict=True)) | dict.fromkeys(self.failed, lost)
 
     def mean(self) -> np.ndarray:
-        """Mean regret at each point."""
-        return np.array(self.regrets.mean(axis=0))
+        """Mean regret at each point of the runs that ended well; NaN without any."""
+        return np.array(self.regrets.mean(axis=0)) if self.seeds else np.full(self.regrets.shape[1], math.nan)
 
     def last(self) -> float:
         """Mean regret at the last point; infinite where there is nothing to return."""
@@ -79,26 +88,38 @@ def points_of(runs: Sequence[Run]) -> tuple[int, ...]:
 
 
 def progress(runs: Sequence[Run], table: Table, points: Sequence[int]) -> list[Progress]:
-    """The methods with a result on a table, in the order of their runs.
+    """The methods that search a table, in the order of their runs; failed runs count, unsupported ones do not.
 
     Args:
         runs: on the table, of one profile and budget.
         table: has the scores.
-        points: numbers of evaluations.
+        points: numbers of evaluations; without any, no search has got so far that there is something to tell.
 
     Raises:
         InputError: a budget is not in evaluations.
     """
     _check_budgets(runs)
     best = float(table.score.max())
-    by_method: dict[str, list[Run]] = {}
+    found = list[Progress]()
+    if not points:
+        return found
+    for method, mine in _searches(runs).items():
+        ended = [run for run in mine if run.record.status == "ok"]
+        regrets = [[100 * (best - _score_at(run, table, point)) for point in points] for run in ended]
+        seeds = tuple(run.record.seed for run in ended)
+        failed = tuple(run.record.seed for run in mine if run.record.status != "ok")
+        title = (ended or mine)[0].record.title
+        found.append(Progress(method, title, seeds, np.reshape(regrets, (len(seeds), len(points))), failed))
+    return found
+
+
+def _searches(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """By method, its runs with evaluations to count and its failed ones; nothing of methods that only sample."""
+    samples = {run.record.method for run in runs if run.record.status == "ok" and not _counts(run)} | {BASELINE}
+    found: dict[str, list[Run]] = {}
     for run in runs:
-        if _counts(run):
-            by_method.setdefault(run.record.method, []).append(run)
-    found = []
-    for method, mine in by_method.items():
-        regrets = np.array([[100 * (best - _score_at(run, table, point)) for point in points] for run in mine])
-        found.append(Progress(method, mine[0].record.title, tuple(run.record.seed for run in mine), regrets))
+        if _counts(run) or (run.record.status == "failed" and run.record.method not in samples):
+            found.setdefault(run.record.method, []).append(run)
     return found
 
 
@@ -135,12 +156,13 @@ def ranks(methods: Sequence[Progress]) -> np.ndarray:
     """Mean rank of each method at each point, shape ``(methods, points)``.
 
     NaN for a method that has fewer seeds than another one, or nothing to return at that point. A rank is among searches
-    with the same seed; seeds that one of the others lacks do not count.
+    with the same seed, failed ones last; seeds that one of the others lacks do not count.
     """
-    most = max((len(one.seeds) for one in methods), default=0)
-    whole = [number for number, one in enumerate(methods) if len(one.seeds) == most]
-    shared = sorted(set.intersection(*(set(methods[number].seeds) for number in whole))) if whole else []
-    ours = {number: methods[number].regrets[[methods[number].seeds.index(s) for s in shared]] for number in whole}
+    runs = [one.by_seed() for one in methods]
+    most = max(map(len, runs), default=0)
+    whole = [number for number, mine in enumerate(runs) if len(mine) == most]
+    shared = sorted(set.intersection(*(set(runs[number]) for number in whole))) if whole else []
+    ours = {number: np.array([runs[number][seed] for seed in shared]) for number in whole}
     found = np.full((len(methods), methods[0].regrets.shape[1] if methods else 0), math.nan)
     for place in range(found.shape[1]):
         mine = [number for number in whole if not np.isnan(ours[number][:, place]).any()]
@@ -151,28 +173,30 @@ def ranks(methods: Sequence[Progress]) -> np.ndarray:
 
 
 def verdicts(methods: Sequence[Progress]) -> Mapping[tuple[str, int], str]:
-    """``better`` or ``worse`` than random search, by method and number of the point; nothing where chance allows it."""
+    """``better`` or ``worse`` than random search, by method and number of the point; nothing where chance allows it.
+
+    The test and its correction are those of :mod:`harness.report.stats.page`; each point is a comparison of its own.
+    """
     reference = next((one for one in methods if one.method == REFERENCE), None)
     if reference is None:
         return {}
-    theirs = dict(zip(reference.seeds, reference.regrets, strict=True))
-    tested: list[tuple[float, tuple[str, int], float]] = []
+    theirs, tested = reference.by_seed(), dict[tuple[str, int], stats.Comparison]()
     for one in methods:
-        pairs = [(mine, theirs[seed]) for seed, mine in zip(one.seeds, one.regrets, strict=True) if seed in theirs]
-        if one is reference or len(pairs) < 2:
+        pairs = [(theirs[seed], mine) for seed, mine in one.by_seed().items() if seed in theirs]
+        if one is reference or not pairs:
             continue
-        differences = np.array([mine - other for mine, other in pairs])
-        for place, column in enumerate(differences.T):
-            if np.isnan(column).any():
-                continue
-            p = float(wilcoxon(column).pvalue) if np.any(column) else 1.0
-            tested.append((p, (one.method, place), float(column.mean())))
-    said, tested = dict[tuple[str, int], str](), sorted(tested)
-    for number, (p, key, difference) in enumerate(tested):
-        if p * (len(tested) - number) > LEVEL:
-            break
-        said[key] = "better" if difference < 0 else "worse"
-    return said
+        for place in range(len(pairs[0][0])):
+            column = [(float(other[place]), float(mine[place])) for other, mine in pairs]
+            if not np.isnan(column).any():
+                # Two failed runs are equal: infinities have no difference.
+                gains = [0.0 if other == mine else other - mine for other, mine in column]
+                tested[one.method, place] = stats.compare_differences(gains)
+    corrected = stats.holm([comparison.p for comparison in tested.values()])
+    return {
+        key: "better" if comparison.effect > 0 else "worse"
+        for (key, comparison), p in zip(tested.items(), corrected, strict=True)
+        if p <= stats.LEVEL
+    }
 
 
 def page(dataset: str, runs: Sequence[Run], table: Table) -> list[Part]:
@@ -197,13 +221,15 @@ def page(dataset: str, runs: Sequence[Run], table: Table) -> list[Part]:
 
 
 def _row(one: Progress, places: np.ndarray, said: Mapping[tuple[str, int], str]) -> list[TableCell]:
-    cells = [TableCell(Words(one.title)), TableCell(Words(str(len(one.seeds))))]
+    lost = (f"{len(one.failed)} failed",) if one.failed else ()
+    cells = [TableCell(Words(one.title)), TableCell(Words(str(len(one.seeds))), asides=lost)]
     for number, (mean, half) in enumerate(zip(one.mean(), one.half_width(), strict=True)):
         width = "" if math.isnan(half) else f" ± {half:.2f}"
         rank = DASH if math.isnan(places[number]) else f"{places[number]:.1f}"
         words = said.get((one.method, number), "")
-        if math.isnan(mean):
-            cells.append(TableCell(Words(DASH)))
+        asides = (f"rank {rank}{', ' if words else ''}{words}",)
+        if math.isnan(mean):  # it had nothing to return yet, or all its runs have failed
+            cells.append(TableCell(Words(DASH), asides=asides if rank != DASH or words else ()))
             continue
-        cells.append(TableCell(Words(f"{mean:.2f}{width}"), asides=(f"rank {rank}{', ' if words else ''}{words}",)))
+        cells.append(TableCell(Words(f"{mean:.2f}{width}"), asides=asides))
     return cells

@@ -89,7 +89,8 @@ class Call:
         threads: of numerical libraries, in each of its processes.
         processes: that it computes in at the same time, itself and those that it starts.
         tensorflow: whether it needs TensorFlow, whose import takes seconds.
-        ready: module-level, picklable: what all items need, done once before them. If it raises, they meet it again.
+        ready: module-level, picklable: does what all items need, once before them. What it raises is dropped: an item
+            that needs it raises the same again, and its outcome says so.
         apart: whether each item is worked off in a copy of the process, which sees nothing of what the others do.
         helps: ``helps(value, question, directory)``, module-level, picklable: in a process on another machine, what a
             copy of the item's process would answer; both are pickled. The directory is the helper's own. None: all

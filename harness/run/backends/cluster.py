@@ -39,7 +39,7 @@ _CLEAR = 15.0  # seconds that they have to remove their files
 
 @dataclass(eq=False)
 class _Slot:
-    """What this side has of a slot.
+    """The head's view of a slot.
 
     Args:
         actor: Ray's handle of a :class:`~harness.run.backends.node.Slot`.
@@ -95,13 +95,21 @@ class Cluster(Backend):
     """
 
     def __init__(self, root: Path, address: str = "", inside: str = "") -> None:
-        self._ray = joining.installed() if inside else joining.connected(address)
         self._packer, self._session = Packer(root), inside or secrets.token_hex(6)
-        self._facts, self._inside = [] if inside else joining.asked(self._ray), bool(inside)
+        self._ray = joining.installed() if inside else joining.connected(address)
+        self._facts, self._inside = [] if inside else self._asked(), bool(inside)
         self._running: dict[Handle, _Run] = {}
         self._ended: list[Handle] = []
         self._idle: list[_Slot] = []
         self._stored: dict[tuple[Path, int, int], Any] = {}
+
+    def _asked(self) -> list[node.Facts]:
+        """What the nodes are. If they cannot take part, nobody will close this back end: it lets the cluster go."""
+        try:
+            return joining.asked(self._ray)
+        except BaseException:
+            self._ray.shutdown()
+            raise
 
     @property
     def capacity(self) -> Capacity:

@@ -47,7 +47,7 @@ class Copies(base.Copies):
 
     Args:
         many, serve: see there.
-        mailbox: of other machines, whose places take the stead of as many copies.
+        mailbox: to processes on other machines, each of which replaces one copy here; None: all copies are here.
     """
 
     def __init__(self, many: int, serve: Callable[[], Callable[[Any], Any]], mailbox: Mailbox | None = None) -> None:

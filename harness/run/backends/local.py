@@ -44,7 +44,7 @@ _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS
 
 @dataclass
 class _Process:
-    """What this side has of a process.
+    """The parent's view of a process.
 
     Attributes:
         child: the process itself.

@@ -50,7 +50,8 @@ def work_off(call: Call, pipe: Connection, patience: float) -> None:
     sandbox.end_children()
     if home is not None:
         sandbox.leave(home)
-    # Threads that a method has left behind, and what it has asked for at the end, would go on with everything told.
+    # Everything is told. A usual exit would still wait for threads that a method has left behind and call its exit
+    # handlers, so the process ends at once, without them.
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
         sys.stderr.flush()
@@ -58,7 +59,7 @@ def work_off(call: Call, pipe: Connection, patience: float) -> None:
 
 
 def _get_ready(call: Call) -> None:
-    """What all items need; that it fails is known when they need it."""
+    """Does what all items need. A failure is not told here: the items that need it fail by themselves, and say why."""
     if call.ready is not None:
         with contextlib.suppress(BaseException):
             call.ready()

@@ -12,6 +12,7 @@ from harness.core.errors import InputError
 from harness.core.names import sentence
 from harness.core.table import Table
 from harness.plugins.catalogue import BrokenPlugin, Catalogue, Source, load_dataset
+from harness.run.fitting import check_kinds, fitting
 from harness.run.images import ImageSets
 from harness.run.job import Prepared
 from harness.run.profiles import Profile
@@ -56,9 +57,10 @@ def checked_sources(request: Request, plugins: Mapping[str, Source]) -> dict[str
         plugins: where the data sets come from, by name on the command line.
 
     Raises:
-        InputError: one is broken, missing, or of the other kind.
+        InputError: one is broken, missing, or of the other kind, or they are of both kinds.
     """
     sources = {name: _source(plugin, name) for name, plugin in plugins.items()}
+    check_kinds({name: source.tabular for name, source in sources.items()})
     for name, source in sources.items():
         _check_kind(name, source, request.profile)
         _check_there(name, source, request.data_root)
@@ -119,12 +121,11 @@ def _asked(name: str, ask: Callable[[], Answer]) -> Answer:
 
 def _check_kind(name: str, source: DatasetSource, profile: Profile) -> None:
     """Tables are looked up and images are trained on; no profile does both."""
+    use = f"use --profile {fitting(name, source.tabular)}"
     if source.tabular and not profile.signal:
-        raise InputError(f"'{name}' is a table and profile '{profile.name}' trains; use --profile nb201")
+        raise InputError(f"'{name}' is a table and profile '{profile.name}' trains; {use}")
     if profile.signal and not source.tabular:
-        raise InputError(
-            f"profile '{profile.name}' looks tables up, and '{name}' is a set of images; use --profile quick"
-        )
+        raise InputError(f"profile '{profile.name}' looks tables up, and '{name}' is a set of images; {use}")
 
 
 def data_sets(request: Request, sources: Mapping[str, DatasetSource], catalogue: Catalogue) -> DataSets:

@@ -51,7 +51,7 @@ class PreparedTable:
 
     Args:
         path: an ``.npz`` file with one signal.
-        checksum: SHA-256 of the complete table, scores included; stored with every run.
+        checksum: SHA-256 of the complete table, with its scores and with what was trained; stored with every run.
         signal: the signal's name.
         choices: of a space that only this table has; None where the space goes by its name.
         trained: see :class:`harness.core.table.Signal`.
@@ -279,12 +279,16 @@ def own_space(prepared: PreparedTable) -> Space | None:
 
 def _checksum(table: Table) -> str:
     stopped = [list(signal.stopped) for signal in table.signals.values()]
+    # What an evaluation costs in multiply-accumulates, and which proposals are beyond a limit, follows from this.
+    trained = [signal.trained and dataclasses.asdict(signal.trained) for signal in table.signals.values()]
     about = {
         "space": [table.space.name, [[c.name, [option_text(o) for o in c.options]] for c in table.space.choices]],
         "measure": table.measure,
         **({} if table.scored is None else {"scored": dataclasses.asdict(table.scored)}),
         "signals": list(table.signals),
         **({"stopped": stopped} if any(stopped) else {}),
+        **({"trained": trained} if any(trained) else {}),
+        **({"final signal": table.final_signal} if table.final_signal else {}),
     }
     digest = hashlib.sha256(json.dumps(about).encode())
     digest.update("\n".join(table.genotypes).encode())
