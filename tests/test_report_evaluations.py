@@ -235,3 +235,9 @@ def test_the_page_and_the_figure_hold_every_method(tmp_path: Path) -> None:
     draw({"a": methods, "b": methods}, (10, 20), {"random_search": 0, "other": 1, "rare": 2}, tmp_path / "plot.png")
     assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
     assert "no run" in markdown(page("t", [], TABLE)).lower()
+
+
+def test_a_method_with_fewer_seeds_stands_below_however_good_its_mean_is() -> None:
+    runs = [*scored("many", [1, 1, 1]), *scored("few", [4])]
+    sheet = page("t", runs, TABLE)[-1]
+    assert [row[0].text for row in sheet.rows] == ["Many", "Few"]  # type: ignore[union-attr]

@@ -29,9 +29,10 @@ _READING = (
     "Regret: how many points the score of the architecture that a search would have returned is below the best score "
     "of the table; mean over the seeds whose run ended well, with the half-width of its 95 % interval. Failed runs are "
     "counted beside the seeds; they are worse than any other in ranks and tests. Rank: mean over the seeds, 1 is best, "
-    "among the methods with the most seeds. Better, worse: than random search with the same seeds beyond chance "
-    f"(Wilcoxon's signed-rank test, two-sided, at level {stats.LEVEL:g} after Holm's correction for all comparisons of "
-    "the table)."
+    "among the methods with the most seeds; those with fewer stand below. Better, worse: than random search with the "
+    f"same seeds beyond chance (Wilcoxon's signed-rank test, two-sided, at level {stats.LEVEL:g} after Holm's "
+    "correction for all comparisons of the table), and on average. Schedules follow the whole budget: the beginning of "
+    "a search is not what a search of fewer evaluations would be."
 )
 
 
@@ -195,7 +196,7 @@ def verdicts(methods: Sequence[Progress]) -> Mapping[tuple[str, int], str]:
     return {
         key: "better" if comparison.effect > 0 else "worse"
         for (key, comparison), p in zip(tested.items(), corrected, strict=True)
-        if p <= stats.LEVEL
+        if p <= stats.LEVEL and comparison.agrees
     }
 
 
@@ -205,7 +206,9 @@ def page(dataset: str, runs: Sequence[Run], table: Table) -> list[Part]:
     methods = progress(runs, table, points)
     if not methods:
         return [Text(f"No run on {dataset} has evaluations to count.")]
-    methods.sort(key=Progress.last)
+    most = max(len(one.by_seed()) for one in methods)
+    # Means over a few seeds are no neighbours of means over many: these rows stand below.
+    methods.sort(key=lambda one: (len(one.by_seed()) < most, one.last()))
     places, said = ranks(methods), verdicts(methods)
     columns = [Column("method", "method", left=True), Column("seeds", "seeds")]
     columns += [Column(f"at_{point}", f"after {point} evaluations") for point in points]
