@@ -44,7 +44,7 @@ def check_metric(metric: str, profile: Profile | None = None) -> None:
         InputError: there is none, or they will not.
     """
     one_of("metric", metric, METRICS)
-    if profile is not None and profile.signal and metric != ACCURACY:
+    if profile is not None and profile.tabular and metric != ACCURACY:
         raise InputError(f"tables have no predictions and so no {metric}; leave --metric out")
     if profile is not None and metric == CORRUPTED_ACCURACY and not profile.corruptions:
         raise InputError(f"{metric} is measured with --corruptions only; add it, or leave --metric out")

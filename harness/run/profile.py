@@ -34,7 +34,7 @@ class Profile:
         validation_share: part of the training images that validates during the search.
         side: the most pixels a side of an image; larger ones are averaged
             (:meth:`harness.core.dataset.Dataset.bounded`). 0: no bound.
-        signal: of a table, what a search is told; empty for profiles that train.
+        column: the accuracies of a table that a search is told, by their name; empty for profiles that train.
         channels: by space, filters of the proxy and of the final network, where a paper's width is another.
         equal_seconds: of each final training, if the command asks for equal seconds, not epochs; 0: it may not.
         limits: of the networks of the final trainings.
@@ -59,7 +59,7 @@ class Profile:
     memory: float
     validation_share: float = 0.1
     side: int = 0
-    signal: str = ""
+    column: str = ""
     channels: tuple[tuple[str, int, int], ...] = ()
     equal_seconds: float = 0.0
     like: str = ""
@@ -74,10 +74,15 @@ class Profile:
         one_of("signal", self.proxy.signal, SIGNALS)
 
     @property
+    def tabular(self) -> bool:
+        """Whether searches look results up and nothing is trained."""
+        return bool(self.column)
+
+    @property
     def counted(self) -> bool:
         """Whether nothing depends on the clock, unless a cap is reached: the same command gives the same numbers."""
         timed = "seconds" in (self.proxy.limit, self.final.limit)
-        return bool(self.signal) or (self.budget.counted and not timed)
+        return self.tabular or (self.budget.counted and not timed)
 
     @property
     def scale(self) -> str:
@@ -98,7 +103,7 @@ class Profile:
 
     def search_cap(self) -> float:
         """Seconds after which a search process is stopped, whatever it is doing."""
-        if self.budget.counted or self.signal:
+        if self.budget.counted or self.tabular:
             return self.search_seconds
         return max(self.search_seconds, 2 * self.budget.amount + 120)
 
@@ -113,7 +118,7 @@ class Profile:
         Raises:
             InputError: the profile does not offer that.
         """
-        if self.signal:
+        if self.tabular:
             raise InputError(f"profile '{self.name}' looks tables up and has no final training; leave --final out")
         if limit == self.final.limit:
             return self
@@ -134,7 +139,7 @@ class Profile:
         """
         if name == self.proxy.signal:
             return self
-        if self.signal:
+        if self.tabular:
             raise InputError(
                 f"profile '{self.name}' looks tables up, and a search is told a column of its table; leave --signal out"
             )

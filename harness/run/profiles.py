@@ -192,7 +192,7 @@ NB201 = Profile(
     search_seconds=600,
     final_seconds=600,
     memory=4,
-    signal="cifar10-12",
+    column="cifar10-12",
 )
 
 NB201_OWN = replace(
@@ -200,7 +200,7 @@ NB201_OWN = replace(
     name="nb201-own",
     summary="as nb201, but each data set is searched with its own 12-epoch accuracy, for 20,000 s",
     budget=Budget(20_000, "s"),
-    signal="12",
+    column="12",
     like="nb201",
 )
 
@@ -210,7 +210,7 @@ NB201_FULL = replace(
     summary="as nb201-own, but the search is told the accuracy of the full 200-epoch trainings and pays for them",
     budget=Budget(200_000, "s"),
     proxy=replace(NB201.proxy, steps=200 * 98),
-    signal="200",
+    column="200",
 )
 
 OWN_TABLES = tuple(f"tables/{path.stem}" for path in sorted(folder("results/tabulated").glob("*.csv")))
@@ -225,7 +225,7 @@ TABLE = replace(
     final=TABULATE.final,
     datasets=OWN_TABLES,
     seeds=tuple(range(200)),
-    signal="validation",
+    column="validation",
     # CPU seconds of a search: autokeras and gp 0.3, nasnet 0.2, bohb, es and metaqnn 0.05, nao 3, pnas 2. The others
     # take a hundredth or two; those that train weights, or average predictions, say that there are none.
     few=(

@@ -122,9 +122,9 @@ def _asked(name: str, ask: Callable[[], Answer]) -> Answer:
 def _check_kind(name: str, source: DatasetSource, profile: Profile) -> None:
     """Tables are looked up and images are trained on; no profile does both."""
     use = f"use --profile {fitting(name, source.tabular)}"
-    if source.tabular and not profile.signal:
+    if source.tabular and not profile.tabular:
         raise InputError(f"'{name}' is a table and profile '{profile.name}' trains; {use}")
-    if profile.signal and not source.tabular:
+    if profile.tabular and not source.tabular:
         raise InputError(f"profile '{profile.name}' looks tables up, and '{name}' is a set of images; {use}")
 
 
@@ -140,7 +140,7 @@ def data_sets(request: Request, sources: Mapping[str, DatasetSource], catalogue:
         InputError: a table does not load, or is asked for predictions.
     """
     profile = request.profile
-    if profile.signal:
+    if profile.tabular:
         if profile.corruptions:
             raise InputError("tables have no test images to corrupt; leave --corruptions out, or name a set of images")
         tables = {name: load_table(name, source, request.data_root) for name, source in sources.items()}
@@ -152,7 +152,7 @@ def data_sets(request: Request, sources: Mapping[str, DatasetSource], catalogue:
             out=request.out,
             budget=profile.budget,
         )
-        return Tables(tables, profile.signal, request.out, profile.budget, profile.limits, images)
+        return Tables(tables, profile.column, request.out, profile.budget, profile.limits, images)
 
     def load(name: str) -> Dataset:
         return load_images(name, sources[name], request.data_root).bounded(profile.side)

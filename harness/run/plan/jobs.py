@@ -86,7 +86,7 @@ def make_plan(request: Request, capacity: Capacity = ONE_CORE) -> Plan:
     pending += again
     for name in {record.dataset: None for record in over}.keys() - {row.dataset for row in pending}:
         _check_data(kept, name, data.checksum(name))
-    children = 1 if request.profile.signal else request.children  # nothing is trained on tables
+    children = 1 if request.profile.tabular else request.children  # nothing is trained on tables
     _check_devices(request, capacity, children)
     workers = request.workers or max(1, capacity.workers // children)
     threads = 1 if request.profile.budget.counted else max(1, capacity.cores // (workers * children))
@@ -180,7 +180,7 @@ def _check_judged_alike(request: Request) -> None:
                 "another directory with --out"
             )
         limit = _limit(stored)
-        if limit != profile.final.limit and not profile.signal:
+        if limit != profile.final.limit and not profile.tabular:
             raise InputError(
                 f"{path.parent} was made with a final training counted in {limit}, here it is counted in "
                 f"{profile.final.limit}; name another directory with --out"

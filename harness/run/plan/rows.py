@@ -45,7 +45,7 @@ class Row:
 
     def inputs(self, profile: Profile) -> dict[str, Any]:
         """Everything that the result depends on, besides data, code and machine."""
-        judged = {"signal": profile.signal} if profile.signal else {"final training": profile.final.limit}
+        judged = {"signal": profile.column} if profile.tabular else {"final training": profile.final.limit}
         return {
             "profile": profile.name,
             "budget": str(profile.budget),

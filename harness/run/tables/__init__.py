@@ -166,7 +166,7 @@ def locate(table: Table, signal: str, out: Path, budget: Budget) -> PreparedTabl
     try:
         name = table.signal(signal)
     except InputError as error:
-        fitting = [f"--profile {profile.name}" for profile in PROFILES.values() if profile.signal in table.signals]
+        fitting = [f"--profile {profile.name}" for profile in PROFILES.values() if profile.column in table.signals]
         raise InputError(f"{error}; use {' or '.join(fitting) or 'another table'}") from None
     choices = table.space.choices if isinstance(table.space, TableSpace) else None
     checksum = _checksum(table)

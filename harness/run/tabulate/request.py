@@ -67,7 +67,7 @@ def make_table_request(
         InputError: one of them cannot be read.
     """
     chosen = get_profile(profile)
-    if chosen.signal:
+    if chosen.tabular:
         raise InputError(f"profile '{profile}' looks tables up and trains nothing; use --profile tabulate")
     if "seconds" in (chosen.proxy.limit, chosen.final.limit):
         raise InputError(f"profile '{profile}' trains for so many seconds, which depends on the machine; use another")
