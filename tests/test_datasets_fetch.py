@@ -12,8 +12,10 @@ import pytest
 from datasets_on_disk import files
 from harness.datasets.common.fetch import Source, SourceError, bring, run_tool
 
+from harness.commands.fetching import fetch
 from harness.core.errors import InputError
 from harness.core.home import CHECKOUT
+from harness.plugins.catalogue import Catalogue
 
 CONTENT = {"a.bin": b"first", "b.bin": b"second"}
 MD5 = {name: hashlib.md5(content).hexdigest() for name, content in CONTENT.items()}
@@ -107,3 +109,47 @@ def test_tools_that_fail(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="longer than"):
         run_tool(["sh", "-c", "exec sleep 60"], tmp_path, seconds=0.2)
     assert time.monotonic() - start < 20
+
+
+REPAIRABLE = '''
+"""Images whose file may be damaged; a plug-in."""
+import numpy as np
+from harness import Dataset, DatasetSource, InputError
+
+
+def load(root):
+    if (root / "mine.txt").read_text() != "good":
+        raise InputError("mine.txt is damaged; bring it again with: python -m harness fetch mine")
+    x, y = np.zeros((20, 8, 8, 1), np.uint8), np.arange(20) % 2
+    return Dataset("mine", x, y, x, y, ("a", "b"), mean=(0.0,), std=(1.0,))
+
+
+def bring(root, say):
+    (root / "mine.txt").write_text("good")
+
+
+DATASET = DatasetSource(
+    name="mine",
+    summary="damaged or not",
+    load=load,
+    missing=lambda root: None if (root / "mine.txt").is_file() else "mine.txt is not there",
+    fetch=bring,
+    hidden=lambda root: (),
+)
+'''
+
+
+def test_what_is_there_and_does_not_load_is_brought_again(tmp_path: Path) -> None:
+    """The advice of a set that finds its files damaged is a command that mends them."""
+    plugin, said = tmp_path / "mine.py", list[str]()
+    plugin.write_text(REPAIRABLE)
+    (tmp_path / "mine.txt").write_text("of another set")
+    fetch(["mine"], Catalogue((plugin,)), tmp_path, said.append)
+    assert (tmp_path / "mine.txt").read_text() == "good"
+    assert said == ["mine is here"]
+    hopeless = tmp_path / "other" / "mine.py"
+    hopeless.parent.mkdir()
+    hopeless.write_text(REPAIRABLE.replace('write_text("good")', 'write_text("still bad")'))
+    (tmp_path / "mine.txt").write_text("of another set")
+    with pytest.raises(InputError, match=r"not complete: mine\.txt is damaged"):
+        fetch(["mine"], Catalogue((hopeless,)), tmp_path, said.append)

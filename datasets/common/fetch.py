@@ -103,7 +103,10 @@ def verify(directory: Path, md5: Mapping[str, str], bring_it: str, digest: Calla
         InputError: a file is another one.
     """
     if problem := _problem(directory, md5, digest):
-        raise InputError(f"{directory}/{problem}, so it is damaged or of another set; bring it again with: {bring_it}")
+        raise InputError(
+            f"{directory}/{problem}, so it is damaged or of another set; bring it again with: {bring_it} "
+            f"--data {directory.parent}"
+        )
 
 
 def _problem(directory: Path, md5: Mapping[str, str], digest: Callable[[Path], str]) -> str | None:

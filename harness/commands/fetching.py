@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from harness.core.dataset import DatasetSource
 from harness.core.errors import InputError
 from harness.core.names import sentence
 from harness.plugins.catalogue import BrokenPlugin, Catalogue, load_dataset
+from harness.run.plan.datasets import load_images, load_table
 
 
 def fetch(names: Sequence[str], catalogue: Catalogue, root: Path, say: Callable[[str], None]) -> None:
-    """Fetches every data set that is not there; all names are looked at before the first download.
+    """Fetches every data set that is not there, or does not load; all names are looked at before the first download.
 
     Args:
         names: as on the command line.
@@ -30,8 +32,10 @@ def fetch(names: Sequence[str], catalogue: Catalogue, root: Path, say: Callable[
         except BrokenPlugin as error:
             raise InputError(str(error)) from error
         missing = source.missing(root)
-        if missing and source.fetch is None:
+        if source.fetch is None and missing:
             raise InputError(missing)
+        if source.fetch is not None and not missing:
+            missing = _refusal(name, source, root)
         sources.append((name, source, missing))
     for name, source, missing in sources:
         if not missing or source.fetch is None:
@@ -42,6 +46,15 @@ def fetch(names: Sequence[str], catalogue: Catalogue, root: Path, say: Callable[
             source.fetch(root, say)
         except OSError as error:
             raise InputError(f"'{name}' could not be fetched: {sentence(error)}") from error
-        if still := source.missing(root):
+        if still := source.missing(root) or _refusal(name, source, root):
             raise InputError(f"'{name}' was fetched but is not complete: {still}")
         say(f"{name} is here")
+
+
+def _refusal(name: str, source: DatasetSource, root: Path) -> str | None:
+    """Why a data set that is there does not load, as files of another one do not; None if it does."""
+    try:
+        (load_table if source.tabular else load_images)(name, source, root)
+    except InputError as error:
+        return str(error)
+    return None

@@ -7,7 +7,7 @@ is no leader. Else the one with the largest mean lead is compared with each othe
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.report.model.groups import Block, MethodInSpace
@@ -27,39 +27,47 @@ class Leader:
         lead: its mean lead over random search, in points.
         behind: methods that are worse than it beyond chance.
         close: those of which that cannot be said; any of them may be the better one.
+        few: those with too few seeds for that, whatever their results.
     """
 
     method: MethodInSpace
     lead: float
     behind: tuple[MethodInSpace, ...]
     close: tuple[MethodInSpace, ...]
+    few: tuple[MethodInSpace, ...]
 
 
-def leader(block: Block, better: dict[MethodInSpace, float], others: Sequence[MethodInSpace]) -> Leader | None:
+def leader(
+    block: Block, better: Mapping[MethodInSpace, float], worse: Sequence[MethodInSpace], others: Sequence[MethodInSpace]
+) -> Leader | None:
     """The leader of one space; None if nothing beats random search there.
 
     The leader is chosen by the same seeds that it is then tested with. So each p is multiplied by the number of all
-    pairs of methods of the space (Bonferroni's correction), which holds whoever is chosen.
+    pairs of methods of the space (Bonferroni's correction), which holds whoever is chosen. A method that is worse than
+    random search is behind the leader without another test.
 
     Args:
         block: the table.
         better: the methods that beat random search in the space beyond chance, with their mean leads in points.
+        worse: those that do worse than random search beyond chance.
         others: all other methods of that space that were compared with random search.
     """
     if not better:
         return None
     first = max(better, key=lambda method: better[method])
     rivals = [method for method in (*better, *others) if method != first]
-    pairs = math.comb(len(rivals) + 1, 2)
-    behind = [rival for rival in rivals if _is_behind(block, rival, first, pairs)]
-    return Leader(first, better[first], tuple(behind), tuple(rival for rival in rivals if rival not in behind))
+    pairs = math.comb(len(rivals) + len(worse) + 1, 2)
+    told = {rival: _against(block, rival, first, pairs) for rival in rivals}
+    behind, close, few = (tuple(rival for rival in rivals if told[rival] == how) for how in ("behind", "close", "few"))
+    return Leader(first, better[first], (*behind, *worse), close, few)
 
 
-def _is_behind(block: Block, rival: MethodInSpace, first: MethodInSpace, pairs: int) -> bool:
-    """Whether a method is worse than the leader beyond chance: in its ranks and on average."""
+def _against(block: Block, rival: MethodInSpace, first: MethodInSpace, pairs: int) -> str:
+    """``behind``: worse than the leader beyond chance; ``few``: no result could have shown it; else ``close``."""
     values = list(between(block, first, rival, block.datasets).values())
     if len(values) < FEWEST:
-        return False
+        return "few"
     one = stats.compare_differences(values)
-    higher = one.difference is None or one.difference > 0
-    return higher and one.effect > 0 and one.p * pairs <= stats.LEVEL
+    if one.p * pairs <= stats.LEVEL and one.agrees and one.effect > 0:
+        return "behind"
+    return "few" if one.wins + one.losses and one.smallest * pairs > stats.LEVEL else "close"

@@ -44,6 +44,7 @@ class Comparison:
         p: two-sided Wilcoxon signed-rank test over the pairs that differ; 1 if none does.
         smallest: the smallest p that this number of differing pairs can give.
         lead: pairs in which only the second failed, minus those in which only the first did.
+        ended: pairs with both results.
     """
 
     wins: int
@@ -55,6 +56,7 @@ class Comparison:
     p: float
     smallest: float
     lead: int
+    ended: int
 
     @property
     def mean_sign(self) -> int:
@@ -63,8 +65,13 @@ class Comparison:
 
     @property
     def agrees(self) -> bool:
-        """Whether the mean has the sign of the test. Failed runs, which are in no mean, speak for the other method."""
-        return self.effect * self.mean_sign > 0 or self.effect * self.lead > 0
+        """Whether the mean has the sign of the test.
+
+        Failed runs are in no mean. Where one method has failed more often in more pairs than have a mean, or where the
+        mean is zero, they speak for the other one.
+        """
+        failed = abs(self.lead) > self.ended or not self.mean_sign
+        return self.effect * (self.lead if failed else self.mean_sign) > 0
 
 
 @dataclass(frozen=True)
@@ -222,6 +229,7 @@ def compare_differences(values: Sequence[float]) -> Comparison:
         p=p,
         smallest=smallest_p(len(moved)),
         lead=int(np.sum(np.sign(differences[np.isinf(differences)]))),
+        ended=len(finite),
     )
 
 

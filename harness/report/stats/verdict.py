@@ -153,7 +153,9 @@ def _leaders(block: Block, stands: Sequence[Standing]) -> list[str]:
             for method, stand in own.items()
             if stand.outcome == "better" and stand.comparison and stand.comparison.difference is not None
         }
-        one = leader(block, better, [method for method in own if method not in better])
+        worse = [method for method, stand in own.items() if stand.outcome == "worse"]
+        others = [method for method in own if method not in better and method not in worse]
+        one = leader(block, better, worse, others)
         if one is None or len(own) == 1:
             continue
         where = "" if block.common else f"in {space}, "
@@ -163,6 +165,9 @@ def _leaders(block: Block, stands: Sequence[Standing]) -> list[str]:
         if one.close:
             names = listed([block.heading(method) for method in one.close])
             told += f" Not shown to be worse than it, so that any of them may be better: {names}."
+        if one.few:
+            names = listed([block.heading(method) for method in one.few])
+            told += f" Too few seeds to tell from it: {names}."
         sentences.append(told[:1].upper() + told[1:])
     return sentences
 
@@ -200,7 +205,8 @@ def _counted(block: Block, tested: Sequence[Standing]) -> str:
 _COUNTED: dict[Outcome, str] = {
     "better": "beat {whom} ({names})",
     "worse": "did worse than {whom} ({names})",
-    "mixed": "went one way against {whom} in most seeds, beyond chance, and the other way on average ({names})",
+    "mixed": "went one way against {whom} by the ranks of their differences, beyond chance, and the other way on "
+    "average ({names})",
     "undecided": "cannot be told apart from {whom}",
     "too few": "had too few seeds to tell ({names})",
 }
