@@ -130,7 +130,7 @@ def test_a_file_of_another_set_in_the_same_format_is_refused(
     content = bytearray(gzip.decompress(path.read_bytes()) if packed else path.read_bytes())
     content[place] ^= 1
     path.write_bytes(gzip.compress(content) if packed else content)
-    with pytest.raises(InputError, match=f"{path} has the MD5 .* python -m harness fetch {name}$"):
+    with pytest.raises(InputError, match=f"{path} has the MD5 .* python -m harness fetch {name} --data {tmp_path}$"):
         source.load(tmp_path)
     content[place] ^= 1
     path.write_bytes(gzip.compress(content, compresslevel=1) if packed else content)
