@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -275,6 +276,79 @@ def test_a_run_that_cannot_be_removed_is_one_sentence_and_all_stay(
         make_plan(dataclasses.replace(request, redo=("good",)))
     assert len(load_runs(request.out)) == 2
     assert not list(request.out.rglob("*removed*"))
+
+
+def _set_aside(run: Path) -> Path:
+    """As a command with ``--redo`` does before it removes a run."""
+    aside = run.with_name(f".{run.name}.removed")
+    aside.with_name(f".{aside.name}.phase").write_text("removed")
+    return run.rename(aside)
+
+
+def test_what_another_command_has_set_aside_is_left_to_it(tmp_path: Path) -> None:
+    """It puts a run back when it finds that another one cannot be removed."""
+    request = request_for(tmp_path, methods=("good",))
+    jobs = make_plan(request).jobs
+    for job in jobs:
+        pretend(job)
+    theirs, left = [_set_aside(job.directory.path) for job in jobs]
+    with elsewhere(request.out, jobs[0].directory.path):
+        assert len(make_plan(request).jobs) == 2
+        assert (theirs / "record.json").exists()
+        assert not left.exists(), "the command that has set it aside was killed"
+    make_plan(request)
+    assert not list(request.out.rglob("*removed*"))
+    with elsewhere(request.out, jobs[0].directory.path) as claimed:
+        assert claimed, "a plan keeps no claim"
+
+
+def test_all_runs_that_can_be_put_back_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = request_for(tmp_path, methods=("good",), seeds=(0, 1, 2, 3))
+    runs = [job.directory.path for job in make_plan(request).jobs]
+    for job in make_plan(request).jobs:
+        pretend(job)
+    rename = Path.rename
+
+    def refuse(self: Path, target: Path) -> Path:
+        if self == runs[3]:
+            shutil.rmtree(runs[0].with_name(".0.removed"))  # somebody else does
+            raise PermissionError(13, "Permission denied")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(InputError) as told:
+        make_plan(dataclasses.replace(request, redo=("good",)))
+    assert f"{runs[3]} is to be done again and cannot be removed" in str(told.value)
+    assert f"{runs[0].with_name('.0.removed')} cannot be put back" in str(told.value)
+    assert [loaded.path for loaded in load_runs(request.out)] == runs[1:]
+
+
+def test_what_is_removed_by_somebody_else_at_the_same_time_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = request_for(tmp_path, methods=("good",), seeds=(0,))
+    [job] = make_plan(request).jobs
+    pretend(job)
+    for name in ("first", "second"):
+        (job.directory.path / name).mkdir()
+        (job.directory.path / name / "file").write_text("")
+    unlink, chmod = os.unlink, Path.chmod
+
+    def late(path: str, *, dir_fd: int | None = None) -> None:
+        unlink(path, dir_fd=dir_fd)
+        if dir_fd is not None:  # in a directory that is removed
+            unlink(path, dir_fd=dir_fd)
+
+    def later(self: Path, mode: int) -> None:
+        if self.name == "second":
+            (self / "file").unlink()
+            self.rmdir()
+        chmod(self, mode)
+
+    monkeypatch.setattr(os, "unlink", late)
+    monkeypatch.setattr(Path, "chmod", later)
+    make_plan(dataclasses.replace(request, redo=("good",)))
+    assert list(job.directory.path.parent.iterdir()) == []
 
 
 def test_closed_directories_in_a_run_do_not_keep_it(tmp_path: Path) -> None:

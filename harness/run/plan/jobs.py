@@ -109,7 +109,7 @@ def make_plan(request: Request, capacity: Capacity = ONE_CORE) -> Plan:
             job = _job(row, request.profile, catalogue, its, forbidden, threads, versions[row.method.name])
             jobs.append(replace(job, children=children))
     throw_away([row.directory for row in again], request.out)
-    clear(row.directory for row in pending)
+    clear((row.directory for row in pending), request.out)
     notes = (*told, *data.notes, *warnings)
     return Plan(_longest_first(jobs, over), tuple(over), data.scorer, workers, request.out, notes)
 
