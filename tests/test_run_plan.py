@@ -17,6 +17,7 @@ from harness.core.budget import Budget
 from harness.core.errors import InputError
 from harness.core.files import replace_text
 from harness.core.home import CHECKOUT as ROOT
+from harness.core.limits import Limits
 from harness.core.record import Record
 from harness.report.model.load import load_runs
 from harness.run.backends.base import Capacity, locked
@@ -386,6 +387,29 @@ def test_a_command_that_is_killed_while_it_throws_away_leaves_no_half_of_a_run(
     plan = make_plan(dataclasses.replace(request, **again))  # type: ignore[arg-type]
     assert [job.method.name for job in plan.jobs] == ["good"]
     assert list(run.parent.iterdir()) == [], "nothing is left of the old run"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"top": 2},
+        {"corruptions": True},
+        {"limits": Limits(parameters=1000)},
+        {"final": dataclasses.replace(SMOKE.final, steps=0, seconds=9.0)},
+        {"proxy": dataclasses.replace(SMOKE.proxy, signal="balanced_accuracy")},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_what_a_killed_command_has_set_aside_refuses_nobody(tmp_path: Path, changes: dict[str, object]) -> None:
+    request = request_for(tmp_path, methods=("good",), seeds=(0,))
+    other = dataclasses.replace(request, profile=dataclasses.replace(SMOKE, **changes))  # type: ignore[arg-type]
+    [job] = make_plan(request).jobs
+    pretend(job)
+    with pytest.raises(InputError, match=f"{job.directory.path} was made"):
+        make_plan(dataclasses.replace(other, methods=("b",)))
+    _set_aside(job.directory.path)
+    assert len(make_plan(dataclasses.replace(other, methods=("b",))).jobs) == 1
+    assert len(make_plan(other).jobs) == 1
 
 
 def test_longer_runs_go_first_once_durations_are_known(tmp_path: Path) -> None:
