@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from harness.core.budget import Budget
 from harness.core.errors import InputError
 from harness.core.files import replace_text
 from harness.core.home import CHECKOUT as ROOT
+from harness.core.limits import Limits
 from harness.core.record import Record
 from harness.report.model.load import load_runs
 from harness.run.backends.base import Capacity, locked
@@ -277,6 +279,79 @@ def test_a_run_that_cannot_be_removed_is_one_sentence_and_all_stay(
     assert not list(request.out.rglob("*removed*"))
 
 
+def _set_aside(run: Path) -> Path:
+    """As a command with ``--redo`` does before it removes a run."""
+    aside = run.with_name(f".{run.name}.removed")
+    aside.with_name(f".{aside.name}.phase").write_text("removed")
+    return run.rename(aside)
+
+
+def test_what_another_command_has_set_aside_is_left_to_it(tmp_path: Path) -> None:
+    """It puts a run back when it finds that another one cannot be removed."""
+    request = request_for(tmp_path, methods=("good",))
+    jobs = make_plan(request).jobs
+    for job in jobs:
+        pretend(job)
+    theirs, left = [_set_aside(job.directory.path) for job in jobs]
+    with elsewhere(request.out, jobs[0].directory.path):
+        assert len(make_plan(request).jobs) == 2
+        assert (theirs / "record.json").exists()
+        assert not left.exists(), "the command that has set it aside was killed"
+    make_plan(request)
+    assert not list(request.out.rglob("*removed*"))
+    with elsewhere(request.out, jobs[0].directory.path) as claimed:
+        assert claimed, "a plan keeps no claim"
+
+
+def test_all_runs_that_can_be_put_back_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = request_for(tmp_path, methods=("good",), seeds=(0, 1, 2, 3))
+    runs = [job.directory.path for job in make_plan(request).jobs]
+    for job in make_plan(request).jobs:
+        pretend(job)
+    rename = Path.rename
+
+    def refuse(self: Path, target: Path) -> Path:
+        if self == runs[3]:
+            shutil.rmtree(runs[0].with_name(".0.removed"))  # somebody else does
+            raise PermissionError(13, "Permission denied")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(InputError) as told:
+        make_plan(dataclasses.replace(request, redo=("good",)))
+    assert f"{runs[3]} is to be done again and cannot be removed" in str(told.value)
+    assert f"{runs[0].with_name('.0.removed')} cannot be put back" in str(told.value)
+    assert [loaded.path for loaded in load_runs(request.out)] == runs[1:]
+
+
+def test_what_is_removed_by_somebody_else_at_the_same_time_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = request_for(tmp_path, methods=("good",), seeds=(0,))
+    [job] = make_plan(request).jobs
+    pretend(job)
+    for name in ("first", "second"):
+        (job.directory.path / name).mkdir()
+        (job.directory.path / name / "file").write_text("")
+    unlink, chmod = os.unlink, Path.chmod
+
+    def late(path: str, *, dir_fd: int | None = None) -> None:
+        unlink(path, dir_fd=dir_fd)
+        if dir_fd is not None:  # in a directory that is removed
+            unlink(path, dir_fd=dir_fd)
+
+    def later(self: Path, mode: int) -> None:
+        if self.name == "second":
+            (self / "file").unlink()
+            self.rmdir()
+        chmod(self, mode)
+
+    monkeypatch.setattr(os, "unlink", late)
+    monkeypatch.setattr(Path, "chmod", later)
+    make_plan(dataclasses.replace(request, redo=("good",)))
+    assert list(job.directory.path.parent.iterdir()) == []
+
+
 def test_closed_directories_in_a_run_do_not_keep_it(tmp_path: Path) -> None:
     request = request_for(tmp_path, methods=("good",), seeds=(0,))
     [job] = make_plan(request).jobs
@@ -312,6 +387,29 @@ def test_a_command_that_is_killed_while_it_throws_away_leaves_no_half_of_a_run(
     plan = make_plan(dataclasses.replace(request, **again))  # type: ignore[arg-type]
     assert [job.method.name for job in plan.jobs] == ["good"]
     assert list(run.parent.iterdir()) == [], "nothing is left of the old run"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"top": 2},
+        {"corruptions": True},
+        {"limits": Limits(parameters=1000)},
+        {"final": dataclasses.replace(SMOKE.final, steps=0, seconds=9.0)},
+        {"proxy": dataclasses.replace(SMOKE.proxy, signal="balanced_accuracy")},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_what_a_killed_command_has_set_aside_refuses_nobody(tmp_path: Path, changes: dict[str, object]) -> None:
+    request = request_for(tmp_path, methods=("good",), seeds=(0,))
+    other = dataclasses.replace(request, profile=dataclasses.replace(SMOKE, **changes))  # type: ignore[arg-type]
+    [job] = make_plan(request).jobs
+    pretend(job)
+    with pytest.raises(InputError, match=f"{job.directory.path} was made"):
+        make_plan(dataclasses.replace(other, methods=("b",)))
+    _set_aside(job.directory.path)
+    assert len(make_plan(dataclasses.replace(other, methods=("b",))).jobs) == 1
+    assert len(make_plan(other).jobs) == 1
 
 
 def test_longer_runs_go_first_once_durations_are_known(tmp_path: Path) -> None:

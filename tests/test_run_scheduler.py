@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
 import os
@@ -143,6 +144,26 @@ def test_a_run_that_another_command_is_working_on_is_left_alone(tmp_path: Path) 
     again = Fake()
     run(make_plan(request), again)
     assert again.started == [("good", 0, "final")]
+
+
+def test_a_run_whose_results_are_all_there_and_that_another_command_still_has_is_a_row(tmp_path: Path) -> None:
+    request = request_for(tmp_path, seeds=(0,))
+    plan = make_plan(request)
+    mine = {job.method.name: job for job in plan.jobs}["good"]
+    mine.directory.path.mkdir(parents=True)
+    leave(mine, "search")
+    leave(mine, "final")
+    mine.directory.note.write_text("final")
+    with elsewhere(request.out, mine.directory.path):
+        records, screen = run(plan, Fake())
+    assert {record.method: (record.status, record.reason) for record in records} == {
+        "good": ("failed", "another command is working on the same run"),
+        "b": ("ok", ""),
+    }
+    assert screen.views[-1].share == 1
+    assert mine.directory.final.exists()
+    [record], _ = run(make_plan(dataclasses.replace(request, methods=("good",))), again := Fake())
+    assert (record.status, again.started) == ("ok", [])
 
 
 def test_a_run_is_claimed_from_its_search_to_its_record(tmp_path: Path, phases: Fake) -> None:
@@ -411,9 +432,10 @@ def test_closed_directories_that_a_search_left_are_removed_or_fail_the_row(
     remove = shutil.rmtree
 
     def refuse(path: Path, ignore_errors: bool = False) -> None:
-        if path.name == "networks" and not ignore_errors:
+        if path.name != "networks":
+            remove(path, ignore_errors=ignore_errors)
+        elif not ignore_errors:
             raise PermissionError(path)
-        remove(path, ignore_errors=ignore_errors)
 
     phases.instead = {"good": plant}
     if not removable:
@@ -534,6 +556,47 @@ def test_searches_on_tables_share_calls_and_a_broken_one_loses_one_run(tmp_path:
     shares = [view.share for view in screen.views]
     assert shares == sorted(shares)
     assert screen.views[-1].share == 1
+
+
+@pytest.mark.parametrize("let_go", [True, False])
+def test_a_batch_of_which_another_command_has_one_search_is_done_but_for_that(
+    tmp_path: Path, phases: Fake, let_go: bool
+) -> None:
+    """The other command keeps its claims until its whole batch is over, and each search that ends leaves its result."""
+    request = table_request(tmp_path, 10)
+    plan = make_plan(request)
+    first = plan.jobs[0]
+    write = {"proposal": {"text": "table:0,0,0"}, "search": {}, "title": "", "process": {"device": "CPU"}}
+
+    def search_all(call: Call) -> tuple[Outcome, ...]:
+        for item in call.items:
+            write_json(item.value.directory.search, write)
+        return (Outcome("ok"),) * len(call.items)
+
+    phases.instead = {"random_search": search_all}
+    first.directory.path.mkdir(parents=True)
+    write_json(first.directory.inputs, first.inputs)
+    write_json(first.directory.search, write)
+    first.directory.note.write_text("search")
+    screen = Lines()
+    scheduler = Scheduler(plan, phases, COMMAND, screen)
+    queue = scheduler._queue
+    with contextlib.ExitStack() as theirs:
+        theirs.enter_context(elsewhere(request.out, first.directory.path))
+
+        def queue_and_wait() -> None:
+            queue()
+            if let_go:
+                theirs.close()
+
+        scheduler._queue = queue_and_wait  # type: ignore[method-assign]
+        records = scheduler.run()
+    assert sorted(record.seed for record in records) == list(range(10))
+    assert sorted(seed for _, seed, _ in phases.started) == list(range(1, 10))
+    [its] = [record.reason for record in records if record.seed == 0]
+    assert ("another command is working on the same run" in its) != let_go
+    assert screen.lines
+    assert (screen.views[-1].share, screen.views[-1].done) == (1, 10)
 
 
 def test_a_back_end_that_loses_a_call_makes_failed_rows(tmp_path: Path, phases: Fake) -> None:

@@ -80,23 +80,29 @@ def read_text(path: Path, most: int = MOST_TEXT) -> str:
 def remove(path: Path) -> None:
     """Removes a file or a link, or a directory with all that is in it, where directories are closed as well.
 
+    What another process removes at the same time is removed, and no error.
+
     Raises:
         OSError, RecursionError: something cannot be removed.
     """
     if path.is_dir() and not path.is_symlink():
         _open_up(path)
-        shutil.rmtree(path)
+        shutil.rmtree(path, ignore_errors=True)  # goes on where something is gone by then
+        if os.path.lexists(path):
+            with contextlib.suppress(FileNotFoundError):
+                shutil.rmtree(path)  # says what cannot be removed
     else:
         path.unlink(missing_ok=True)
 
 
 def _open_up(directory: Path) -> None:
     """Makes a directory and those in it ones that can be removed; what belongs to others stays as it is."""
-    with contextlib.suppress(PermissionError):
+    with contextlib.suppress(PermissionError, FileNotFoundError):
         directory.chmod(0o700)
-    for path in directory.iterdir():
-        if path.is_dir() and not path.is_symlink():
-            _open_up(path)
+    with contextlib.suppress(FileNotFoundError):
+        for path in directory.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                _open_up(path)
 
 
 def _sync_file(path: Path) -> None:

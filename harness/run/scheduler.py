@@ -118,6 +118,7 @@ class Scheduler:
                         self._nodes.setdefault(job.directory, {}).update(handle.places(batch.phase))
                     self._end(batch, handle.outcomes)
                 self.screen.show(self.view())
+        assert len(self.records) == len(self.plan.records) + len(self.plan.jobs), "every run ends with a row"
         return self.records
 
     def _queue(self) -> None:
@@ -278,7 +279,11 @@ def _stuck(names: Sequence[str]) -> Outcome:
 
 
 def _batches(jobs: Sequence[Job], workers: int) -> Iterator[Batch]:
-    """Jobs that share a process, by method, in the order in which the methods come first; the others one by one."""
+    """Jobs that share a process, by method, in the order in which the methods come first; the others one by one.
+
+    Every job is in one: another command may have left all results of a run that it has not let go of yet. What such a
+    run needs is looked at when it can be claimed.
+    """
     by_method: dict[str, list[Job]] = {}
     for job in jobs:
         key = job.method.name if job.prepared.together > 1 else job.label
@@ -286,9 +291,9 @@ def _batches(jobs: Sequence[Job], workers: int) -> Iterator[Batch]:
     for mine in by_method.values():
         size = min(mine[0].prepared.together, max(SMALLEST, -(-len(mine) // (_PER_WORKER * workers))))
         for first in range(0, len(mine), size):
-            phase = mine[first].next_phase()
-            if phase is not None:
-                yield Batch(phase, tuple(mine[first : first + size]))
+            chunk = tuple(mine[first : first + size])
+            phases = (phase for job in chunk if (phase := job.next_phase()))
+            yield Batch(next(phases, chunk[0].prepared.phases[-1]), chunk)
 
 
 def _before(batch: Batch) -> float:

@@ -38,44 +38,74 @@ def throw_away(runs: Sequence[RunDirectory], out: Path) -> None:
         _set_all_aside([run for run in runs if os.path.lexists(run.path)])
         for run in runs:
             run.note.unlink(missing_ok=True)
-        clear(runs)
+        for run in runs:
+            _clear(run)
 
 
-def clear(runs: Iterable[RunDirectory]) -> None:
-    """Removes what was set aside of runs, by a command that was killed as well.
+def clear(runs: Iterable[RunDirectory], out: Path) -> None:
+    """Removes what a command that was killed has set aside of runs.
+
+    What was set aside of a run that is claimed belongs to a command at work, which may put it back.
+
+    Args:
+        runs: to look at.
+        out: directory of the records.
 
     Raises:
         InputError: it cannot be removed.
     """
-    for run in runs:
-        aside = _aside(run)
-        if not (os.path.lexists(aside.path) or os.path.lexists(aside.note)):
-            continue
-        try:
-            remove(aside.path)
-            aside.note.unlink(missing_ok=True)
-        except (OSError, RecursionError) as error:
-            raise InputError(f"{aside.path} cannot be removed ({sentence(error)}); remove it by hand") from error
+    left = [*filter(_is_set_aside, runs)]
+    if not left:
+        return
+    with contextlib.closing(Claims(out)) as claims:
+        for run in left:
+            if claims.take(run.path):
+                _clear(run)
+
+
+def _is_set_aside(run: RunDirectory) -> bool:
+    aside = _aside(run)
+    return os.path.lexists(aside.path) or os.path.lexists(aside.note)
+
+
+def _clear(run: RunDirectory) -> None:
+    """Removes what was set aside of a run that is claimed, if anything was.
+
+    Raises:
+        InputError: it cannot be removed.
+    """
+    if not _is_set_aside(run):
+        return
+    aside = _aside(run)
+    try:
+        remove(aside.path)
+        aside.note.unlink(missing_ok=True)
+    except (OSError, RecursionError) as error:
+        raise InputError(f"{aside.path} cannot be removed ({sentence(error)}); remove it by hand") from error
 
 
 def _set_all_aside(runs: Sequence[RunDirectory]) -> None:
     done: list[RunDirectory] = []
     for run in runs:
         try:
-            clear([run])
+            _clear(run)
             _set_aside(run)
         except (InputError, OSError, Busy) as error:
-            for other in done:
-                _put_back(other)
-            if isinstance(error, InputError):
-                raise
-            if isinstance(error, Busy):
-                raise _in_use(run) from error
-            raise InputError(
-                f"{run.path} is to be done again and cannot be removed ({sentence(error)}); remove it by hand, or name "
-                "another directory with --out"
-            ) from error
+            refusal = _refusal(run, error)
+            raise InputError("; ".join([str(refusal), *_put_back(done)])) from error
         done.append(run)
+
+
+def _refusal(run: RunDirectory, error: Exception) -> InputError:
+    """What to say where a run cannot be set aside."""
+    if isinstance(error, InputError):
+        return error
+    if isinstance(error, Busy):
+        return _in_use(run)
+    return InputError(
+        f"{run.path} is to be done again and cannot be removed ({sentence(error)}); remove it by hand, or name "
+        "another directory with --out"
+    )
 
 
 def _set_aside(run: RunDirectory) -> None:
@@ -97,10 +127,20 @@ def _set_aside(run: RunDirectory) -> None:
             raise
 
 
-def _put_back(run: RunDirectory) -> None:
-    aside = _aside(run)
-    aside.path.rename(run.path)
-    aside.note.unlink(missing_ok=True)
+def _put_back(runs: Sequence[RunDirectory]) -> list[str]:
+    """Renames the directories of runs that were set aside as before; a sentence on each where that fails."""
+    failed = []
+    for run in runs:
+        aside = _aside(run)
+        try:
+            aside.path.rename(run.path)
+            aside.note.unlink(missing_ok=True)
+        except OSError as error:
+            failed.append(
+                f"{aside.path} cannot be put back ({sentence(error)}); rename it to {run.path.name} by hand before the "
+                "next command, which throws it away"
+            )
+    return failed
 
 
 def _aside(run: RunDirectory) -> RunDirectory:

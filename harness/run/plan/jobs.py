@@ -109,7 +109,7 @@ def make_plan(request: Request, capacity: Capacity = ONE_CORE) -> Plan:
             job = _job(row, request.profile, catalogue, its, forbidden, threads, versions[row.method.name])
             jobs.append(replace(job, children=children))
     throw_away([row.directory for row in again], request.out)
-    clear(row.directory for row in pending)
+    clear((row.directory for row in pending), request.out)
     notes = (*told, *data.notes, *warnings)
     return Plan(_longest_first(jobs, over), tuple(over), data.scorer, workers, request.out, notes)
 
@@ -153,7 +153,8 @@ def _check_judged_alike(request: Request) -> None:
         InputError: another row there was made otherwise.
     """
     profile = request.profile
-    for path in sorted((request.out / directory_name(profile.name)).glob("*/*/*/*/inputs.json")):
+    # A run that was set aside, to be done again, has a name with a dot and does not count.
+    for path in sorted((request.out / directory_name(profile.name)).glob("*/*/*/[!.]*/inputs.json")):
         try:
             stored = read_json(path)
         except InputError:  # its own run will say so
