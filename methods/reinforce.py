@@ -14,7 +14,7 @@ gives these figures. Here it follows from the budget: 10 divided by the number o
 docs/methods/reinforce.md has the figures for all.
 Deviations: a cell whose training would exceed the budget is not trained; the authors' script may return it.
 Expected: 93.85 +- 0.37 % test accuracy on CIFAR-10 in NAS-Bench-201 within 12,000 s, published; measured (500 seeds)
-93.92 +- 0.40 with the default, which is a rate of about 0.1 there, and 93.80 +- 0.33 with NATS-Bench's 0.01. Cost: one
+93.96 +- 0.35 with the default, which is a rate of about 0.1 there, and 93.80 +- 0.33 with NATS-Bench's 0.01. Cost: one
 proxy training per cell.
 """
 
