@@ -57,17 +57,11 @@ class Batch:
         first = self.jobs[0]
         whole = dataclasses.replace(first, forbidden=Forbidden.union(job.forbidden for job in self.jobs))
         apart = first.prepared.together > 1 and first.foreign
+        fenced = self.jobs if apart else [dataclasses.replace(job, forbidden=whole.forbidden) for job in self.jobs]
         return Call(
             words=WORDS[self.phase],
             function=_FUNCTIONS[self.phase],
-            items=tuple(
-                Item(
-                    job if apart else dataclasses.replace(job, forbidden=whole.forbidden),
-                    job.directory.path,
-                    job.reads(self.phase),
-                )
-                for job in self.jobs
-            ),
+            items=tuple(Item(job, job.directory.path, job.reads(self.phase)) for job in fenced),
             writes=_WRITES[self.phase],
             seconds=first.cap(self.phase),
             memory=first.profile.memory,
@@ -138,8 +132,8 @@ class Scheduler:
     def _settled(self, job: Job) -> Record | None:
         """The record of a job that was claimed and needs no process; None if it has a phase to do.
 
-        Since the plan was made, another command may have done it, or some of it. A result of a phase that the parent
-        has not begun was left by an earlier one in its stead, and does not count.
+        Since the plan was made, another command may have done it, or some of it. A result of a phase that was never
+        begun is what the search has left under its name, and does not count.
         """
         try:
             job.check_inputs()
