@@ -24,7 +24,7 @@ from harness.core.files import MOST_TEXT
 from harness.core.record import Record
 from harness.report.model.load import load_runs
 from harness.run.backends.base import Call, Capacity, Handle, Outcome, Position
-from harness.run.job import Job
+from harness.run.job import Job, Phase
 from harness.run.plan import Plan, make_plan
 from harness.run.profiles import NB201
 from harness.run.progress import Bar, PlainScreen, View, duration, screen_for
@@ -122,13 +122,20 @@ def test_a_run_that_another_command_has_begun_since_goes_on_where_it_is(tmp_path
     assert record.status == "ok"
 
 
-def test_a_run_that_another_command_is_working_on_is_left_alone(tmp_path: Path) -> None:
-    request = request_for(tmp_path, seeds=(0,))
+def half_done(request: Request, *phases: Phase) -> tuple[Plan, Job]:
+    """A plan, and its run of ``good`` whose final training another command has begun, with results of phases."""
     plan = make_plan(request)
     mine = {job.method.name: job for job in plan.jobs}["good"]
     mine.directory.path.mkdir(parents=True)
-    leave(mine, "search")
+    for phase in phases:
+        leave(mine, phase)
     mine.directory.note.write_text("final")
+    return plan, mine
+
+
+def test_a_run_that_another_command_is_working_on_is_left_alone(tmp_path: Path) -> None:
+    request = request_for(tmp_path, seeds=(0,))
+    plan, mine = half_done(request, "search")
     mine.directory.final_checkpoint.write_text("half of a training")
     backend = Fake()
     with elsewhere(request.out, mine.directory.path):
@@ -148,12 +155,7 @@ def test_a_run_that_another_command_is_working_on_is_left_alone(tmp_path: Path) 
 
 def test_a_run_whose_results_are_all_there_and_that_another_command_still_has_is_a_row(tmp_path: Path) -> None:
     request = request_for(tmp_path, seeds=(0,))
-    plan = make_plan(request)
-    mine = {job.method.name: job for job in plan.jobs}["good"]
-    mine.directory.path.mkdir(parents=True)
-    leave(mine, "search")
-    leave(mine, "final")
-    mine.directory.note.write_text("final")
+    plan, mine = half_done(request, "search", "final")
     with elsewhere(request.out, mine.directory.path):
         records, screen = run(plan, Fake())
     assert {record.method: (record.status, record.reason) for record in records} == {

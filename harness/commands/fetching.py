@@ -8,8 +8,8 @@ from pathlib import Path
 from harness.core.dataset import DatasetSource
 from harness.core.errors import InputError
 from harness.core.names import sentence
-from harness.plugins.catalogue import BrokenPlugin, Catalogue, load_dataset
-from harness.run.plan.datasets import load_images, load_table
+from harness.plugins.catalogue import Catalogue
+from harness.run.plan.datasets import absence, load_images, load_table, source_of
 
 
 def fetch(names: Sequence[str], catalogue: Catalogue, root: Path, say: Callable[[str], None]) -> None:
@@ -26,12 +26,8 @@ def fetch(names: Sequence[str], catalogue: Catalogue, root: Path, say: Callable[
     """
     sources = []
     for name in names:
-        base, _, argument = name.partition(":")
-        try:
-            source = load_dataset(catalogue.source("dataset", base), argument)
-        except BrokenPlugin as error:
-            raise InputError(str(error)) from error
-        missing = source.missing(root)
+        source = source_of(name, catalogue)
+        missing = absence(name, source, root)
         if source.fetch is None and missing:
             raise InputError(missing)
         if source.fetch is not None and not missing:
@@ -46,7 +42,7 @@ def fetch(names: Sequence[str], catalogue: Catalogue, root: Path, say: Callable[
             source.fetch(root, say)
         except OSError as error:
             raise InputError(f"'{name}' could not be fetched: {sentence(error)}") from error
-        if still := source.missing(root) or _refusal(name, source, root):
+        if still := absence(name, source, root) or _refusal(name, source, root):
             raise InputError(f"'{name}' was fetched but is not complete: {still}")
         say(f"{name} is here")
 

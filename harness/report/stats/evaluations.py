@@ -22,6 +22,7 @@ from harness.report.model.table import Column, Heading, Part, TableCell, Text
 from harness.report.model.table import Table as Sheet
 from harness.report.model.values import Words
 from harness.report.stats import tests as stats
+from harness.report.stats.family import family
 
 POINTS = (10, 20, 50, 100, 200)
 """Evaluations after which a search is looked at, as far as its budget goes."""
@@ -192,12 +193,8 @@ def verdicts(methods: Sequence[Progress]) -> Mapping[tuple[str, int], str]:
                 # Two failed runs are equal: infinities have no difference.
                 gains = [0.0 if other == mine else other - mine for other, mine in column]
                 tested[one.method, place] = stats.compare_differences(gains)
-    corrected = stats.holm([comparison.p for comparison in tested.values()])
-    return {
-        key: "better" if comparison.effect > 0 else "worse"
-        for (key, comparison), p in zip(tested.items(), corrected, strict=True)
-        if p <= stats.LEVEL and comparison.agrees
-    }
+    told = zip(tested, family(list(tested.values())), strict=True)
+    return {key: one.outcome for key, one in told if one.outcome in ("better", "worse")}
 
 
 def page(dataset: str, runs: Sequence[Run], table: Table) -> list[Part]:

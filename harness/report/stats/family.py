@@ -34,10 +34,11 @@ def family(comparisons: Sequence[Comparison]) -> list[Tested]:
     corrected = holm([one.p for one in comparisons])
     # Holm's correction never falls when a p rises, so correcting the smallest possible ones bounds what n can give.
     allowed = holm([one.smallest for one in comparisons])
-    return [Tested(*one, _outcome(*one)) for one in zip(comparisons, corrected, allowed, strict=True)]
+    return [Tested(*one, outcome(*one)) for one in zip(comparisons, corrected, allowed, strict=True)]
 
 
-def _outcome(one: Comparison, corrected: float, allowed: float) -> Outcome:
+def outcome(one: Comparison, corrected: float, allowed: float) -> Outcome:
+    """What a test shows; see :class:`Tested`."""
     if corrected > LEVEL:
         # Where all pairs are equal, it is not their number that shows no difference.
         return "too few" if allowed > LEVEL and one.wins + one.losses else "undecided"

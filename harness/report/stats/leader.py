@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.report.model.groups import Block, MethodInSpace
-from harness.report.stats import tests as stats
+from harness.report.stats.family import outcome
 from harness.report.stats.pairs import between
+from harness.report.stats.tests import compare_differences
 
 FEWEST = 3
 """With fewer common seeds nothing is told of two methods."""
@@ -67,7 +68,11 @@ def _against(block: Block, rival: MethodInSpace, first: MethodInSpace, pairs: in
     values = list(between(block, first, rival, block.datasets).values())
     if len(values) < FEWEST:
         return "few"
-    one = stats.compare_differences(values)
-    if one.p * pairs <= stats.LEVEL and one.agrees and one.effect > 0:
-        return "behind"
-    return "few" if one.wins + one.losses and one.smallest * pairs > stats.LEVEL else "close"
+    one = compare_differences(values)
+    match outcome(one, one.p * pairs, one.smallest * pairs):
+        case "better":
+            return "behind"
+        case "too few":
+            return "few"
+        case _:
+            return "close"

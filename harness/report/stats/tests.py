@@ -38,25 +38,31 @@ class Comparison:
 
     Args:
         wins, ties, losses: pairs in which the first was better, equal, worse.
-        difference: mean of first minus second, in points, over the pairs with both results; None without one.
-        interval: bootstrap interval of that mean, or None below :data:`MIN_BOOTSTRAP` pairs.
         effect: matched-pairs rank-biserial correlation, -1 (always worse) to 1 (always better); 0 if all are ties.
         p: two-sided Wilcoxon signed-rank test over the pairs that differ; 1 if none does.
         smallest: the smallest p that this number of differing pairs can give.
         lead: pairs in which only the second failed, minus those in which only the first did.
-        ended: pairs with both results.
+        ended: first minus second, in points, of the pairs with both results.
     """
 
     wins: int
     ties: int
     losses: int
-    difference: float | None
-    interval: tuple[float, float] | None
     effect: float
     p: float
     smallest: float
     lead: int
-    ended: int
+    ended: tuple[float, ...]
+
+    @property
+    def difference(self) -> float | None:
+        """Mean of first minus second, in points, over the pairs with both results; None without one."""
+        return math.fsum(self.ended) / len(self.ended) if self.ended else None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Bootstrap interval of that mean, or None below :data:`MIN_BOOTSTRAP` pairs; takes milliseconds."""
+        return bootstrap_interval(self.ended)
 
     @property
     def mean_sign(self) -> int:
@@ -70,7 +76,7 @@ class Comparison:
         Failed runs are in no mean. Where one method has failed more often in more pairs than have a mean, or where the
         mean is zero, they speak for the other one.
         """
-        failed = abs(self.lead) > self.ended or not self.mean_sign
+        failed = abs(self.lead) > len(self.ended) or not self.mean_sign
         return self.effect * (self.lead if failed else self.mean_sign) > 0
 
 
@@ -223,13 +229,11 @@ def compare_differences(values: Sequence[float]) -> Comparison:
         wins=wins,
         ties=len(differences) - len(moved),
         losses=losses,
-        difference=math.fsum(finite) / len(finite) if len(finite) else None,
-        interval=bootstrap_interval(finite.tolist()),
         effect=effect,
         p=p,
         smallest=smallest_p(len(moved)),
         lead=int(np.sum(np.sign(differences[np.isinf(differences)]))),
-        ended=len(finite),
+        ended=tuple(finite.tolist()),
     )
 
 

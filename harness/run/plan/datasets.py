@@ -78,9 +78,18 @@ def checked_source(name: str, root: Path, catalogue: Catalogue) -> DatasetSource
     Raises:
         InputError: it is unknown, broken, or missing.
     """
-    source = _source(catalogue.source("dataset", name.partition(":")[0]), name)
+    source = source_of(name, catalogue)
     _check_there(name, source, root)
     return source
+
+
+def source_of(name: str, catalogue: Catalogue) -> DatasetSource:
+    """How to load a data set, be it there or not.
+
+    Raises:
+        InputError: it is unknown, or broken.
+    """
+    return _source(catalogue.source("dataset", name.partition(":")[0]), name)
 
 
 def _source(plugin: Source, name: str) -> DatasetSource:
@@ -91,8 +100,17 @@ def _source(plugin: Source, name: str) -> DatasetSource:
 
 
 def _check_there(name: str, source: DatasetSource, root: Path) -> None:
-    if absent := _asked(name, lambda: source.missing(root)):
+    if absent := absence(name, source, root):
         raise InputError(absent)
+
+
+def absence(name: str, source: DatasetSource, root: Path) -> str | None:
+    """What of a data set is not there and how to get it; None if it is there.
+
+    Raises:
+        InputError: its source is broken.
+    """
+    return _asked(name, lambda: source.missing(root))
 
 
 def hidden_files(name: str, source: DatasetSource, root: Path) -> tuple[Path, ...]:
@@ -193,7 +211,7 @@ def load_table(name: str, source: DatasetSource, root: Path) -> Table:
 def _source_of_images(catalogue: Catalogue, name: str) -> DatasetSource | None:
     """How to load the images behind a table; None where that data set is not known here."""
     try:
-        source = _source(catalogue.source("dataset", name.partition(":")[0]), name)
+        source = source_of(name, catalogue)
     except InputError:
         return None
     return None if source.tabular else source
