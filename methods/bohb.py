@@ -58,6 +58,7 @@ class BohbSearch(Method):
     families = ("Bayesian",)
     position = 55
     look = 31
+    seen = ("tables/fashion_mnist",)
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "smoke": {"smallest": 0.25},
         "quick": {"smallest": 0.25},

@@ -63,6 +63,7 @@ class GaussianProcessSearch(Method):
     families = ("Bayesian",)
     position = 50
     look = 4
+    seen = ("nasbench201",)
 
     initial: int = 0
     candidates: int = 1000

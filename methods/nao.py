@@ -48,6 +48,7 @@ class Nao(Method):
     families = ("gradient-based",)
     position = 120
     look = 11
+    seen = ("nasbench201",)
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "smoke": {
             **{"step": 1.0, "steps": 20},

@@ -55,6 +55,7 @@ class NasNet(Method):
     families = ("reinforcement learning",)
     position = 100
     look = 9
+    seen = ("nasbench201",)
 
     extras: ClassVar[Mapping[str, Mapping[str, float]]] = {"cutout": {"cutout": 1}}
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {

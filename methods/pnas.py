@@ -84,6 +84,7 @@ class Pnas(Method):
     families = ("progressive",)
     position = 110
     look = 10
+    seen = ("nasbench201",)
 
     first: int = 0
     beam: int = 0

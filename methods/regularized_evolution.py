@@ -55,6 +55,7 @@ class RegularizedEvolution(Method):
     families = ("evolutionary",)
     position = 40
     look = 3
+    seen = ("tables/fashion_mnist",)
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "nb201": {"population": 10, "sample": 3},
     }

@@ -1,6 +1,6 @@
 """TD search: a table of values, an epsilon-greedy choice per decision, one temporal-difference update per decision.
 
-Source: Algorithm 1 of this project's task description; it is one-step Q-learning (Watkins 1989) over the choices of a
+No paper: the algorithm that this project began with, which is one-step Q-learning (Watkins 1989) over the choices of a
 space. With probability epsilon a decision takes any option, else one of the best. The update follows at once,
 
     td_target = reward + gamma * max theta(next decision), or the reward alone at the last one
@@ -8,7 +8,7 @@ space. With probability epsilon a decision takes any option, else one of the bes
 
 where every decision but the last earns 0 and the last one the validation accuracy. Epsilon falls once per episode.
 
-Algorithm 1 leaves the state open. ``none``: one value per option, wherever it is chosen, as the rule is written.
+The algorithm leaves the state open. ``none``: one value per option, wherever it is chosen, as the rule is written.
 ``position``: one table row per decision. ``previous``: one per decision and last pick, as in MetaQNN. With ``position``
 the target of all options of a decision but the last is the same number, so nothing is learned about them; with ``none``
 the rule learns which option is good everywhere. docs/methods/td.md has the figures.
@@ -40,7 +40,7 @@ SETTLED = 0.7
 
 @dataclass(frozen=True)
 class TdSearch(Method):
-    """Algorithm 1; works in every space with genotypes.
+    """One-step Q-learning; works in every space with genotypes.
 
     Args:
         state: what a value belongs to, see the module.
@@ -58,6 +58,7 @@ class TdSearch(Method):
     families = ("reinforcement learning",)
     position = 65
     look = 17
+    seen = ("tables/fashion_mnist",)
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {"nb201": {"alpha": 0.3, "decay": 0.99}}
 
     state: str = "none"

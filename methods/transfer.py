@@ -50,6 +50,7 @@ class TransferSearch(Method):
     space = "nasbench201"
     position = 56
     look = 32
+    seen = ("tables/fashion_mnist",)
     families = ("meta-learning and transfer",)
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "nb201": {"population": 10, "sample": 3},

@@ -121,6 +121,16 @@ def test_position_and_look_are_read_from_the_class_and_need_not_be_there(tmp_pat
     assert [(facts.position, facts.look) for facts in found] == [(None, None), (35, 17)]
 
 
+def test_what_a_methods_settings_have_seen_goes_by_the_name_or_by_what_stands_before_the_slash(tmp_path: Path) -> None:
+    stated = METHOD.replace("    title = ", '    seen = ("nasbench201", "tables/fashion_mnist")\n    title = ')
+    facts = Catalogue([write(tmp_path / "mine.py", stated)]).source("method", "mine").facts()
+    seen = ("nasbench201/cifar10", "nasbench201/cifar100", "tables/fashion_mnist")
+    assert all(facts.has_seen(name) for name in seen)
+    assert not any(facts.has_seen(name) for name in ("cifar10", "fashion_mnist", "tables/cifar10", "tables", ""))
+    blind = Catalogue([write(tmp_path / "mine.py", METHOD)]).source("method", "mine").facts()
+    assert not any(map(blind.has_seen, seen))
+
+
 def test_the_methods_of_the_harness_have_a_position_and_a_look_each() -> None:
     catalogue = Catalogue()
     own = [catalogue.source("method", name).facts() for name in catalogue.names("method")]

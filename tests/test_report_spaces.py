@@ -230,6 +230,19 @@ def test_capped_and_overrun_rows_are_marked_in_words_in_every_form():
     )
 
 
+def test_settings_that_are_not_blind_are_marked_and_named_in_the_verdict():
+    runs = [*with_zero_lines("darts"), new("gdas", 0.9, seen=True)]
+    [block] = blocks(runs)
+    text = markdown([performance_table(block)])
+    assert text.count("not blind [1]") == 1
+    assert "Not blind: test results of this data set had been seen when the method's settings were made." in text
+    told = markdown(performance(runs)).partition("## ")[0]
+    assert "test results of the data had been seen when their settings were made: gdas." in told
+    [row] = [r for r in csv.DictReader(io.StringIO(tables_csv([performance_table(block)]))) if r["method"] == "gdas"]
+    assert row["not_blind"] == "1"
+    assert "blind" not in markdown(performance(with_zero_lines("darts")))
+
+
 def test_the_share_of_the_budget_goes_by_either_name():
     search = {name: value for name, value in SEARCH.items() if name != "overrun"} | {"share": 1.3}
     run = make("darts", 0.9, search=search)

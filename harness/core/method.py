@@ -32,6 +32,8 @@ class Method(abc.ABC):
             (``run --signal``). None: it does, unless it ``trains``.
         position: where the method stands in tables and legends: smaller numbers first, equal ones by name. The methods
             that come with the harness have 10 to 170.
+        seen: data sets whose test results had been seen when its settings were made, which tables then say: names, or
+            what stands before the slash (``nasbench201``).
         look: number of its colour and marker in figures, 0 to 98 (nine colours, eleven markers); None: one by its name.
         scaled: hyper-parameters by profile, where the paper's values make no sense at a small budget.
         extras: by hyper-parameter, what the final training has besides the profile's recipe where that hyper-parameter
@@ -47,6 +49,7 @@ class Method(abc.ABC):
     follows_signal: ClassVar[bool | None] = None
     position: ClassVar[int] = LAST
     look: ClassVar[int | None] = None
+    seen: ClassVar[tuple[str, ...]] = ()
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     extras: ClassVar[Mapping[str, Mapping[str, float]]] = {}
 
@@ -84,7 +87,7 @@ def space_is(task: Task, *kinds: type[Space]) -> str | None:
     """None if ``task.space`` is one of ``kinds``, else the sentence for :meth:`Method.unsupported`."""
     if isinstance(task.space, kinds):
         return None
-    return f"it searches {' or '.join(kind.__name__ for kind in kinds)}, not the space '{task.space.name}'"
+    return f"it does not search the space '{task.space.name}'; on images, without --space, it is compared in its own"
 
 
 def needs_shares(task: Task) -> str | None:

@@ -64,6 +64,7 @@ class Record:
         provenance: command, commit, dirty flag, versions, device, threads, cores, times.
         position, look: of the method in tables and figures, as its class states them
             (:class:`~harness.core.method.Method`); None in a record that does not say.
+        seen: whether test results of the data set were seen before the method's settings were made, as its class says.
         limits: of the final network, by name (:class:`~harness.core.limits.Limits`).
         metrics: of the stored predictions, besides accuracy: ``balanced_accuracy``, ``macro_f1``, ``nll`` (nats per
             image), ``calibration_error``; of a table, nothing.
@@ -103,6 +104,7 @@ class Record:
     native: str = ""
     position: int | None = None
     look: int | None = None
+    seen: bool = False
     limits: dict[str, float] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
     classes: dict[str, list[str]] = field(default_factory=dict)

@@ -25,6 +25,7 @@ class Facts:
         title, space: of a method's class; "" where the class body does not state it as a plain string.
         families: of a method's class; empty where the class body does not state them as a plain tuple of strings.
         trains: of a method's class; False where the class body does not state it as a plain value.
+        seen: of a method's class; data sets whose test results had been seen when its settings were made.
         position, look: of a method's class; None where the class body does not state it as a plain number.
         settings: hyper-parameters with literal defaults; None where a profile may change them in a way that only
             running the file can tell.
@@ -44,6 +45,7 @@ class Facts:
     extra: Mapping[str, float] = field(default_factory=dict)
     families: tuple[str, ...] = ()
     trains: bool = False
+    seen: tuple[str, ...] = ()
 
     def parse_settings(self, method: str, words: str) -> tuple[tuple[str, Any], ...]:
         """Reads ``order=2:epochs=30``.
@@ -88,6 +90,10 @@ class Facts:
         for name, added in self.extras.items():
             extra |= added if settings.get(name) == MORE else {}
         return replace(self, title=f"{self.title} ({words})", settings=settings, scaled=scaled, extra=extra)
+
+    def has_seen(self, dataset: str) -> bool:
+        """Whether test results of a data set had been seen when the settings were made."""
+        return bool({dataset, dataset.partition("/")[0]} & set(self.seen))
 
     def under(self, profile: str) -> dict[str, Any]:
         """The hyper-parameters that are known for a profile."""
@@ -154,6 +160,7 @@ def read(path: Path, attribute: str) -> Facts:
                 extras if isinstance(extras, dict) else {},
                 families=_texts(plain.get("families")),
                 trains=plain.get("trains") is True,
+                seen=_texts(plain.get("seen")),
             )
     return Facts(summary)
 

@@ -114,6 +114,7 @@ class Job:
         forbidden: what the search may not touch.
         threads: of TensorFlow in each process of the search.
         inputs: everything that the result depends on, besides code and machine; stored in the directory.
+        seen: whether test results of the data set had been seen when the method's settings were made.
         extra: what the final training has besides the profile's recipe.
         children: that the search may train at the same time, each with so many threads.
     """
@@ -133,6 +134,7 @@ class Job:
     inputs: dict[str, Any]
     position: int | None = None
     look: int | None = None
+    seen: bool = False
     extra: Mapping[str, float] = field(default_factory=dict)
     children: int = 1
 

@@ -1,4 +1,4 @@
-"""The page "families": the families of the survey, the methods here that stand for each, and what they have brought."""
+"""The page "families": the families of searches, the methods here that stand for each, and what they have brought."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.report.model.table import NOT_RUN, Column, Fact, Facts, Heading, Pa
 from harness.report.model.values import Absent, Words
 
 _ABOUT = (
-    "The thirteen families of the survey. A method that belongs to several stands in each of them. Measured here: test "
+    "Thirteen families of searches. A method that belongs to several stands in each of them. Measured here: test "
     "accuracy in %, or a table's own number with its name, mean ± sample standard deviation (number of seeds), and RI, "
     "the relative improvement over random sampling in the same space. Accuracies of different spaces, profiles and "
     "budgets are no comparison of families."

@@ -167,6 +167,11 @@ class MethodResult:
         return self.block.alone(self.method)
 
     @property
+    def seen(self) -> bool:
+        """Whether test results of the data set had been seen when the method's settings were made."""
+        return any(run.record.seen for run in self.runs)
+
+    @property
     def overrun(self) -> tuple[Run, ...]:
         """The runs whose search spent more than :data:`OVERRUN` of its budget."""
         return tuple(run for run in self.runs if share_of(run.record) > OVERRUN)

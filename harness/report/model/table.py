@@ -89,7 +89,11 @@ class TableCell:
         values = self.value.fields(key)
         if self.result is not None and isinstance(self.value, Spread):
             lost = {status: self.result.count(status) for status in ("failed", "unsupported")}
-            marked = {"capped": len(self.result.capped), "overrun": len(self.result.overrun)}
+            marked = {
+                "capped": len(self.result.capped),
+                "overrun": len(self.result.overrun),
+                "not_blind": len(self.result.runs) if self.result.seen else 0,
+            }
             return {"measure": self.result.measure, **values, **lost, **marked}
         return values
 
@@ -240,8 +244,10 @@ class Notes:
         )
 
     def marks(self, result: MethodResult) -> tuple[Mark, ...]:
-        """What has to be known about a number: trainings that were cut short, searches that spent too much."""
+        """What has to be known about a number: settings that are not blind, trainings that were cut short, ..."""
         marks = []
+        if result.seen and result.accuracies:
+            marks.append(Mark("not blind", self.number(_SEEN)))
         if result.extra and result.runs:
             marks.append(Mark("other training", self.number(f"{result.label}: {_other(result.extra)}")))
         elif result.alone and result.runs:
@@ -271,6 +277,7 @@ _EXTRAS = {
 }
 
 
+_SEEN = "Not blind: test results of this data set had been seen when the method's settings were made."
 _SEVERAL = "its result is that of several networks together. It is compared with no single network."
 
 

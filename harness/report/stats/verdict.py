@@ -319,7 +319,18 @@ _HOW = (
 def _remarks(block: Block) -> list[str]:
     """What else has to be known about this table."""
     same = [f"{listed(group)} are look-ups of the same searches." for group in searches(block) if len(group) > 1]
-    return [*same, *twins(block), *measures(block, *block.datasets), *mixed_devices(block), *_marked(block)]
+    remarks = [*twins(block), *_seen(block), *measures(block, *block.datasets), *mixed_devices(block)]
+    return [*same, *remarks, *_marked(block)]
+
+
+def _seen(block: Block) -> list[str]:
+    """Which methods are not blind."""
+    pairs = [(dataset, method) for dataset in block.datasets for method in block.methods]
+    seen = dict.fromkeys(block.heading(method) for dataset, method in pairs if result_of(block, dataset, method).seen)
+    if not seen:
+        return []
+    why = "test results of the data had been seen when their settings were made"
+    return [f"Not blind, because {why}: {listed(list(seen))}."]
 
 
 def _marked(block: Block) -> list[str]:

@@ -288,6 +288,7 @@ def _job(
         inputs={**row.inputs(profile), "data": prepared.checksum, SOURCE: version},
         position=row.facts.position,
         look=row.facts.look,
+        seen=row.facts.has_seen(row.dataset),
         extra=row.facts.extra,
     )
 

@@ -53,6 +53,7 @@ def finish(job: Job, outcome: Outcome, scorer: Scorer, provenance: dict[str, Any
         limits=job.profile.limits.plain(),
         position=job.position,
         look=job.look,
+        seen=job.seen,
     )
     try:
         record = _with_what_is_left(job, record, provenance)
