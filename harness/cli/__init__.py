@@ -59,7 +59,7 @@ app = typer.Typer(
 
       python -m harness run
 
-    [bold]The same on freshly trained networks[/bold] (44 minutes on two cores):
+    [bold]The same on freshly trained networks[/bold] (40 minutes on two cores):
 
       python -m harness fetch fashion_mnist
 
