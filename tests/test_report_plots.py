@@ -139,6 +139,30 @@ def test_the_title_of_a_single_panel_is_not_cut_off(tmp_path: Path, monkeypatch:
     assert title.x1 <= page.x1
 
 
+def test_spaces_of_one_data_set_are_drawn_on_the_same_axes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Else a tenth of a point in one panel looks like five points in the next."""
+    drawn = []
+
+    @contextlib.contextmanager
+    def spy(*arguments):
+        with figure(*arguments) as canvas:
+            yield canvas
+            drawn.extend((axes.get_title(), axes.get_xlim(), axes.get_ylim()) for axes in canvas.axes)
+
+    monkeypatch.setattr(plots, "figure", spy)
+    runs = [make("darts", 0.90), make("nas_rl", 0.70, space="chain", parameters=9_000)]
+    accuracy_parameters([*runs, make("darts", 0.5, dataset="cifar10", parameters=10**7)], tmp_path / "one.png")
+    limits = {title: (x, y) for title, x, y in drawn}
+    assert len(limits) == 3
+    assert limits["fashion_mnist, space cell"] == limits["fashion_mnist, space chain"]
+    [(left, right), (bottom, top)] = limits["fashion_mnist, space cell"]
+    assert left < 9_000
+    assert 163_000 < right < 10**7
+    assert 60 < bottom < 70
+    assert 90 < top < 100
+    assert limits["cifar10, space cell"] != limits["fashion_mnist, space cell"]
+
+
 @pytest.mark.parametrize("seeds", [1, 2, 3, 5])
 def test_a_band_is_drawn_from_three_seeds(seeds: int):
     from matplotlib.figure import Figure
@@ -249,7 +273,7 @@ def test_a_sparkline_goes_from_low_to_high():
     assert sparkline([]) == ""
 
 
-@pytest.mark.parametrize(("low", "high"), [(18_000, 92_000), (4_000, 9_000_000)])
+@pytest.mark.parametrize(("low", "high"), [(18_000, 92_000), (26_000, 800_000), (4_000, 9_000_000)])
 def test_labels_of_a_logarithmic_axis_are_numbers_and_no_formulas(tmp_path: Path, low: float, high: float) -> None:
     with figure(tmp_path / "axis.png", 6, 4) as canvas:
         axes = canvas.add_subplot()

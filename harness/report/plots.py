@@ -50,11 +50,22 @@ def anytime(runs: Sequence[Run], path: Path) -> None:
 
 
 def accuracy_parameters(runs: Sequence[Run], path: Path) -> None:
-    """The result of every final network over its trainable weights, as a PNG; panels as in :func:`anytime`."""
-    _draw(runs, path, _parameters_panel, "Result and size of the final networks, one mark per seed")
+    """The result of every final network over its trainable weights, as a PNG; panels as in :func:`anytime`.
+
+    The panels of one table and data set have the same axes, so that a tenth of a point looks the same in all of them.
+    """
+    title = "Result and size of the final networks, one mark per seed"
+    _draw(runs, path, _parameters_panel, title, same_axes=True)
 
 
-def _draw(runs: Sequence[Run], path: Path, panel: Callable[[Axes, Block, str, str], bool], title: str) -> None:
+def _draw(
+    runs: Sequence[Run],
+    path: Path,
+    panel: Callable[[Axes, Block, str, str], bool],
+    title: str,
+    *,
+    same_axes: bool = False,
+) -> None:
     """One panel per table, data set and space with a run there, at most three side by side, each with its legend."""
     panels = [
         (table, dataset, space)
@@ -63,6 +74,9 @@ def _draw(runs: Sequence[Run], path: Path, panel: Callable[[Axes, Block, str, st
         for space in table.spaces
         if any(table.runs_of(dataset, method) for method in table.of_space(space))
     ]
+    titles = list(dict.fromkeys(block.title for block, _, _ in panels))
+    title = f"{title}\n{titles[0]}" if len(titles) == 1 else title
+    together: dict[tuple[str, str], list[Axes]] = {}
     wide = min(_WIDE, len(panels))
     high = math.ceil(len(panels) / wide)
     # The legend needs a line per two methods.
@@ -74,15 +88,31 @@ def _draw(runs: Sequence[Run], path: Path, panel: Callable[[Axes, Block, str, st
         for number, (block, dataset, space) in enumerate(panels, start=1):
             axes = canvas.add_subplot(high, wide, number)
             where = short(dataset) if block.common else f"{short(dataset)}, space {short(space)}"
-            axes.set_title("\n".join([where, *textwrap.wrap(block.title, _TITLE)]), fontsize=9)
+            table = textwrap.wrap(block.title, _TITLE) if len(titles) > 1 else []
+            axes.set_title("\n".join([where, *table]), fontsize=9)
             if not panel(axes, block, dataset, space):
                 axes.set(xticks=[], yticks=[])
                 axes.text(0.5, 0.5, "no run has anything to draw here", ha="center", transform=axes.transAxes)
+            elif same_axes:
+                together.setdefault((block.title, dataset), []).append(axes)
             axes.grid(color=FAINT, linewidth=0.5)
             axes.set_axisbelow(True)
             axes.spines[["top", "right"]].set_visible(False)
             if axes.get_legend_handles_labels()[0]:
                 axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, fontsize=8, frameon=False)
+        for group in together.values():
+            _align(group)
+
+
+def _align(group: Sequence[Axes]) -> None:
+    """Gives all, whose x is logarithmic, the limits that hold the marks of all of them, and a little room."""
+    left, right = (pick(axes.dataLim.intervalx[side] for axes in group) for side, pick in enumerate((min, max)))
+    bottom, top = (pick(axes.dataLim.intervaly[side] for axes in group) for side, pick in enumerate((min, max)))
+    room = max(0.05 * (top - bottom), 0.1)
+    factor = max((right / left) ** 0.05, 1.1)
+    for axes in group:
+        axes.set(xlim=(left / factor, right * factor), ylim=(bottom - room, top + room))
+        count_logarithmically(axes.xaxis)
 
 
 def _anytime_panel(axes: Axes, block: Block, dataset: str, space: str = "") -> bool:
@@ -149,7 +179,6 @@ def _parameters_panel(axes: Axes, block: Block, dataset: str, space: str = "") -
             label=_label(block, method, dataset, runs),
         )
     axes.set_xscale("log")
-    count_logarithmically(axes.xaxis)
     axes.set_xlabel("trainable parameters of the final network")
     axes.set_ylabel(axis_of(block, dataset))
     return drawn

@@ -42,13 +42,16 @@ def short(text: str, width: int = 44) -> str:
 def count_logarithmically(axis: Axis) -> None:
     """Labels an axis with logarithmic scale ``20k``, ``1M``: matplotlib's own labels are formulas, which are not read.
 
-    Between the powers of ten only if the axis holds less than two of them. Call it when everything is drawn.
+    Over less than two powers of ten also at two and five times one, over less than one at all of its multiples. Call it
+    when everything is drawn.
     """
-    from matplotlib.ticker import EngFormatter, NullFormatter
+    from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
     low, high = axis.get_view_interval()
+    if 10 * low <= high < 100 * low:
+        axis.set_minor_locator(LogLocator(subs=(2.0, 5.0)))
     axis.set_major_formatter(EngFormatter(sep=""))
-    axis.set_minor_formatter(EngFormatter(sep="") if high < 10 * low else NullFormatter())
+    axis.set_minor_formatter(EngFormatter(sep="") if high < 100 * low else NullFormatter())
 
 
 @contextmanager
