@@ -227,7 +227,7 @@ def made(name: str, profile: str, changes: dict[str, Any] | None = None) -> Meth
 
 def space_of(name: str, profile: str) -> Space:
     """Where the method searches under a profile."""
-    if PROFILES[profile].signal:
+    if PROFILES[profile].tabular:
         return get_space("nasbench201")
     cls = load_method(Catalogue().source("method", name))
     return get_space(PROFILES[profile].space_for(cls.space))

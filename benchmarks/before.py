@@ -121,10 +121,10 @@ def work() -> dict[str, Callable[[str, int], float]]:
         try:
             from harness.nets.supernets import enas as kinds
         except ImportError:  # before commit cdb23d2 the module had another name
-            from harness.nets import gated as kinds
+            from harness.nets import gated as kinds  # type: ignore[attr-defined, no-redef]
 
         runtime.expect_large_graphs()
-        kind = kinds.GatedMacro if space.startswith("macro") else kinds.GatedCells
+        kind: Any = kinds.GatedMacro if space.startswith("macro") else kinds.GatedCells
         layers = 6 if space.startswith("macro") else LAYERS
         images = tf.random.stateless_normal((64, *SHAPE), [0, 1])
         labels = tf.random.stateless_uniform((64,), [0, 2], 0, CLASSES, tf.int64)

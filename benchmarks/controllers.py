@@ -56,7 +56,7 @@ def learned(case: Case, rate: float, seed: int) -> tuple[float, float]:
     kind = EnasMacroController if case.method == "enas_macro" else EnasMicroController
     controller: Controller = kind(
         space, rng(seed, "weights"), learning_rate=rate or settings["controller_learning_rate"]
-    )  # type: ignore[arg-type]
+    )
     baseline = RewardBaseline(settings["baseline_decay"], "after", start=0.0)
     worth, draws, noise = Worth(space, seed), rng(seed, "draws"), rng(seed, "noise")
     images = settings["valid_batch"] or settings["batch"]

@@ -76,7 +76,7 @@ def search(
         evaluator=ProxyEvaluator(space, data, recipe, seed=0),
         journal=TableJournal(RunDirectory(Path())),
     )
-    bilevel = Bilevel(Darts(order=order, batch=batch), task.space, task)  # type: ignore[arg-type]
+    bilevel = Bilevel(Darts(order=order, batch=batch), task.space, task)
     return Search(lambda: bilevel.step(0.025), int(bilevel.w.shape[0]))
 
 

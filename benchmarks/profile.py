@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -91,7 +91,7 @@ def _plain(kind: str) -> str:
 
 def table(space_name: str, size: str) -> str:
     """The kernels of a space's networks, mean of the networks."""
-    total, number = Counter[str](), Counter[str]()
+    total, number = defaultdict[str, float](float), defaultdict[str, float](float)
     for step in steps(space_name, size):
         for kind, (milliseconds, calls) in kernels(step).items():
             total[kind] += milliseconds / NETWORKS
@@ -99,7 +99,7 @@ def table(space_name: str, size: str) -> str:
     whole = sum(total.values())
     lines = [f"{space_name}, {size} size: {whole:.1f} ms in kernels of a step", ""]
     lines += ["| kernel | ms | share | calls |", "|---|---|---|---|"]
-    for kind, milliseconds in total.most_common(14):
+    for kind, milliseconds in sorted(total.items(), key=lambda one: -one[1])[:14]:
         moves = " (moves data only)" if kind in MOVES else ""
         lines.append(f"| {kind}{moves} | {milliseconds:.2f} | {milliseconds / whole:.0%} | {number[kind]:.0f} |")
     return "\n".join(lines)

@@ -19,6 +19,7 @@ import sys
 import time
 from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -128,7 +129,7 @@ def draw(study: Study, results: dict[Setup, list[Told]], target: Path) -> None:
         canvas.suptitle(f"REINFORCE by controller replicas on {study.table.name}, {study.seeds} seeds", fontsize=11)
         left, right = canvas.add_subplot(1, 2, 1), canvas.add_subplot(1, 2, 2)
         for place, (setup, told) in enumerate(results.items()):
-            style = {
+            style: dict[str, Any] = {
                 "color": PALETTE[(0, 1, 2, 2, 4, 4)[place]],
                 "linestyle": "--" if setup.synchronous else "-",
                 "label": setup.name,

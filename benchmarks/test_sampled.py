@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +56,7 @@ def seconds_in_turn(name: str) -> list[list[float]]:
         own = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
         assert sum(parameter.numel() for parameter in yardstick.parameters()) == own
         theirs = torch_networks.training_step(yardstick, recipe.batch, SHAPE)
-        found.append(in_turn(lambda step=step: step(images, labels, 0, 0.01, 0.0), theirs))
+        found.append(in_turn(partial(step, images, labels, 0, 0.01, 0.0), theirs))
     return found
 
 

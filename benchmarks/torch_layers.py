@@ -75,8 +75,8 @@ def _module(step: Primitive, width: int) -> nn.Module:
         case Relu():
             return nn.ReLU()
         case Conv(height, wide, filters, strides):
-            padding = ((height - 1) // 2, (wide - 1) // 2)
-            return nn.Conv2d(width, filters, (height, wide), strides, padding, bias=False)
+            around = ((height - 1) // 2, (wide - 1) // 2)
+            return nn.Conv2d(width, filters, (height, wide), strides, around, bias=False)
         case Depthwise(size, stride, dilation):
             padding = dilation * (size - 1) // 2
             return nn.Conv2d(width, width, size, stride, padding, dilation, groups=width, bias=False)
