@@ -148,6 +148,38 @@ def test_replicas_whose_children_train_beside_each_other(budget: str, space: Spa
         assert (again.evaluations, again.planned) == (together.evaluations, together.planned)
 
 
+def raced(budget: str, journal: MemoryJournal, size: int) -> Task:
+    """A task in seconds with so many children at the same time."""
+    made = make_task(
+        FLAT,
+        budget,
+        evaluator=FakeEvaluator(accuracy, seconds=seconds),
+        pool=Race(size, lambda: made) if size > 1 else None,
+        journal=journal,
+    )
+    return made
+
+
+@pytest.mark.parametrize(("before", "after"), [(2, 4), (4, 2), (3, 6)])
+def test_a_search_in_seconds_goes_on_with_another_number_of_children_above_one(before: int, after: int) -> None:
+    method, journal = METHOD(**SMALL, replicas=3), MemoryJournal()
+    first = run(method, raced("200s", journal, before))
+    kept = len(first.evaluations)
+    journal.evaluations = list(first.evaluations)
+    resumed = run(method, raced("500s", journal, after))
+    assert resumed.evaluations[:kept] == first.evaluations
+    assert len(resumed.evaluations) > kept
+    assert resumed.planned["updates"] > first.planned["updates"]
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 4), (4, 1)])
+def test_a_simulated_order_is_not_read_as_a_real_one(before: int, after: int) -> None:
+    method, journal = METHOD(**SMALL, replicas=3), MemoryJournal()
+    run(method, raced("200s", journal, before))
+    with pytest.raises(RuntimeError, match="--children is another number"):
+        run(method, raced("500s", journal, after))
+
+
 def test_searches_a_table() -> None:
     """How long a child takes is the table's."""
     genotypes = [FLAT.genotype(picks) for picks in np.ndindex(*(len(choice) for choice in FLAT.choices))]
