@@ -140,6 +140,11 @@ class Late(Full):
     def wait(self, seconds: float) -> list[Handle]:
         return self._free.wait(seconds)
 
+    def cancel(self, handle: Handle) -> None:
+        if handle in self.live:
+            super().cancel(handle)
+        self._free.cancel(handle)
+
     def close(self) -> None:
         super().close()
         self._free.close()

@@ -177,11 +177,11 @@ class Full(Backend):
 def test_a_machine_that_is_busy_for_a_while_helps_later_and_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(helpers, "PATIENCE", 0.5)
+    monkeypatch.setattr(helpers, "PATIENCE", 0.2)
     body = """
 from itertools import count
 from harness.run.backends import mailbox
-mailbox.REST = 0.5
+mailbox.REST = 0.1
 for _ in task.evaluate_each(task.sample() for _ in count()): pass
 """
     profile = dataclasses.replace(PATIENT, budget=Budget(31, "steps"))

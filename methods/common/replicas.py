@@ -18,7 +18,8 @@ or side by side (``--children``), those of all replicas together. The order in w
 
 The replicas' draws come from the task's generator in that order, and evaluations are logged in the order in which they
 are used, so that the log alone resumes a search: parameters, optimiser, baseline and staleness are those of before. In
-a budget of seconds that takes the same ``--children`` as before, or one order would be read as the other.
+a budget of seconds that takes one child at a time as before, or several as before: or one order would be read as the
+other, which the log does not allow.
 
 The reward baseline lies with the parameters: it takes rewards in the order in which gradients arrive, so that a reward
 is compared with rewards that arrived before.
