@@ -184,7 +184,7 @@ from harness.run.backends import mailbox
 mailbox.REST = 0.1
 for _ in task.evaluate_each(task.sample() for _ in count()): pass
 """
-    profile = dataclasses.replace(PATIENT, budget=Budget(31, "steps"))
+    profile = dataclasses.replace(PATIENT, budget=Budget(21, "steps"))
     methods = {"draws": write_method(tmp_path, "draws", body)}
     full = Full(1)
     records = []
