@@ -330,9 +330,9 @@ class Losing:
         """What a reference to a report leads to."""
 
         def report() -> Report:
-            over = share is None
-            outcomes = (Outcome("ok"),) if over else ()
-            return Report(Position(0, 1.0 if share is None else share, "at it"), outcomes, over, {}, frozenset(), "a node")
+            if share is None:
+                return Report(Position(1), (Outcome("ok"),), True, {}, frozenset(), "a node")
+            return Report(Position(0, share, "at it"), (), False, {}, frozenset(), "a node")
 
         return report
 
