@@ -4,7 +4,8 @@ The same comparison is made by the local back end, in ``DIRECTORY/local``, and o
 while slots, nodes, the command and the head are killed (SIGKILL) one after the other. A killed command, and one whose
 head is gone, is given again. Then both are compared, record by record (:mod:`benchmarks.records`). Without ``--kills``
 the difference in wall time is the cluster's overhead. What is done is kept: a directory that is there is gone on with.
-A node has one core, so ``--run "... --children 2 --workers 1"`` has children of one search on two nodes.
+A node has one core, so ``--run "... --children 2 --workers 1"`` has children of one search on two nodes. With
+``--local`` the local back end is given other options than the cluster: without children, say.
 
 Ray's own test cluster is used: https://docs.ray.io/en/latest/ray-core/examples/testing-tips.html
 """
@@ -158,14 +159,16 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=0)
     parser.add_argument("--pause", type=float, default=30.0, help="seconds between two kills, in the mean")
     parser.add_argument("--run", default="--profile smoke --methods all --datasets toy", help="options of the command")
+    parser.add_argument("--local", default="", help="those of the local command, if they are others")
     options = parser.parse_args()
     options.directory.mkdir(parents=True, exist_ok=True)
     local, cluster = options.directory / "local", options.directory / "cluster"
     words = options.run.split()
     words += [] if "--workers" in words else ["--workers", str(options.nodes)]
+    alone = options.local.split() if options.local else words
 
     began = time.monotonic()
-    if started(words, local, options.directory / "local.log").wait() not in (0, 1):
+    if started(alone, local, options.directory / "local.log").wait() not in (0, 1):
         sys.exit(f"the local command has failed; see {options.directory / 'local.log'}")
     print(f"local: {time.monotonic() - began:.1f} s", flush=True)
     nodes = Nodes(options.nodes)

@@ -156,6 +156,16 @@ def test_restored_meter_goes_on_from_what_was_spent() -> None:
     assert meter.spent == 54
 
 
+def test_a_restored_meter_knows_what_was_charged_and_what_was_the_methods_own() -> None:
+    clock = Clock()
+    meter = Meter(Budget(60, "s"), 1, clock)
+    clock.now += 17
+    meter.restore(seconds=30, steps=3, own=20)
+    clock.now += 4
+    meter.charge(seconds=2, steps=1)
+    assert (meter.spent, meter.charged, meter.reported, meter.own) == (56, 32, 32, 24)
+
+
 def test_a_deep_copy_counts_into_the_same_meter() -> None:
     meter = Meter(Budget(5, "steps"), 1)
     copy.deepcopy(meter).charge(seconds=0, steps=5)

@@ -140,6 +140,35 @@ def test_checkpoint_brings_state_generator_meter_and_evaluations_back() -> None:
     assert np.array_equal(resumed.rng.integers(1000, size=5, dtype=np.int32), expected)
 
 
+@pytest.mark.parametrize("budget", ["20evals", "1000s"])
+def test_a_checkpoint_brings_back_what_children_have_taken_and_what_the_method(budget: str) -> None:
+    space, journal, now = VectorSpace(12), MemoryJournal(), [0.0]
+    words = {"journal": journal, "evaluator": FakeEvaluator(seconds=20.0), "clock": lambda: now[0]}
+    task = make_task(space, budget, **words)
+    task.evaluate([space.sample(task.rng) for _ in range(3)])
+    now[0] += 7.0
+    task.checkpoint(dict)
+    now[0] += 500.0
+    resumed = make_task(space, budget, **words)
+    resumed.restored()
+    assert (resumed.meter.charged, resumed.meter.own) == (60.0, 7.0)
+    assert resumed.meter.spent == (3 if budget == "20evals" else 67.0)
+
+
+def test_a_checkpoint_of_before_the_methods_own_time_was_kept_is_taken() -> None:
+    space, journal = VectorSpace(12), MemoryJournal()
+    task = make_task(space, "1000s", journal=journal, evaluator=FakeEvaluator(seconds=40.0))
+    task.evaluate([space.sample(task.rng)])
+    task.checkpoint(dict)
+    assert journal.state is not None
+    frozen = json.loads(str(journal.state["_task"]))
+    del frozen["own"]
+    journal.state["_task"] = np.array(json.dumps({**frozen, "seconds": 47.0}))
+    resumed = make_task(space, "1000s", journal=journal)
+    resumed.restored()
+    assert resumed.meter.spent == 47.0
+
+
 @pytest.mark.parametrize("kind", ["genotype", "keras", "nothing"])
 def test_checkpoint_brings_best_and_proposal_back(kind: str) -> None:
     space, journal = VectorSpace(12), MemoryJournal()

@@ -141,11 +141,43 @@ def test_replicas_whose_children_train_beside_each_other(budget: str, space: Spa
         assert {"updates", "staleness", "most_staleness"} < set(together.planned)
         assert "simulated_wall" not in together.planned
         assert together.planned["staleness"] > 0
-    journal.evaluations = journal.evaluations[:20]
+    journal.evaluations = journal.evaluations[:15]
     again = run(method, beside(journal))
-    assert again.evaluations[:20] == together.evaluations[:20]
+    assert again.evaluations[:15] == together.evaluations[:15]
     if budget == "61evals":
         assert (again.evaluations, again.planned) == (together.evaluations, together.planned)
+
+
+def raced(budget: str, journal: MemoryJournal, size: int) -> Task:
+    """A task in seconds with so many children at the same time."""
+    made = make_task(
+        FLAT,
+        budget,
+        evaluator=FakeEvaluator(accuracy, seconds=seconds),
+        pool=Race(size, lambda: made) if size > 1 else None,
+        journal=journal,
+    )
+    return made
+
+
+@pytest.mark.parametrize(("before", "after"), [(2, 4), (4, 2), (3, 6)])
+def test_a_search_in_seconds_goes_on_with_another_number_of_children_above_one(before: int, after: int) -> None:
+    method, journal = METHOD(**SMALL, replicas=3), MemoryJournal()
+    first = run(method, raced("200s", journal, before))
+    kept = len(first.evaluations)
+    journal.evaluations = list(first.evaluations)
+    resumed = run(method, raced("500s", journal, after))
+    assert resumed.evaluations[:kept] == first.evaluations
+    assert len(resumed.evaluations) > kept
+    assert resumed.planned["updates"] > first.planned["updates"]
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 4), (4, 1)])
+def test_a_simulated_order_is_not_read_as_a_real_one(before: int, after: int) -> None:
+    method, journal = METHOD(**SMALL, replicas=3), MemoryJournal()
+    run(method, raced("200s", journal, before))
+    with pytest.raises(RuntimeError, match="--children is another number"):
+        run(method, raced("500s", journal, after))
 
 
 def test_searches_a_table() -> None:

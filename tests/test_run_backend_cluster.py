@@ -10,8 +10,9 @@ import os
 import pickle
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,10 +25,23 @@ from harness.core.home import CHECKOUT as ROOT
 from harness.core.home import PACKAGE
 from harness.run.backends import cluster, make_backend, node
 from harness.run.backends.arrivals import take_in
-from harness.run.backends.base import LOG, Backend, Call, Capacity, Handle, Item, Outcome, Position, Tell, copies
+from harness.run.backends.base import (
+    LOG,
+    Backend,
+    Call,
+    Capacity,
+    Handle,
+    Item,
+    Outcome,
+    Position,
+    Tell,
+    copies,
+    locked,
+)
 from harness.run.backends.joining import check_versions, cores_to_ask_for, spread
 from harness.run.backends.node import Facts, Report, Slot
 from harness.run.backends.parcels import Packer, unpack
+from harness.run.backends.starts import IN_VAIN
 from harness.run.plan import make_plan
 from harness.run.scheduler import Batch
 
@@ -292,6 +306,85 @@ def test_processes_for_which_no_node_has_cores_are_on_others(
     assert wide.far == far
     assert wide.cores == threads * (processes - far)
     assert wide.processes - wide.far >= 1, "the search itself is somewhere"
+
+
+class Losing:
+    """Stands for the module ``ray``: the slot of each start reports once how far its call is, and is lost; the one
+    after these ends well.
+
+    Args:
+        shares: of the call that are done at each loss.
+    """
+
+    class RayError(Exception):
+        """Ray's."""
+
+    class RayActorError(RayError):
+        """Ray's, of an actor that is gone."""
+
+    def __init__(self, shares: Sequence[float]) -> None:
+        self._shares, self.starts = shares, 0
+        self.exceptions = self
+
+    def __call__(self, share: float | None) -> Callable[[], Report]:
+        """What a reference to a report leads to."""
+
+        def report() -> Report:
+            if share is None:
+                return Report(Position(1), (Outcome("ok"),), True, {}, frozenset(), "a node")
+            return Report(Position(0, share, "at it"), (), False, {}, frozenset(), "a node")
+
+        return report
+
+    def remote(self, **options: float) -> Callable[[type], Any]:
+        return lambda cls: SimpleNamespace(remote=self._actor)
+
+    def _actor(self, session: str) -> Any:
+        share = self._shares[self.starts] if self.starts < len(self._shares) else None
+        self.starts += 1
+        reports = iter([self(share), self._lost])
+        words = {"report": lambda seconds: next(reports), "start": lambda *words: lambda: None}
+        return SimpleNamespace(**{name: SimpleNamespace(remote=does) for name, does in words.items()})
+
+    def _lost(self) -> Report:
+        raise self.RayActorError("its node is gone")
+
+    def get(self, reference: Callable[[], Any]) -> Any:
+        return reference()
+
+    def wait(self, references: list[Any], num_returns: int, timeout: float) -> tuple[list[Any], list[Any]]:
+        return references, []
+
+    def nodes(self) -> list[dict[str, Any]]:
+        return [{"Alive": True, "Resources": {"CPU": 1.0}}]
+
+    def kill(self, actor: Any) -> None:
+        """It is gone already."""
+
+
+@pytest.mark.parametrize(
+    ("shares", "starts", "status"),
+    [
+        ([0.1 * step for step in range(1, 9)], 9, "ok"),
+        ([0.1, 0.3, 0.2, 0.3, 0.4, 0.1, 0.0, 0.5], 9, "ok"),
+        ([0.4] * 9, 1 + IN_VAIN, "failed"),
+        ([0.0] * 9, IN_VAIN, "failed"),
+        ([0.1, 0.1, 0.2, 0.1, 0.1, 0.3, 0.3, 0.2, 0.9], 8, "failed"),
+    ],
+)
+def test_only_losses_after_which_a_call_has_come_no_further_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shares: list[float], starts: int, status: str
+) -> None:
+    ray = Losing(shares)
+    monkeypatch.setattr(cluster.joining, "installed", lambda: ray)
+    backend, call = cluster.Cluster(tmp_path, inside="test"), call_of(tmp_path / "run")
+    handle = backend.submit(call)
+    ended(backend, [handle])
+    [outcome] = handle.outcomes
+    assert (ray.starts, outcome.status, handle.losses) == (starts, status, starts - (status == "ok"))
+    assert status == "ok" or f"lost its node {IN_VAIN} times without coming further" in outcome.reason
+    with locked(call.items[0].directory, 0.0):
+        pass
 
 
 def test_unlike_devices_do_not_compete_at_equal_seconds(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from harness.run.backends import helpers
+from harness.run.backends import helpers, mailbox
 from harness.run.backends.base import (
     WAITING,
     Backend,
@@ -56,6 +56,12 @@ def asks(directory: Path, tell: Tell) -> Outcome:
                 rows.append([str(broken), "nobody", question.losses, question.lost])
     (directory / "rows.json").write_text(json.dumps(rows))
     return Outcome("ok")
+
+
+def asks_again(directory: Path, tell: Tell) -> Outcome:
+    """Does not let a place rest for long at which nobody has answered."""
+    mailbox.REST = 0.3
+    return asks(directory, tell)
 
 
 def far(directory: Path, question: bytes, own: Path) -> bytes:
@@ -118,6 +124,32 @@ class Full(Backend):
         self.live.clear()
 
 
+class Late(Full):
+    """A cluster whose nodes are busy at first, and free after so many questions."""
+
+    def __init__(self, questions: int) -> None:
+        super().__init__()
+        self._questions, self._free = questions, Local()
+
+    def submit(self, call: Call) -> Handle:
+        if len(self.calls) < self._questions:
+            return super().submit(call)
+        self.calls.append(call)
+        return self._free.submit(call)
+
+    def wait(self, seconds: float) -> list[Handle]:
+        return self._free.wait(seconds)
+
+    def cancel(self, handle: Handle) -> None:
+        if handle in self.live:
+            super().cancel(handle)
+        self._free.cancel(handle)
+
+    def close(self) -> None:
+        super().close()
+        self._free.close()
+
+
 def call_of(directory: Path, helps: Callable[[Path, bytes, Path], bytes] = far) -> Call:
     directory.mkdir(parents=True, exist_ok=True)
     item = Item(directory, directory)
@@ -176,6 +208,16 @@ def test_what_no_node_takes_is_done_here(tmp_path: Path, monkeypatch: pytest.Mon
     rows = worked_off(call_of(tmp_path / "run"), full)
     assert [row[:2] for row in rows] == [[number**2, "near"] for number in range(TIMES)]
     assert len(full.calls) == 2, "then nobody asks any more"
+
+
+def test_nodes_that_are_free_again_are_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(helpers, "PATIENCE", 0.2)
+    late = Late(2)
+    rows = worked_off(dataclasses.replace(call_of(tmp_path / "run"), function=asks_again), late)
+    assert [row[0] for row in rows] == [number**2 for number in range(TIMES)]
+    assert [row[1] for row in rows[:3]] == ["near"] * 3, "who was asked in vain is not asked twice"
+    assert "far" in {row[1] for row in rows[3:]}
+    assert len(late.calls) > 2
 
 
 def test_what_nobody_waits_for_is_stopped(tmp_path: Path) -> None:

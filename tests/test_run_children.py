@@ -18,7 +18,8 @@ from harness.core.budget import Budget
 from harness.core.errors import InputError
 from harness.core.evaluation import Evaluation, KerasConfig
 from harness.core.record import Record
-from harness.run.backends.base import Call, Capacity, Copies, Handle, Question
+from harness.run.backends import helpers
+from harness.run.backends.base import WAITING, Backend, Call, Capacity, Copies, Handle, Position, Question
 from harness.run.backends.copies import TRIES
 from harness.run.backends.helpers import Helpers
 from harness.run.backends.local import Local
@@ -110,23 +111,23 @@ def test_a_search_all_of_whose_children_are_killed_is_a_failed_row(tmp_path: Pat
 class OneElsewhere(Local):
     """Has one of the children trained by what would be another machine."""
 
-    def __init__(self) -> None:
+    def __init__(self, other: Backend | None = None) -> None:
         super().__init__()
         self.helpers: dict[Handle, Helpers] = {}
-        self.asked = 0
+        self.asked, self._other = 0, other or Local()
 
     def submit(self, call: Call) -> Handle:
         call = dataclasses.replace(call, far=1) if call.helps else call
         handle = super().submit(call)
         if call.far:
-            self.helpers[handle] = Helpers(call, Local())
+            self.helpers[handle] = Helpers(call, self._other)
         return handle
 
     def wait(self, seconds: float) -> list[Handle]:
         ended = super().wait(min(seconds, 0.1))
-        for handle, helpers in list(self.helpers.items()):
-            helpers.turn()
-            self.asked = max(self.asked, len(helpers._over))
+        for handle, helping in list(self.helpers.items()):
+            helping.turn()
+            self.asked = max(self.asked, len(helping._over))
             if handle in ended:
                 self.helpers.pop(handle).close()
         return ended
@@ -147,6 +148,55 @@ def test_children_on_another_machine_give_the_record_of_one(tmp_path: Path) -> N
     assert counted(records[0]) == counted(records[1])
     assert helped.asked > 0
     assert "restarts" not in records[1].search
+
+
+class Full(Backend):
+    """What would be another machine is busy, for the first so many questions; later it is not."""
+
+    def __init__(self, questions: int) -> None:
+        self._free, self._questions, self.asked = Local(), questions, 0
+
+    @property
+    def capacity(self) -> Capacity:
+        return Capacity()
+
+    def submit(self, call: Call) -> Handle:
+        self.asked += 1
+        return self._free.submit(call) if self.asked > self._questions else Handle(call, Position(words=WAITING))
+
+    def wait(self, seconds: float) -> list[Handle]:
+        return self._free.wait(seconds)
+
+    def cancel(self, handle: Handle) -> None:
+        self._free.cancel(handle)
+
+    def close(self) -> None:
+        self._free.close()
+
+
+def test_a_machine_that_is_busy_for_a_while_helps_later_and_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(helpers, "PATIENCE", 0.2)
+    body = """
+from itertools import count
+from harness.run.backends import mailbox
+mailbox.REST = 0.1
+for _ in task.evaluate_each(task.sample() for _ in count()): pass
+"""
+    profile = dataclasses.replace(PATIENT, budget=Budget(21, "steps"))
+    methods = {"draws": write_method(tmp_path, "draws", body)}
+    full = Full(1)
+    records = []
+    for children, backend in ((1, Local()), (2, OneElsewhere(full))):
+        folder = tmp_path / str(children)
+        folder.mkdir()
+        request = request_for(folder, methods, profile=profile, children=children)
+        plan = make_plan(request, backend.capacity)
+        records += Scheduler(plan, backend, {"command": "a test", "cpu": "this one"}, Silent()).run()
+    assert records[0].status == "ok", records[0].reason
+    assert counted(records[0]) == counted(records[1])
+    assert full.asked > 1, "it was asked again"
 
 
 class Answered(Copies):

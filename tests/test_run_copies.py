@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pickle
 import re
 import signal
 import sys
@@ -12,14 +13,15 @@ from collections.abc import Callable
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from harness.run.backends import sandbox
+from harness.run.backends import mailbox, sandbox
 from harness.run.backends.base import Broken
 from harness.run.backends.copies import SPARE, TRIES, Copies
-from harness.run.backends.mailbox import Mailbox
+from harness.run.backends.mailbox import ANSWER, DECLINED, Letter, Mailbox
 from harness.run.fence import Refused
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process that cannot watch anything")
@@ -202,3 +204,53 @@ def test_what_was_taken_back_is_not_asked_again(tmp_path: Path) -> None:
             copies.answer(near)
         assert (near.losses, far.answered) == (1, False)
         assert copies.answer(copies.ask("a", near=True)) == "a", "new questions are answered"
+
+
+def test_a_place_elsewhere_at_which_nobody_answered_rests_and_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked() -> list[str]:
+        return [path.name for path in (tmp_path / "asked").iterdir()]
+
+    def sends(name: str, letter: Letter) -> None:
+        (tmp_path / "new").write_bytes(letter.packed())
+        (tmp_path / "new").rename(tmp_path / "answered" / name)
+
+    now = [0.0]
+    monkeypatch.setattr(mailbox, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    with contextlib.closing(Copies(2, lambda: lambda value: value, Mailbox(tmp_path, 1))) as copies:
+        questions = [copies.ask("a"), copies.ask("b")]
+        assert asked() == ["0"]
+        sends("0", Letter(DECLINED))
+        assert [copies.answer(question) for question in questions] == ["a", "b"]
+        now[0] = mailbox.REST - 1.0
+        questions = [copies.ask("c"), copies.ask("d")]
+        assert asked() == [], "its place rests"
+        assert [copies.answer(question) for question in questions] == ["c", "d"]
+        now[0] = mailbox.REST + 1.0
+        questions = [copies.ask("e"), copies.ask("f")]
+        assert asked() == ["1"]
+        sends("1", Letter(ANSWER, pickle.dumps("from elsewhere")))
+        assert [copies.answer(question) for question in questions] == ["e", "from elsewhere"]
+
+
+def test_what_waits_is_asked_elsewhere_when_a_place_has_rested_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing else need happen meanwhile: the copy here may be busy for hours."""
+
+    def serve() -> Callable[[Any], Any]:
+        def answer(seconds: float) -> float:
+            time.sleep(seconds)
+            return seconds
+
+        return answer
+
+    monkeypatch.setattr(mailbox, "REST", 0.5)
+    box = Mailbox(tmp_path, 1)
+    box.rest()
+    with contextlib.closing(Copies(2, serve, box)) as copies:
+        busy, waiting = copies.ask(100.0), copies.ask(0.0)
+        (tmp_path / "answered" / "0").write_bytes(Letter(ANSWER, pickle.dumps("elsewhere")).packed())
+        assert copies.answer(waiting) == "elsewhere"
+        assert not busy.answered

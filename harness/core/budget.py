@@ -118,11 +118,16 @@ class Meter:
         return self._clock()
 
     @property
+    def own(self) -> float:
+        """Seconds of the method itself, outside of evaluators."""
+        return self._clock() - self._started - self._excluded
+
+    @property
     def spent(self) -> float:
         """Units of the limit used so far: seconds, gradient steps or multiply-accumulates."""
         if self.budget.counted:
             return float(self._work)
-        return self._clock() - self._started - self._excluded + self.charged
+        return self.own + self.charged
 
     @property
     def reported(self) -> float:
@@ -178,7 +183,7 @@ class Meter:
         """Takes seconds inside an evaluator, or in the harness' own book-keeping, off the method's clock."""
         self._excluded += seconds
 
-    def restore(self, *, seconds: float, steps: int, macs: int = 0) -> None:
-        """Continues from what an interrupted run had spent."""
+    def restore(self, *, seconds: float, steps: int, macs: int = 0, own: float = 0.0) -> None:
+        """Continues from what an interrupted run had spent; ``seconds`` were charged, ``own`` are the method's own."""
         self.charged, self.steps, self.macs = seconds, steps, macs
-        self._started, self._excluded = self._clock(), 0.0
+        self._started, self._excluded = self._clock() - own, 0.0

@@ -557,7 +557,8 @@ class Task:
         return json.dumps(
             {
                 "rng": self.rng.bit_generator.state,
-                "seconds": 0.0 if self.meter.budget.counted else self.meter.spent,
+                "seconds": self.meter.charged,
+                "own": self.meter.own,
                 "steps": self.meter.steps,
                 "macs": self.meter.macs,
                 "proposal": None if self.proposal is None else proposal_to_json(self.proposal),
@@ -573,7 +574,8 @@ class Task:
         """Takes over what :meth:`_frozen` returned, and the first ``evaluations`` of the journal."""
         state: dict[str, Any] = json.loads(frozen)
         self.rng.bit_generator.state = state["rng"]
-        self.meter.restore(seconds=state["seconds"], steps=state["steps"], macs=state["macs"])
+        own = state.get("own", 0.0)  # older checkpoints have it among the seconds
+        self.meter.restore(seconds=state["seconds"], steps=state["steps"], macs=state["macs"], own=own)
         self._last_checkpoint = self.meter.spent
         if "refusals" in state:  # older checkpoints have none, no plan and no ranking either
             self.refusals.restore(*state["refusals"])

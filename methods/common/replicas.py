@@ -18,7 +18,8 @@ or side by side (``--children``), those of all replicas together. The order in w
 
 The replicas' draws come from the task's generator in that order, and evaluations are logged in the order in which they
 are used, so that the log alone resumes a search: parameters, optimiser, baseline and staleness are those of before. In
-a budget of seconds that takes the same ``--children`` as before, or one order would be read as the other.
+a budget of seconds that takes one child at a time as before, or several as before: the two orders have different draws,
+so that neither is taken for the other.
 
 The reward baseline lies with the parameters: it takes rewards in the order in which gradients arrive, so that a reward
 is compared with rewards that arrived before.
@@ -186,6 +187,8 @@ class Replicas(Generic[D]):
         self._counted = task.meter.budget.counted
         # With one replica, or where one waits for all, the order of their children's ends is of no use.
         real = task.at_once > 1 and not self._counted and rules.replicas > 1 and not rules.synchronous
+        if real:  # other draws than on the simulated clock, so that a log of one order is never read as the other
+            task.rng.random()
         self._beside = task.beside(as_they_end=real)
         self._owners: dict[Begun, tuple[_Batch[D], int]] = {}
         self.clock = Clock(simulated=not real)

@@ -15,12 +15,9 @@ import contextlib
 import pickle
 import secrets
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-from filelock import BaseFileLock
 
 from harness.core.names import sentence
 from harness.run.backends import joining, machine, node, sandbox
@@ -28,9 +25,8 @@ from harness.run.backends.arrivals import take_in
 from harness.run.backends.base import WAITING, Backend, Busy, Call, Capacity, Handle, Outcome, Position
 from harness.run.backends.interrupts import interrupts_wait
 from harness.run.backends.parcels import Packer
+from harness.run.backends.starts import IN_VAIN, Starts
 
-ATTEMPTS = 5
-"""Times that a call is started before its item counts as failed, where nodes are lost."""
 PATIENCE = 20.0  # seconds that a call waits for the lock of a directory
 _REPORT = 1.0  # seconds between two reports of a slot
 _STUCK = 20.0  # seconds after which a slot that has not started waits for cores that others hold
@@ -61,8 +57,7 @@ class _Run:
         started: Ray's reference to the end of the start.
         pending: Ray's reference to the next report.
         directories: of the items on this machine, by their paths in the slot's ground.
-        locks: of the items' directories on this machine.
-        attempts: starts so far.
+        starts: of the call so far.
         placed: whether the slot has got its cores.
         since: when the slot was asked for, or was first heard of.
     """
@@ -71,8 +66,7 @@ class _Run:
     started: Any
     pending: Any
     directories: dict[str, Path]
-    locks: list[BaseFileLock]
-    attempts: int
+    starts: Starts
     placed: bool = False
     since: float = field(default_factory=time.monotonic)
 
@@ -126,17 +120,17 @@ class Cluster(Backend):
     def submit(self, call: Call) -> Handle:
         """Locks the directories and sends the call to a slot."""
         handle = Handle(call)
-        locks: list[BaseFileLock] = []
+        starts = Starts([])
         try:
             for item in call.items:
-                locks.append(sandbox.lock(item.directory, PATIENCE))
+                starts.locks.append(sandbox.lock(item.directory, PATIENCE))
         except Busy:
-            self._give_up(handle, locks, Outcome("busy", "another process is working on the same run"))
+            self._give_up(handle, starts, Outcome("busy", "another process is working on the same run"))
             return handle
         except OSError as error:
-            self._give_up(handle, locks, Outcome("failed", f"the {call.words} could not start: {sentence(error)}"))
+            self._give_up(handle, starts, Outcome("failed", f"the {call.words} could not start: {sentence(error)}"))
             return handle
-        self._begin(handle, locks, attempts=1)
+        self._begin(handle, starts)
         return handle
 
     def wait(self, seconds: float) -> list[Handle]:
@@ -160,7 +154,7 @@ class Cluster(Backend):
         run = self._running.pop(handle, None)
         if run is not None:
             self._end(run.slot)
-            _release(run.locks)
+            run.starts.release()
 
     def close(self) -> None:
         """Stops all slots and lets the cluster go."""
@@ -178,24 +172,23 @@ class Cluster(Backend):
                 self._ray.get(joining.on_nodes(self._ray, node.clear, self._session), timeout=_CLEAR)
             self._ray.shutdown()
 
-    def _begin(self, handle: Handle, locks: list[BaseFileLock], attempts: int, slot: _Slot | None = None) -> None:
-        """Sends a call to a slot, to the one given if there is one."""
+    def _begin(self, handle: Handle, starts: Starts, slot: _Slot | None = None, new: bool = False) -> None:
+        """Sends a call to a slot, to the one given if there is one; if ``new``, to none that has worked off another."""
         call = joining.spread(handle.call, self._ray.nodes())
-        # After a loss in a new slot: idle ones may be of the same node, and lost too.
-        slot = slot or self._slot_for(call, new=attempts > 1)
+        slot = slot or self._slot_for(call, new)
         try:
             parcel = self._packer.pack(call)
             missing = {path: self._in_store(here) for path, here in parcel.reads.items() if path not in slot.has}
         except OSError as error:
             self._idle.append(slot)
-            self._give_up(handle, locks, Outcome("failed", f"the {call.words} could not start: {sentence(error)}"))
+            self._give_up(handle, starts, Outcome("failed", f"the {call.words} could not start: {sentence(error)}"))
             return
         kept = [slot.actor.keep.remote(path, [reference]) for path, reference in missing.items()]
         slot.has |= missing.keys()
         started = slot.actor.start.remote(parcel.call, parcel.directories, parcel.own, *kept)
         handle.position = Position(words=WAITING)
         directories = dict(zip(parcel.directories, (item.directory for item in call.items), strict=True))
-        self._running[handle] = _Run(slot, started, slot.actor.report.remote(_REPORT), directories, locks, attempts)
+        self._running[handle] = _Run(slot, started, slot.actor.report.remote(_REPORT), directories, starts)
 
     def _slot_for(self, call: Call, new: bool) -> _Slot:
         """An idle slot, or a new one that waits for its cores."""
@@ -227,23 +220,24 @@ class Cluster(Backend):
             if run.placed:
                 handle.lost += time.monotonic() - run.since
                 handle.losses += 1
-            if run.attempts < ATTEMPTS:
-                self._begin(handle, run.locks, run.attempts + 1)
+            if run.starts.lost(handle.position):
+                self._begin(handle, run.starts, new=True)  # idle slots may be of the same node, and lost too
             else:
-                reason = f"the {handle.call.words} lost its node {ATTEMPTS} times: {sentence(error)}"
-                self._give_up(handle, run.locks, Outcome("failed", reason))
+                again = f"lost its node {IN_VAIN} times without coming further"
+                reason = f"the {handle.call.words} {again}: {sentence(error)}"
+                self._give_up(handle, run.starts, Outcome("failed", reason))
             return
         except self._ray.exceptions.RayError as error:
             self.cancel(handle)
             reason = f"the {handle.call.words} could not be worked off: {sentence(error)}"
-            self._give_up(handle, [], Outcome("failed", reason))
+            self._give_up(handle, run.starts, Outcome("failed", reason))
             return
         try:
             take_in(handle.call.writes, run.directories, report)
         except OSError as error:
             self.cancel(handle)
             reason = f"what the {handle.call.words} sends cannot be written: {sentence(error)}"
-            self._give_up(handle, [], Outcome("failed", reason))
+            self._give_up(handle, run.starts, Outcome("failed", reason))
             return
         if not run.placed:
             run.placed, run.since = True, time.monotonic()
@@ -254,7 +248,7 @@ class Cluster(Backend):
         del self._running[handle]
         self._pass_on(run.slot)
         handle.outcomes = report.outcomes
-        _release(run.locks)
+        run.starts.release()
         self._ended.append(handle)
 
     def _pass_on(self, slot: _Slot) -> None:
@@ -267,22 +261,17 @@ class Cluster(Backend):
         if handle is not None:
             run = self._running.pop(handle)
             self._end(run.slot)
-            self._begin(handle, run.locks, run.attempts, slot)
+            self._begin(handle, run.starts, slot)
         elif stuck:
             self._end(slot)  # they need another number of cores
         else:
             self._idle.append(slot)
 
-    def _give_up(self, handle: Handle, locks: list[BaseFileLock], outcome: Outcome) -> None:
+    def _give_up(self, handle: Handle, starts: Starts, outcome: Outcome) -> None:
         handle.outcomes = (outcome,)
-        _release(locks)
+        starts.release()
         self._ended.append(handle)
 
     def _end(self, slot: _Slot) -> None:
         with contextlib.suppress(Exception):  # it is gone
             self._ray.kill(slot.actor)
-
-
-def _release(locks: Iterable[BaseFileLock]) -> None:
-    for held in locks:
-        held.release()

@@ -126,7 +126,7 @@ class Copies(base.Copies):
                 with contextlib.suppress(OSError):  # it has ended, which is heard of next
                     copy.pipe.send(copy.question.value)
         box = self._mailbox
-        while box and len(self._far) < box.places and (far := [one for one in self._waiting if not one.near]):
+        while box and len(self._far) < box.open and (far := [one for one in self._waiting if not one.near]):
             self._waiting.remove(far[0])
             self._far[box.ask(pickle.dumps(far[0].value))] = far[0]
         if not self._copies:
@@ -136,7 +136,7 @@ class Copies(base.Copies):
 
     def _listen(self) -> None:
         busy = [copy for copy in self._copies if copy.question is not None]
-        ready = connection.wait([copy.pipe for copy in busy], _POLL if self._far else None)
+        ready = connection.wait([copy.pipe for copy in busy], _POLL if self._mailbox else None)
         for copy in busy:
             if copy.pipe in ready and copy.question is not None:
                 question, copy.question = copy.question, None
@@ -158,7 +158,7 @@ class Copies(base.Copies):
         elif letter.kind == DECLINED and self._mailbox:
             question.near = True
             self._waiting.appendleft(question)
-            self._mailbox.places -= 1
+            self._mailbox.rest()
         else:
             self._again(question, letter.content.decode())
 

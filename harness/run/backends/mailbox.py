@@ -10,6 +10,7 @@ import contextvars
 import itertools
 import shutil
 import struct
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,8 @@ ASKED, ANSWERED = "asked", "answered"
 """Directories in that of the process."""
 ANSWER, REASON, DECLINED = range(3)
 """Kinds of letters: what was asked for, why there is no answer, that nobody has begun with it."""
+REST = 600.0
+"""Seconds that a place rests at which a question has waited in vain: ten times as long as it has waited."""
 _HEAD = struct.Struct("<Bdq")
 
 
@@ -58,12 +61,23 @@ class Mailbox:
     """
 
     def __init__(self, directory: Path, places: int) -> None:
-        self.places = places
+        self.places, self._resting = places, list[float]()
         self._asked, self._answered = directory / ASKED, directory / ANSWERED
         self._numbers = itertools.count()
         for place in (self._asked, self._answered):
             shutil.rmtree(place, ignore_errors=True)
             place.mkdir()
+
+    @property
+    def open(self) -> int:
+        """Places that do not rest."""
+        now = time.monotonic()
+        self._resting = [end for end in self._resting if end > now]
+        return self.places - len(self._resting)
+
+    def rest(self) -> None:
+        """Nobody has begun with a question: that may be so for the next one, too, and its place rests."""
+        self._resting.append(time.monotonic() + REST)
 
     def ask(self, content: bytes) -> str:
         """Asks; the question's name."""
