@@ -213,6 +213,20 @@ NB201_FULL = replace(
     column="200",
 )
 
+NB201_WEIGHTS = replace(
+    NB201,
+    name="nb201-weights",
+    summary="methods that share weights, on CIFAR-10: small supernets of NAS-Bench-201's cell, cells found looked up",
+    # TODO budget
+    budget=Budget(8e12, "macs"),
+    datasets=("nasbench201/cifar10",),
+    seeds=(0, 1, 2),
+    search_seconds=3600,
+    memory=8,
+    # The authors' have 16 channels and five cells in each of three stages.
+    supernet=Size(channels=8, layers=3),
+)
+
 OWN_TABLES = tuple(f"tables/{path.stem}" for path in sorted(folder("results/tabulated").glob("*.csv")))
 """The project's own tables, as data sets: those of which the file is there."""
 
@@ -239,7 +253,7 @@ TABLE = replace(
     ),
 )
 
-_ALL = (SMOKE, QUICK, HOUR, PUBLISHED, TABULATE, TABLE, NB201, NB201_OWN, NB201_FULL)
+_ALL = (SMOKE, QUICK, HOUR, PUBLISHED, TABULATE, TABLE, NB201, NB201_OWN, NB201_FULL, NB201_WEIGHTS)
 PROFILES = {profile.name: profile for profile in _ALL}
 
 
