@@ -68,7 +68,7 @@ class EnasMicro(Method):
             **{"candidates": 20, "candidate_batches": 4, "controller_learning_rate": 0.1, "baseline_decay": 0.95},
         },
         # The benchmark's, a fifth of its epoch at a time, with half its decay, because the gradient here has it twice.
-        # Of its 12,500 updates of the controller the budget holds a hundred: its rate is a hundred times the benchmark's.
+        # Of its 12,500 updates of the controller the budget holds a hundred: the rate is a hundred times as large.
         "nb201-weights": {
             **{"batch": 128, "child_steps": 39, "controller_steps": 10, "samples": 20, "cycles": 1},
             **{"candidates": 100, "candidate_batches": 4, "weight_decay": 1.25e-4},
