@@ -217,7 +217,7 @@ NB201_WEIGHTS = replace(
     NB201,
     name="nb201-weights",
     summary="methods that share weights, on CIFAR-10: small supernets of NAS-Bench-201's cell, cells found looked up",
-    # About a minute of one AVX-512 core: 2,500 steps of `rs_ws`, 750 of DARTS. The authors' searches are 1e15 and more.
+    # About a minute of one AVX-512 core: 2,240 steps of `rs_ws`, 375 of DARTS. The authors' searches are 1e15 and more.
     budget=Budget(5e11, "macs"),
     datasets=("nasbench201/cifar10",),
     seeds=(0, 1, 2),
