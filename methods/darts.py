@@ -81,6 +81,7 @@ class Darts(Method):
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "smoke": {"batch": 16, "propose_every": 2},
         "quick": {"batch": 32, "propose_every": 5},
+        "nb201-weights": {"weight_decay": 5e-4},
     }
 
     order: int = 1

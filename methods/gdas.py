@@ -67,6 +67,7 @@ class Gdas(Method):
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "smoke": {"batch": 16, "valid_batch": 16, "save_every": 5},
         "quick": {"batch": 32, "valid_batch": 32, "save_every": 20},
+        "nb201-weights": {"weight_decay": 5e-4},
     }
 
     batch: int = 64

@@ -74,6 +74,11 @@ class OneShot(Method):
         "hour": {
             **{"candidates": 200, "candidate_batches": 5, "finalists": 5, "final_batches": 20, "retrained": 4},
         },
+        # As rs_ws.
+        "nb201-weights": {
+            **{"weight_decay": 5e-4, "candidates": 100, "candidate_batches": 8, "finalists": 1, "final_batches": 1},
+            "retrained": 0,
+        },
     }
 
     batch: int = 64

@@ -65,6 +65,11 @@ class RandomSearchWs(Method):
             "save_every": 20,
         },
         "hour": {"candidates": 200, "candidate_batches": 5, "finalists": 5, "final_batches": 20},
+        # The benchmark's: the best of a hundred by 512 images, and no training from scratch.
+        "nb201-weights": {
+            **{"weight_decay": 5e-4, "valid_batch": 512, "candidates": 100, "candidate_batches": 1, "finalists": 1},
+            **{"final_batches": 1, "retrained": 0},
+        },
     }
 
     batch: int = 64

@@ -107,6 +107,7 @@ def test_lists_say_what_there_is() -> None:
     assert "nasbench201" in call("list", "spaces").stdout
     profiles = json.loads(call("list", "profiles", "--json").stdout)
     names = ["smoke", "quick", "hour", "published", "tabulate", "table", "nb201", "nb201-own", "nb201-full"]
+    names += ["nb201-weights"]
     assert [row["name"] for row in profiles] == names
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import os
 import pickle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from harness.datasets import cifar10
 from harness.datasets.common import nasbench201_bring as _bring
 from harness.datasets.common import nasbench201_extract as _extract
 from harness.datasets.common.fetch import SourceError
@@ -18,9 +20,12 @@ from harness.core.budget import Budget
 from harness.core.errors import InputError
 from harness.core.table import Table
 from harness.run import tables
+from harness.run.images import locate
+from harness.run.parts import parts
 from harness.spaces.nasbench201 import NasBench201Space
 
 SPACE = NasBench201Space()
+ROOT = Path(os.environ.get("HARNESS_DATA", "~/.cache/nas-harness")).expanduser()
 
 
 def load(name: str, root: Path) -> Table:
@@ -52,6 +57,22 @@ def test_the_tables_have_the_known_facts(name: str, best: float, mean: float, sk
     assert next(iter(table.signals)) == "12"
     assert np.allclose(table.signals["200"].seconds * 12 / 200, own.seconds)
     assert published.seconds.mean() == pytest.approx(109.7, abs=0.05)
+
+
+@needs_table
+@pytest.mark.usefixtures("here")
+def test_the_images_of_cifar10_are_at_hand_and_split_in_halves(tmp_path: Path) -> None:
+    tables_ = {name: load(name, tmp_path) for name in _extract.SETS}
+    behind = tables_["cifar10"].behind
+    assert behind is not None
+    assert [name for name, table in tables_.items() if table.behind] == ["cifar10"]
+    if absent := cifar10.DATASET.missing(ROOT):
+        pytest.skip(absent)
+    data = cifar10.DATASET.load(ROOT)
+    assert behind.dataset == data.name
+    assert locate(data, behind.share, tmp_path).checksum == behind.checksum
+    for part in parts(data, behind.share, 0):
+        assert np.bincount(data.y_train[part]).tolist() == [2500] * 10
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,28 @@ def test_numbers_equal_the_specification():
     assert rows == specified["table_b"]["rows"]
 
 
+def test_the_blocks_of_nasbench201_are_its_table():
+    blocks = published.nasbench201()
+    assert [block.profile for block in blocks] == ["nb201", "nb201-weights", ""]
+    methods = {method for block in blocks for _, method, _ in block.rows if method}
+    for name in methods:
+        Catalogue().source("method", name)
+    rows = SPECS.parent / "nasbench201_published.json"
+    if not rows.exists():
+        pytest.skip("the specification lies beside the checkout and is not here")
+    told = {"no_weight_sharing": 0, "weight_sharing_batch_statistics": 1, "weight_sharing_running_statistics": 2}
+    columns = ("cifar10_test", "cifar100_test", "imagenet16_test")
+    specified: list[set[tuple[float, ...]]] = [set(), set(), set()]
+    for row in json.loads(rows.read_text(encoding="utf-8"))["table_iclr2020"]:
+        if row.get("block") in told:
+            values = tuple(row[name][kind] for name in columns for kind in ("mean", "std"))
+            specified[told[row["block"]]].add(values)
+    stored = [
+        {tuple(x for v in values for x in (v.mean, v.deviation)) for _, _, values in block.rows} for block in blocks
+    ]
+    assert stored == specified
+
+
 def test_without_the_files_the_sentence_says_how_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setattr(published, "DIRECTORY", tmp_path)
     with pytest.raises(InputError, match="pip install -e"):

@@ -296,6 +296,17 @@ def test_published_numbers_of_a_table_stand_beside_those_of_its_profile_only():
     assert "<sub>published" not in performance([make("random_search", 0.93, profile="nb201-full", **looked)])
 
 
+def test_shared_weights_stand_beside_the_block_with_batch_statistics():
+    looked = {"dataset": "nasbench201/cifar10", "space": "nasbench201", "recipes": {"final": {"table": "t"}}}
+    here = performance([make(name, 0.9, profile="nb201-weights", **looked) for name in ("rs_ws", "darts", "setn")])
+    assert "<sub>published 87.66 ± 1.69</sub>" in here
+    assert "<sub>published 86.19 ± 4.63 (from memory)</sub>" in here
+    assert "84.07 ± 3.61" in here, "the other block is a table of its own"
+    assert "<sub>published 84.07" not in here
+    assert "which profile nb201-weights scales down" in here
+    assert "<sub>published" not in performance([make("rs_ws", 0.9, profile="nb201", **looked)])
+
+
 def test_methods_that_proposed_the_same_network_are_named():
     """By space, data set and seed; look-ups and runs without a result are none."""
     table = {"final": {"table": "t"}}

@@ -15,7 +15,7 @@ from harness.run.profiles import HOUR, PROFILES, PUBLISHED, QUICK, SMOKE, Profil
 from harness.spaces import get_space
 
 
-def test_there_are_nine_and_an_unknown_one_is_bad_input() -> None:
+def test_there_are_ten_and_an_unknown_one_is_bad_input() -> None:
     assert list(PROFILES) == [
         "smoke",
         "quick",
@@ -26,6 +26,7 @@ def test_there_are_nine_and_an_unknown_one_is_bad_input() -> None:
         "nb201",
         "nb201-own",
         "nb201-full",
+        "nb201-weights",
     ]
     assert get_profile("quick") is QUICK
     with pytest.raises(InputError, match="did you mean smoke"):
@@ -47,7 +48,7 @@ def test_a_profile_makes_sense(profile: object) -> None:
 
 def test_smoke_quick_and_tables_are_exactly_repeatable() -> None:
     counted = [profile.name for profile in PROFILES.values() if profile.counted]
-    assert counted == ["smoke", "quick", "tabulate", "table", "nb201", "nb201-own", "nb201-full"]
+    assert counted == ["smoke", "quick", "tabulate", "table", "nb201", "nb201-own", "nb201-full", "nb201-weights"]
     assert dataclasses.replace(SMOKE, final=QUICK.final).counted, "a cap in seconds counts nothing"
     assert not dataclasses.replace(SMOKE, final=QUICK.with_final("seconds").final).counted
     assert not SMOKE.with_budget(Budget(10, "s")).counted

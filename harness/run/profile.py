@@ -11,6 +11,7 @@ from harness.core.limits import NO_LIMITS, Limits
 from harness.core.names import one_of
 from harness.core.recipe import NO_EXTRA, Limit, Recipe
 from harness.core.signal import SIGNALS
+from harness.core.space import Size
 
 UNLIMITED = 1_000_000
 """Gradient steps of a training that its epochs or its seconds end."""
@@ -44,6 +45,9 @@ class Profile:
             (:mod:`harness.nets.corruptions`).
         few: methods whose own computation takes seconds per search, and how many of the usual seeds they get.
         like: the profile whose scaled hyper-parameters hold here too; empty for its own.
+        supernet: size of the networks of methods that train weights themselves on a table; None: that of the table's
+            networks. A profile with one is for such methods: they are its `all`, it needs the images, and random search
+            is no zero line of it, because the budget of a small supernet buys no training behind a table.
     """
 
     name: str
@@ -67,6 +71,7 @@ class Profile:
     top: int = 1
     corruptions: bool = False
     few: tuple[tuple[str, int], ...] = ()
+    supernet: Size | None = None
 
     def __post_init__(self) -> None:
         if self.proxy.epochs:

@@ -213,6 +213,21 @@ NB201_FULL = replace(
     column="200",
 )
 
+NB201_WEIGHTS = replace(
+    NB201,
+    name="nb201-weights",
+    summary="methods that share weights, on CIFAR-10: small supernets of NAS-Bench-201's cell, cells found looked up",
+    # About a minute of one AVX-512 core: 2,240 steps of `rs_ws`, 375 of DARTS. The authors' searches are 1e15 and more.
+    budget=Budget(5e11, "macs"),
+    datasets=("nasbench201/cifar10",),
+    seeds=(0, 1, 2),
+    search_seconds=3600,
+    memory=8,
+    # The authors' have 16 channels, five cells in each of three stages, and a stem of stride 1, which would leave DARTS
+    # a fifth of the steps in the same time.
+    supernet=Size(channels=8, layers=3, stem_stride=2),
+)
+
 OWN_TABLES = tuple(f"tables/{path.stem}" for path in sorted(folder("results/tabulated").glob("*.csv")))
 """The project's own tables, as data sets: those of which the file is there."""
 
@@ -239,7 +254,7 @@ TABLE = replace(
     ),
 )
 
-_ALL = (SMOKE, QUICK, HOUR, PUBLISHED, TABULATE, TABLE, NB201, NB201_OWN, NB201_FULL)
+_ALL = (SMOKE, QUICK, HOUR, PUBLISHED, TABULATE, TABLE, NB201, NB201_OWN, NB201_FULL, NB201_WEIGHTS)
 PROFILES = {profile.name: profile for profile in _ALL}
 
 

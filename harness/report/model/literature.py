@@ -1,7 +1,7 @@
 """Published numbers that stand beside the measured ones. Data with sources; nothing is asserted against them.
 
 Table A: test accuracies of five methods on six data sets, from the documentation of NNI. Table B: cost and error of
-searches on CIFAR-10, from the paper on ENAS. The third table is NAS-Bench-201's own comparison of methods.
+searches on CIFAR-10, from the paper on ENAS. The others are NAS-Bench-201's own comparison of methods.
 """
 
 from __future__ import annotations
@@ -205,15 +205,17 @@ class PublishedMean:
 
 @dataclass(frozen=True)
 class BenchmarkTable:
-    """Published comparison on a tabular benchmark.
+    """A block of the published comparison on a tabular benchmark.
 
     Args:
+        name: of the block.
         title, what, source, remarks: as in :class:`TableA`.
-        profile: that follows its protocol; beside others it means nothing.
+        profile: that follows its protocol; beside others it means nothing. Empty: none does.
         datasets: names here.
         rows: published name, name here (or None), and one value per data set.
     """
 
+    name: str
     title: str
     what: str
     source: str
@@ -234,18 +236,31 @@ class BenchmarkTable:
 
 
 @cache
-def nasbench201() -> BenchmarkTable:
-    """NAS-Bench-201's comparison.
+def nasbench201() -> tuple[BenchmarkTable, ...]:
+    """NAS-Bench-201's comparison: without weight sharing, and with it, by what the normalisations go by.
 
     Raises:
         InputError: the file is not there, which means that this is not a checkout.
     """
     raw = _read("nasbench201.json")
-    rows = tuple(
-        (row["name"], row["method"], tuple(PublishedMean(*value) for value in row["values"])) for row in raw["rows"]
+    return tuple(
+        BenchmarkTable(
+            **{name: table[name] for name in ("name", "title", "what", "profile")},
+            source=raw["source"],
+            datasets=tuple(raw["datasets"]),
+            remarks=tuple(table["remarks"]),
+            rows=tuple(
+                (row["name"], row["method"], tuple(PublishedMean(*value) for value in row["values"]))
+                for row in table["rows"]
+            ),
+        )
+        for table in raw["tables"]
     )
-    facts = {name: raw[name] for name in ("title", "what", "source", "profile")}
-    return BenchmarkTable(remarks=tuple(raw["remarks"]), datasets=tuple(raw["datasets"]), rows=rows, **facts)
+
+
+def published_on_tables(profile: str, dataset: str, method: str) -> PublishedValue | None:
+    """The published value of a method of this project on a tabular benchmark under a profile, if there is one."""
+    return next((value for table in nasbench201() if (value := table.value(profile, dataset, method))), None)
 
 
 def _read(name: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from harness.core.record import Run
 from harness.report.model.groups import BASELINE, Block, MethodInSpace, blocks
-from harness.report.model.literature import nasbench201, table_a
+from harness.report.model.literature import BenchmarkTable, nasbench201, table_a
 from harness.report.model.metrics import is_percent, measure_of
 from harness.report.model.numbers import DASH
 from harness.report.model.results import (
@@ -129,10 +129,10 @@ def _improvement(result: MethodResult) -> Improvement:
 
 def _about_published(block: Block) -> list[str]:
     """Where the published values of a table come from, and what they are no measure of."""
-    benchmark = nasbench201()
     cells = [(dataset, method.name) for dataset in block.datasets for method in block.methods]
-    if any(benchmark.value(block.profile, *cell) for cell in cells):
-        return [f"Published, not measured here: {benchmark.source}: {benchmark.what}."]
+    for benchmark in nasbench201():
+        if any(benchmark.value(block.profile, *cell) for cell in cells):
+            return [f"Published, not measured here: {benchmark.source}: {benchmark.what}."]
     if block.common:
         return []
     shown = dict.fromkeys(name for dataset, name in cells if table_a().value(dataset, name))
@@ -206,14 +206,20 @@ def _improvements(block: Block, table: Table) -> list[Part]:
 
 
 def published_tables(runs: Sequence[Run]) -> list[Part]:
-    """Table A, with what was measured here; behind it NAS-Bench-201's if a run was made on its data sets."""
+    """Table A, with what was measured here; behind it NAS-Bench-201's blocks if a run was made on its data sets."""
     parts = published_accuracies(runs)
-    benchmark = nasbench201()
-    if not any(run.record.dataset in benchmark.datasets for run in runs):
-        return parts
+    datasets = {run.record.dataset for run in runs}
+    for benchmark in nasbench201():
+        if datasets & set(benchmark.datasets):
+            table = _published(benchmark)
+            parts += [Heading(2, table.title), table]
+    return parts
+
+
+def _published(benchmark: BenchmarkTable) -> Table:
+    """A block of a published comparison, as it was published."""
     columns = (Column("method", "method", left=True), *(Column(name, name) for name in benchmark.datasets))
     rows = [(TableCell(Words(name)), *(TableCell(Words(str(v))) for v in values)) for name, _, values in benchmark.rows]
     about = f"Source: {benchmark.source}. How: {benchmark.what}. Published numbers, not measured here."
     remarks = (" ".join([about, *benchmark.remarks]),)
-    table = Table("NAS-Bench-201", f"Published: {benchmark.title}", columns, tuple(rows), remarks=remarks)
-    return [*parts, Heading(2, table.title), table]
+    return Table(benchmark.name, f"Published: {benchmark.title}", columns, tuple(rows), remarks=remarks)

@@ -21,7 +21,7 @@ from harness.report.model.groups import (
     is_ensemble,
     is_tabular,
 )
-from harness.report.model.literature import PublishedValue, RowB, nasbench201, table_a, table_b
+from harness.report.model.literature import PublishedValue, RowB, published_on_tables, table_a, table_b
 from harness.report.model.metrics import is_percent, measure_of, shown
 from harness.report.model.numbers import MIN_SPREAD, deviation, mean, numbers
 
@@ -208,8 +208,7 @@ class MethodResult:
         """The published accuracy to stand beside this one: on a table, or where methods searched native spaces."""
         if not any(is_tabular(run.record) for run in self.runs) and self.measure != TEST:
             return None
-        benchmark = nasbench201()
-        known = benchmark.value(self.block.profile, self.dataset, self.method.name)
+        known = published_on_tables(self.block.profile, self.dataset, self.method.name)
         if known is not None or self.block.common:
             return known
         return table_a().value(self.dataset, self.method.name)

@@ -169,6 +169,7 @@ def data_sets(request: Request, sources: Mapping[str, DatasetSource], catalogue:
             root=request.data_root,
             out=request.out,
             budget=profile.budget,
+            needed=profile.supernet is not None,
         )
         return Tables(tables, profile.column, request.out, profile.budget, profile.limits, images)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
 
@@ -56,6 +56,7 @@ class Row:
             "limit of size": profile.limits.words() or None,
             **({"final trainings": profile.top} if profile.top > 1 else {}),
             **({"corrupted test images": True} if profile.corruptions else {}),
+            **({"supernet": asdict(profile.supernet)} if profile.supernet else {}),
             "data set": self.dataset,
             "space": self.space,
             "method": self.method.name,
@@ -114,6 +115,8 @@ def named_rows(
     every = request.methods == ("all",)
     names = [*(catalogue.names("method") if every else request.methods), *given]
     methods = [catalogue.source("method", name) for name in names]
+    if every and request.profile.supernet:
+        methods = [method for method in methods if method.facts().trains or method.family == GIVEN]
     if not methods:
         raise InputError("there are no methods; is this the project's checkout?")
     facts, few = {method.name: method.facts() for method in methods}, dict(request.few)

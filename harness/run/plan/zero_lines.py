@@ -1,11 +1,13 @@
 """Zero lines: whatever space a table holds, it holds random sampling and random search in that space too.
 
 Spaces differ more than searches. A method has to be compared with drawing at random in its own space at the same
-budget, or the table says which space is good and nothing about the search.
+budget, or the table says which space is good and nothing about the search. Only where that budget buys no evaluation,
+in a profile of small supernets, there is no random search to compare with.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby
 
 from harness.core.errors import InputError
@@ -28,7 +30,8 @@ def with_zero_lines(rows: list[Row], request: Request, catalogue: Catalogue) -> 
     Returns:
         The rows, and a line for people on what was added and one on each space that gets nothing.
     """
-    methods = {name: catalogue.source("method", name) for name in BASELINES}
+    usual = BASELINES[:1] if request.profile.supernet else BASELINES
+    methods = {name: catalogue.source("method", name) for name in usual}
     facts = {name: method.facts() for name, method in methods.items()}
     searched = dict.fromkeys(row.space for row in rows if not row.method.member and row.space != UNKNOWN_SPACE)
     refused = {space: reason for space in searched if (reason := _why_not(space, catalogue))}
@@ -43,13 +46,13 @@ def with_zero_lines(rows: list[Row], request: Request, catalogue: Catalogue) -> 
         lacking = [
             row_of(request, methods[name], facts[name], dataset, space, seed)
             for space in spaces
-            for name in BASELINES
+            for name in usual
             if space not in refused and (name, space) not in there
         ]
         complete += mine + lacking
         added += lacking
     notes = [f"no random search in space '{space}': {reason}" for space, reason in refused.items()]
-    return complete, [*([_told(added)] if added else []), *notes]
+    return complete, [*([_told(added, usual)] if added else []), *notes]
 
 
 def _why_not(space: str, catalogue: Catalogue) -> str:
@@ -62,12 +65,13 @@ def _why_not(space: str, catalogue: Catalogue) -> str:
         return ""
 
 
-def _told(added: list[Row]) -> str:
+def _told(added: list[Row], baselines: Sequence[str]) -> str:
     lines = len({(row.dataset, row.space, row.method.name) for row in added})
     runs = f" ({len(added)} runs)" if len(added) > lines else ""
     rows = f"{lines} rows{runs} were" if lines > 1 else f"1 row{runs} was"
     spaces = ", ".join(dict.fromkeys(row.space for row in added))
+    names = " and ".join(name.replace("_", " ") for name in baselines)
     return (
-        f"{rows} added, so that each space has random sampling and random search at the same budget to compare with: "
+        f"{rows} added, so that each space has {names} at the same budget to compare with: "
         f"{spaces}; --no-baselines leaves them out"
     )

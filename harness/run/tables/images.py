@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from harness.core.budget import Budget
 from harness.core.dataset import Dataset, DatasetSource
+from harness.core.errors import InputError
 from harness.core.table import Behind
 from harness.run.backends.base import Tell
 from harness.run.images import PreparedImages, locate, search_data, write
@@ -63,17 +64,18 @@ class TableWithImages:
         return self.images.start(job)
 
     def open(self, job: Job, tell: Tell) -> Workbench:
-        """The images to train on, in networks of the table's size; what is evaluated is looked up.
+        """The images to train on, in networks of the profile's size or the table's; what is evaluated is looked up.
 
         The log is on disk, because a search takes minutes.
         """
         bench, trained = self.table.open(job, tell), self.table.trained
+        size = job.profile.supernet or (trained.size if trained else None)
         recipe = job.profile.proxy_for(job.space)
         return replace(
             bench,
             data=search_data(self.images, job.seed),
             journal=DiskJournal(job.directory, Progress(job.directory.progress, "search", tell)),
-            recipe=replace(recipe, size=trained.size) if trained else recipe,
+            recipe=replace(recipe, size=size) if size else recipe,
         )
 
 
@@ -87,6 +89,7 @@ class ImagesBehind:
         root: directory of the data sets.
         out: directory of the records.
         budget: of the searches.
+        needed: whether a command without them is refused.
     """
 
     def __init__(
@@ -98,16 +101,23 @@ class ImagesBehind:
         root: Path,
         out: Path,
         budget: Budget,
+        needed: bool = False,
     ) -> None:
         self._behind, self._find, self._load = behind, find, load
-        self._root, self._out, self._counted = root, out, budget.unit == "macs"
+        self._root, self._out, self._counted, self._needed = root, out, budget.unit == "macs", needed
         self.notes: list[str] = []
 
     def prepare(self, table: PreparedTable, name: str, seeds: Iterable[int]) -> TableWithImages | None:
-        """Writes what searches on a table's images read; None where they cannot be had, and a note says why."""
+        """Writes what searches on a table's images read; None where they cannot be had, and a note says why.
+
+        Raises:
+            InputError: they cannot be had, and are needed.
+        """
         behind = self._behind[name]
         source = self._find(behind.dataset) if behind else None
         if behind is None or source is None:
+            if self._needed:
+                self._note(name, "on images that are known here, and those behind this table are not")
             return None
         if not self._counted:
             self._note(name, f"with a budget in macs, such as --budget 1e12macs, on the images of '{behind.dataset}'")
@@ -129,4 +139,7 @@ class ImagesBehind:
         return TableWithImages(table, images, source.hidden(self._root))
 
     def _note(self, table: str, words: str) -> None:
-        self.notes.append(f"{table}: methods that train weights themselves work {words}")
+        told = f"{table}: methods that train weights themselves work {words}"
+        if self._needed:
+            raise InputError(told)
+        self.notes.append(told)
