@@ -56,6 +56,7 @@ class Row:
             "limit of size": profile.limits.words() or None,
             **({"final trainings": profile.top} if profile.top > 1 else {}),
             **({"corrupted test images": True} if profile.corruptions else {}),
+            **({"graphics cards": profile.cards} if profile.cards > 1 else {}),
             "data set": self.dataset,
             "space": self.space,
             "method": self.method.name,

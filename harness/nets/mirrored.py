@@ -1,0 +1,79 @@
+"""One network on several devices of a machine: each has a copy of it and computes its part of every batch.
+
+TensorFlow's ``MirroredStrategy`` keeps the copies and adds their gradients up. What a batch is as a whole stays whole
+(:mod:`harness.nets.replicas`): statistics of normalisations, random numbers, the clipped gradient. So the numbers are
+those of one device, except that sums round otherwise.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from harness.core.errors import InputError
+from harness.nets import replicas
+from harness.nets.layers import DropPath, Shake
+from harness.nets.norm import FusedBatchNormalization
+from harness.nets.processor import has_graphics_card
+
+_OF_WHOLE_BATCHES = (DropPath, Shake, FusedBatchNormalization)
+"""Layers of the project's own that know of parts."""
+
+
+class BatchDropout(keras.layers.Dropout):
+    """Keras' layer with the masks of the whole batch, of which each device takes its part."""
+
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+        if not training:
+            return inputs
+        ones = tf.ones((replicas.whole(inputs), *inputs.shape[1:]), inputs.dtype)
+        return inputs * replicas.own(keras.random.dropout(ones, self.rate, seed=self.seed_generator))
+
+
+@contextlib.contextmanager
+def mirrored(model: keras.Model, devices: int) -> Iterator[tuple[keras.Model, tf.distribute.Strategy]]:
+    """A copy of a network on so many devices, and the strategy that runs it.
+
+    Afterwards ``model`` has the variables of the copy, also if an exception has ended its training.
+
+    Raises:
+        InputError: this process has fewer devices, or a layer cannot work on parts of batches.
+    """
+    strategy = tf.distribute.MirroredStrategy(_devices(devices))
+    with strategy.scope():
+        copy = keras.models.clone_model(model, clone_function=_in_parts)
+    _copy(model, copy)
+    try:
+        yield copy, strategy
+    finally:
+        _copy(copy, model)
+
+
+def _devices(number: int) -> list[str]:
+    """The names of the first graphics cards, or parts of the CPU where there is no card."""
+    kind = "GPU" if has_graphics_card() else "CPU"
+    found = [device.name for device in tf.config.list_logical_devices(kind)]
+    if len(found) < number:
+        raise InputError(f"TensorFlow has {len(found)} devices of kind {kind} here, and the training needs {number}")
+    return found[:number]
+
+
+def _in_parts(layer: keras.layers.Layer) -> keras.layers.Layer:
+    """A new layer that computes the same in parts."""
+    config: dict[str, Any] = layer.get_config()
+    if type(layer) is keras.layers.Dropout:
+        return BatchDropout.from_config(config)
+    draws = any(variable.name == "seed_generator_state" for variable in layer.variables)
+    if isinstance(layer, keras.layers.BatchNormalization) or (draws and not isinstance(layer, _OF_WHOLE_BATCHES)):
+        raise InputError(f"layer '{layer.name}' works on whole batches only; train the network on one device")
+    return type(layer).from_config(config)
+
+
+def _copy(source: keras.Model, target: keras.Model) -> None:
+    for layer in source.layers:
+        for theirs, ours in zip(layer.variables, target.get_layer(layer.name).variables, strict=True):
+            ours.assign(theirs.numpy())
