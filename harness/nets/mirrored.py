@@ -8,6 +8,7 @@ those of one device, except that sums round otherwise.
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -43,7 +44,7 @@ def mirrored(model: keras.Model, devices: int) -> Iterator[tuple[keras.Model, tf
     Raises:
         InputError: this process has fewer devices, or a layer cannot work on parts of batches.
     """
-    strategy = tf.distribute.MirroredStrategy(_devices(devices))
+    strategy = _strategy(devices)
     with strategy.scope():
         copy = keras.models.clone_model(model, clone_function=_in_parts)
     _copy(model, copy)
@@ -53,13 +54,18 @@ def mirrored(model: keras.Model, devices: int) -> Iterator[tuple[keras.Model, tf
         _copy(copy, model)
 
 
-def _devices(number: int) -> list[str]:
-    """The names of the first graphics cards, or parts of the CPU where there is no card."""
+@functools.cache
+def _strategy(number: int) -> tf.distribute.Strategy:
+    """The strategy for so many devices: the first graphics cards, or parts of the CPU where there is no card.
+
+    One for the whole process: a second one would number its sums anew, and TensorFlow takes sums of the same number for
+    the same one.
+    """
     kind = "GPU" if has_graphics_card() else "CPU"
     found = [device.name for device in tf.config.list_logical_devices(kind)]
     if len(found) < number:
         raise InputError(f"TensorFlow has {len(found)} devices of kind {kind} here, and the training needs {number}")
-    return found[:number]
+    return tf.distribute.MirroredStrategy(found[:number])
 
 
 def _in_parts(layer: keras.layers.Layer) -> keras.layers.Layer:
@@ -74,6 +80,5 @@ def _in_parts(layer: keras.layers.Layer) -> keras.layers.Layer:
 
 
 def _copy(source: keras.Model, target: keras.Model) -> None:
-    for layer in source.layers:
-        for theirs, ours in zip(layer.variables, target.get_layer(layer.name).variables, strict=True):
-            ours.assign(theirs.numpy())
+    for variable, other in zip(source.variables, target.variables, strict=True):
+        other.assign(variable.numpy())
