@@ -67,16 +67,18 @@ def cells() -> keras.Model:
         return kinked()
 
 
-def drawn() -> keras.Model:
+def drawn(width: int = 8) -> keras.Model:
     """A network with everything else that draws random numbers."""
 
     def weights(seed: int) -> keras.initializers.Initializer:
         return keras.initializers.RandomNormal(0.0, 0.2, seed=seed)
 
     image = keras.Input((SIDE, SIDE, 3))
-    x = keras.layers.Conv2D(8, 3, strides=2, kernel_initializer=weights(1))(image)
+    x = keras.layers.Conv2D(width, 3, strides=2, kernel_initializer=weights(1))(image)
     x = keras.layers.Dropout(0.3, seed=5)(FusedBatchNormalization()(x))
-    branches = [FusedBatchNormalization()(keras.layers.Conv2D(8, 1, kernel_initializer=weights(s))(x)) for s in (2, 3)]
+    branches = [
+        FusedBatchNormalization()(keras.layers.Conv2D(width, 1, kernel_initializer=weights(s))(x)) for s in (2, 3)
+    ]
     x = keras.layers.Activation("softplus")(Shake(seed=6)(branches))
     x = keras.layers.Dropout(0.5, seed=7)(keras.layers.GlobalAveragePooling2D()(x))
     return keras.Model(image, keras.layers.Dense(CLASSES, kernel_initializer=weights(4))(x))
@@ -133,6 +135,20 @@ def check_same_training(name: str, devices: int, rate: float) -> None:
 @pytest.mark.parametrize(("name", "devices", "rate"), [("cells", 2, 0.025), ("drawn", 4, 0.025), ("kinked", 2, 0.0001)])
 def test_losses_weights_and_predictions_are_those_of_one_device(name: str, devices: int, rate: float) -> None:
     in_fresh_process("test_mirrored", f"check_same_training({name!r}, {devices}, {rate})")
+
+
+def check_one_after_the_other() -> None:
+    """As the best proposals of a search are: TensorFlow numbers the sums of a process, and no number comes twice."""
+    start(2)
+    trained(drawn, 2)
+    runtime.forget()
+    _, expected, _ = trained(lambda: drawn(12), 1)
+    _, losses, _ = trained(lambda: drawn(12), 2)
+    assert apart(losses, expected) < 1e-5
+
+
+def test_a_process_trains_one_network_after_the_other() -> None:
+    in_fresh_process("test_mirrored", "check_one_after_the_other()")
 
 
 def check_mistakes_are_seen() -> None:
@@ -214,17 +230,17 @@ def leave_half_way(checkpoint: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     training.CHECKPOINT_SECONDS = 0.0
-    training.train(cells(), DATA, RECIPE, seed=1, devices=2, checkpoint=Path(checkpoint), on_step=on_step)
+    training.train(drawn(), DATA, RECIPE, seed=1, devices=2, checkpoint=Path(checkpoint), on_step=on_step)
 
 
 def check_it_goes_on(checkpoint: str) -> None:
     start(2)
-    undisturbed, _, told = trained(cells, 2)
+    undisturbed, _, told = trained(drawn, 2)
     left = Path(checkpoint).read_bytes()
     for devices in (2, 1):
         Path(checkpoint).write_bytes(left)
         steps: list[int] = []
-        model = cells()
+        model = drawn()
         resumed = training.train(
             model,
             DATA,

@@ -71,15 +71,10 @@ def test_a_call_gets_cards_that_no_other_has(tmp_path: Path, monkeypatch: pytest
         backend.close()
 
 
-def test_without_cards_nothing_is_said_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(machine.VISIBLE, raising=False)
+def test_without_cards_there_are_none_to_hand_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "installed_cards", lambda: 0)
     backend = Local()
-    try:
-        assert backend.capacity.cards == ()
-        assert cards_seen(tmp_path, backend, {"a": 1}) == {"a": "all"}
-    finally:
-        backend.close()
+    assert backend.capacity.cards == backend._cards_for(call_of(tmp_path / "a", 1)) == ()
 
 
 def test_as_many_runs_as_machines_have_cards_for(tmp_path: Path) -> None:
@@ -176,16 +171,17 @@ def test_a_run_with_two_cards_predicts_what_one_with_one_does(tmp_path: Path, mo
     methods = {"good": write_method(tmp_path, "good", GOOD)}
     found = {}
     for cards in (1, 2):
-        profile = dataclasses.replace(PATIENT, cards=cards, final=dataclasses.replace(PATIENT.final, drop_path=0.2))
+        slow = dataclasses.replace(PATIENT.final, learning_rate=0.001, drop_path=0.2)  # see tests/test_mirrored.py
+        profile = dataclasses.replace(PATIENT, cards=cards, final=slow)
         out = tmp_path / f"out{cards}"
         record = run(grid_request(tmp_path, methods, profile=profile, out=out))["good"]
         assert record.status == "ok", record.reason
         [path] = out.rglob("predictions.npz")
         found[cards] = record, np.load(path)["probabilities"]
     (one, alone), (two, spread) = found[1], found[2]
-    np.testing.assert_allclose(spread, alone, atol=1e-4)
+    np.testing.assert_allclose(spread, alone, atol=1e-5)
     assert (two.proposal, two.parameters, two.macs) == (one.proposal, one.parameters, one.macs)
     assert (two.provenance["cards"], two.final["cards"]) == (2, 2)
     assert "cards" not in one.provenance
     assert "cards" not in one.final
-    assert two.learning["loss"] == pytest.approx(one.learning["loss"], rel=1e-4)
+    assert two.learning["loss"] == pytest.approx(one.learning["loss"], rel=1e-5)
