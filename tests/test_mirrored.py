@@ -297,6 +297,18 @@ def test_what_cannot_be_spread_is_refused_and_what_was_learnt_is_kept() -> None:
     in_fresh_process("test_mirrored", "check_refusals()")
 
 
+@pytest.mark.parametrize(("there", "needed", "fine"), [(0, 4, True), (4, 4, True), (1, 1, True), (3, 4, False)])
+def test_a_search_whose_final_training_lacks_cards_does_not_begin(
+    monkeypatch: pytest.MonkeyPatch, there: int, needed: int, fine: bool
+) -> None:
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a card"] * there)
+    if fine:
+        runtime.check_cards(needed)
+    else:
+        with pytest.raises(InputError, match="TensorFlow finds 3 of the 4 graphics cards"):
+            runtime.check_cards(needed)
+
+
 def test_on_one_device_there_are_no_parts_and_no_nodes_for_them() -> None:
     layer, images = DropPath(seed=1), tf.zeros([4, 2, 2, 3])
     layer.build(images.shape)

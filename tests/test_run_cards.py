@@ -4,7 +4,11 @@ their place, because there are no cards here."""
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
+import itertools
+import json
 import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +19,8 @@ from test_run_grid import request_for as grid_request
 from test_run_plan import pretend, refuse_each_other, request_for
 
 from harness.core.errors import InputError
-from harness.run.backends import machine
+from harness.core.home import CHECKOUT as ROOT
+from harness.run.backends import machine, make_backend
 from harness.run.backends.base import Call, Capacity, Item, Outcome, Tell
 from harness.run.backends.joining import cards_of
 from harness.run.backends.local import Local
@@ -163,6 +168,46 @@ def test_the_cards_of_a_cluster_are_those_that_ray_hands_out() -> None:
         {"Alive": True, "Resources": {"CPU": 2.0, "GPU": 1.0}},
     ]
     assert cards_of(nodes) == (4, 1)
+
+
+def keeps_its_cards(directory: Path, tell: Tell) -> Outcome:
+    began = time.time()
+    time.sleep(3.0)
+    (directory / "cards").write_text(json.dumps([began, time.time(), os.environ[machine.VISIBLE]]))
+    return Outcome("ok")
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed: the extra 'ray'")
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_a_slot_of_a_cluster_has_the_cards_of_its_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray hands out cards that it was told of, whether they are there or not."""
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(Path(__file__).parent), str(ROOT))))
+    monkeypatch.delenv(machine.VISIBLE, raising=False)
+    from ray.cluster_utils import Cluster
+
+    small = {"object_store_memory": 100 * 2**20, "include_dashboard": False}
+    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **small})
+    for cards in (5, 1):
+        nodes.add_node(num_cpus=4, num_gpus=cards, object_store_memory=100 * 2**20)
+    backend = make_backend("ray", tmp_path / "out", nodes.address)
+    try:
+        assert sorted(backend.capacity.cards) == [1, 5]
+        calls = [call_of(tmp_path / "out" / name, 2, tensorflow=False) for name in "abc"]
+        left = [backend.submit(dataclasses.replace(call, function=keeps_its_cards)) for call in calls]
+        while left:
+            for handle in backend.wait(1.0):
+                assert handle.outcomes == (Outcome("ok"),)
+                left.remove(handle)
+    finally:
+        backend.close()
+        nodes.shutdown()
+    found = [json.loads((tmp_path / "out" / name / "cards").read_text()) for name in "abc"]
+    for (began, ended, cards), (other_began, other_ended, others) in itertools.combinations(found, 2):
+        assert len(cards.split(",")) == len(others.split(",")) == 2
+        assert ended <= other_began or other_ended <= began or not set(cards.split(",")) & set(others.split(","))
+    assert len({cards for *_, cards in found}) == 2, "two at a time, and the third has those of one of them"
 
 
 def test_a_run_with_two_cards_predicts_what_one_with_one_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,6 +53,17 @@ def start(*, threads: int, deterministic: bool, seed: int, devices: int = 1) -> 
     return f"{devices} x {name}" if devices > 1 else name
 
 
+def check_cards(number: int) -> None:
+    """Says before a search that its final training could not start.
+
+    Raises:
+        InputError: this process may use graphics cards, but not so many.
+    """
+    found = len(tf.config.list_physical_devices("GPU"))
+    if 0 < found < number:
+        raise InputError(f"TensorFlow finds {found} of the {number} graphics cards that the final training needs")
+
+
 def forget() -> None:
     """Gives up the memory of models that are no longer used; a process that trains several calls it in between."""
     gc.collect()  # models and traced functions refer to each other in circles
