@@ -70,3 +70,17 @@ class Shake(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "seed": self.seed}
+
+
+@keras.saving.register_keras_serializable(package="harness")
+class BatchDropout(keras.layers.Dropout):
+    """Keras' layer for a batch in parts: its mask is that of the whole batch, of which each part takes its own.
+
+    It stands in a network only while that is trained on several devices.
+    """
+
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+        if not training:
+            return inputs
+        ones = tf.ones((replicas.whole(inputs), *inputs.shape[1:]), inputs.dtype)
+        return inputs * replicas.own(keras.random.dropout(ones, self.rate, seed=self.seed_generator))

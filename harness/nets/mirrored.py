@@ -16,23 +16,12 @@ import keras
 import tensorflow as tf
 
 from harness.core.errors import InputError
-from harness.nets import replicas
-from harness.nets.layers import DropPath, Shake
+from harness.nets.layers import BatchDropout, DropPath, Shake
 from harness.nets.norm import FusedBatchNormalization
 from harness.nets.processor import has_graphics_card
 
-_OF_WHOLE_BATCHES = (DropPath, Shake, FusedBatchNormalization)
+_OF_WHOLE_BATCHES = (BatchDropout, DropPath, Shake, FusedBatchNormalization)
 """Layers of the project's own that know of parts."""
-
-
-class BatchDropout(keras.layers.Dropout):
-    """Keras' layer with the masks of the whole batch, of which each device takes its part."""
-
-    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        if not training:
-            return inputs
-        ones = tf.ones((replicas.whole(inputs), *inputs.shape[1:]), inputs.dtype)
-        return inputs * replicas.own(keras.random.dropout(ones, self.rate, seed=self.seed_generator))
 
 
 @contextlib.contextmanager
