@@ -195,11 +195,13 @@ def test_a_slot_of_a_cluster_has_the_cards_of_its_call(tmp_path: Path, monkeypat
     try:
         assert sorted(backend.capacity.cards) == [1, 5]
         calls = [call_of(tmp_path / "out" / name, 2, tensorflow=False) for name in "abc"]
-        left = [backend.submit(dataclasses.replace(call, function=keeps_its_cards)) for call in calls]
-        while left:
+        waiting = [dataclasses.replace(call, function=keeps_its_cards) for call in calls]
+        running = [backend.submit(waiting.pop()) for _ in range(2)]
+        while running:
             for handle in backend.wait(1.0):
                 assert handle.outcomes == (Outcome("ok"),)
-                left.remove(handle)
+                running.remove(handle)
+                running += [backend.submit(waiting.pop())] if waiting else []
     finally:
         backend.close()
         nodes.shutdown()
