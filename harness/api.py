@@ -50,6 +50,7 @@ def compare(
     address: str = "",
     mixed_devices: bool = False,
     children: int = 1,
+    cards: int = 1,
     progress: bool = False,
 ) -> Results:
     """Compares methods: searches, trains what was found, tests it.
@@ -82,6 +83,7 @@ def compare(
         mixed_devices: whether runs may be compared at equal seconds of unlike devices.
         children: of one search that are trained at the same time, where its method can; in counted budgets, results do
             not depend on it.
+        cards: graphics cards of one machine that each final training is spread over. A directory holds one number.
         architectures: a file, or several, with architectures that are trained and tested beside the methods' results.
         max_parameters, max_macs, max_latency: limits of the final networks, like ``"500k"``, ``"50m"``, ``"2.5ms"``;
             proposals beyond are refused before training. A directory holds runs of the same limits.
@@ -128,6 +130,7 @@ def compare(
         corruptions=corruptions,
         mixed_devices=mixed_devices,
         children=children,
+        cards=cards,
     )
     console = Console(stderr=True) if progress else None
     return run(request, command="harness.compare", backend=backend, address=address, console=console)

@@ -23,7 +23,7 @@ from harness.nets.build import build_architecture
 from harness.nets.depthwise import FastDepthwiseConv2D
 from harness.nets.export import plain
 from harness.nets.fast_layers import FastConv2D, FastCropping2D, FastPooling2D
-from harness.nets.layers import DropPath, Shake
+from harness.nets.layers import BatchDropout, DropPath, Shake
 from harness.nets.make import Maker
 from harness.nets.norm import FusedBatchNormalization
 
@@ -60,7 +60,7 @@ def test_every_layer_of_our_own_loads_in_a_process_that_has_not_seen_it(tmp_path
     image = keras.Input((6, 6, 2), name="image")
     x = FastConv2D(4, 3, padding="same")(image)
     x = FastDepthwiseConv2D(3, padding="same", use_bias=False)(x)
-    x = Shake(seed=3)([FusedBatchNormalization()(x), DropPath(seed=4)(x)])
+    x = Shake(seed=3)([FusedBatchNormalization()(x), BatchDropout(0.5, seed=5)(DropPath(seed=4)(x))])
     x = FastCropping2D(((0, 1), (0, 1)))(FastPooling2D("avg", 3, (1, 1))(x))
     model = keras.Model(image, x)
     assert {type(layer) for layer in model.layers} >= own_layers(), "name every layer here"

@@ -237,7 +237,7 @@ def test_children_share_the_cores_and_no_card(tmp_path: Path) -> None:
     assert make_plan(request, Capacity(workers=8, cores=8)).workers == 2
     assert make_plan(request, Capacity(workers=2, cores=2)).workers == 1
     with pytest.raises(InputError, match="graphics card"):
-        make_plan(request, Capacity(workers=1, cores=8, cards=1))
+        make_plan(request, Capacity(workers=1, cores=8, cards=(1,)))
     for children in (0, 65):
         with pytest.raises(InputError, match="--children"):
             make_request(datasets="toy", profile="smoke", children=children)

@@ -197,7 +197,7 @@ def _block(prepared: Path) -> None:
 REFUSALS: dict[str, tuple[str, Capacity, Callable[[Path], object]]] = {
     "other data": ("another data", ONE_CORE, lambda root: np.save(root / "y_test.npy", np.zeros(60, np.int64))),
     "broken data": ("does not load", ONE_CORE, lambda root: (root / "x_test.npy").write_bytes(b"nonsense")),
-    "cards": ("graphics card", Capacity(cards=1), lambda root: None),
+    "cards": ("graphics card", Capacity(cards=(1,)), lambda root: None),
     "devices": ("unlike devices", UNLIKE, lambda root: None),
     "no place": ("cannot be written", ONE_CORE, lambda root: _block(root.parents[1] / "out" / "prepared")),
 }

@@ -97,7 +97,7 @@ def test_records_say_what_the_table_says(tmp_path: Path) -> None:
 
 
 def test_children_are_no_matter_to_a_table_with_or_without_a_graphics_card(tmp_path: Path) -> None:
-    plan = make_plan(request_for(tmp_path, ("random_search",), children=4), Capacity(workers=2, cards=1))
+    plan = make_plan(request_for(tmp_path, ("random_search",), children=4), Capacity(workers=2, cards=(1,)))
     assert {job.children for job in plan.jobs} == {1}
     assert plan.workers == 2
 

@@ -212,6 +212,9 @@ def run(
     children: Annotated[
         int, typer.Option(min=1, max=64, metavar="N", help="Networks of one search that are trained at the same time.")
     ] = 1,
+    cards: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Graphics cards that each final training is spread over.")
+    ] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Compares methods: searches, trains what was found, tests it, writes the tables.
@@ -265,6 +268,7 @@ def run(
         corruptions=corruptions,
         mixed_devices=mixed_devices,
         children=children,
+        cards=cards,
     )
     check_metric(metric, request.profile)
     command = f"python -m harness {shlex.join(sys.argv[1:])}"

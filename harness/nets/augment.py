@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from harness.nets import replicas
+
 
 def normalise(images: tf.Tensor, mean: Sequence[float], std: Sequence[float]) -> tf.Tensor:
     """``(images - mean) / std`` as float32.
@@ -59,7 +61,7 @@ def augment(
     """
     if not (padding or flip or cutout):
         return normalise(images, mean, std)
-    draws = tf.random.stateless_uniform([5, tf.shape(images)[0]], seed)
+    draws = replicas.own(tf.random.stateless_uniform([5, replicas.whole(images)], seed), axis=1)
     if padding or flip:
         images = _crop(images, draws[:3], padding, flip)
     images = normalise(images, mean, std)

@@ -7,6 +7,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from harness.nets import replicas
+
 
 @keras.saving.register_keras_serializable(package="harness")
 class DropPath(keras.layers.Layer):
@@ -27,9 +29,9 @@ class DropPath(keras.layers.Layer):
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         if not training:
             return inputs
-        shape = (tf.shape(inputs)[0], 1, 1, 1)
+        shape = (replicas.whole(inputs), 1, 1, 1)
         keep = 1.0 - tf.cast(tf.convert_to_tensor(self.rate), inputs.dtype)
-        uniform = keras.random.uniform(shape, dtype=inputs.dtype, seed=self.seed_generator)
+        uniform = replicas.own(keras.random.uniform(shape, dtype=inputs.dtype, seed=self.seed_generator))
         return inputs * tf.floor(keep + uniform) / keep
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
@@ -56,9 +58,9 @@ class Shake(keras.layers.Layer):
         first, second = inputs
         if not training:
             return 0.5 * (first + second)
-        shape, difference = (tf.shape(first)[0], 1, 1, 1), first - second
+        shape, difference = (replicas.whole(first), 1, 1, 1), first - second
         forwards, backwards = (
-            keras.random.uniform(shape, dtype=first.dtype, seed=self.seed_generator) for _ in range(2)
+            replicas.own(keras.random.uniform(shape, dtype=first.dtype, seed=self.seed_generator)) for _ in range(2)
         )
         # The value has the forward share, and what depends on it is hidden from the gradient.
         return second + backwards * difference + tf.stop_gradient((forwards - backwards) * difference)
@@ -68,3 +70,17 @@ class Shake(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "seed": self.seed}
+
+
+@keras.saving.register_keras_serializable(package="harness")
+class BatchDropout(keras.layers.Dropout):
+    """Keras' layer for a batch in parts: its mask is that of the whole batch, of which each part takes its own.
+
+    It stands in a network only while that is trained on several devices.
+    """
+
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+        if not training:
+            return inputs
+        ones = tf.ones((replicas.whole(inputs), *inputs.shape[1:]), inputs.dtype)
+        return inputs * replicas.own(keras.random.dropout(ones, self.rate, seed=self.seed_generator))

@@ -8,6 +8,9 @@ Where oneDNN has vectors of sixteen numbers, its forward kernel takes five to te
 channels as for a few more. There two pixels are taken for one with twice the channels, which needs a second pass.
 Where it has none, the forward kernel is slow for any number of channels but eight, and is put together from sums and
 products here. The backward kernel is fast everywhere.
+
+Where a batch is computed in parts on several devices, mean and variance are those of the whole batch, and so are the
+gradients that go through them.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from harness.nets import processor
+from harness.nets import processor, replicas
 from harness.nets.gradients import OwnGradient
 
 EPSILON = 1e-5
@@ -70,8 +73,10 @@ class FusedBatchNormalization(keras.layers.Layer):
         offset = tf.convert_to_tensor(self.beta) if self.affine else tf.zeros([width])
         if not (training and self.trainable):
             return inference(inputs, scale, offset, mean, variance, self.epsilon)
-        if is_slow(inputs):
-            output, mean_now, variance_now = training_around(inputs, scale, offset, self.epsilon)
+        together = replicas.parts() > 1
+        if together or is_slow(inputs):
+            way = training_together if together else training_around
+            output, mean_now, variance_now = way(inputs, scale, offset, self.epsilon)
             self.moving_mean.assign(mean + (1.0 - self.momentum) * (mean_now - mean))
             self.moving_variance.assign(variance + (1.0 - self.momentum) * (variance_now - variance))
             return output
@@ -117,12 +122,16 @@ class FusedBatchNormalization(keras.layers.Layer):
 
 def bessel(images: tf.Tensor) -> float | tf.Tensor:
     """``n / (n - 1)`` for ``n`` values per channel, 1 for a single value, as the kernel has it."""
+    count = _count(images)
+    return count / (max(count - 1.0, 1.0) if isinstance(count, float) else tf.maximum(count - 1.0, 1.0))
+
+
+def _count(images: tf.Tensor) -> float | tf.Tensor:
+    """Values per channel."""
     shape = images.shape[:-1]
     if shape.is_fully_defined():
-        count = float(np.prod(shape.as_list()))
-        return count / max(count - 1.0, 1.0)
-    dynamic = tf.cast(tf.reduce_prod(tf.shape(images)[:-1]), tf.float32)
-    return dynamic / tf.maximum(dynamic - 1.0, 1.0)
+        return float(np.prod(shape.as_list()))
+    return tf.cast(tf.reduce_prod(tf.shape(images)[:-1]), tf.float32)
 
 
 def is_slow(images: tf.Tensor) -> bool:
@@ -247,3 +256,57 @@ def _training_in_rows(
     away = rows - tf.tile(mean, [height * width])
     variance = average(tf.square(away))
     return _scaled(away, scale * tf.math.rsqrt(variance + epsilon), offset, images.shape), mean, variance
+
+
+def training_together(
+    images: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor, epsilon: float
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """As :func:`training_around`, by mean and variance of the batch of which ``images`` are a part.
+
+    Its gradient is no :class:`~harness.nets.gradients.OwnGradient`: that is tied inside a function of its own, and
+    devices cannot wait for each other inside one. A process trains few networks like that.
+    """
+    mean, variance = _statistics_together(tf.stop_gradient(images), epsilon)
+
+    @tf.custom_gradient
+    def normalised(images: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor) -> tuple[tf.Tensor, Any]:
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            # With given statistics the kernel has this part's gradients for scale and offset, which are also the sums
+            # that lead through mean and variance: over all parts, because each of them was normalised by these.
+            for_images, for_scale, for_offset, *_ = tf.raw_ops.FusedBatchNormGradV3(
+                y_backprop=upstream,
+                x=images,
+                scale=scale,
+                reserve_space_1=mean,
+                reserve_space_2=variance,
+                reserve_space_3=tf.zeros([0]),
+                epsilon=epsilon,
+                is_training=False,
+            )
+            through_mean, through_variance = tf.unstack(
+                replicas.total(tf.stack([for_offset, for_scale])) / (_count(images) * replicas.parts())
+            )
+            factor = tf.math.rsqrt(variance + epsilon)
+            through = (tf.cast(images, tf.float32) - mean) * (factor * through_variance) + through_mean
+            return for_images - tf.cast(scale * factor * through, images.dtype), for_scale, for_offset
+
+        return inference(images, scale, offset, mean, variance, epsilon), gradient
+
+    return normalised(images, scale, offset), mean, variance
+
+
+def _statistics_together(images: tf.Tensor, epsilon: float) -> tuple[tf.Tensor, tf.Tensor]:
+    """Mean and biased variance of the whole batch, from those of its parts, which have equally many images."""
+    channels, nothing = int(images.shape[-1]), tf.zeros([0])
+    _, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+        x=images,
+        scale=tf.ones([channels]),
+        offset=tf.zeros([channels]),
+        mean=nothing,
+        variance=nothing,
+        epsilon=epsilon,
+        is_training=True,
+    )
+    means, variances = tf.unstack(replicas.gathered(tf.stack([mean, variance / bessel(images)])), axis=1)
+    mean, between = tf.nn.moments(means, 0)
+    return mean, tf.reduce_mean(variances, 0) + between

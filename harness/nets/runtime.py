@@ -20,22 +20,26 @@ from harness.nets.processor import has_graphics_card
 OUT_OF_MEMORY = (tf.errors.ResourceExhaustedError, MemoryError)
 
 
-def start(*, threads: int, deterministic: bool, seed: int) -> str:
+def start(*, threads: int, deterministic: bool, seed: int, devices: int = 1) -> str:
     """Sets TensorFlow up; to be called once, before anything is computed.
 
     Args:
-        threads: of one operation; operations run one after the other on the CPU.
+        threads: of one operation; operations run one after the other on the CPU, or as many at a time as ``devices``.
         deterministic: whether every operation must give the same bits each time, which costs speed.
         seed: of the global generators, for libraries that insist on them.
+        devices: over which a training is spread. Without graphics cards they are parts of the CPU.
 
     Returns:
-        The device that trainings run on, in words.
+        The device, or the devices, that trainings run on, in words.
     """
     tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(devices)
     cards = tf.config.list_physical_devices("GPU")
     for card in cards:
         tf.config.experimental.set_memory_growth(card, True)
+    if devices > 1 and not cards:
+        [cpu] = tf.config.list_physical_devices("CPU")
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * devices)
     keras.utils.set_random_seed(seed)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
@@ -45,7 +49,19 @@ def start(*, threads: int, deterministic: bool, seed: int) -> str:
     if not cards:
         return "CPU"
     details = tf.config.experimental.get_device_details(cards[0])
-    return str(details.get("device_name", "GPU"))
+    name = str(details.get("device_name", "GPU"))
+    return f"{devices} x {name}" if devices > 1 else name
+
+
+def check_cards(number: int) -> None:
+    """Says before a search that its final training could not start.
+
+    Raises:
+        InputError: this process may use graphics cards, but not so many.
+    """
+    found = len(tf.config.list_physical_devices("GPU"))
+    if 0 < found < number:
+        raise InputError(f"TensorFlow finds {found} of the {number} graphics cards that the final training needs")
 
 
 def forget() -> None:

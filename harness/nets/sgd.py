@@ -9,6 +9,8 @@ tracing: a cell network of 126 layers has less than half the graph nodes and end
 
 from __future__ import annotations
 
+import contextlib
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -16,6 +18,7 @@ import tensorflow as tf
 from harness.core.dataset import Images, Labels, SearchData
 from harness.core.recipe import Recipe
 from harness.core.seeds import derive_seed
+from harness.nets import replicas
 from harness.nets.augment import augment
 from harness.nets.layers import DropPath
 from harness.nets.layout import Layout
@@ -30,21 +33,30 @@ class TrainingStep:
         recipe: the regularisers and the momentum.
         seed: of the augmentation.
         buffer: the flat momentum buffer of an interrupted training; None: zeros.
+        strategy: of a model on several devices, each of which takes an equal part of the batch; None: it is on one.
     """
 
     def __init__(
-        self, model: keras.Model, data: SearchData, recipe: Recipe, seed: int, buffer: np.ndarray | None = None
+        self,
+        model: keras.Model,
+        data: SearchData,
+        recipe: Recipe,
+        seed: int,
+        buffer: np.ndarray | None = None,
+        strategy: tf.distribute.Strategy | None = None,
     ) -> None:
         self._model, self._data, self._recipe = model, data, recipe
         self._seed = derive_seed(seed, "augmentation")
         self._weights = [variable.value for variable in model.trainable_variables]
         self._layout = Layout([tuple(weight.shape) for weight in self._weights])
         flat = self._layout.join([weight.numpy().astype(np.float32) for weight in self._weights])
-        self._flat = tf.Variable(flat, trainable=False)
-        self._buffer = tf.Variable(np.zeros_like(flat) if buffer is None else buffer, trainable=False)
+        with strategy.scope() if strategy else contextlib.nullcontext():
+            self._flat = tf.Variable(flat, trainable=False)
+            self._buffer = tf.Variable(np.zeros_like(flat) if buffer is None else buffer, trainable=False)
         layers = model._flatten_layers(include_self=False)
         self._drop_paths = [layer for layer in layers if isinstance(layer, DropPath)]
-        self._traced = tf.function(self._step, autograph=False)
+        self._strategy = strategy
+        self._traced = tf.function(self._on_all_devices if strategy else self._step, autograph=False)
         self.right = 0.0
         """Share of the last batch's images that were labelled right before their step."""
 
@@ -63,12 +75,18 @@ class TrainingStep:
         """The momentum buffer, for a checkpoint."""
         return self._buffer.numpy()
 
+    def _on_all_devices(self, *arguments: tf.Tensor) -> tf.Tensor:
+        """:meth:`_step` on each device; they return the same."""
+        assert self._strategy is not None
+        return self._strategy.experimental_local_results(self._strategy.run(self._step, arguments))[0]
+
     def _step(
         self, images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, learning_rate: tf.Tensor, drop_path: tf.Tensor
     ) -> tf.Tensor:
         recipe, classes = self._recipe, self._data.classes
         for layer in self._drop_paths:
             layer.rate.assign(drop_path)
+        images, labels = replicas.own(images), replicas.own(labels)
         augmented = augmented_batch(images, seed, self._data, recipe)
         with tf.GradientTape() as tape:
             outputs = self._model(augmented, training=True)
@@ -80,10 +98,11 @@ class TrainingStep:
         if gradients:
             self._update(gradients, learning_rate)
         right = tf.equal(tf.argmax(logits[0], axis=-1, output_type=labels.dtype), labels)
-        return tf.stack([tf.cast(loss, tf.float32), tf.reduce_mean(tf.cast(right, tf.float32))])
+        return replicas.mean(tf.stack([tf.cast(loss, tf.float32), tf.reduce_mean(tf.cast(right, tf.float32))]))
 
     def _update(self, gradients: list[tf.Tensor], learning_rate: tf.Tensor) -> None:
-        flat = self._layout.join_tensors([tf.cast(gradient, tf.float32) for gradient in gradients])
+        # Parts have equally many images: the mean of their mean losses' gradients is that of the whole batch's.
+        flat = replicas.mean(self._layout.join_tensors([tf.cast(gradient, tf.float32) for gradient in gradients]))
         tf.raw_ops.ResourceApplyMomentum(
             var=self._flat.handle,
             accum=self._buffer.handle,

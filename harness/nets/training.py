@@ -29,6 +29,7 @@ from harness.nets.augment import normalise
 from harness.nets.batches import Order
 from harness.nets.child import Child, ChildStep
 from harness.nets.learning import LearningCurve
+from harness.nets.mirrored import mirrored
 from harness.nets.pace import Pace
 from harness.nets.sgd import TrainingStep
 
@@ -83,6 +84,7 @@ def train(
     on_step: Callable[[int, int], None] | None = None,
     checkpoint: Path | None = None,
     until: int | None = None,
+    devices: int = 1,
 ) -> Training:
     """Trains ``model`` in place.
 
@@ -108,14 +110,39 @@ def train(
             checkpoint goes on, to the very same weights and curve as if there had been no stop. The checkpoint is
             written at the stop only; one that is already past it is neither read nor replaced. Not for a recipe
             limited by seconds, whose number of steps is not known before.
+        devices: of this process, over which each batch is spread in equal parts. The numbers and the checkpoint are
+            those of one device, but for rounding: a training may go on with another number. Not for a proxy network.
 
     Raises:
         TrainingFailed: the loss is not finite any more.
-        InputError: there is nothing to train on, or the checkpoint belongs to another training.
+        InputError: there is nothing to train on, or the checkpoint belongs to another training, or the batches cannot
+            be spread like that.
     """
     if until is not None and recipe.seconds:
         raise ValueError("a training that is limited by seconds cannot be stopped at a gradient step")
     clock = _Clock()
+    if devices == 1:
+        return _train(clock, model, data, recipe, seed, on_step, checkpoint, until, None)
+    if isinstance(model, Child):
+        raise ValueError("a proxy network is trained on one device")
+    if recipe.batch % devices:
+        raise InputError(f"batches of {recipe.batch} images have no {devices} equal parts")
+    with mirrored(model, devices) as (copy, strategy):
+        return _train(clock, copy, data, recipe, seed, on_step, checkpoint, until, strategy)
+
+
+def _train(
+    clock: _Clock,
+    model: Network,
+    data: SearchData,
+    recipe: Recipe,
+    seed: int,
+    on_step: Callable[[int, int], None] | None,
+    checkpoint: Path | None,
+    until: int | None,
+    strategy: tf.distribute.Strategy | None,
+) -> Training:
+    """:func:`train` of a network that is where it is trained."""
     images = len(data.x_train[: recipe.train_images or None])
     planned = recipe.steps_on(images)
     if images == 0 or planned < 1:
@@ -134,7 +161,7 @@ def train(
     if isinstance(model, Child):
         step = ChildStep(model, recipe.batch, seed, buffer)
     else:
-        step = TrainingStep(model, data, recipe, seed, buffer)
+        step = TrainingStep(model, data, recipe, seed, buffer, strategy)
     order, validate, traced = Order(images, recipe.batch, seed), _Validation(model, data, recipe), True
     measured = done == pace.total or (state is not None and bool(state.get("measured", False)))
     while done < min(pace.total, until or pace.total):

@@ -80,7 +80,9 @@ class PreparedImages:
         from harness.nets import runtime
 
         seed = derive_seed(job.seed, "global generators")
-        return runtime.start(threads=job.threads, deterministic=job.profile.budget.counted, seed=seed)
+        device = runtime.start(threads=job.threads, deterministic=job.profile.budget.counted, seed=seed)
+        runtime.check_cards(job.profile.cards)
+        return device
 
     def open(self, job: Job, tell: Tell) -> Workbench:
         """Proposals are trained on the proxy task; the log is on disk."""

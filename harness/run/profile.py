@@ -43,6 +43,7 @@ class Profile:
             images out, and the accuracy there chooses the network that counts.
         corruptions: whether final networks are also tested on corrupted test images
             (:mod:`harness.nets.corruptions`).
+        cards: graphics cards that each final training is spread over.
         few: methods whose own computation takes seconds per search, and how many of the usual seeds they get.
         like: the profile whose scaled hyper-parameters hold here too; empty for its own.
         supernet: size of the networks of methods that train weights themselves on a table; None: that of the table's
@@ -70,6 +71,7 @@ class Profile:
     limits: Limits = NO_LIMITS
     top: int = 1
     corruptions: bool = False
+    cards: int = 1
     few: tuple[tuple[str, int], ...] = ()
     supernet: Size | None = None
 
@@ -77,6 +79,13 @@ class Profile:
         if self.proxy.epochs:
             raise InputError(f"profile '{self.name}' counts proxy trainings in epochs; give their recipe steps")
         one_of("signal", self.proxy.signal, SIGNALS)
+        if self.cards != 1 and self.tabular:
+            raise InputError(f"profile '{self.name}' looks tables up and has no final training; leave --cards out")
+        if self.cards < 1 or self.final.batch % self.cards:
+            raise InputError(
+                f"--cards {self.cards} cannot share out the final trainings' batches of {self.final.batch} images; "
+                f"name a divisor of {self.final.batch}"
+            )
 
     @property
     def tabular(self) -> bool:

@@ -90,6 +90,7 @@ def make_request(
     corruptions: bool = False,
     mixed_devices: bool = False,
     children: int = 1,
+    cards: int = 1,
 ) -> Request:
     """A request, from words as on the command line or from the values that they stand for.
 
@@ -107,6 +108,7 @@ def make_request(
         max_parameters, max_macs, max_latency: limits of the final networks, see :meth:`Limits.parse`.
         top: how many proposals of each search are trained finally, see :class:`~harness.run.profile.Profile`.
         corruptions: whether final networks are also tested on corrupted images, likewise.
+        cards: that each final training is spread over, likewise.
         plugins: a file, or a list of files.
         out, data: see :class:`Request`; in these, in plug-ins and in architectures ``~`` is the home directory.
 
@@ -133,6 +135,8 @@ def make_request(
         chosen = chosen.with_signal(signal)
     if corruptions:
         chosen = replace(chosen, corruptions=True)
+    if cards != 1:
+        chosen = replace(chosen, cards=cards)
     if workers is not None and workers < 1:
         raise InputError(f"{workers} workers do nothing; name at least one")
     if not 1 <= children <= MOST_CHILDREN:

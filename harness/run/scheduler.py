@@ -66,6 +66,7 @@ class Batch:
             seconds=first.cap(self.phase),
             memory=first.profile.memory,
             threads=first.threads_of(self.phase),
+            cards=first.profile.cards,
             tensorflow=first.prepared.tensorflow,
             ready=functools.partial(search.get_ready, whole) if apart else None,
             apart=apart,

@@ -46,14 +46,14 @@ class Capacity:
         workers: calls that it works off at the same time, unless the user says otherwise.
         cores: CPU cores that they share.
         memory: bytes that they share; 0 if unknown.
-        cards: graphics cards that they share.
+        cards: graphics cards that they share, of each machine that has some.
         devices: the kinds of devices that train, by name, if the back end has several machines.
     """
 
     workers: int = 1
     cores: int = 1
     memory: int = 0
-    cards: int = 0
+    cards: tuple[int, ...] = ()
     devices: tuple[str, ...] = ()
 
 
@@ -96,6 +96,8 @@ class Call:
             copy of the item's process would answer; both are pickled. The directory is the helper's own. None: all
             processes have to be on one machine.
         far: of the processes, those that are on other machines; the back end's affair.
+        cards: graphics cards of the machine that it gets for itself, as far as there are so many; none without
+            ``tensorflow``.
     """
 
     words: str
@@ -111,6 +113,7 @@ class Call:
     processes: int = 1
     helps: Callable[[Any, bytes, Path], bytes] | None = None
     far: int = 0
+    cards: int = 1
 
     @property
     def here(self) -> int:

@@ -39,12 +39,12 @@ class _Slot:
 
     Args:
         actor: Ray's handle of a :class:`~harness.run.backends.node.Slot`.
-        cores: that it holds.
+        size: the cores and the graphics cards that it holds.
         has: files in its ground that several calls read.
     """
 
     actor: Any
-    cores: int
+    size: tuple[int, int]
     has: set[str] = field(default_factory=set)
 
 
@@ -92,6 +92,7 @@ class Cluster(Backend):
         self._packer, self._session = Packer(root), inside or secrets.token_hex(6)
         self._ray = joining.installed() if inside else joining.connected(address)
         self._facts, self._inside = [] if inside else self._asked(), bool(inside)
+        self._cards = () if inside else joining.cards_of(self._ray.nodes())
         self._running: dict[Handle, _Run] = {}
         self._ended: list[Handle] = []
         self._idle: list[_Slot] = []
@@ -113,7 +114,7 @@ class Cluster(Backend):
             workers=sum(one.cards or max(1, min(one.cores, one.memory // machine.MEMORY_OF_A_RUN)) for one in each),
             cores=sum(one.cores for one in each),
             memory=sum(one.memory for one in each),
-            cards=sum(one.cards for one in each),
+            cards=self._cards,
             devices=tuple(sorted({one.device for one in each})),
         )
 
@@ -193,13 +194,14 @@ class Cluster(Backend):
     def _slot_for(self, call: Call, new: bool) -> _Slot:
         """An idle slot, or a new one that waits for its cores."""
         cores = joining.cores_to_ask_for(call.cores, self._ray.nodes())
-        idle = next((one for one in self._idle if one.cores == cores and not new), None)
+        size = cores, call.cards if self._cards else 0
+        idle = next((one for one in self._idle if one.size == size and not new), None)
         if idle is not None:
             self._idle.remove(idle)
             return idle
-        cards = {"num_gpus": 1} if self.capacity.cards else {}
+        cards = {"num_gpus": call.cards} if self._cards else {}
         make = self._ray.remote(num_cpus=cores, max_restarts=0, **cards)(node.Slot)
-        return _Slot(make.remote(self._session), cores)
+        return _Slot(make.remote(self._session), size)
 
     def _in_store(self, path: Path) -> Any:
         """A reference to a file's content; the same as long as the file is the same."""
@@ -257,13 +259,13 @@ class Cluster(Backend):
         That is so after the loss of a node. A slot that waits has its cores and a process that has imported TensorFlow.
         """
         stuck = {handle: run for handle, run in self._running.items() if run.stuck}
-        handle = next((one for one, run in stuck.items() if run.slot.cores == slot.cores), None)
+        handle = next((one for one, run in stuck.items() if run.slot.size == slot.size), None)
         if handle is not None:
             run = self._running.pop(handle)
             self._end(run.slot)
             self._begin(handle, run.starts, slot)
         elif stuck:
-            self._end(slot)  # they need another number of cores
+            self._end(slot)  # they need one of another size
         else:
             self._idle.append(slot)
 

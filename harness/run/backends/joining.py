@@ -120,6 +120,12 @@ def cores_to_ask_for(wanted: int, nodes: Iterable[Mapping[str, Any]]) -> int:
     return min(wanted, max((int(one["Resources"].get("CPU", 0)) for one in nodes if one["Alive"]), default=wanted) or 1)
 
 
+def cards_of(nodes: Iterable[Mapping[str, Any]]) -> tuple[int, ...]:
+    """Graphics cards that Ray hands out, of each node that has some; ``nodes`` as Ray describes them."""
+    each = (int(one["Resources"].get("GPU", 0)) for one in nodes if one["Alive"])
+    return tuple(cards for cards in each if cards)
+
+
 def spread(call: Call, nodes: Iterable[Mapping[str, Any]]) -> Call:
     """The call as one slot gets it: processes for which no node has the cores are on others, if the call allows that.
 

@@ -17,6 +17,7 @@ import multiprocessing
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from multiprocessing import forkserver
@@ -52,6 +53,7 @@ class _Process:
         since: when it began with its present item, or was started itself.
         at: the number of the item that it has begun with; -1 before the first.
         outcomes: of the items before that.
+        cards: the graphics cards that it may use.
         unread: the beginning of a line.
         weighed: when its directory and its memory were last looked at.
     """
@@ -59,6 +61,7 @@ class _Process:
     child: BaseProcess
     pipe: Connection
     since: float
+    cards: tuple[str, ...]
     outcomes: list[Outcome] = field(default_factory=list)
     at: int = -1
     unread: bytes = b""
@@ -82,15 +85,17 @@ class Local(Backend):
         self._patience = patience
         self._running: dict[Handle, _Process] = {}
         self._stillborn: list[Handle] = []
+        self._cards = machine.cards()
 
     @property
     def capacity(self) -> Capacity:
         """The machine's."""
-        return Capacity(machine.default_workers(), machine.cores(), machine.memory(), machine.cards())
+        cards = (len(self._cards),) if self._cards else ()
+        return Capacity(machine.default_workers(), machine.cores(), machine.memory(), cards)
 
     def submit(self, call: Call) -> Handle:
         """Starts a process."""
-        handle = Handle(call)
+        handle, cards = Handle(call), self._cards_for(call)
         context: Any = multiprocessing.get_context("forkserver" if call.tensorflow else "spawn")
         if call.tensorflow:
             context.set_forkserver_preload(["harness.run.backends.server"])
@@ -99,10 +104,10 @@ class Local(Backend):
                 with contextlib.ExitStack() as opened:
                     pipe, theirs = map(opened.enter_context, context.Pipe(duplex=False))
                     os.set_blocking(pipe.fileno(), False)
-                    words = (call, theirs, self._patience)
+                    words = (call, theirs, self._patience, cards)
                     child = context.Process(target=work_off, args=words, name=f"{_NAME}{next(_NUMBERS)}", daemon=True)
                     child.start()
-                    self._running[handle] = _Process(child, pipe, time.monotonic())
+                    self._running[handle] = _Process(child, pipe, time.monotonic(), cards)
                     opened.pop_all()
                     theirs.close()
             except (OSError, EOFError) as error:  # the latter where the server could make no copy of itself
@@ -159,6 +164,12 @@ class Local(Backend):
                 if not _end_orphans() and not ours:
                     break
                 time.sleep(0.05)
+
+    def _cards_for(self, call: Call) -> tuple[str, ...]:
+        """The graphics cards of a new process, those that the fewest others have: nobody's, unless the user wants more
+        runs at the same time than the cards suffice for."""
+        taken = Counter(card for process in self._running.values() for card in process.cards)
+        return tuple(sorted(self._cards, key=lambda card: taken[card])[: call.cards]) if call.tensorflow else ()
 
     def _forget(self, handle: Handle) -> Handle:
         process = self._running.pop(handle)

@@ -225,7 +225,7 @@ def facts() -> Facts:
     return Facts(
         platform.node(),
         _device(),
-        machine.cards(),
+        machine.installed_cards(),
         machine.cores(),
         machine.memory(),
         tuple(versions.items()),
@@ -233,7 +233,7 @@ def facts() -> Facts:
 
 
 def _device() -> str:
-    return "graphics card" if machine.cards() else processor()
+    return "graphics card" if machine.installed_cards() else processor()
 
 
 def _code() -> str:

@@ -7,12 +7,13 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from multiprocessing.connection import Connection
 from typing import Any
 
 from harness.core.names import one_line, sentence
-from harness.run.backends import sandbox
+from harness.run.backends import machine, sandbox
 from harness.run.backends.base import Busy, Call, Outcome
 from harness.run.backends.mailbox import open_mailbox
 from harness.run.backends.telling import MOST_REASON, Teller, tell_outcome
@@ -20,14 +21,17 @@ from harness.run.backends.telling import MOST_REASON, Teller, tell_outcome
 _MOST = 2**20  # bytes of an answer
 
 
-def work_off(call: Call, pipe: Connection, patience: float) -> None:
+def work_off(call: Call, pipe: Connection, patience: float, cards: Sequence[str]) -> None:
     """Works the items of a call off, one after the other.
 
     Args:
         call: what to do.
         pipe: to the parent.
         patience: seconds to wait for the lock of a directory before it counts as busy.
+        cards: the graphics cards that it may use, by name; none: nothing is said about that.
     """
+    if cards:
+        os.environ[machine.VISIBLE] = ",".join(cards)  # read when TensorFlow first looks for devices
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command, which ends this process
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     sandbox.end_with_parent()

@@ -51,7 +51,12 @@ def _train(job: Job, tell: Tell) -> None:
         raise Failure(f"'{job.dataset}' has no images to train on")
     stands = fence(job.forbidden.without(job.prepared.hidden))
     seed = derive_seed(job.seed, "final training")
-    device = runtime.start(threads=job.threads_of("final"), deterministic=job.final.limit != "seconds", seed=seed)
+    device = runtime.start(
+        threads=job.threads_of("final"),
+        deterministic=job.final.limit != "seconds",
+        seed=seed,
+        devices=job.profile.cards,
+    )
 
     space = load_space(job.space, job.space_source)
     searched = read_json(job.directory.search)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from harness.core.dataset import Images, SearchData
-from harness.core.evaluation import Proposal
+from harness.core.evaluation import KerasConfig, Proposal
 from harness.core.files import replacing
 from harness.core.space import Space
 from harness.run.job import Failure, Job
@@ -59,6 +59,8 @@ class Trainings:
         from harness.nets.build import build_model
 
         recipe, network, data = self.job.final, self.networks[number], self.data
+        # A Keras model may have any layer, also such as work on whole batches only.
+        cards = 1 if isinstance(network.proposal, KerasConfig) else self.job.profile.cards
         model = build_model(
             network.proposal,
             self._space,
@@ -77,6 +79,7 @@ class Trainings:
                 seed=network.seed,
                 on_step=lambda step, steps: self._tell(number, step, steps),
                 checkpoint=self._checkpoint(number),
+                devices=cards,
             )
         except training.TrainingFailed as error:
             raise Failure(f"the final training failed: {error}") from error
@@ -89,6 +92,7 @@ class Trainings:
             "capped": trained.capped,
             "images_per_second": trained.images_per_second,
             "training_seed": network.seed,
+            **({"cards": cards} if self.job.profile.cards > 1 else {}),
             **self.progress.times(),
         }
         return model, {"final": counts, "learning": trained.learning}

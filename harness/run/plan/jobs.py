@@ -28,6 +28,7 @@ from harness.run.profiles import Profile
 from harness.run.request import Request
 from harness.run.scoring import Scorer
 from harness.run.store import SOURCE, read_json
+from harness.spaces.keras import KerasSpace
 
 ONE_CORE = Capacity()
 
@@ -88,7 +89,8 @@ def make_plan(request: Request, capacity: Capacity = ONE_CORE) -> Plan:
         _check_data(kept, name, data.checksum(name))
     children = 1 if request.profile.tabular else request.children  # nothing is trained on tables
     _check_devices(request, capacity, children)
-    workers = request.workers or max(1, capacity.workers // children)
+    fit = _check_cards(request, capacity, rows)
+    workers = request.workers or max(1, fit // children)
     threads = 1 if request.profile.budget.counted else max(1, capacity.cores // (workers * children))
     jobs: list[Job] = []
     warnings: list[str] = []
@@ -144,10 +146,36 @@ def _check_devices(request: Request, capacity: Capacity, children: int) -> None:
         )
 
 
+def _check_cards(request: Request, capacity: Capacity, rows: Sequence[Row]) -> int:
+    """How many runs the back end can do at the same time. Each holds the cards of its final training all the time.
+
+    Raises:
+        InputError: no machine has so many cards, or not for so many runs; or a row cannot have several, and the others
+            would be given more arithmetic in their seconds.
+    """
+    cards, most = request.profile.cards, max(capacity.cards, default=0)
+    if cards == 1:
+        return capacity.workers
+    if most < cards:
+        has = f"the most that one machine has here is {most}" if most else "there is none here"
+        raise InputError(f"--cards {cards} needs a machine with as many graphics cards; {has}")
+    fit = sum(each // cards for each in capacity.cards)
+    if (request.workers or 1) > fit:
+        raise InputError(
+            f"{request.workers} workers need {request.workers} times {cards} graphics cards; {fit} can have theirs"
+        )
+    if request.profile.final.limit == "seconds" and any(row.space == KerasSpace.name for row in rows):
+        raise InputError(
+            "Keras models are trained on one graphics card each, which is less in equal seconds; leave --cards or the "
+            f"methods of space '{KerasSpace.name}' out"
+        )
+    return fit
+
+
 def _check_judged_alike(request: Request) -> None:
-    """One directory holds final trainings that are all counted in epochs, or all in seconds, or all in steps; searches
-    within the same limits of size, told the same number; equally many final trainings of each; and tests on corrupted
-    images of all or none.
+    """One directory holds final trainings that are all counted in epochs, or all in seconds, or all in steps, and on
+    equally many graphics cards; searches within the same limits of size, told the same number; equally many final
+    trainings of each; and tests on corrupted images of all or none.
 
     Raises:
         InputError: another row there was made otherwise.
@@ -179,6 +207,11 @@ def _check_judged_alike(request: Request) -> None:
             raise InputError(
                 f"{path.parent} was made {'with' if tested else 'without'} --corruptions; do the same here, or name "
                 "another directory with --out"
+            )
+        if (cards := stored.get("graphics cards", 1)) != profile.cards:
+            raise InputError(
+                f"{path.parent} was made with --cards {cards}, here it is --cards {profile.cards}; name another "
+                "directory with --out"
             )
         limit = _limit(stored)
         if limit != profile.final.limit and not profile.tabular:

@@ -57,6 +57,7 @@ class Row:
             **({"final trainings": profile.top} if profile.top > 1 else {}),
             **({"corrupted test images": True} if profile.corruptions else {}),
             **({"supernet": asdict(profile.supernet)} if profile.supernet else {}),
+            **({"graphics cards": profile.cards} if profile.cards > 1 else {}),
             "data set": self.dataset,
             "space": self.space,
             "method": self.method.name,

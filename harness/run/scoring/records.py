@@ -128,4 +128,5 @@ def _provenance(job: Job, command: dict[str, Any], processes: dict[str, Any]) ->
         "device": ", ".join(sorted(trained_on)) or command["cpu"],
         "processes": processes,
         **({"children": job.children} if job.children > 1 else {}),
+        **({"cards": job.profile.cards} if job.profile.cards > 1 else {}),
     }
