@@ -41,6 +41,7 @@ class LocalSearch(Method):
     families = ("evolutionary",)
     position = 30
     look = 2
+    seen = ("nasbench201",)
 
     whole_neighbourhood: int = -1
     starts: int = 0

@@ -54,6 +54,7 @@ class Reinforce(Method):
     families = ("reinforcement learning",)
     position = 60
     look = 5
+    seen = ("nasbench201",)
 
     learning_rate: float = 0.0
     momentum: float = 0.9

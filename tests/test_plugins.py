@@ -131,6 +131,14 @@ def test_what_a_methods_settings_have_seen_goes_by_the_name_or_by_what_stands_be
     assert not any(map(blind.has_seen, seen))
 
 
+@pytest.mark.parametrize("words", ['("cifar10")', '["cifar10"]', "SEEN", "()", "(1,)"])
+def test_what_settings_have_seen_is_stated_plainly_or_refused(tmp_path: Path, words: str) -> None:
+    """A forgotten comma would let its results pass for blind ones."""
+    path = write(tmp_path / "mine.py", METHOD.replace("    title = ", f"    seen = {words}\n    title = "))
+    with pytest.raises(InputError, match="seen as plain texts"):
+        Catalogue([path]).source("method", "mine").facts()
+
+
 def test_the_methods_of_the_harness_have_a_position_and_a_look_each() -> None:
     catalogue = Catalogue()
     own = [catalogue.source("method", name).facts() for name in catalogue.names("method")]

@@ -369,10 +369,11 @@ class Losing:
         ([0.1, 0.3, 0.2, 0.3, 0.4, 0.1, 0.0, 0.5], 9, "ok"),
         ([0.4] * 9, 1 + IN_VAIN, "failed"),
         ([0.0] * 9, IN_VAIN, "failed"),
-        ([0.1, 0.1, 0.2, 0.1, 0.1, 0.3, 0.3, 0.2, 0.9], 8, "failed"),
+        ([0.1, 0.1, 0.2, 0.1, 0.1, 0.3, 0.3, 0.2, 0.9], 10, "ok"),
+        ([0.1, 0.3, 0.2, 0.3, 0.0, 0.1, 0.2, 0.9], 2 + IN_VAIN, "failed"),
     ],
 )
-def test_only_losses_after_which_a_call_has_come_no_further_count(
+def test_losses_in_a_row_after_which_a_call_has_come_no_further_count(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shares: list[float], starts: int, status: str
 ) -> None:
     ray = Losing(shares)
@@ -555,3 +556,36 @@ def test_calls_of_a_lost_node_go_on_where_others_have_ended(tmp_path: Path, monk
     finally:
         backend.close()
         nodes.shutdown()
+
+
+class Full(Losing):
+    """The first slot works off whatever it gets; the second is lost; there are no cores for any later one."""
+
+    def __init__(self) -> None:
+        super().__init__(())
+        self.never = lambda: None
+
+    def _actor(self, session: str) -> Any:
+        self.starts += 1
+        reports = iter({1: [self(None)] * 2, 2: [self(0.5), self._lost]}.get(self.starts, [self.never] * 9))
+        words = {"report": lambda seconds: next(reports), "start": lambda *words: lambda: None}
+        return SimpleNamespace(**{name: SimpleNamespace(remote=does) for name, does in words.items()})
+
+    def wait(self, references: list[Any], num_returns: int, timeout: float) -> tuple[list[Any], list[Any]]:
+        ready = [one for one in references if one is not self.never]
+        time.sleep(0 if ready else min(timeout, 0.02))
+        return ready, []
+
+
+def test_a_call_that_has_lost_its_node_gets_an_idle_slot_when_there_are_no_cores_for_a_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if no other call is there that might end."""
+    ray = Full()
+    monkeypatch.setattr(cluster.joining, "installed", lambda: ray)
+    monkeypatch.setattr(cluster, "_STUCK", 0.1)
+    backend = cluster.Cluster(tmp_path, inside="test")
+    first, second = (backend.submit(call_of(tmp_path / name)) for name in "ab")
+    ended(backend, [first, second])
+    assert [handle.outcomes[0].status for handle in (first, second)] == ["ok", "ok"]
+    assert (ray.starts, second.losses) == (3, 1)

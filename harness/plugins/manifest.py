@@ -137,7 +137,7 @@ def read(path: Path, attribute: str) -> Facts:
     """The facts of the plug-in in ``path`` that exports ``attribute``.
 
     Raises:
-        InputError: unreadable, or not Python.
+        InputError: unreadable, not Python, or a class that states :attr:`Facts.seen` in another way than as texts.
     """
     tree = parse(path)
     summary = _summary(tree) or (ast.get_docstring(tree) or "").partition("\n")[0]
@@ -148,7 +148,9 @@ def read(path: Path, attribute: str) -> Facts:
         if isinstance(node, ast.ClassDef) and node.name == exported.id:
             plain, fields = _class_values(node)
             title, space, scaled = plain.get("title"), plain.get("space"), plain.get("scaled")
-            extras = plain.get("extras")
+            extras, seen = plain.get("extras"), _texts(plain.get("seen"))
+            if _states(node, "seen") and not seen:  # else its results would stand in tables as blind
+                raise InputError(f'the plug-in {path} has to state seen as plain texts: seen = ("DATA SET",)')
             return Facts(
                 summary,
                 title if isinstance(title, str) else "",
@@ -160,7 +162,7 @@ def read(path: Path, attribute: str) -> Facts:
                 extras if isinstance(extras, dict) else {},
                 families=_texts(plain.get("families")),
                 trains=plain.get("trains") is True,
-                seen=_texts(plain.get("seen")),
+                seen=seen,
             )
     return Facts(summary)
 

@@ -108,7 +108,7 @@ def _align(group: Sequence[Axes]) -> None:
     """Gives all, whose x is logarithmic, the limits that hold the marks of all of them, and a little room."""
     left, right = (pick(axes.dataLim.intervalx[side] for axes in group) for side, pick in enumerate((min, max)))
     bottom, top = (pick(axes.dataLim.intervaly[side] for axes in group) for side, pick in enumerate((min, max)))
-    room = max(0.05 * (top - bottom), 0.1)
+    room = 0.05 * (top - bottom) or 0.05 * abs(top) or 1.0
     factor = max((right / left) ** 0.05, 1.1)
     for axes in group:
         axes.set(xlim=(left / factor, right * factor), ylim=(bottom - room, top + room))

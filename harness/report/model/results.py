@@ -167,9 +167,9 @@ class MethodResult:
         return self.block.alone(self.method)
 
     @property
-    def seen(self) -> bool:
-        """Whether test results of the data set had been seen when the method's settings were made."""
-        return any(run.record.seen for run in self.runs)
+    def seen(self) -> tuple[Run, ...]:
+        """The runs with a result whose method's settings were made when test results of the data set had been seen."""
+        return tuple(run for run in self.runs if run.record.seen and accuracies([run]))
 
     @property
     def overrun(self) -> tuple[Run, ...]:

@@ -92,7 +92,7 @@ class TableCell:
             marked = {
                 "capped": len(self.result.capped),
                 "overrun": len(self.result.overrun),
-                "not_blind": len(self.result.runs) if self.result.seen else 0,
+                "not_blind": len(self.result.seen),
             }
             return {"measure": self.result.measure, **values, **lost, **marked}
         return values
@@ -246,7 +246,7 @@ class Notes:
     def marks(self, result: MethodResult) -> tuple[Mark, ...]:
         """What has to be known about a number: settings that are not blind, trainings that were cut short, ..."""
         marks = []
-        if result.seen and result.accuracies:
+        if result.seen:
             marks.append(Mark("not blind", self.number(_SEEN)))
         if result.extra and result.runs:
             marks.append(Mark("other training", self.number(f"{result.label}: {_other(result.extra)}")))

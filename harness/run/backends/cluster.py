@@ -145,6 +145,8 @@ class Cluster(Backend):
                 for reference in ready:
                     if pending[reference] in self._running:
                         self._hear(pending[reference])
+            while self._idle and any(run.stuck for run in self._running.values()):
+                self._pass_on(self._idle.pop(0))
             if left == 0.0:
                 break
         ended, self._ended = self._ended, []
@@ -254,7 +256,7 @@ class Cluster(Backend):
         self._ended.append(handle)
 
     def _pass_on(self, slot: _Slot) -> None:
-        """What becomes of a slot that has worked a call off: it waits for the next one, unless others wait for it.
+        """What becomes of a slot without a call: it waits for the next one, unless others wait for it.
 
         That is so after the loss of a node. A slot that waits has its cores and a process that has imported TensorFlow.
         """

@@ -9,7 +9,7 @@ from filelock import BaseFileLock
 from harness.run.backends.base import Position
 
 IN_VAIN = 5
-"""Times that a call is lost without having come further than before, until its item counts as failed."""
+"""Times in a row that a call is lost without having come further than ever before, until its item counts as failed."""
 
 
 @dataclass(eq=False)
@@ -22,7 +22,7 @@ class Starts:
     Args:
         locks: of the items' directories on the head.
         furthest: the item, and the share of it, that the call had come to in any of its starts.
-        in_vain: how often it was lost and had come no further than in the starts before.
+        in_vain: how often in a row it was lost and had come no further than in the starts before.
     """
 
     locks: list[BaseFileLock]
@@ -32,7 +32,7 @@ class Starts:
     def lost(self, position: Position) -> bool:
         """Notes that it was lost, and where; whether it is worth another start."""
         reached = position.item, position.share
-        self.in_vain += reached <= self.furthest
+        self.in_vain = self.in_vain + 1 if reached <= self.furthest else 0
         self.furthest = max(self.furthest, reached)
         return self.in_vain < IN_VAIN
 
