@@ -97,7 +97,7 @@ class TestMethods:
 
     def test_it_works_in_no_other_space(self) -> None:
         method = load_method(Catalogue().source("method", "published/darts_v2"))()
-        assert "not the space 'cell'" in str(method.unsupported(make_task(get_space("cell"))))
+        assert "not search the space 'cell'" in str(method.unsupported(make_task(get_space("cell"))))
 
     @pytest.mark.parametrize("name", ["published", "published/", "published/darts_v3", "published/nas_v3"])
     def test_unknown_networks_are_refused_before_any_work(self, name: str) -> None:

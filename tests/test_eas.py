@@ -324,7 +324,7 @@ def test_ends_where_the_first_network_has_failed() -> None:
 
 
 def test_says_where_it_cannot_work() -> None:
-    assert "MorphSpace" in (METHOD().unsupported(make_task(get_space("cell"))) or "")
+    assert "not search the space 'cell'" in (METHOD().unsupported(make_task(get_space("cell"))) or "")
     assert "takes the images" in (METHOD().unsupported(make_task(SPACE, data=tiny_data(images=0))) or "")
 
 

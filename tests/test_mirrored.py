@@ -132,7 +132,14 @@ def check_same_training(name: str, devices: int, rate: float) -> None:
     np.testing.assert_allclose(*predicted, atol=1e-4)
 
 
-@pytest.mark.parametrize(("name", "devices", "rate"), [("cells", 2, 0.025), ("drawn", 4, 0.025), ("kinked", 2, 0.0001)])
+@pytest.mark.parametrize(
+    ("name", "devices", "rate"),
+    [
+        ("cells", 2, 0.025),
+        pytest.param("drawn", 4, 0.025, marks=pytest.mark.slow),
+        pytest.param("kinked", 2, 0.0001, marks=pytest.mark.slow),
+    ],
+)
 def test_losses_weights_and_predictions_are_those_of_one_device(name: str, devices: int, rate: float) -> None:
     in_fresh_process("test_mirrored", f"check_same_training({name!r}, {devices}, {rate})")
 
@@ -172,6 +179,7 @@ def check_mistakes_are_seen() -> None:
         assert apart(losses, expected) > 1e-3, name
 
 
+@pytest.mark.slow
 def test_normalisation_or_random_numbers_by_part_would_be_seen() -> None:
     in_fresh_process("test_mirrored", "check_mistakes_are_seen()")
 

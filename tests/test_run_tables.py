@@ -216,7 +216,7 @@ def test_a_damaged_signal_is_written_again(tmp_path: Path, damage: str) -> None:
 def test_a_method_that_trains_says_why_it_cannot(tmp_path: Path) -> None:
     records, _ = run(request_for(tmp_path, ("darts",), seeds=(0,)))
     assert records[0].status == "unsupported"
-    assert "searches CellSpace or NasBench201Space" in records[0].reason
+    assert "not search the space 'table'" in records[0].reason
 
 
 def test_a_query_that_does_not_fit_ends_the_search() -> None:
