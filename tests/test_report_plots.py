@@ -5,8 +5,10 @@ import json
 import math
 import random
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from report_records import make, with_logs
@@ -22,6 +24,9 @@ from harness.report.model.groups import LOOKS, assign_looks, blocks
 from harness.report.plots import accuracy_parameters, anytime
 from harness.report.style import MARKERS, PALETTE, colour_of, count_logarithmically, figure, marker_of
 from harness.spaces import get_space
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -122,17 +127,23 @@ def test_shared_weights_are_dashed_and_labelled(shared: bool, style: str):
     assert ("shared weights" in str(line.get_label())) == shared
 
 
-def test_the_title_of_a_single_panel_is_not_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    drawn = []
+def watched(monkeypatch: pytest.MonkeyPatch, look: Callable[[Figure], Any]) -> list:
+    """What ``look`` sees of each figure that is drawn from now on, complete and not yet saved."""
+    seen = []
 
     @contextlib.contextmanager
     def spy(*arguments):
         with figure(*arguments) as canvas:
             yield canvas
             canvas.draw_without_rendering()
-            drawn.append((canvas.get_window_extent(), canvas._suptitle.get_window_extent()))
+            seen.append(look(canvas))
 
     monkeypatch.setattr(plots, "figure", spy)
+    return seen
+
+
+def test_the_title_of_a_single_panel_is_not_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    drawn = watched(monkeypatch, lambda canvas: (canvas.get_window_extent(), canvas._suptitle.get_window_extent()))
     anytime(logged(), tmp_path / "one.png")
     [(page, title)] = drawn
     assert page.x0 <= title.x0
@@ -141,18 +152,12 @@ def test_the_title_of_a_single_panel_is_not_cut_off(tmp_path: Path, monkeypatch:
 
 def test_spaces_of_one_data_set_are_drawn_on_the_same_axes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Else a tenth of a point in one panel looks like five points in the next."""
-    drawn = []
-
-    @contextlib.contextmanager
-    def spy(*arguments):
-        with figure(*arguments) as canvas:
-            yield canvas
-            drawn.extend((axes.get_title(), axes.get_xlim(), axes.get_ylim()) for axes in canvas.axes)
-
-    monkeypatch.setattr(plots, "figure", spy)
+    drawn = watched(
+        monkeypatch, lambda canvas: {axes.get_title(): (axes.get_xlim(), axes.get_ylim()) for axes in canvas.axes}
+    )
     runs = [make("darts", 0.90), make("nas_rl", 0.70, space="chain", parameters=9_000)]
     accuracy_parameters([*runs, make("darts", 0.5, dataset="cifar10", parameters=10**7)], tmp_path / "one.png")
-    limits = {title: (x, y) for title, x, y in drawn}
+    [limits] = drawn
     assert len(limits) == 3
     assert limits["fashion_mnist, space cell"] == limits["fashion_mnist, space chain"]
     [(left, right), (bottom, top)] = limits["fashion_mnist, space cell"]

@@ -25,6 +25,7 @@ from harness.run.backends.helpers import Helpers
 from harness.run.backends.local import Local
 from harness.run.children import Children
 from harness.run.plan import make_plan
+from harness.run.profile import Profile
 from harness.run.profiles import HOUR, SMOKE, get_profile
 from harness.run.request import Request, make_request
 from harness.run.scheduler import Batch, Scheduler
@@ -133,11 +134,9 @@ class OneElsewhere(Local):
         return ended
 
 
-def test_children_on_another_machine_give_the_record_of_one(tmp_path: Path) -> None:
-    body = "from itertools import count\nfor _ in task.evaluate_each(task.sample() for _ in count()): pass"
-    profile = dataclasses.replace(PATIENT, budget=Budget(15, "steps"))
-    methods = {"draws": write_method(tmp_path, "draws", body)}
-    records, helped = [], OneElsewhere()
+def alone_and_helped(tmp_path: Path, methods: dict, profile: Profile, helped: Backend) -> list[Record]:
+    """The record of one search with one child at a time, and with two on ``helped``, which have to be the same."""
+    records = []
     for children, backend in ((1, Local()), (2, helped)):
         folder = tmp_path / str(children)
         folder.mkdir()
@@ -146,6 +145,15 @@ def test_children_on_another_machine_give_the_record_of_one(tmp_path: Path) -> N
         records += Scheduler(plan, backend, {"command": "a test", "cpu": "this one"}, Silent()).run()
     assert records[0].status == "ok", records[0].reason
     assert counted(records[0]) == counted(records[1])
+    return records
+
+
+def test_children_on_another_machine_give_the_record_of_one(tmp_path: Path) -> None:
+    body = "from itertools import count\nfor _ in task.evaluate_each(task.sample() for _ in count()): pass"
+    profile = dataclasses.replace(PATIENT, budget=Budget(15, "steps"))
+    methods = {"draws": write_method(tmp_path, "draws", body)}
+    helped = OneElsewhere()
+    records = alone_and_helped(tmp_path, methods, profile, helped)
     assert helped.asked > 0
     assert "restarts" not in records[1].search
 
@@ -187,15 +195,7 @@ for _ in task.evaluate_each(task.sample() for _ in count()): pass
     profile = dataclasses.replace(PATIENT, budget=Budget(21, "steps"))
     methods = {"draws": write_method(tmp_path, "draws", body)}
     full = Full(1)
-    records = []
-    for children, backend in ((1, Local()), (2, OneElsewhere(full))):
-        folder = tmp_path / str(children)
-        folder.mkdir()
-        request = request_for(folder, methods, profile=profile, children=children)
-        plan = make_plan(request, backend.capacity)
-        records += Scheduler(plan, backend, {"command": "a test", "cpu": "this one"}, Silent()).run()
-    assert records[0].status == "ok", records[0].reason
-    assert counted(records[0]) == counted(records[1])
+    alone_and_helped(tmp_path, methods, profile, OneElsewhere(full))
     assert full.asked > 1, "it was asked again"
 
 

@@ -192,6 +192,21 @@ def _gradient_around(
     epsilon: tf.Tensor,
 ) -> list[tf.Tensor | None]:
     """The backward kernel, which is fast for any number of channels."""
+    known = float(tf.get_static_value(epsilon))
+    return [*_backward(upstream, images, scale, mean, variance, known, training=True), None, None, None]
+
+
+def _backward(
+    upstream: tf.Tensor,
+    images: tf.Tensor,
+    scale: tf.Tensor,
+    mean: tf.Tensor,
+    variance: tf.Tensor,
+    epsilon: float,
+    *,
+    training: bool,
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """The gradients for images, scale and offset; those through mean and variance included if ``training``."""
     for_images, for_scale, for_offset, *_ = tf.raw_ops.FusedBatchNormGradV3(
         y_backprop=upstream,
         x=images,
@@ -199,10 +214,10 @@ def _gradient_around(
         reserve_space_1=mean,
         reserve_space_2=variance,
         reserve_space_3=tf.zeros([0]),
-        epsilon=float(tf.get_static_value(epsilon)),
-        is_training=True,
+        epsilon=epsilon,
+        is_training=training,
     )
-    return [for_images, for_scale, for_offset, None, None, None]
+    return for_images, for_scale, for_offset
 
 
 _AROUND = OwnGradient("NormalisationAround", _gradient_around)
@@ -224,20 +239,30 @@ def _training_in_pairs(
     images: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor, epsilon: float
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """By two passes over pairs of pixels."""
-    pairs, channels, nothing = _pairs(images), int(images.shape[-1]), tf.zeros([0])
-    _, means, variances, *_ = tf.raw_ops.FusedBatchNormV3(
-        x=pairs,
-        scale=tf.ones([2 * channels]),
-        offset=tf.zeros([2 * channels]),
+    halves = (tf.reshape(one, [2, -1]) for one in _statistics(_pairs(images), epsilon))
+    mean, variance = _pooled(*halves)
+    return inference(images, scale, offset, mean, variance, epsilon), mean, variance
+
+
+def _statistics(images: tf.Tensor, epsilon: float) -> tuple[tf.Tensor, tf.Tensor]:
+    """Mean and biased variance per channel, by the forward kernel."""
+    channels, nothing = int(images.shape[-1]), tf.zeros([0])
+    _, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+        x=images,
+        scale=tf.ones([channels]),
+        offset=tf.zeros([channels]),
         mean=nothing,
         variance=nothing,
         epsilon=epsilon,
         is_training=True,
     )
-    means, variances = tf.reshape(means, [2, channels]), tf.reshape(variances / bessel(pairs), [2, channels])
+    return mean, variance / bessel(images)
+
+
+def _pooled(means: tf.Tensor, variances: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Mean and biased variance of equally large parts together, from those of each along the first axis."""
     mean, between = tf.nn.moments(means, 0)
-    variance = tf.reduce_mean(variances, 0) + between
-    return inference(images, scale, offset, mean, variance, epsilon), mean, variance
+    return mean, tf.reduce_mean(variances, 0) + between
 
 
 def _training_in_rows(
@@ -273,15 +298,8 @@ def training_together(
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
             # With given statistics the kernel has this part's gradients for scale and offset, which are also the sums
             # that lead through mean and variance: over all parts, because each of them was normalised by these.
-            for_images, for_scale, for_offset, *_ = tf.raw_ops.FusedBatchNormGradV3(
-                y_backprop=upstream,
-                x=images,
-                scale=scale,
-                reserve_space_1=mean,
-                reserve_space_2=variance,
-                reserve_space_3=tf.zeros([0]),
-                epsilon=epsilon,
-                is_training=False,
+            for_images, for_scale, for_offset = _backward(
+                upstream, images, scale, mean, variance, epsilon, training=False
             )
             through_mean, through_variance = tf.unstack(
                 replicas.total(tf.stack([for_offset, for_scale])) / (_count(images) * replicas.parts())
@@ -297,16 +315,4 @@ def training_together(
 
 def _statistics_together(images: tf.Tensor, epsilon: float) -> tuple[tf.Tensor, tf.Tensor]:
     """Mean and biased variance of the whole batch, from those of its parts, which have equally many images."""
-    channels, nothing = int(images.shape[-1]), tf.zeros([0])
-    _, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
-        x=images,
-        scale=tf.ones([channels]),
-        offset=tf.zeros([channels]),
-        mean=nothing,
-        variance=nothing,
-        epsilon=epsilon,
-        is_training=True,
-    )
-    means, variances = tf.unstack(replicas.gathered(tf.stack([mean, variance / bessel(images)])), axis=1)
-    mean, between = tf.nn.moments(means, 0)
-    return mean, tf.reduce_mean(variances, 0) + between
+    return _pooled(*tf.unstack(replicas.gathered(tf.stack(_statistics(images, epsilon))), axis=1))

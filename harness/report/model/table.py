@@ -244,7 +244,7 @@ class Notes:
         )
 
     def marks(self, result: MethodResult) -> tuple[Mark, ...]:
-        """What has to be known about a number: settings that are not blind, trainings that were cut short, ..."""
+        """What has to be known about a number: that settings are not blind, a training was cut short, and the like."""
         marks = []
         if result.seen:
             marks.append(Mark("not blind", self.number(_SEEN)))

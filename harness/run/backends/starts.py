@@ -16,8 +16,8 @@ IN_VAIN = 5
 class Starts:
     """The starts of a call so far.
 
-    Losses after which it had come further are not counted: however many nodes a long search loses, it ends. A call that
-    takes its node down with it does so at about the same place each time.
+    A loss after which it had come further begins the count anew: however many nodes a long search loses, it ends. A
+    call that takes its node down with it does so at about the same place each time.
 
     Args:
         locks: of the items' directories on the head.
