@@ -176,6 +176,22 @@ def test_another_table_is_not_compared(tmp_path: Path):
     assert "other contents" in finding.why
 
 
+def test_a_row_that_stops_repeating_itself_by_loading_tensorflow_or_by_a_clock_says_so(tmp_path: Path):
+    baseline = stored(results(tabular, [0.9, 0.91, 0.92]), tmp_path)
+    loaded = PROVENANCE | {"processes": {"search": {"tensorflow": "used"}}}
+    assert verdicts(results(tabular, [0.9, 0.91, 0.92], provenance=loaded), baseline) == ["same"]
+    for accuracies, verdict in (([0.9, 0.91, 0.9199], "regression"), ([0.9, 0.91, 0.9201], "changed")):
+        [finding] = check(results(tabular, accuracies, provenance=loaded), baseline)
+        assert (finding.how, finding.verdict) == ("exact", verdict)
+        assert "stored as tabular and is counted now: its search has loaded TensorFlow" in finding.why
+    baseline = stored(results(counted, [0.9, 0.901, 0.902]), tmp_path)
+    [before] = results(counted, [0.9])
+    capped = results(counted, [0.9, 0.901, 0.9019], final=before.record.final | {"capped": True})
+    [finding] = check(capped, baseline)
+    assert (finding.how, finding.verdict) == ("statistical", "within spread")
+    assert "because it was stored as counted and is timed now: a clock has limited its work" in finding.why
+
+
 @pytest.mark.parametrize("change", [{"cpu": "another"}, {"threads": 2}, {"versions": {"keras": "9"}}])
 def test_counted_rows_of_another_machine_are_compared_statistically_and_say_so(tmp_path: Path, change: dict):
     baseline = stored(results(counted, [0.9, 0.91, 0.92, 0.9, 0.91]), tmp_path)

@@ -52,7 +52,7 @@ def test_what_was_proposed_last_counts() -> None:
     [one] = progress(runs, TABLE, (10, 20, 50))
     assert one.regrets == pytest.approx(np.array([[30.0, 0, 0], [20, 20, 10]]))
     assert one.mean() == pytest.approx([25, 10, 5])
-    assert one.half_width() == pytest.approx(12.7062 * np.array([50**0.5, 200**0.5, 50**0.5]) / 2**0.5)
+    assert np.isnan(one.intervals()).all(), "two seeds have none"
 
 
 def test_points_are_those_that_every_search_has_reached() -> None:
@@ -129,17 +129,19 @@ def test_the_level_is_shared_by_the_comparisons_of_a_table(seeds: int, others: i
     even = methods[0].regrets + np.array([[0.5 * (-1) ** seed * (1 + seed)] for seed in range(seeds)])
     methods += [replace(methods[0], method=f"o{n}", regrets=even) for n in range(others)]
     beyond = (1 + others) * 2 / 2**seeds <= 0.05
-    assert verdicts(methods) == ({("m", 0): "better"} if beyond else {})
+    few = {} if beyond else {("m", 0): "too few seeds"} | {(f"o{n}", 0): "too few seeds" for n in range(others)}
+    assert verdicts(methods) == ({("m", 0): "better"} if beyond else few)
 
 
 def test_one_pair_or_no_difference_says_nothing() -> None:
     reference = after("random_search", [2] * 12)
-    assert verdicts(progress([*reference, run("m", 0, [(1, 4)])], TABLE, (10,))) == {}
+    assert verdicts(progress([*reference, run("m", 0, [(1, 4)])], TABLE, (10,))) == {("m", 0): "too few seeds"}
     assert verdicts(progress([*reference, *after("m", [2] * 12)], TABLE, (10,))) == {}
     late = [run("m", seed, [(15, 4)] if seed else []) for seed in range(12)]
     assert verdicts(progress([*reference, *late], TABLE, (10, 20))) == {}, "a seed without a result is no comparison"
     two = [*reference[:2], *after("m", [4, 3])]
-    assert verdicts(progress(two, TABLE, (10,))) == {}, "the smallest p of two pairs is a half"
+    few = {("m", 0): "too few seeds"}
+    assert verdicts(progress(two, TABLE, (10,))) == few, "the smallest p of two pairs is a half"
 
 
 def scored(method: str, rows: list[int | None]) -> list[Run]:
@@ -219,8 +221,19 @@ def test_the_last_evaluation_that_fits_counts_and_the_next_does_not() -> None:
 def test_one_seed_has_no_interval_and_a_failed_run_no_regret() -> None:
     [one] = progress([run("one", 0, [(1, 0)]), run("one", 1, [(1, 0)], status="failed")], TABLE, (10, 20))
     assert one.seeds == (0,)
-    assert np.isnan(one.half_width()).tolist() == [True, True]
-    assert "40.00 ±" not in markdown(page("t", [run("one", 0, [(1, 0)])], TABLE))
+    assert np.isnan(one.intervals()).tolist() == [[True, True]] * 2
+    assert "40.00 |" in markdown(page("t", [run("one", 0, [(1, 0)])], TABLE)).replace("<br><sub>rank –</sub>", "")
+
+
+def test_methods_with_the_same_searches_are_one_and_methods_that_are_not_blind_are_named() -> None:
+    rows = [1, 3, 2, 4]
+    runs = [*scored("random_search", [0, 1, 2, 3]), *scored("one", list(rows)), *scored("twin", list(rows))]
+    runs = [replace(one, record=replace(one.record, seen=one.record.method == "twin")) for one in runs]
+    runs = [replace(one, record=replace(one.record, proposal=TEXTS[one.record.seed])) for one in runs]
+    assert [one.method for one in progress(runs, TABLE, (10,))] == ["random_search", "one"]
+    text = markdown(page("t", runs, TABLE))
+    assert "One and Twin are the same searches" in text
+    assert "Not blind, because test results of the data had been seen when their settings were made: Twin." in text
 
 
 def test_the_page_and_the_figure_hold_every_method(tmp_path: Path) -> None:
@@ -230,7 +243,7 @@ def test_the_page_and_the_figure_hold_every_method(tmp_path: Path) -> None:
     for name in ("Random_Search", "Other", "Rare"):
         assert f"| {name}" in text.replace("\\", "")
     assert "after 50 evaluations" in text
-    assert "25.00 ± 20.54" in text
+    assert "25.00 (4.46 to 45.54)" in text
     methods = progress(runs, TABLE, (10, 20))
     draw({"a": methods, "b": methods}, (10, 20), {"random_search": 0, "other": 1, "rare": 2}, tmp_path / "plot.png")
     assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")

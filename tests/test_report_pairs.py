@@ -73,14 +73,14 @@ def test_a_difference_is_in_points_and_a_mean_over_the_data_sets() -> None:
     [
         (None, 0.1, -math.inf),
         (0.1, None, math.inf),
-        (None, None, 0.0),
+        (None, None, math.nan),
         (0.3, 0.3, 0.0),
         (math.nan, 0.1, -math.inf),
     ],
 )
 def test_a_failed_run_is_worse_than_any_result(own: float | None, other: float | None, expected: float) -> None:
     block = block_of([make("darts", own), make(REFERENCE, other)])
-    assert differences(block, method_of(block, "darts"), block.datasets) == {0: expected}
+    assert differences(block, method_of(block, "darts"), block.datasets) == pytest.approx({0: expected}, nan_ok=True)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,8 @@ def test_a_failed_run_is_worse_than_any_result(own: float | None, other: float |
     [
         ((None, 0.9, 0.9), (0.5, 0.5, 0.5), -math.inf),
         ((0.1, 0.1, 0.1), (None, 0.9, 0.9), math.inf),
-        ((None, 0.9, 0.9), (0.5, None, 0.5), 0.0),
+        ((None, 0.9, 0.9), (0.5, None, 0.5), math.nan),
+        ((None, 0.9, 0.7), (None, 0.5, 0.5), 30.0),
         ((None, None, 0.9), (0.5, 0.5, None), -math.inf),
         ((None, 0.9, 0.9), (None, None, 0.5), math.inf),
     ],
@@ -99,7 +100,7 @@ def test_over_several_data_sets_the_side_with_more_failures_has_lost(
     runs = [make("darts", a, dataset=name) for name, a in zip(SETS, own, strict=True)]
     runs += [make(REFERENCE, a, dataset=name) for name, a in zip(SETS, other, strict=True)]
     block = block_of(runs)
-    assert differences(block, method_of(block, "darts"), block.datasets) == {0: expected}
+    assert differences(block, method_of(block, "darts"), block.datasets) == pytest.approx({0: expected}, nan_ok=True)
 
 
 def test_failures_are_counted_over_all_data_sets_and_refusals_are_none() -> None:

@@ -325,6 +325,49 @@ def test_the_kernel_refuses_signals_of_other_programs_and_native_code_too(tmp_pa
     )
 
 
+_SERVER = """
+import socket, threading
+def serve(kind):
+    server = socket.socket(socket.AF_INET, kind)
+    server.bind(("127.0.0.1", 0))
+    if kind == socket.SOCK_STREAM:
+        server.listen()
+    return server
+tcp, udp = serve(socket.SOCK_STREAM), serve(socket.SOCK_DGRAM)
+"""
+_KNOCKS = "import socket, sys; socket.create_connection(('127.0.0.1', int(sys.argv[1])), 5)"
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("network", [False, True])
+def test_a_search_has_no_network(tmp_path: Path, layer: str, network: bool) -> None:
+    """Test labels of public data sets are a download away. Pairs of sockets and those that are files stay."""
+    (tmp_path / "mine").mkdir()
+    start = _WRITES.replace("{audit!r}", repr(layer)).replace(
+        "writable=(mine,)", f"writable=(mine,), network={network}"
+    )
+    printed = inside(
+        tmp_path,
+        "def connect(): socket.create_connection(tcp.getsockname(), 5).close()\n"
+        "def send(): socket.socket(type=socket.SOCK_DGRAM).sendto(b'x', udp.getsockname())\n"
+        "def message(): socket.socket(type=socket.SOCK_DGRAM).sendmsg([b'x'], [], 0, udp.getsockname())\n"
+        "def offer(): socket.socket().bind(('127.0.0.1', 0))\n"
+        "for act in (connect, send, message, offer):\n"
+        f"    act() if {network} else refused(act)\n"
+        "one, other = socket.socketpair()\n"
+        "one.sendall(b'x')\n"
+        "assert other.recv(1) == b'x'\n"
+        "named = socket.socket(socket.AF_UNIX)\n"
+        "os.chdir(mine)\n"
+        "named.bind('socket')\n"
+        f"knock = subprocess.run([sys.executable, '-c', {_KNOCKS!r}, str(tcp.getsockname()[1])], capture_output=True)\n"
+        "print('refused' if knock.returncode else 'heard')\n",
+        start=start.replace("stands =", f"{_SERVER}stands ="),
+    )
+    kernel = layer == "both" and landlock(4)  # older kernels let programs that a search starts speak
+    assert printed.split() == ["refused" if kernel and not network else "heard"]
+
+
 @pytest.mark.parametrize("layer", LAYERS)
 def test_nothing_is_left_in_shared_memory(tmp_path: Path, layer: str) -> None:
     """It outlives a search, and the search of another seed could read it."""

@@ -58,7 +58,8 @@ class Record:
             images trained on), ``capped`` (whether a cap in seconds has cut its epochs short), ``seconds``,
             ``cpu_seconds``, ``steps``, ``images_per_second``, ``latency`` (median of a forward pass of one image, ms),
             ``training_seed``. With several final trainings ``trainings``, ``chosen``, and the ``steps`` and seconds of
-            all of them. Of a table, ``optimum``. Of both,
+            all of them. Of a table, ``optimum``, and ``noise``, the standard deviation of a score by the chance of the
+            trainings behind it, where the table has several of each architecture. Of both,
             ``chance``, the accuracy of a guess: the share of the largest test class, or the mean score of a table's
             architectures.
         provenance: command, commit, dirty flag, versions, device, threads, cores, times.

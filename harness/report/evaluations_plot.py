@@ -30,11 +30,12 @@ def draw(found: Mapping[str, Sequence[Progress]], points: Sequence[int], looks: 
             # The legend is in the order of the last point, the best first.
             for one, places in sorted(zip(methods, ranks(methods), strict=True), key=lambda pair: pair[0].last()):
                 color, marker = colour_of(looks[one.method]), marker_of(looks[one.method])
-                mean, half = one.mean(), np.nan_to_num(one.half_width())
+                mean = one.mean()
+                low, high = np.where(np.isnan(ends := one.intervals().T), mean, ends)
                 label = f"{short(one.title)} (n = {len(one.seeds)})"
                 style = "--" if one.method == REFERENCE else "-"
                 above.plot(points, mean, style, color=color, marker=marker, markersize=4, label=label)
-                above.fill_between(points, mean - half, mean + half, color=color, alpha=0.15, linewidth=0)
+                above.fill_between(points, low, high, color=color, alpha=0.15, linewidth=0)
                 below.plot(points, places, style, color=color, marker=marker, markersize=4)
             above.set_ylabel("regret (points of the score)")
             below.set(ylabel="mean rank", xlabel="evaluations")

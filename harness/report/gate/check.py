@@ -199,10 +199,13 @@ def _tables(row: BaselineRow) -> set[str]:
 
 
 def _exact(stored: BaselineRow, row: BaselineRow) -> bool:
-    """Whether an unchanged program has to give the stored numbers again."""
+    """Whether an unchanged program has to give the stored numbers again.
+
+    A row that needed nothing but the table is still compared exactly where its search has loaded TensorFlow since.
+    """
     if stored.kind == "counted" == row.kind:
         return len(stored.origins) == 1 and stored.origins == row.origins
-    return stored.kind == "tabular" == row.kind
+    return stored.kind == "tabular" and row.kind != "timed"
 
 
 def _equal(stored: BaselineRow, row: BaselineRow) -> bool:
@@ -236,6 +239,8 @@ def _exactly(stored: BaselineRow, row: BaselineRow) -> Finding:
         why += f", {inside} of them in the search only"
     if elsewhere := differences(stored.origins, row.origins):
         why += f"; the machine or the versions differ too ({first_of(elsewhere)})"
+    if row.kind != stored.kind:
+        why += f"; {_other_kind(stored, row)}"
     if mean([new.accuracy for _, new in pairs]) < mean([old.accuracy for old, _ in pairs]):
         return _told(stored, row, "exact", "regression", why)
     meant = f"if that is meant, renew the baseline or give --accept {stored.key.method}"
@@ -260,10 +265,22 @@ def _statistically(stored: BaselineRow, row: BaselineRow, level: float) -> Findi
         why += f"; {_too_wide(can, stored.guess, level)}"
     if collapsed:
         why += f"; far below anything stored: {'seed' if len(collapsed) == 1 else 'seeds'} {numbers(collapsed)}"
-    if stored.kind == "counted":
-        where = first_of(differences(stored.origins, row.origins)) or "the baseline itself comes from several machines"
-        why += f"; compared statistically, not exactly, because the machine or the versions differ ({where})"
+    if stored.kind != "timed":
+        why += f"; compared statistically, not exactly, because {_not_exact(stored, row)}"
     return _told(stored, row, "statistical", verdict, why)
+
+
+def _not_exact(stored: BaselineRow, row: BaselineRow) -> str:
+    if row.kind == "timed":
+        return _other_kind(stored, row)
+    where = first_of(differences(stored.origins, row.origins)) or "the baseline itself comes from several machines"
+    return f"the machine or the versions differ ({where})"
+
+
+def _other_kind(stored: BaselineRow, row: BaselineRow) -> str:
+    """What has become of a row that repeats exactly, or that did so on any machine."""
+    by = "a clock has limited its work" if row.kind == "timed" else "its search has loaded TensorFlow"
+    return f"it was stored as {stored.kind} and is {row.kind} now: {by}"
 
 
 def _too_wide(can: Room, guess: float, level: float) -> str:

@@ -93,6 +93,7 @@ class _Final(msgspec.Struct):
     latency: float = 0.0
     training_seed: float = 0.0
     optimum: float = 0.0
+    noise: float = 0.0
     epochs: float = 0.0
     capped: bool = False
     limit: Literal["", "epochs", "seconds", "steps"] = ""

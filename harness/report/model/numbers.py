@@ -39,6 +39,11 @@ def plural(count: int, word: str) -> str:
     return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
+def span(least: int, most: int) -> str:
+    """``5``, ``3 to 5``."""
+    return f"{most:,}" if least == most else f"{least:,} to {most:,}"
+
+
 def listed(words: Sequence[str]) -> str:
     """``a``, ``a and b``, ``a, b and c``."""
     *others, last = words

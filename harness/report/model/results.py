@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from harness.report.model.groups import (
 )
 from harness.report.model.literature import PublishedValue, RowB, published_on_tables, table_a, table_b
 from harness.report.model.metrics import is_percent, measure_of, shown
-from harness.report.model.numbers import MIN_SPREAD, deviation, mean, numbers
+from harness.report.model.numbers import MIN_SPREAD, deviation, listed, mean, numbers
 
 
 def _simulated_wall(run: Run) -> float | None:
@@ -59,6 +60,9 @@ COSTS: Mapping[str, Callable[[Run], float | None]] = MappingProxyType(
 """What a run cost, by the name of the column: of the search, of the final training, of the network; None if unknown."""
 
 TEST = "test accuracy"
+_APART = 1.96 * math.sqrt(2)
+"""Standard deviations of a score that chance puts between two in 5 of 100 cases."""
+
 _MOST_SAME = 6
 """So many times a table names methods that proposed the same network."""
 
@@ -285,6 +289,35 @@ def mixed_devices(block: Block) -> list[str]:
         return []
     told = ", ".join(f"{name} ({count} run{'s' if count > 1 else ''})" for name, count in kinds.items())
     return [f"Several devices: {told}. Equal seconds are not equal work on them: do not compare runs across devices."]
+
+
+def not_blind(block: Block) -> list[str]:
+    """One sentence, if test results of the data had been seen before settings of a method were made."""
+    pairs = [(dataset, method) for dataset in block.datasets for method in block.methods]
+    seen = dict.fromkeys(block.heading(method) for dataset, method in pairs if result_of(block, dataset, method).seen)
+    if not seen:
+        return []
+    why = "test results of the data had been seen when their settings were made"
+    return [f"Not blind, because {why}: {listed(list(seen))}."]
+
+
+def fixed_trainings(block: Block) -> list[str]:
+    """One or two sentences, if the networks of a table were trained once and for all: no seed tells their chance."""
+    if not all(is_tabular(run.record) for run in block.runs):
+        return []
+    told = (
+        "Seeds are of searches: the trainings behind a table are the same for all of them, and their chance is in no "
+        "interval."
+    )
+    apart = {
+        run.record.dataset: f"{100 * _APART * run.record.final['noise']:.2f}"
+        for run in block.runs
+        if "noise" in run.record.final and is_percent(measure_of(run.record))
+    }
+    if not apart:
+        return [told]
+    points = listed([f"{points} points ({dataset})" for dataset, points in apart.items()])
+    return [f"{told} Two single networks are told apart from a difference of {points} on."]
 
 
 def several_trained(block: Block) -> list[str]:

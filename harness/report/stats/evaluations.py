@@ -8,33 +8,40 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
-from scipy.stats import rankdata, t
+from scipy.stats import rankdata
 
 from harness.core.budget import Budget
 from harness.core.errors import InputError
 from harness.core.record import Run
 from harness.core.table import Table
-from harness.report.model.groups import BASELINE, REFERENCE
+from harness.report.model.groups import BASELINE, REFERENCE, blocks
 from harness.report.model.numbers import DASH
+from harness.report.model.results import not_blind
 from harness.report.model.table import Column, Heading, Part, TableCell, Text
 from harness.report.model.table import Table as Sheet
 from harness.report.model.values import Words
 from harness.report.stats import tests as stats
-from harness.report.stats.family import family
+from harness.report.stats.family import Outcome, family
+from harness.report.stats.pairs import repeated, twins
 
 POINTS = (10, 20, 50, 100, 200)
 """Evaluations after which a search is looked at, as far as its budget goes."""
 _READING = (
     "Regret: how many points the score of the architecture that a search would have returned is below the best score "
-    "of the table; mean over the seeds whose run ended well, with the half-width of its 95 % interval. Failed runs are "
+    "of the table; mean over the seeds whose run ended well, with its 95 % interval in brackets. Failed runs are "
     "counted beside the seeds; they are worse than any other in ranks and tests. Rank: mean over the seeds, 1 is best, "
     "among the methods with the most seeds; those with fewer stand below. Better, worse: than random search with the "
     f"same seeds beyond chance (Wilcoxon's signed-rank test, two-sided, at level {stats.LEVEL:g} after Holm's "
-    "correction for all comparisons of the table), and on average. Schedules follow the whole budget: the beginning of "
+    "correction for all comparisons of the table), and on average; mixed: the ranks of the differences say one thing "
+    "beyond chance and their mean another; too few seeds: no outcome could have been beyond chance; nothing: chance "
+    "allows the difference. Schedules follow the whole budget: the beginning of "
     "a search is not what a search of fewer evaluations would be."
 )
+
+_WORDS: Mapping[Outcome, str] = MappingProxyType({"too few": "too few seeds"})
 
 
 @dataclass(frozen=True)
@@ -67,12 +74,10 @@ class Progress:
         """Mean regret at the last point; infinite where there is nothing to return."""
         return float(np.nan_to_num(self.mean()[-1], nan=math.inf))
 
-    def half_width(self) -> np.ndarray:
-        """Half of the 95 % interval of the mean; NaN for one seed."""
-        if len(self.seeds) < 2:
-            return np.full(self.regrets.shape[1], math.nan)
-        width = float(t.ppf(0.975, len(self.seeds) - 1)) / math.sqrt(len(self.seeds))
-        return np.array(width * self.regrets.std(axis=0, ddof=1))
+    def intervals(self) -> np.ndarray:
+        """Ends of the 95 % interval of the mean at each point, shape ``(points, 2)``; NaN where there is none."""
+        ends = [None if np.isnan(column).any() else stats.mean_interval(column.tolist()) for column in self.regrets.T]
+        return np.array([(math.nan, math.nan) if pair is None else pair for pair in ends])
 
 
 def points_of(runs: Sequence[Run]) -> tuple[int, ...]:
@@ -92,6 +97,8 @@ def points_of(runs: Sequence[Run]) -> tuple[int, ...]:
 def progress(runs: Sequence[Run], table: Table, points: Sequence[int]) -> list[Progress]:
     """The methods that search a table, in the order of their runs; failed runs count, unsupported ones do not.
 
+    Of methods whose searches are the same there is one.
+
     Args:
         runs: on the table, of one profile and budget.
         table: has the scores.
@@ -105,7 +112,10 @@ def progress(runs: Sequence[Run], table: Table, points: Sequence[int]) -> list[P
     found = list[Progress]()
     if not points:
         return found
+    again = {method.name for block in blocks(runs) for method in repeated(block)}
     for method, mine in _searches(runs).items():
+        if method in again:
+            continue
         ended = [run for run in mine if run.record.status == "ok"]
         regrets = [[100 * (best - _score_at(run, table, point)) for point in points] for run in ended]
         seeds = tuple(run.record.seed for run in ended)
@@ -175,7 +185,7 @@ def ranks(methods: Sequence[Progress]) -> np.ndarray:
 
 
 def verdicts(methods: Sequence[Progress]) -> Mapping[tuple[str, int], str]:
-    """``better`` or ``worse`` than random search, by method and number of the point; nothing where chance allows it.
+    """How methods stand against random search, by method and number of the point; nothing where chance allows it.
 
     The test and its correction are those of :mod:`harness.report.stats.page`; each point is a comparison of its own.
     """
@@ -190,11 +200,10 @@ def verdicts(methods: Sequence[Progress]) -> Mapping[tuple[str, int], str]:
         for place in range(len(pairs[0][0])):
             column = [(float(other[place]), float(mine[place])) for other, mine in pairs]
             if not np.isnan(column).any():
-                # Two failed runs are equal: infinities have no difference.
-                gains = [0.0 if other == mine else other - mine for other, mine in column]
+                gains = [stats.difference(-mine, -other) for other, mine in column]
                 tested[one.method, place] = stats.compare_differences(gains)
     told = zip(tested, family(list(tested.values())), strict=True)
-    return {key: one.outcome for key, one in told if one.outcome in ("better", "worse")}
+    return {key: _WORDS.get(one.outcome, one.outcome) for key, one in told if one.outcome != "undecided"}
 
 
 def page(dataset: str, runs: Sequence[Run], table: Table) -> list[Part]:
@@ -217,14 +226,15 @@ def page(dataset: str, runs: Sequence[Run], table: Table) -> list[Part]:
         rows=tuple(rows),
         reading=_READING,
     )
-    return [Heading(2, sheet.title), Text(_READING), sheet]
+    notes = [sentence for block in blocks(runs) for sentence in (*twins(block), *not_blind(block))]
+    return [Heading(2, sheet.title), *map(Text, [_READING, *notes]), sheet]
 
 
 def _row(one: Progress, places: np.ndarray, said: Mapping[tuple[str, int], str]) -> list[TableCell]:
     lost = (f"{len(one.failed)} failed",) if one.failed else ()
     cells = [TableCell(Words(one.title)), TableCell(Words(str(len(one.seeds))), asides=lost)]
-    for number, (mean, half) in enumerate(zip(one.mean(), one.half_width(), strict=True)):
-        width = "" if math.isnan(half) else f" ± {half:.2f}"
+    for number, (mean, (low, high)) in enumerate(zip(one.mean(), one.intervals(), strict=True)):
+        width = "" if math.isnan(low) else f" ({low:.2f} to {high:.2f})"
         rank = DASH if math.isnan(places[number]) else f"{places[number]:.1f}"
         words = said.get((one.method, number), "")
         asides = (f"rank {rank}{', ' if words else ''}{words}",)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.report.stats.tests import LEVEL, Comparison, holm
+from harness.report.stats.tests import LEVEL, Comparison, holm, smallest_p
 
 Outcome = Literal["better", "worse", "mixed", "undecided", "too few"]
 
@@ -20,7 +20,8 @@ class Tested:
         corrected: its p after Holm's correction.
         allowed: the smallest corrected p that its number of pairs that differ can give.
         outcome: at level 0.05. ``better``, ``worse``: test and mean say so. ``mixed``: beyond chance by the test, and
-            the mean says otherwise. ``too few``: no outcome could have been beyond chance. ``undecided``: one could.
+            the mean says otherwise. ``too few``: no outcome of so many pairs could have been beyond chance, had they
+            all differed. ``undecided``: one could.
     """
 
     comparison: Comparison
@@ -34,14 +35,22 @@ def family(comparisons: Sequence[Comparison]) -> list[Tested]:
     corrected = holm([one.p for one in comparisons])
     # Holm's correction never falls when a p rises, so correcting the smallest possible ones bounds what n can give.
     allowed = holm([one.smallest for one in comparisons])
-    return [Tested(*one, outcome(*one)) for one in zip(comparisons, corrected, allowed, strict=True)]
+    clearest = holm([smallest_p(one.pairs) for one in comparisons])
+    outcomes = map(outcome, comparisons, corrected, clearest)
+    return [Tested(*one) for one in zip(comparisons, corrected, allowed, outcomes, strict=True)]
 
 
-def outcome(one: Comparison, corrected: float, allowed: float) -> Outcome:
-    """What a test shows; see :class:`Tested`."""
+def outcome(one: Comparison, corrected: float, clearest: float) -> Outcome:
+    """What a test shows; see :class:`Tested`.
+
+    Args:
+        one: the test.
+        corrected: its p after correction.
+        clearest: the corrected p, had all pairs differed and pointed one way. Pairs that were equal count: it is not
+            their number that shows no difference.
+    """
     if corrected > LEVEL:
-        # Where all pairs are equal, it is not their number that shows no difference.
-        return "too few" if allowed > LEVEL and one.wins + one.losses else "undecided"
+        return "too few" if clearest > LEVEL else "undecided"
     if not one.agrees:
         return "mixed"
     return "better" if one.effect > 0 else "worse"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from harness.report.model.groups import Block, MethodInSpace
 from harness.report.stats.family import outcome
 from harness.report.stats.pairs import between
-from harness.report.stats.tests import compare_differences
+from harness.report.stats.tests import compare_differences, smallest_p
 
 FEWEST = 3
 """With fewer common seeds nothing is told of two methods."""
@@ -69,7 +69,7 @@ def _against(block: Block, rival: MethodInSpace, first: MethodInSpace, pairs: in
     if len(values) < FEWEST:
         return "few"
     one = compare_differences(values)
-    match outcome(one, one.p * pairs, one.smallest * pairs):
+    match outcome(one, one.p * pairs, smallest_p(one.pairs) * pairs):
         case "better":
             return "behind"
         case "too few":

@@ -12,19 +12,19 @@ from dataclasses import dataclass
 from harness.core.record import Record, Run
 from harness.report.model.groups import REFERENCE, ZERO_LINE, Block, MethodInSpace, accuracies, blocks
 from harness.report.model.metrics import measure_of, shown
-from harness.report.model.numbers import DASH, listed, mean, mean_text, signed
+from harness.report.model.numbers import DASH, listed, mean, mean_text, signed, span
 from harness.report.model.performance import name_cell
 from harness.report.model.results import TEST, measures, mixed_devices, result_of, title_of_measure, unsupported
 from harness.report.model.table import Column, Fact, Facts, Heading, Part, Table, TableCell, Text
 from harness.report.model.values import Words
 from harness.report.stats import tests as stats
 from harness.report.stats.family import Tested, family, mixed
-from harness.report.stats.pairs import compared, differences, left_out, nothing_compared, searches
+from harness.report.stats.pairs import compared, differences, failures, left_out, nothing_compared, searches
 
 _READING = (
     "{}. Mean ± sample standard deviation (n = number of seeds with a result). Intervals: 95 % "
-    f"bootstrap intervals of the mean, from n = {stats.MIN_BOOTSTRAP}. Regret: how many points the best network of the "
-    "table is above the proposed one. Runs without a result are explained in performance.md; failed ones count as "
+    f"intervals of the mean by Student's t, from n = {stats.MIN_INTERVAL}. Regret: how many points the best network of "
+    "the table is above the proposed one. Runs without a result are explained in performance.md; failed ones count as "
     "worst in the pairs, and in nothing else here."
 )
 _HOW = (
@@ -49,13 +49,15 @@ class Ranking:
     Args:
         space: which.
         methods, names: the methods, and their headings.
-        left_out: headings of the methods without a result on some data set.
+        seeds: of each method, the fewest and the most results that it has on a data set.
+        left_out: headings of the methods without a result on some data set, or with a failed run.
         ranks: their ranks by the mean of their results, in the order of ``methods``.
     """
 
     space: str
     methods: tuple[MethodInSpace, ...]
     names: tuple[str, ...]
+    seeds: tuple[tuple[int, int], ...]
     left_out: tuple[str, ...]
     ranks: stats.Ranks
 
@@ -144,7 +146,7 @@ def _spread_texts(values: Sequence[float], less: bool = False) -> list[str]:
         return ["no result", *[DASH] * 4]
     worst, best = (max(values), min(values)) if less else (min(values), max(values))
     ends = [f"{value:.2f}" for value in (plain.median(values), worst, best)]
-    return [mean_text(values), _interval_text(stats.bootstrap_interval(values)), *ends]
+    return [mean_text(values), _interval_text(stats.mean_interval(values)), *ends]
 
 
 def _scores(groups: dict[MethodInSpace, tuple[Run, ...]]) -> list[str]:
@@ -245,7 +247,7 @@ def _pairs_sentence(comparisons: int) -> str:
     each = "" if comparisons == 1 else " each"
     return (
         f"{what} at least {needed} pairs that differ{each} to reach level {stats.LEVEL:g}: the smallest p of n pairs "
-        f"is 2/2ⁿ. Where it says '{TOO_SMALL}', no outcome could have been significant."
+        f"is 2/2ⁿ. Where it says '{TOO_SMALL}', no outcome of so many pairs could have been significant."
     )
 
 
@@ -268,13 +270,16 @@ def _ranks_in(block: Block, ranked: Ranking) -> list[Part]:
     ranks, k = ranked.ranks, len(ranked.names)
     where = f", space {ranked.space}" if len(block.spaces) > 1 else ""
     order = sorted(range(k), key=lambda method: ranks.average[method])
-    rows = [_cells([ranked.names[method], f"{ranks.average[method]:.2f}"]) for method in order]
+    rows = [
+        _cells([ranked.names[method], span(*ranked.seeds[method]), f"{ranks.average[method]:.2f}"]) for method in order
+    ]
     parts: list[Part] = [
         Text(f"Ranks by mean {title_of_measure(block).lower()}, 1 is best, over {ranks.n} data sets{where}."),
-        _table(f"Average ranks, {block.title}{where}", ["method", "average rank"], rows),
+        _table(f"Average ranks, {block.title}{where}", ["method", "seeds", "average rank"], rows),
     ]
     if ranked.left_out:
-        parts.append(Text(f"Without a result on every data set, and so not ranked: {', '.join(ranked.left_out)}."))
+        names = ", ".join(ranked.left_out)
+        parts.append(Text(f"Without a result on every data set, or with failed runs, and so not ranked: {names}."))
     if not ranks.enough:
         sentence = (
             f"Friedman and Nemenyi: {TOO_SMALL}. With {k} methods, fewer than {stats.datasets_needed(k)} data sets "
@@ -312,12 +317,15 @@ def ranking(block: Block, space: str) -> Ranking | str:
     if len(groups) < 2:
         return "they need at least two data sets."
     scores = {method: [_score(block, method, group) for group in groups] for method in rankable}
-    methods = tuple(method for method in rankable if None not in scores[method])
+    # A mean without the runs that failed would rank a method by its luck.
+    methods = tuple(method for method in rankable if None not in scores[method] and not failures(block, method))
     if len(methods) < 3:
-        return "they need at least three methods with a result on every data set."
+        return "they need at least three methods with a result on every data set and no failed run."
+    counts = [[len(accuracies(block.runs_of(dataset, method))) for dataset in datasets] for method in methods]
     rows = [[float(scores[method][row] or 0) for method in methods] for row in range(len(groups))]
     lacking = tuple(block.heading(method) for method in rankable if method not in methods)
-    return Ranking(space, methods, tuple(map(block.heading, methods)), lacking, stats.ranks(rows))
+    seeds = tuple((min(some), max(some)) for some in counts)
+    return Ranking(space, methods, tuple(map(block.heading, methods)), seeds, lacking, stats.ranks(rows))
 
 
 def _score(block: Block, method: MethodInSpace, group: Sequence[str]) -> float | None:

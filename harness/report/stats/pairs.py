@@ -12,13 +12,14 @@ from collections.abc import Sequence
 from harness.core.record import Run
 from harness.report.model.groups import REFERENCE, ZERO_LINE, Block, MethodInSpace, accuracies, accuracy, is_tabular
 from harness.report.model.numbers import listed
+from harness.report.stats.tests import difference
 
 
 def compared(block: Block) -> list[MethodInSpace]:
     """The methods that are compared with random search: all but the two that every space has, those whose rows are
     compared with none (:meth:`Block.alone`), and those whose searches are those of another one."""
-    repeated = _repeated(block)
-    return [method for method in _comparable(block) if method not in repeated]
+    again = repeated(block)
+    return [method for method in _comparable(block) if method not in again]
 
 
 def _comparable(block: Block) -> list[MethodInSpace]:
@@ -31,7 +32,7 @@ def left_out(block: Block) -> dict[str, list[MethodInSpace]]:
     found: dict[str, list[MethodInSpace]] = {}
     if alone:
         found["trained otherwise, or several networks"] = alone
-    for method, other in _repeated(block).items():
+    for method, other in repeated(block).items():
         found.setdefault(f"tested as {block.heading(other)}, whose searches are the same", []).append(method)
     return found
 
@@ -46,7 +47,7 @@ def nothing_compared(block: Block) -> str:
 def twins(block: Block) -> list[str]:
     """A sentence per method that stands for others whose searches are the same."""
     groups: dict[MethodInSpace, list[str]] = {}
-    for method, other in _repeated(block).items():
+    for method, other in repeated(block).items():
         groups.setdefault(other, []).append(block.heading(method))
     return [
         f"{listed([block.heading(other), *names])} are the same searches, with the same proposals at the same cost "
@@ -55,7 +56,7 @@ def twins(block: Block) -> list[str]:
     ]
 
 
-def _repeated(block: Block) -> dict[MethodInSpace, MethodInSpace]:
+def repeated(block: Block) -> dict[MethodInSpace, MethodInSpace]:
     """The methods whose searches are those of another one, with the one of them that has the most results.
 
     A method with settings that change nothing, say, or one that adds something only to what it is given.
@@ -105,7 +106,7 @@ def _proposals(run: Run) -> tuple[object, ...] | None:
 def differences(block: Block, method: MethodInSpace, datasets: Sequence[str]) -> dict[int, float]:
     """By seed, accuracy minus that of random search in the same space, in points, as a mean over the data sets.
 
-    A run that failed is worse than any result: the difference is infinite, and 0 if both failed. A run that is not
+    A run that failed is worse than any result: the difference is infinite, and NaN if both failed. A run that is not
     supported makes no pair. Empty without a common seed, or where random search was not run in that space.
     """
     reference = block.zero(REFERENCE, method.space)
@@ -118,9 +119,7 @@ def between(block: Block, first: MethodInSpace, second: MethodInSpace, datasets:
     for dataset in datasets:
         own, other = (_by_seed(block.runs_of(dataset, one)) for one in (first, second))
         for seed in own.keys() & other.keys():
-            a, b = own[seed], other[seed]
-            # Equal ones first: two failed runs have no difference that is a number.
-            found.setdefault(seed, []).append(0.0 if a == b else a - b)
+            found.setdefault(seed, []).append(difference(own[seed], other[seed]))
     return {seed: _mean(found[seed]) for seed in sorted(found)}
 
 
@@ -131,11 +130,12 @@ def _by_seed(runs: Sequence[Run]) -> dict[int, float]:
 
 
 def _mean(values: Sequence[float]) -> float:
-    """The mean; with failures, what most of them say: of either side as many are a tie."""
+    """The mean where both have a result; with failures of one of them, what most of these say, NaN if nothing."""
     failed = sum(math.copysign(1, value) for value in values if math.isinf(value))
     if any(map(math.isinf, values)):
-        return math.copysign(math.inf, failed) if failed else 0.0
-    return math.fsum(values) / len(values)
+        return math.copysign(math.inf, failed) if failed else math.nan
+    ended = [value for value in values if not math.isnan(value)]
+    return math.fsum(ended) / len(ended) if ended else math.nan
 
 
 def failures(block: Block, method: MethodInSpace) -> int:

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from harness.report.stats.tests import ranked, signed_sums
+from harness.report.stats.tests import differ, ranked, signed_sums
 
 POWER = 0.8
 """Probability that so many pairs show a difference that is as large as the one seen."""
@@ -36,17 +36,16 @@ def pairs_for_power(differences: Sequence[float], level: float) -> int | None:
         A number of pairs, equal ones included; None if it is above :data:`MOST`, or cannot be estimated because fewer
         than two pairs differ.
     """
-    values = ranked(differences)
-    moved = values[values != 0]
+    moved = ranked(differ(differences))
     if len(moved) < 2:
         return None
     spread, centre = float(np.std(moved, ddof=1)), abs(float(np.mean(moved)))
-    failed = not np.isfinite(differences).all()
+    failed = bool(np.isinf(differences).any())
     if (len(moved) >= RESAMPLED or failed) and spread > 1e-9:
         needed = _smallest_resampled(moved, level)
     else:
         needed = smallest_sample(centre / spread if spread > 1e-9 else math.inf, level)
-    pairs = math.inf if needed is None else math.ceil(needed * len(values) / len(moved))
+    pairs = math.inf if needed is None else math.ceil(needed * len(differences) / len(moved))
     return None if pairs > MOST else int(pairs)
 
 

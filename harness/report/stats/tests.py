@@ -1,7 +1,7 @@
 """The statistics of the report, on SciPy: numbers in, numbers out, nothing about runs or tables.
 
-Everything is deterministic: the bootstrap draws from a generator of its own with a fixed seed. SciPy is imported inside
-the functions, because the import alone takes longer than printing a table.
+Everything is deterministic. SciPy is imported inside the functions, because the import alone takes longer than printing
+a table.
 
 Accuracies and their differences are in % here, so that rounding differences away (see :func:`compare`) means the same
 everywhere.
@@ -10,7 +10,6 @@ everywhere.
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -21,13 +20,9 @@ LEVEL = 0.05
 """Probability of at least one false finding in a family of comparisons."""
 
 CONFIDENCE = 0.95
-MIN_BOOTSTRAP = 10
-"""Fewest values for a bootstrap interval: below, it covers the mean far less often than it says."""
+MIN_INTERVAL = 3
+"""Fewest values for an interval of their mean."""
 
-MIN_STUDENT = 3
-"""Fewest values for an interval by Student's t, which takes them for normally distributed."""
-
-_RESAMPLES = 4000
 _POINTS = 400
 _EXACT = 50
 
@@ -42,7 +37,8 @@ class Comparison:
         p: two-sided Wilcoxon signed-rank test over the pairs that differ; 1 if none does.
         smallest: the smallest p that this number of differing pairs can give.
         lead: pairs in which only the second failed, minus those in which only the first did.
-        ended: first minus second, in points, of the pairs with both results.
+        ended: first minus second, in points, of the pairs with both results. Pairs in which both failed are ties, and
+            not among these.
     """
 
     wins: int
@@ -55,14 +51,19 @@ class Comparison:
     ended: tuple[float, ...]
 
     @property
+    def pairs(self) -> int:
+        """How many pairs there were, ties included."""
+        return self.wins + self.ties + self.losses
+
+    @property
     def difference(self) -> float | None:
         """Mean of first minus second, in points, over the pairs with both results; None without one."""
         return math.fsum(self.ended) / len(self.ended) if self.ended else None
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """Bootstrap interval of that mean, or None below :data:`MIN_BOOTSTRAP` pairs; takes milliseconds."""
-        return bootstrap_interval(self.ended)
+        """The 95 % interval of that mean, see :func:`mean_interval`."""
+        return mean_interval(self.ended)
 
     @property
     def mean_sign(self) -> int:
@@ -136,52 +137,18 @@ def p_text(p: float) -> str:
     return "below 0.0001" if p < 0.0001 else f"{p:.4f}".rstrip("0").rstrip(".")
 
 
-def bootstrap_interval(values: Sequence[float]) -> tuple[float, float] | None:
-    """95 % bootstrap interval of the mean: BCa, or percentile where BCa is not defined.
-
-    Returns:
-        None below :data:`MIN_BOOTSTRAP` values; the value twice, if all are equal. Does not depend on the order.
-    """
-    sample = np.sort(np.asarray(values, float))
-    if len(sample) < MIN_BOOTSTRAP:
-        return None
-    if sample[0] == sample[-1]:
-        return float(sample[0]), float(sample[0])
-    return _bootstrap(sample, "BCa") or _bootstrap(sample, "percentile")
-
-
-def _bootstrap(sample: np.ndarray, method: str) -> tuple[float, float] | None:
-    """The interval, or None where SciPy warns that it is degenerate."""
-    from scipy import stats
-
-    with warnings.catch_warnings():
-        for degenerate in (stats.DegenerateDataWarning, RuntimeWarning):
-            warnings.simplefilter("error", degenerate)
-        try:
-            interval = stats.bootstrap(
-                (sample,),
-                np.mean,
-                n_resamples=_RESAMPLES,
-                batch=500,
-                confidence_level=CONFIDENCE,
-                method=method,
-                rng=np.random.default_rng(0),
-            ).confidence_interval
-        except (stats.DegenerateDataWarning, RuntimeWarning):
-            return None
-    return (float(interval.low), float(interval.high)) if math.isfinite(interval.low + interval.high) else None
-
-
 def mean_interval(values: Sequence[float]) -> tuple[float, float] | None:
-    """95 % interval of the mean: the bootstrap's, Student's t from three values on, None below."""
+    """95 % interval of the mean by Student's t; None below :data:`MIN_INTERVAL` values.
+
+    It takes the values for normally distributed. Of skewed ones it covers the mean less often, and more often than the
+    bootstrap does (docs/statistics.md).
+    """
     from scipy import stats
 
-    if len(values) < MIN_STUDENT:
+    if len(values) < MIN_INTERVAL:
         return None
-    interval = bootstrap_interval(values)
-    if interval is not None:
-        return interval
-    centre, error = float(np.mean(values)), float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    centre = math.fsum(values) / len(values)
+    error = math.sqrt(math.fsum((value - centre) ** 2 for value in values) / (len(values) - 1) / len(values))
     reach = float(stats.t.ppf(0.5 + CONFIDENCE / 2, len(values) - 1)) * error
     return centre - reach, centre + reach
 
@@ -198,12 +165,22 @@ def pairs_needed(comparisons: int) -> int:
 
 def compare(first: Sequence[float], second: Sequence[float]) -> Comparison:
     """Compares paired values, at least one pair; ``-inf`` is a failed run: worse than any result, as bad as another."""
-    # Equal ones first: two failed runs have no difference that is a number.
-    return compare_differences([0.0 if a == b else a - b for a, b in zip(first, second, strict=True)])
+    return compare_differences([difference(a, b) for a, b in zip(first, second, strict=True)])
+
+
+def difference(first: float, second: float) -> float:
+    """First minus second; infinite where one of them is a failed run (``-inf``), NaN where both are."""
+    return math.nan if first == second == -math.inf else first - second
+
+
+def differ(values: Sequence[float] | np.ndarray) -> np.ndarray:
+    """The differences of the pairs that differ, infinite ones included: neither zero nor of two failed runs."""
+    differences = np.asarray(values, float)
+    return np.array(differences[(differences != 0) & ~np.isnan(differences)])
 
 
 def compare_differences(values: Sequence[float]) -> Comparison:
-    """Compares by the differences of pairs, at least one; infinite where one of the two has failed.
+    """Compares by the differences of pairs, at least one; see :func:`difference` for failed runs.
 
     The test is exact up to 50 pairs that differ, else SciPy's normal approximation with corrections for ties and
     continuity. Pairs that do not differ are left out of it (Wilcoxon's rule) and counted as ties. Differences are
@@ -213,7 +190,7 @@ def compare_differences(values: Sequence[float]) -> Comparison:
 
     differences = np.round(np.asarray(values, float), 9)
     finite = differences[np.isfinite(differences)]
-    moved = ranked(differences[differences != 0])
+    moved = ranked(differ(differences))
     wins, losses = int(np.sum(moved > 0)), int(np.sum(moved < 0))
     effect, p = 0.0, 1.0
     if len(moved):

@@ -14,7 +14,7 @@ from typing import Literal
 from harness.core.record import Run
 from harness.report.model.groups import REFERENCE, Block, MethodInSpace, accuracies, blocks
 from harness.report.model.numbers import listed, plural, signed
-from harness.report.model.results import measures, mixed_devices, result_of, unsupported
+from harness.report.model.results import fixed_trainings, measures, mixed_devices, not_blind, result_of, unsupported
 from harness.report.model.table import Fact, Facts, Part, Text
 from harness.report.stats import tests as stats
 from harness.report.stats.family import Outcome, family, mixed
@@ -223,10 +223,10 @@ def _smallest(tested: Sequence[Standing]) -> str:
 
 
 def _list(block: Block, stands: Sequence[Standing]) -> Facts:
-    """The methods by how they stand, the clearest first; then, by reason, those that are not compared."""
+    """The methods by how they stand, the largest difference first; then, by reason, those that are not compared."""
     tested = [stand for stand in stands if stand.comparison]
     order: list[str] = list(_COUNTED)
-    ordered = sorted(tested, key=lambda s: (order.index(s.outcome), s.comparison.p if s.comparison else 0.0))
+    ordered = sorted(tested, key=lambda stand: (order.index(stand.outcome), -_difference(stand)))
     facts = [Fact(_name(block, stand.method), ((_standing(stand), ""),)) for stand in ordered]
     others: dict[str, list[MethodInSpace]] = {}
     refused = unsupported(block)
@@ -241,6 +241,12 @@ def _list(block: Block, stands: Sequence[Standing]) -> Facts:
         for why, methods in others.items()
     ]
     return Facts((*facts, *left))
+
+
+def _difference(stand: Standing) -> float:
+    """The mean difference, minus infinity without one."""
+    known = stand.comparison.difference if stand.comparison else None
+    return -math.inf if known is None else known
 
 
 _REFUSED = "unsupported: the table says why"
@@ -273,7 +279,7 @@ def _standing(stand: Standing) -> str:
     decided = stand.outcome not in ("undecided", "too few")
     facts.append(f"corrected p {stats.p_text(stand.corrected)}" if decided else _more(stand))
     by = "no two results to subtract" if one.difference is None else f"{signed(one.difference)} points"
-    if one.difference is not None and any(map(math.isinf, stand.differences)):
+    if one.difference is not None and not all(map(math.isfinite, stand.differences)):
         by += " where neither failed"
     return f"{_against(stand, one)}, {by} ({'; '.join(facts)})"
 
@@ -295,7 +301,7 @@ def _more(stand: Standing) -> str:
     values = stand.differences
     if stand.hidden:
         return "undecided because of failures"
-    if len(values) < FEWEST or sum(value != 0 for value in values) < 2:
+    if len(values) < FEWEST or len(stats.differ(values)) < 2:
         return "too few seeds differ to say how many would tell"
     if stand.seeds_needed is None:
         return f"more than {MOST:,} seeds would be needed to tell"
@@ -309,7 +315,8 @@ _HOW = (
     f"methods, not corrected. Beyond chance: Wilcoxon's signed-rank test, two-sided, at level {stats.LEVEL:g} after "
     "Holm's correction for the methods of the table; exact up to 50 seeds. It is a test of the ranks of the "
     "differences, not of their mean: better or worse is said where both agree. Too few seeds to tell: no outcome of so "
-    "many seeds that differ could have been beyond chance. In front: the largest mean lead of those that beat random "
+    "many seeds could have been beyond chance. Leads over random search are with the same seeds: methods with other "
+    "seeds met another stretch of its luck. In front: the largest mean lead of those that beat random "
     "search in a space; the others are compared with it by the same test, corrected for all pairs of methods there, "
     "because the same seeds have chosen it. Seeds that would tell: for power 80 % at the corrected "
     "level, if the true difference and spread are those seen; from few seeds this is a rough number."
@@ -319,18 +326,14 @@ _HOW = (
 def _remarks(block: Block) -> list[str]:
     """What else has to be known about this table."""
     same = [f"{listed(group)} are look-ups of the same searches." for group in searches(block) if len(group) > 1]
-    remarks = [*twins(block), *_seen(block), *measures(block, *block.datasets), *mixed_devices(block)]
+    remarks = [
+        *twins(block),
+        *not_blind(block),
+        *fixed_trainings(block),
+        *measures(block, *block.datasets),
+        *mixed_devices(block),
+    ]
     return [*same, *remarks, *_marked(block)]
-
-
-def _seen(block: Block) -> list[str]:
-    """Which methods are not blind."""
-    pairs = [(dataset, method) for dataset in block.datasets for method in block.methods]
-    seen = dict.fromkeys(block.heading(method) for dataset, method in pairs if result_of(block, dataset, method).seen)
-    if not seen:
-        return []
-    why = "test results of the data had been seen when their settings were made"
-    return [f"Not blind, because {why}: {listed(list(seen))}."]
 
 
 def _marked(block: Block) -> list[str]:

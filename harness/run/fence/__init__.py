@@ -1,13 +1,13 @@
 """The fence around a process of a run: test images, test labels and what could load them are refused.
 
-A process also writes in its run's directory only, or it could replace the records of others, and it signals what it has
-started only, or it could end the command.
+A process also writes in its run's directory only, or it could replace the records of others, it signals what it has
+started only, or it could end the command, and it has no network, where public test labels lie.
 
-Two layers. An audit hook of the interpreter refuses to open the files, to import the modules, to signal others, and to
-change attributes of other files, on every platform. On Linux with Landlock (kernel 5.19 and later) the kernel refuses
-to open the files too, and it alone watches over what is written; since kernel 6.12 it also refuses signals. That holds
-for native code, for TensorFlow's own file functions and for programs that the search starts. A fence keeps a method
-honest; it is no prison for code that sets out to break the interpreter.
+Two layers. An audit hook of the interpreter refuses to open the files, to import the modules, to signal others, to
+speak to the network, and to change attributes of other files, on every platform. On Linux with Landlock (kernel 5.19
+and later) the kernel refuses to open the files too, and it alone watches over what is written; since kernel 6.7 it also
+refuses TCP, and since 6.12 signals. That holds for native code, for TensorFlow's own file functions and for programs
+that the search starts. A fence keeps a method honest; it is no prison for code that sets out to break the interpreter.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 
 from harness.run.fence.ground import Ground, Strings, inside
 from harness.run.fence.hooks import Refused as Refused
-from harness.run.fence.hooks import close_descriptors_of_processes, process_hook, read_hook, write_hook
+from harness.run.fence.hooks import close_descriptors_of_processes, network_hook, process_hook, read_hook, write_hook
 from harness.run.fence.landlock import landlock
 
 ANYWHERE = (Path("/"),)
@@ -39,6 +39,7 @@ class Forbidden:
             the inner one decides.
         writable: directories outside of which nothing is written, made, moved, or removed, and no attributes are
             changed; devices excepted.
+        network: whether it may speak to other machines. Sockets that are files are left to all.
     """
 
     paths: tuple[Path, ...]
@@ -46,6 +47,7 @@ class Forbidden:
     closed: tuple[Path, ...] = ()
     opened: tuple[Path, ...] = ()
     writable: tuple[Path, ...] = ANYWHERE
+    network: bool = False
 
     def without(self, paths: tuple[Path, ...]) -> Forbidden:
         """The same, but ``paths`` may be opened."""
@@ -62,6 +64,7 @@ class Forbidden:
             closed=tuple({path: None for some in each for path in some.closed}),
             opened=tuple({path: None for some in each for path in some.opened}),
             writable=tuple({path: None for some in each for path in some.writable}),
+            network=any(some.network for some in each),
         )
 
 
@@ -82,10 +85,12 @@ def fence(forbidden: Forbidden) -> str:
     writable = None
     if forbidden.writable != ANYWHERE:
         writable = tuple(os.path.realpath(path) for path in forbidden.writable)
-    kernel = landlock(ground, writable)
+    kernel = landlock(ground, writable, forbidden.network)
     sys.addaudithook(read_hook(ground, forbidden.modules))
     sys.addaudithook(process_hook())
     close_descriptors_of_processes()
+    if not forbidden.network:
+        sys.addaudithook(network_hook())
     if writable is not None:
         sys.addaudithook(write_hook(writable, kernel))
     return "audit+landlock" if kernel else "audit"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -31,10 +32,11 @@ _ATTRIBUTES = {
     "os.chflags": (0, None),
 }
 """The same of what Landlock does not watch over: a file that nobody may read any more is as good as removed."""
+_NETWORK = frozenset({"socket.bind", "socket.connect", "socket.sendmsg", "socket.sendto"})
 
 
 class Refused(PermissionError):
-    """A search tried to reach test data, to write where others do, or to signal others."""
+    """A search tried to reach test data or the network, to write where others do, or to signal others."""
 
 
 def read_hook(ground: Ground, modules: Strings) -> Any:
@@ -91,6 +93,17 @@ def process_hook() -> Any:
             return
         if process not in (mine, os.getpid()) and not _descends(process, mine):
             raise Refused(f"a search may not reach for process {process}, which it has not started")
+
+    return hook
+
+
+def network_hook() -> Any:
+    """Refuses to speak to other machines, and to this one by the network."""
+    local = socket.AF_UNIX
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if event in _NETWORK and arguments[0].family != local:
+            raise Refused("a search may not use the network")
 
     return hook
 

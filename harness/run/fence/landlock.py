@@ -12,12 +12,13 @@ _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _READ_FILE, _REFER = 1 << 2, 1 << 13
 _WRITE_FILE, _TRUNCATE = 1 << 1, 1 << 14  # of a file; the second exists since version 3
 _CHANGE = sum(1 << bit for bit in range(4, 13))  # in a directory: to make and to remove what it holds
+_TCP = 1 << 0 | 1 << 1  # to bind and to connect; since version 4
 _ABSTRACT_SOCKETS, _SIGNALS = 1 << 0, 1 << 1  # to processes outside of the fence; since version 6
 _NO_NEW_PRIVILEGES = 38
 
 
-def landlock(ground: Ground, writable: Strings | None) -> bool:
-    """Lets the kernel refuse to read what is hidden and to write elsewhere; False where it cannot."""
+def landlock(ground: Ground, writable: Strings | None, network: bool) -> bool:
+    """Lets the kernel refuse to read what is hidden, to write elsewhere, and TCP; False where it cannot."""
     if not sys.platform.startswith("linux"):
         return False
     libc = ctypes.CDLL(None, use_errno=True)
@@ -27,8 +28,8 @@ def landlock(ground: Ground, writable: Strings | None) -> bool:
     write = _WRITE_FILE | (_TRUNCATE if version > 2 else 0)
     files = _READ_FILE | _REFER | (0 if writable is None else write | _CHANGE)
     # Files, network, and what reaches for other processes; older kernels know the first only.
-    handled = (ctypes.c_uint64 * 3)(files, 0, _ABSTRACT_SOCKETS | _SIGNALS)
-    size = 24 if version > 5 else 8
+    handled = (ctypes.c_uint64 * 3)(files, 0 if network else _TCP, _ABSTRACT_SOCKETS | _SIGNALS)
+    size = 24 if version > 5 else 16 if version > 3 else 8
     ruleset = libc.syscall(_CREATE_RULESET, ctypes.byref(handled), ctypes.c_size_t(size), 0)
     if ruleset < 0:
         return False

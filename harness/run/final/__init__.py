@@ -49,7 +49,9 @@ def _train(job: Job, tell: Tell) -> None:
 
     if not isinstance(job.prepared, PreparedImages):
         raise Failure(f"'{job.dataset}' has no images to train on")
-    stands = fence(job.forbidden.without(job.prepared.hidden))
+    # Graphics cards find each other by sockets (NCCL), also where they are in one machine.
+    forbidden = dataclasses.replace(job.forbidden.without(job.prepared.hidden), network=job.profile.cards > 1)
+    stands = fence(forbidden)
     seed = derive_seed(job.seed, "final training")
     device = runtime.start(
         threads=job.threads_of("final"),

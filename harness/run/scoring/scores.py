@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
+
+import numpy as np
 
 from harness.core.evaluation import ENSEMBLE
 from harness.core.ranking import chosen
@@ -25,10 +28,7 @@ class HiddenScores:
 
     def __init__(self, tables: Mapping[str, Table], signals: Mapping[str, str]) -> None:
         self._tables, self._signals = tables, signals
-        self._facts = {
-            name: {"optimum": float(table.score.max()), "chance": float(table.score.mean())}
-            for name, table in tables.items()
-        }
+        self._facts = {name: _facts(table) for name, table in tables.items()}
 
     def score(self, job: Job, record: Record) -> Record:
         """The record with the score of its proposal; failed if the table does not have it.
@@ -84,6 +84,15 @@ class HiddenScores:
                 **({"chosen_by": table.final_signal or self._signals[job.dataset]} if several(job) else {}),
             },
         }
+
+
+def _facts(table: Table) -> dict[str, float]:
+    """What is the same for every search on a table."""
+    facts = {"optimum": float(table.score.max()), "chance": float(table.score.mean())}
+    if len(table.scores) > 1:
+        single = float(np.sqrt(np.mean(np.var(table.scores, axis=0, ddof=1))))
+        facts["noise"] = single / math.sqrt(len(table.scores))
+    return facts
 
 
 def _chosen(record: Record) -> dict[str, int]:
