@@ -55,6 +55,11 @@ PAPER_STEPS = 19_500
 MARGIN = 1.2
 """By which the cost of evaluating cells is enlarged, where it differs from cells to cells."""
 
+EXAMPLES = 10
+"""Random cells whose mean cost stands for that of the cells that a search will end with."""
+DEAREST = 4.0
+"""No cells cost that many times the mean of random ones."""
+
 
 @dataclass(frozen=True)
 class Darts(Method):
@@ -130,10 +135,16 @@ class Darts(Method):
         """How the budget is divided; in seconds it is guessed from the steps so far, once there are enough."""
         meter = task.meter
         step = meter.price(seconds=bilevel.step_seconds, steps=GRADIENTS_PER_STEP[self.order], macs=bilevel.macs)
-        evaluation = task.cost(bilevel.typical) or bilevel.guess()
+        evaluation = self._expected(task, bilevel)
         if meter.budget.unit in ("s", "macs"):
             evaluation *= MARGIN
         return divided(meter.limit, step, evaluation, self.steps) if step else Searches(1, self.steps)
+
+    def _expected(self, task: Task, bilevel: Bilevel) -> float:
+        """What evaluating the cells of a search will cost, as far as that is known before there are any."""
+        if task.meter.budget.unit == "macs":
+            return bilevel.evaluation_macs
+        return task.cost(bilevel.first) or bilevel.guess()
 
     def _descend(self, task: Task, bilevel: Bilevel) -> None:
         """One search, or what is left of it."""
@@ -142,7 +153,7 @@ class Darts(Method):
             plan = self.plan(task, bilevel)
             step = GRADIENTS_PER_STEP[self.order]
             ahead = task.meter.price(seconds=bilevel.step_seconds, steps=step, macs=bilevel.macs)
-            if bilevel.steps >= plan.steps or ahead > task.meter.left:
+            if bilevel.steps >= plan.steps or ahead > task.meter.left - self._due(task, bilevel, plan):
                 break
             task.plan(searches=plan.count, alpha_rate=self.alpha_rate(plan.steps))
             task.step(step, macs=bilevel.macs)
@@ -150,12 +161,21 @@ class Darts(Method):
             rate = cosine(self.learning_rate, self.final_learning_rate, bilevel.steps / plan.steps)
             accuracies.append(bilevel.step(rate))
             if bilevel.steps % self.propose_every == 0 or bilevel.steps == 1:
-                if not task.evaluations:
+                if task.best is None:  # else only the evaluation of a whole search counts
                     task.propose(derived(task.space, bilevel.mixing()), float(np.mean(accuracies)))
                 accuracies.clear()
                 task.checkpoint(bilevel.paced_state)
-        if accuracies and not task.evaluations:
+        if accuracies and task.best is None:
             task.propose(derived(task.space, bilevel.mixing()), float(np.mean(accuracies)))
+
+    def _due(self, task: Task, bilevel: Bilevel, plan: Searches) -> float:
+        """What the evaluation of this search's cells will cost, or nothing as long as that is far away.
+
+        The plan goes by the cost of random cells. Without an evaluation of its own a search would be lost.
+        """
+        if plan.count == 1 or task.meter.left > DEAREST * self._expected(task, bilevel):
+            return 0.0
+        return task.cost(derived(task.space, bilevel.mixing()))
 
     def alpha_rate(self, steps: int) -> float:
         """Adam's rate for ``alpha`` in a search of so many steps."""
@@ -195,7 +215,8 @@ class Bilevel:
         macs: multiply-accumulates of a step, all candidates of all edges computed.
         number, steps: of the searches before this one, and steps of this one.
         step_seconds: mean time of a step without the first one, which traces; 0 before there are some.
-        typical: cells whose cost stands for that of any.
+        first: the cells of the first ``alpha``.
+        evaluation_macs: multiply-accumulates of evaluating random cells, the mean of :data:`EXAMPLES`.
     """
 
     def __init__(self, settings: Darts, space: Space, task: Task) -> None:
@@ -214,10 +235,11 @@ class Bilevel:
         self._train = Batches(data.x_train, data.y_train, settings.batch, derive_seed(task.seed, "training batches"))
         self._valid = Batches(data.x_valid, data.y_valid, settings.batch, derive_seed(task.seed, "validation batches"))
         self._seed = derive_seed(task.seed, "augmentation")
-        self.typical = derived(space, self.mixing())
-        recipe = task.recipe
-        own = measure(lower(space.decode(self.typical, recipe.size)), data.image_shape, data.classes).macs
-        self._evaluation_macs = recipe.evaluation_macs(own, len(data.x_valid))
+        self.first = derived(space, self.mixing())
+        draws, recipe = rng(task.seed, "plan of trainings"), task.recipe
+        graphs = [lower(space.decode(space.sample(draws), recipe.size)) for _ in range(EXAMPLES)]
+        own = [measure(graph, data.image_shape, data.classes).macs for graph in graphs]
+        self.evaluation_macs = float(np.mean([recipe.evaluation_macs(macs, len(data.x_valid)) for macs in own]))
         self.number = self.steps = self._seen = self._timed = 0
         self.step_seconds = 0.0
         # Traced once, called two or four times: TensorFlow inlines the calls and drops the results that nobody uses.
@@ -264,7 +286,7 @@ class Bilevel:
 
     def guess(self) -> float:
         """Seconds of training cells from scratch, if a multiply-accumulate takes as long as in a step."""
-        return self.step_seconds * self._evaluation_macs / self.macs
+        return self.step_seconds * self.evaluation_macs / self.macs
 
     def mixing(self) -> list[np.ndarray]:
         """Softmax of alpha per kind of cell, (edges, operations)."""

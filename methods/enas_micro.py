@@ -7,8 +7,9 @@ Two cells of five nodes with two inputs and two operations each; the outputs tha
 Deviations: both inputs of a reduction cell are halved by a factorised reduction of their own; no auxiliary head, no
 drop path and no dropout in the search; the profile's width (the authors: 20 channels); candidates are compared on
 common validation batches; gradients are clipped; momentum and weight decay leave the weights outside the sampled
-architecture unchanged. The final network is
-the authors' fixed one, without the projection that the search network has.
+architecture unchanged; the search network averages its last cell without a ReLU before, and its classifier has a bias,
+where the authors' has the ReLU and no bias. The final network is the authors' fixed one, in that too, and without the
+projection that the search network has.
 
 Schedule: five cycles of the learning rate, each twice as long as the one before, fill the budget (fewer in small
 profiles); cells are proposed at the end of each. The weight decay is on the sum of squares, so that its gradient is

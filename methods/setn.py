@@ -3,12 +3,13 @@
 Shared weights are trained as in random search with weight sharing: every batch is a gradient step on one architecture,
 drawn uniformly, so that no architecture is preferred. After each, logits ``alpha`` over the operations of every edge
 descend the loss of the mixed network on a validation batch: every edge carries the sum of all operations weighted by
-the softmax of ``alpha``. That softmax is the evaluator. In the end candidates are drawn from it instead of uniformly,
-and measured under the shared weights; the best is the result.
+the softmax of ``alpha``. That softmax is the evaluator. In the end candidates come from it instead of uniformly,
+and are measured under the shared weights; the best is the result.
 
 A candidate of DARTS' cells: the two inputs of a node are a pair of edges, drawn in proportion to the product of what
 each has for all operations but ``none``; the operation of an edge is drawn in proportion to its share. In
-NAS-Bench-201 every edge draws its operation, ``none`` included.
+NAS-Bench-201 nothing is drawn: the candidates are the cells that the evaluator gives the highest probability, ``none``
+included, as in the benchmark's released code.
 
 Schedule: training takes what the comparison (a fifth of the budget at most) leaves. The learning rate falls over the
 training; Adam's rate for ``alpha`` times the number of steps is that of the paper's 250 epochs, as long as the rate is
@@ -26,9 +27,10 @@ network, whose weights have been trained by single paths, says little about sing
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import combinations
+from functools import reduce
+from itertools import combinations, islice
 from typing import Any, ClassVar
 
 import numpy as np
@@ -123,16 +125,26 @@ class Setn(Method):
         return SetnSearch(task, self)
 
 
-def drawn(space: Space, shares: Numbers, generator: np.random.Generator) -> Genotype:
-    """An architecture drawn from the evaluator; see the module.
+def most_probable(space: Space, shares: Numbers) -> Iterator[Genotype]:
+    """All architectures, those first whose operations have the highest probability together; of equal ones the first.
 
     Args:
-        space: one that has a relaxed network.
+        space: one whose every choice is the operation of an edge.
+        shares: softmax of alpha, (edges, operations).
+    """
+    together = reduce(np.add.outer, np.log(shares))
+    for number in np.argsort(-together, axis=None, kind="stable"):
+        yield space.genotype(tuple(int(pick) for pick in np.unravel_index(number, together.shape)))
+
+
+def drawn(space: CellSpace, shares: Numbers, generator: np.random.Generator) -> Genotype:
+    """An architecture of DARTS' cells drawn from the evaluator; see the module.
+
+    Args:
+        space: of the cells.
         shares: softmax of alpha, (kinds, edges, operations).
         generator: of randomness.
     """
-    if not isinstance(space, CellSpace):
-        return space.genotype(tuple(int(generator.choice(len(row), p=row)) for row in shares[0]))
     edges = cell_edges(space.nodes)
     cells: list[list[tuple[str, int]]] = []
     for own in shares[:, :, 1:]:
@@ -154,6 +166,7 @@ class SetnSearch(ComparedSearch):
     def __init__(self, task: Task, settings: Setn) -> None:
         super().__init__(task, PathSettings.of(settings), CandidateSettings.of(settings))
         self._method, net = settings, self.net.net
+        self._measured, self._ranked = -1, iter(list[Genotype]())
         shape = (net.kinds, net.edges, len(net.operations))
         self.alpha = Alpha.drawn(
             task.seed, shape, settings.alpha_deviation, settings.alpha_beta1, settings.alpha_weight_decay
@@ -173,9 +186,16 @@ class SetnSearch(ComparedSearch):
         self.task.plan(alpha_rate=own)
         self.alpha.descend(through_softmax(shares, gradient), own)
 
-    def draw(self) -> Genotype:
-        """From the evaluator."""
-        return drawn(self.task.space, self.alpha.shares(), self.task.rng)
+    def draw(self) -> Genotype | None:
+        """From the evaluator: a draw, or in NAS-Bench-201 the most probable cell that was not taken yet."""
+        space, shares = self.task.space, self.alpha.shares()
+        if isinstance(space, CellSpace):
+            return drawn(space, shares, self.task.rng)
+        # Begun again with every group: what is drawn beyond it is not measured.
+        measured = len(self.candidates.drawn)
+        if measured != self._measured:
+            self._measured, self._ranked = measured, islice(most_probable(space, shares[0]), measured, None)
+        return next(self._ranked, None)
 
     def state(self) -> State:
         """For a checkpoint."""
@@ -185,6 +205,7 @@ class SetnSearch(ComparedSearch):
         """Takes over what :meth:`state` returned."""
         super().restore(state)
         self.alpha.restore(state)
+        self._measured = -1
 
 
 METHOD = Setn

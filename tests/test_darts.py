@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,14 @@ from harness.methods import darts
 from harness.methods.common.derive import derive, derived, one_hot
 from harness.methods.darts import Bilevel, Darts, Searches, architecture_gradient, divided
 
+from harness.core.budget import Meter
 from harness.core.dataset import SearchData
 from harness.core.errors import InputError
+from harness.core.evaluation import Evaluation, Proposal
 from harness.core.recipe import Recipe
 from harness.core.seeds import rng
 from harness.core.space import Size
+from harness.core.task import Task
 from harness.nets import runtime
 from harness.nets.constants import Constants
 from harness.nets.supernets import kernels
@@ -331,6 +335,47 @@ def test_in_seconds_every_search_is_evaluated(monkeypatch: pytest.MonkeyPatch) -
     assert task.planned["searches"] == len(task.evaluations) == 3
     assert task.best
     assert str(task.proposal) == task.best.genotype
+
+
+class Priced(Quick):
+    """A step is 10 multiply-accumulates, random cells are 100."""
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*arguments)  # type: ignore[arg-type]
+        self.macs, self.evaluation_macs = 10, 100.0
+
+
+def searched(budget: str, evaluator: FakeEvaluator) -> Task:
+    recipe = Recipe(size=Size(4, 3), steps=8)
+    task = make_task(
+        get_space("cell-2"), budget, evaluator=evaluator, data=tiny_data(images=64), recipe=recipe
+    )  # fmt: skip
+    run(Darts(batch=4, steps=32), task)
+    return task
+
+
+@pytest.mark.parametrize(("macs", "left"), [(100, 60), (200, 0), (285, 0)])
+def test_dear_cells_shorten_their_search_and_are_evaluated(
+    monkeypatch: pytest.MonkeyPatch, macs: int, left: int
+) -> None:
+    """The budget is planned for cells of 120; a search without an evaluation would be lost."""
+    monkeypatch.setattr(darts, "Bilevel", Priced)
+    task = searched("900macs", FakeEvaluator(macs=macs))
+    assert task.planned["searches"] == len(task.evaluations) == 2
+    assert task.meter.left == left
+
+
+def test_after_evaluations_that_failed_the_cells_of_later_searches_are_proposed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Failing(FakeEvaluator):
+        def evaluate(self, proposal: Proposal, number: int, meter: Meter) -> Evaluation:
+            return replace(super().evaluate(proposal, number, meter), failure="no")
+
+    monkeypatch.setattr(darts, "Bilevel", Priced)
+    task = searched("1400macs", Failing(macs=100))
+    assert len(task.evaluations) == 3
+    assert str(task.proposal) == task.evaluations[-1].genotype != task.evaluations[0].genotype
 
 
 class FakeTaskOfStages(FakeTask):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from fakes import make_task, run, tiny_data
 from harness.methods.common.alpha import softmax
-from harness.methods.setn import METHOD, drawn
+from harness.methods.setn import METHOD, drawn, most_probable
 from path_supernet import ALL, FakePaths, install
 from scipy.stats import chisquare
 
@@ -74,12 +74,26 @@ def test_a_step_is_one_of_a_path_and_one_of_all_candidates(monkeypatch: pytest.M
     assert macs >= task.meter.macs
 
 
-def test_draws_of_nasbench201_follow_the_shares() -> None:
-    generator = rng(0, "draws")
-    shares = softmax(generator.normal(size=(1, 6, 5)))
-    picks = np.array([drawn(SPACE, shares, generator).picks for _ in range(4000)])
-    for edge, row in enumerate(shares[0]):
-        assert chisquare(np.bincount(picks[:, edge], minlength=5), 4000 * row).pvalue > 1e-3
+def test_candidates_of_nasbench201_are_all_cells_the_most_probable_first() -> None:
+    shares = softmax(rng(0, "draws").normal(size=(6, 5)))
+    picks = np.array([genotype.picks for genotype in most_probable(SPACE, shares)])
+    assert len(np.unique(picks, axis=0)) == len(picks) == SPACE.cardinality
+    together = np.prod(shares[np.arange(6), picks], axis=1)
+    assert (np.diff(together) <= 1e-12).all()
+    assert picks[0].tolist() == shares.argmax(axis=1).tolist()
+
+
+def test_what_was_measured_before_a_kill_is_not_taken_again_and_nothing_is_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    install(monkeypatch, flat)
+    search = METHOD(**SETTINGS).on(make_task(SPACE, "2000steps", data=tiny_data(images=80)))
+    taken = [search.draw() for _ in range(7)]
+    measured = np.array([genotype.picks for genotype in taken[:4] if genotype])
+    state = {**search.state(), "candidates.drawn": measured, "candidates.scores": np.zeros(4)}
+    for _ in range(2):  # in the same process too, where more has been drawn than was measured
+        search.restore(state)
+        assert [search.draw() for _ in range(3)] == taken[4:]
 
 
 def test_draws_of_cells_follow_strengths_and_shares() -> None:

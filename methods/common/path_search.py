@@ -206,8 +206,8 @@ class Comparison(WeightsSearch):
     candidates: Candidates
 
     @abc.abstractmethod
-    def draw(self) -> Genotype:
-        """A candidate."""
+    def draw(self) -> Genotype | None:
+        """A candidate; None where there are no more."""
 
     def end(self) -> float:
         """What the comparison and the trainings from scratch leave."""
