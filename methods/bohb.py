@@ -11,14 +11,14 @@ Deviations: one worker. A stopped training goes on and pays the difference. The 
 rule in a form that does not depend on the order of the options (``common/tpe.py``); the authors' package applies it to
 their numbers. Of the candidates those that were drawn before are left out while there are others. Schedule: S follows
 from ``smallest``, with at most half as many rungs as a counted budget buys trainings; where trainings cannot be stopped
-(a table without accuracies on the way), all are complete and S is 0, which the record tells. The model needs d + 1
-results, d being the number of choices, as in the paper, or as many as the budget buys trainings where that is less (4
-at least).
+(a table without accuracies on the way), all are complete and S is 0, which the record tells. Each
+density needs d + 1 results, d being the number of choices, and the model two more at one share, as in the paper; where
+a third of the trainings that the budget buys is less than d + 1, that many (4 at least).
 
 Under ``nb201`` all is trained completely, because that table has no accuracies on the way: what is left of BOHB is its
 model, with the settings of the benchmark's own script, whose worker ignores its budget too. Expected there: 93.61 +-
 0.52 % on CIFAR-10, published. Cost: parts of proxy trainings; the model takes milliseconds. Fails when: accuracy early
-in a training says little about its end; there are fewer results than choices, so that there is no model.
+in a training says little about its end; the budget buys fewer than about ten trainings, so that there is no model.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class BohbSearch(Method):
         """Bracket after bracket. An interrupted run decides again from its log."""
         shares = ladder(task, self.eta, self.smallest)
         results: list[Results] = [{} for _ in shares]
-        task.plan(rungs=len(shares))
+        task.plan(rungs=len(shares), modelled=0)
         while True:
             for lowest in range(len(shares)):
                 self._bracket(task, shares, results, lowest)
@@ -98,6 +98,8 @@ class BohbSearch(Method):
         rounds = len(shares) - lowest
         members = list[tuple[float, Genotype]]()
         for _ in range(ceil(len(shares) / rounds * self.eta ** (rounds - 1))):
+            if self.known(results, len(task.space.choices), task.children()):
+                task.plan(modelled=task.planned["modelled"] + 1)
             genotype = task.draw(lambda: self.next(task.space, results, task.rng, task.children()))
             members.append((self._train(task, genotype, shares, results, lowest), genotype))
         for level in range(lowest + 1, len(shares)):
@@ -116,7 +118,7 @@ class BohbSearch(Method):
         """A new architecture: by the model of the largest share that has enough results, or uniform."""
         fewest = self.fewest(len(space.choices), children)
         uniform = rng.random() < self.random
-        known = next((some for some in reversed(results) if len(some) >= fewest + 2), None)
+        known = self.known(results, len(space.choices), children)
         if uniform or known is None:
             return space.sample(rng)
         good, others = self.split(known, fewest)
@@ -130,9 +132,14 @@ class BohbSearch(Method):
         ratio = np.round(dense.of(drawn[rows]) - sparse.of(drawn[rows]), 9)
         return candidates[int(rows[int(np.argmax(ratio))])]
 
+    def known(self, results: list[Results], choices: int, children: int) -> Results | None:
+        """The results of the largest share that has enough for a model; None where none has."""
+        fewest = self.fewest(choices, children)
+        return next((some for some in reversed(results) if len(some) >= fewest + 2), None)
+
     def fewest(self, choices: int, children: int) -> int:
         """N_min: results that a density needs."""
-        return min(choices + 1, max(4, children))
+        return min(choices + 1, max(4, children // 3))
 
     def split(self, known: Results, fewest: int) -> tuple[np.ndarray, np.ndarray]:
         """Picks of the good ones and of the others, ``fewest`` of each at least; the two overlap where they are few."""

@@ -11,7 +11,8 @@ architecture of theta + sigma * noise and one of theta - sigma * noise, both dra
 
 Equal accuracies share their rank; in the released code the order of the workers decides, so that a constant reward
 moves the parameters. Deviations: neither paper searches architectures, so the sizes are ours: sigma 2 and a rate of 0.3
-in logits (the papers' robots: 0.02 and 0.01, 10,000 episodes per update), and as many pairs as give twelve updates. The
+in logits (the papers' robots: 0.02 and 0.01, 10,000 episodes per update), and as many pairs as give twelve updates (in
+budgets of seconds the first update has two, because nothing is known of a training's time). The
 result is the best architecture observed.
 Expected: measured only, 93.85 +- 0.28 % test accuracy on CIFAR-10 in NAS-Bench-201 within 12,000 s, random search
 93.75. Cost: one proxy training per architecture, two per pair.

@@ -11,7 +11,8 @@ bias; the normalisations of the search use the statistics of the batch; a cosine
 rate; Nesterov momentum; gradients are clipped at norm 5. Profiles have smaller fabrics (``fabric-N``: N layers, N
 scales). The dense variant only (each channel reads all).
 Expected: C10 error 7.43 % for the whole fabric of 8 layers and 128 channels (21.2M weights as the paper counts).
-Cost: one training of the whole fabric; a validation batch per round is charged as a third of a step.
+Cost: one training of the whole fabric; a validation batch per round is charged as a third of a step
+for as many images as a step has.
 Fails when norms say little about edges: after a short training they are near their first values.
 """
 

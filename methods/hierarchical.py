@@ -19,12 +19,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from math import ceil
 from typing import Any, ClassVar
 
 import numpy as np
 
-from harness import Genotype, InputError, Method, Space, Task
+from harness import InputError, Method, Space, Task
 from harness.core.names import one_of
 from harness.spaces.hierarchical import HierarchicalSpace
 
@@ -78,14 +79,14 @@ class HierarchicalEvolution(Method):
         population: list[tuple[tuple[int, ...], float]] = []
         while True:
             if self.control == "random" or len(population) < self.first_population(task):
-                picks = breeder.first(self.mutations, task.rng)
+                member = partial(breeder.first, self.mutations, task.rng)
             else:
                 drawn = task.rng.choice(len(population), self.tournament_size(len(population)), replace=False)
                 parent, _ = max((population[member] for member in drawn), key=lambda member: member[1])
-                picks = breeder.mutated(parent, task.rng)
-            genotype: Genotype = task.space.genotype(picks)
+                member = partial(breeder.mutated, parent, task.rng)
+            genotype = task.draw(lambda member=member: task.space.genotype(member()))  # type: ignore[misc]
             [evaluation] = task.evaluate([genotype])
-            population.append((picks, evaluation.accuracy))
+            population.append((genotype.picks, evaluation.accuracy))
 
     def first_population(self, task: Task) -> int:
         """How many architectures are drawn before the first tournament."""

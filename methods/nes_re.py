@@ -6,7 +6,8 @@ these members, uniformly, is the parent, its mutation is trained and joins the q
 parents are networks that make a good ensemble together. In the end forward selection picks from the whole history.
 
 A mutation takes one cell, uniformly, and, equally likely, changes nothing (another training of the same network),
-changes one input or changes one operation. In spaces whose choices have no such kinds, one choice changes.
+changes one input or changes one operation. In spaces whose choices have no such kinds, nothing (one time in three) or
+one choice changes.
 
 Schedule: the queue holds an eighth of the children that the budget buys, the paper's 50 of 400, and 4 at least; a fifth
 of it, 2 at least and the paper's 10 at most, are candidates for a parent.

@@ -73,13 +73,14 @@ class RegularizedEvolution(Method):
 
         Args:
             task: of the search.
-            first: members that take every other slot of the first queue, from the first slot on.
+            first: members that take every other slot of the first queue, from the first slot on; those beyond the
+                task's limits are left out.
         """
         queue: deque[tuple[Genotype, float]] = deque()
+        given = (genotype for genotype in first if not task.refusal(genotype))
         while not queue or len(queue) < self.members(task.children()):
-            slot, odd = divmod(len(queue), 2)
-            given = not odd and slot < len(first)
-            self._train(task, queue, first[slot] if given else task.sample())
+            member = None if len(queue) % 2 else next(given, None)
+            self._train(task, queue, member or task.sample())
         members, draws = len(queue), self.sample or min(SAMPLE, -(-len(queue) // 2))
         task.plan(population=members, sample=draws)
         while True:

@@ -91,7 +91,7 @@ class TransferSearch(Method):
             return
         from .common.prior import PriorMean
 
-        first = experience.best(process.starts(task.children()))
+        first = experience.best(len(experience.scores))
         process.search(task, first, PriorMean(*experience.rows(), process.length, self.trust))
 
     def experience(self, task: Task) -> Experience | None:

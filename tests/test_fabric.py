@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import tensorflow as tf
+from harness.methods.common.fabric_training import strongest
 
 from harness.core.lowering import lower
 from harness.core.measure import measure
@@ -83,6 +84,28 @@ def test_the_widest_path_avoids_the_weakest_edges() -> None:
         assert space.live(space.of_edges(path).picks) == path
         stronger = space.of_edges(np.flatnonzero(strengths > weakest))
         assert space.output(stronger.picks) != space.last, "without weaker edges there is no path at all"
+
+
+def test_the_widest_path_through_an_edge_has_it_and_is_the_best_that_has() -> None:
+    strengths = np.random.default_rng(3).random(len(SPACE.edges))
+    ways = paths_of(SPACE)
+    for edge in range(len(SPACE.edges)):
+        through = [way for way in ways if edge in way]
+        found = SPACE.widest_path(strengths.tolist(), through=edge)
+        assert found in through
+        assert min(strengths[found]) == max(min(strengths[way]) for way in through)
+
+
+def paths_of(space: FabricSpace, at: tuple[int, int] = (0, 0)) -> list[list[int]]:
+    """All paths from a node to the output, as numbers of edges."""
+    if at == space.last:
+        return [[]]
+    return [
+        [number, *rest]
+        for number, edge in enumerate(space.edges)
+        if edge.source == at
+        for rest in paths_of(space, edge.target)
+    ]
 
 
 def test_dead_edges_change_nothing() -> None:
@@ -166,6 +189,23 @@ def test_every_image_passes_its_own_gates() -> None:
     straight = losses(np.arange(5), gates)
     np.testing.assert_allclose(losses(order, gates[order]), straight[order], rtol=1e-4, atol=1e-5)
     assert np.abs(losses(order, gates) - straight[order]).max() > 1e-3
+
+
+@pytest.mark.parametrize("keep", [0.0, 0.3, 0.5, 0.9, 1.0])
+@pytest.mark.parametrize("name", ["fabric-3", "fabric-4", "fabric"])
+def test_a_pruned_fabric_keeps_the_share_of_edges_that_it_says(name: str, keep: float) -> None:
+    """Also where norms are chance, and most of the strongest edges lead nowhere by themselves."""
+    space = get_space(name)
+    assert isinstance(space, FabricSpace)
+    for seed in range(3):
+        norms = np.random.default_rng(seed).random(len(space.edges))
+        found = strongest(space, norms, keep)
+        on = [number for number, pick in enumerate(found.picks) if pick]
+        assert space.live(found.picks) == on, "each edge counts"
+        assert set(space.widest_path(norms.tolist())) <= set(on)
+        least = max(len(space.widest_path(norms.tolist())), round(keep * len(norms)))
+        longest = space.layers + 2 * space.scales - 3
+        assert least <= len(on) < least + longest, "the last edge may bring a path along"
 
 
 def test_sized_fabrics_by_name() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fakes import FakeEvaluator, MemoryJournal, VectorSpace, make_task, run
+from harness.methods.regularized_evolution import METHOD as RegularizedEvolution
 from report_records import make
 from tables_on_disk import write_table
 from test_core_task import share_of_ones, spend
@@ -188,14 +190,27 @@ class TestTask:
         assert task.children() == 10
 
 
-@pytest.mark.parametrize("name", ["random_sampling", "random_search", "regularized_evolution", "local_search"])
+DRAWING = ("random_sampling", "random_search", "regularized_evolution", "hierarchical")
+
+
+@pytest.mark.parametrize("name", [*DRAWING, "local_search"])
 def test_methods_that_draw_stay_within(name: str) -> None:
     method = load_method(Catalogue().source("method", name))
     task = run(method(), limited("30evals", score=share_of_ones))
     assert isinstance(task.proposal, Genotype)
     assert sum(task.proposal.picks) <= 6
     if name != "random_sampling":
-        assert sum(task.proposal.picks) == 6 or name == "random_search"
+        assert sum(task.proposal.picks) == 6 or name in ("random_search", "hierarchical")
+        vain = any(evaluation.refused for evaluation in task.evaluations)
+        assert vain == (name == "local_search"), "which looks at neighbours, and those beyond are refused"
+
+
+def test_what_is_given_to_evolution_from_elsewhere_stays_within_too() -> None:
+    task = limited("30evals", score=share_of_ones)
+    with contextlib.suppress(BudgetSpent):
+        RegularizedEvolution().search(task, [of(9), of(3), of(12), of(2)])
+    assert [evaluation.genotype for evaluation in task.evaluations[:3:2]] == [str(of(3)), str(of(2))]
+    assert not any(evaluation.refused for evaluation in task.evaluations)
 
 
 class TestImages:

@@ -140,6 +140,15 @@ def test_good_and_others_are_as_many_as_the_paper_says() -> None:
     assert [len(part) for part in BOHB().split(small, 9)] == [9, 9]
 
 
+@pytest.mark.parametrize(("budget", "modelled"), [("5evals", False), ("20evals", True), ("100evals", True)])
+def test_a_small_budget_still_has_a_model_in_a_space_of_many_choices(budget: str, modelled: bool) -> None:
+    """The paper's d + 1 results per density would be more than any share of a training ever has."""
+    space = VectorSpace(18, 3)
+    task = make_task(space, budget, evaluator=FakeEvaluator(gradient_steps=144))
+    assert (run(BOHB(smallest=0.25), task).planned["modelled"] > 0) == modelled
+    assert BOHB().fewest(18, 20) < BOHB().fewest(18, 100) == 19
+
+
 def test_without_early_stops_asha_says_a_sentence_and_bohb_is_its_model() -> None:
     task = task_of(stops=(27,))
     assert "complete" in (ASHA().unsupported(task) or "")

@@ -61,6 +61,15 @@ def test_every_other_start_is_one_of_the_best_elsewhere(base: str, tmp_path: Pat
     assert task.planned["sources"] == 1
 
 
+def test_in_seconds_a_gaussian_process_has_as_many_starts_from_elsewhere(tmp_path: Path) -> None:
+    """How many trainings the time buys is known only after the first one."""
+    rows = learned(3)
+    source = write(tmp_path / "e.csv", rows)
+    task = run(TRANSFER(source=source, base="gp"), task_of(3, "100s"))
+    best = [text for *_, text, _ in sorted(rows, key=lambda row: -row[3])]
+    assert [evaluation.genotype for evaluation in task.evaluations[:9:2]] == best[:5]
+
+
 @pytest.mark.parametrize("other", ["tables/photos", "table:mine/photos.csv", "folder:/data/Photos", "photos"])
 def test_other_sources_of_the_targets_images_are_left_out(other: str, tmp_path: Path) -> None:
     rows = learned(1, "a")

@@ -102,14 +102,21 @@ class FabricSpace(Space):
                 kept.append(number)
         return kept[::-1]
 
-    def widest_path(self, strengths: Sequence[float]) -> list[int]:
-        """Numbers of the edges of the path from image to output whose weakest edge is strongest, in order."""
+    def widest_path(self, strengths: Sequence[float], through: int | None = None) -> list[int]:
+        """Numbers of the edges of the path from image to output whose weakest edge is strongest, in order.
+
+        Args:
+            strengths: of the edges.
+            through: number of an edge that the path has to have; None for any path.
+        """
         best: dict[Node, tuple[float, list[int]]] = {FIRST: (float("inf"), [])}
         for number, edge in enumerate(self.edges):
             if edge.source in best:
                 weakest, path = best[edge.source]
                 strength = min(weakest, float(strengths[number]))
-                if edge.target not in best or strength > best[edge.target][0]:
+                if number == through:
+                    best = {edge.target: (strength, [*path, number])}
+                elif edge.target not in best or strength > best[edge.target][0]:
                     best[edge.target] = (strength, [*path, number])
         return best[self.last][1]
 
