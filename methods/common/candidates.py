@@ -20,9 +20,9 @@ from itertools import accumulate
 import numpy as np
 from scipy.stats import spearmanr
 
-from harness import Genotype, InputError, State, Task, rng
+from harness import Genotype, InputError, State, Task
 
-from .plan import kept_at
+from .plan import Reserve
 from .settings import Settings
 from .shared_weights import SharedWeights
 
@@ -32,10 +32,6 @@ MOST = 0.2
 """Share of the budget that the comparison takes, at most."""
 _TRIES = 20
 """Draws for a candidate that is not a repeat."""
-_EXAMPLES = 10
-"""Random architectures whose mean cost stands for that of a finalist."""
-_MARGIN = 1.2
-"""By which that is enlarged where trainings differ in cost: the best may be dearer than random ones."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +78,7 @@ class Candidates:
         groups: Callable[[int], Sequence[int]] | None = None,
     ) -> None:
         self._task, self._shared, self._settings, self._groups = task, shared, settings, groups
-        draws = rng(task.seed, "plan of trainings")
-        self._examples = [task.space.sample(draws) for _ in range(_EXAMPLES)]
+        self._reserve = Reserve(task)
         self._drawn: list[Genotype] = []
         self._scores: list[float] = []
 
@@ -136,12 +131,9 @@ class Candidates:
         return min(self._settings.final_batches or self._shared.valid_epoch, self._shared.valid_epoch)
 
     def _kept(self) -> tuple[int, float]:
-        task, shared, wanted = self._task, self._shared, min(self._settings.retrained, self._settings.finalists)
-        if not wanted:
-            return 0, 0.0
-        margin = 1.0 if task.meter.budget.unit in ("evals", "steps") else _MARGIN
-        cost = margin * float(np.mean([task.cost(example) for example in self._examples]))
-        return kept_at(task, cost, wanted, margin * shared.path_seconds, shared.images)
+        """How many finalists are trained from scratch, and which share of the budget that takes."""
+        wanted = min(self._settings.retrained, self._settings.finalists)
+        return self._reserve.kept(wanted, self._shared.path_seconds, self._shared.images)
 
     def compare(self, draw: Callable[[], Genotype | None], save: Callable[[], None]) -> None:
         """Draws and measures, proposes the best so far after every group, and trains the finalists.

@@ -17,7 +17,7 @@ from harness.nets.supernets.gated import GatedSupernet
 from .candidates import propose_best
 from .nao import Known, Learner, drawn, improved
 from .nao_settings import ModelSettings
-from .plan import Cycles, kept
+from .plan import Cycles, Reserve
 from .settings import Settings
 from .shared_weights import SharedWeights
 
@@ -62,6 +62,7 @@ class PoolSearch:
         self._task, self._settings = task, settings
         self._shared = SharedWeights(task, net, settings.batch, settings.valid_batch)
         self._learner = Learner(task.space, model, task.seed)
+        self._reserve = Reserve(task)
         self._pool: list[Genotype] = []
         self._size = settings.pool
         self._epoch = self._scored = self._round = self._steps = 0
@@ -87,10 +88,7 @@ class PoolSearch:
 
     def _kept(self) -> tuple[int, float]:
         """How many finalists are trained from scratch at the end, and which share of the budget that takes."""
-        settings = self._settings
-        return kept(
-            self._task, self._pool[0], settings.finalists, self._shared.step_seconds, self._shared.images
-        )  # fmt: skip
+        return self._reserve.kept(self._settings.finalists, self._shared.step_seconds, self._shared.images)
 
     def _cycles(self) -> Cycles:
         """The schedule: it leaves room for the last scoring, the comparison of the finalists and their trainings."""
@@ -145,11 +143,12 @@ class PoolSearch:
 
     def _finish(self, finalists: list[Genotype]) -> None:
         """The finalists are trained from scratch, where the budget allows, or compared under the shared weights."""
-        count, _ = self._kept()
-        self._task.plan(retrained=count)
-        ordered = self._propose(finalists)
-        if count:
-            self._task.evaluate(ordered[:count])
+        count, trained = self._kept()[0], 0
+        self._task.plan(retrained=0)
+        for evaluation in self._task.evaluate_each(self._propose(finalists)[:count]):
+            trained += not evaluation.refused
+            # Noted after each training: the budget may end before the next one.
+            self._task.plan(retrained=trained)
 
     def _propose(self, finalists: list[Genotype]) -> list[Genotype]:
         """Proposes the best finalist; all are measured on the same batches, so that no batch favours one of them.
