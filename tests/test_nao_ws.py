@@ -21,6 +21,8 @@ from nao_supernet import FakeNet
 from harness.core.budget import BudgetSpent
 from harness.core.dataset import SearchData
 from harness.core.errors import InputError
+from harness.core.evaluation import Proposal
+from harness.core.limits import Limits
 from harness.core.space import Genotype
 from harness.core.task import Task
 from harness.spaces import get_space
@@ -235,6 +237,43 @@ def test_something_is_proposed_before_the_first_step() -> None:
     _, net, task = searched(net=Mortal(1))
     assert not net.measured
     assert task.proposal is not None
+
+
+def few(proposal: Proposal) -> str:
+    """Two identities are the most; the search looks for more."""
+    assert isinstance(proposal, Genotype)
+    return "too many" if identities(proposal.picks, 0) > 2 / 8 else ""
+
+
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_finalists_are_the_best_within_the_limits(rounds: int) -> None:
+    evaluator = FakeEvaluator()
+    task = make_task(SPACE, f"{BUDGET}steps", evaluator=evaluator, seed=3, limits=Limits(macs=1), beyond=few)
+    net = FakeNet(identities)
+    Watched(task, net, rounds=rounds).run()
+    finals = [picks for picks, *_ in net.measured[-FINALS:]]
+    members = {picks for picks, *_ in net.measured[-FINALS - SCORES : -FINALS]}
+    allowed = sorted((identities(picks, 0) for picks in members if identities(picks, 0) <= 2 / 8), reverse=True)
+    assert max(identities(picks, 0) for picks in members) > 2 / 8
+    assert sorted((identities(picks, 0) for picks in set(finals)), reverse=True) == allowed[:4]
+    assert len(evaluator.trained) == len(task.evaluations) == task.planned["retrained"] == 4
+    assert str(task.proposal) == max(task.evaluations, key=lambda e: e.accuracy).genotype
+
+
+def test_the_first_proposal_is_within_the_limits_and_without_them_the_first_member() -> None:
+    search, _, free = searched(net=Mortal(1))
+    assert free.proposal == search._pool[0]
+    task = make_task(
+        SPACE,
+        f"{BUDGET}steps",
+        seed=3,
+        limits=Limits(macs=1),
+        beyond=lambda found: "no" if found == free.proposal else "",
+    )
+    with contextlib.suppress(Killed):
+        Watched(task, Mortal(1)).run()
+    assert task.proposal is not None
+    assert task.proposal != free.proposal
 
 
 def test_the_record_counts_the_trainings_that_are_complete() -> None:

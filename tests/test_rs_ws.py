@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fakes import FakeEvaluator, MemoryJournal, make_task, run, tiny_data
-from harness.methods.common.candidates import MOST, correlation
+from harness.methods.common.candidates import MOST, best_of_allowed, correlation
 from harness.methods.rs_ws import METHOD, UniformSearch
 from mortal import Mortal, Stopped
 from path_supernet import FakePaths, install
@@ -169,3 +169,60 @@ def test_what_is_proposed_is_the_best_within_the_limits(monkeypatch: pytest.Monk
     run(METHOD(**{**SETTINGS, "finalists": 40, "retrained": 0}), task)
     assert task.proposal.picks.count(3) == 1
     assert not task.refusals.count, "nothing beyond the limits was proposed"
+
+
+def test_finalists_are_the_best_within_the_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The best by far are beyond: neither the comparison nor the trainings are spent on them."""
+    made = install(monkeypatch, convs)
+
+    def many(found: Any) -> str:
+        return "too many" if found.picks.count(3) > 1 else ""
+
+    evaluator = FakeEvaluator(lambda found: convs(found.picks, 0), gradient_steps=20)
+    task = make_task(
+        SPACE, "600steps", evaluator=evaluator, data=tiny_data(images=80), limits=Limits(macs=1), beyond=many
+    )
+    run(METHOD(**{**SETTINGS, "retrained": 4}), task)
+    finals = [path for path, *_ in made[-1].measured[80:]]
+    assert len(set(finals)) == 4
+    assert {path.count(3) for path in finals} == {1}
+    assert len(evaluator.trained) == len(task.evaluations) == task.planned["retrained"] == 4
+    assert str(task.proposal) == max(task.evaluations, key=lambda e: e.accuracy).genotype
+
+
+def test_the_first_proposal_is_within_the_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, convs)
+    first = SPACE.sample(np.random.default_rng(0))
+    free = make_task(SPACE, "1steps", data=tiny_data(images=80))
+    run(METHOD(**SETTINGS, retrained=0), free)
+    assert free.proposal == first
+    task = make_task(
+        SPACE,
+        "1steps",
+        data=tiny_data(images=80),
+        limits=Limits(macs=1),
+        beyond=lambda found: "no" if found == first else "",
+    )
+    run(METHOD(**SETTINGS, retrained=0), task)
+    assert task.proposal is not None
+    assert task.proposal != first
+
+
+def test_no_more_is_looked_at_than_is_needed() -> None:
+    asked: list[Any] = []
+    genotypes = [SPACE.genotype((pick,) * 6) for pick in range(5)]
+
+    def beyond(found: Any) -> str:
+        asked.append(found)
+        return "" if found.picks[0] in allowed else "no"
+
+    def best(count: int) -> list[int]:
+        task = make_task(SPACE, limits=Limits(macs=1), beyond=beyond)
+        return best_of_allowed(task, genotypes, [0.1, 0.4, 0.2, 0.4, 0.3], count)
+
+    allowed = {1, 4, 2}
+    assert best(2) == [1, 4]
+    assert asked == [genotypes[number] for number in (1, 3, 4)], "the first of equal ones, in order of score"
+    assert best(5) == [1, 4, 2]
+    allowed = set()
+    assert best(2) == [1, 3], "where none is allowed, the best"

@@ -15,7 +15,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, islice
 
 import numpy as np
 from scipy.stats import spearmanr
@@ -170,8 +170,8 @@ class Candidates:
         return fresh
 
     def _finals(self) -> None:
-        order = np.argsort(-np.array(self._scores), stable=True)[: self._settings.finalists]
-        finalists = [self._drawn[place] for place in order]
+        places = best_of_allowed(self._task, self._drawn, self._scores, self._settings.finalists)
+        finalists = [self._drawn[place] for place in places]
         batches = [range(self._final_batches())] * len(finalists)
         accuracies = np.array(self._shared.accuracies([genotype.picks for genotype in finalists], batches))
         order = np.argsort(-accuracies, stable=True)
@@ -199,10 +199,21 @@ class Candidates:
         self._scores = state["scores"].tolist()
 
 
+def best_of_allowed(
+    task: Task, genotypes: Sequence[Genotype], scores: Sequence[float] | np.ndarray, count: int
+) -> list[int]:
+    """The numbers of the ``count`` best architectures within the limits, best first; where none is, of the best.
+
+    Of equal ones the first comes first. What is behind these is not looked at, because a look may measure latency.
+    """
+    order = [int(number) for number in np.argsort(-np.array(scores), kind="stable")]
+    allowed = (number for number in order if not task.refusal(genotypes[number]))
+    return list(islice(allowed, count)) or order[:count]
+
+
 def best_allowed(task: Task, genotypes: Sequence[Genotype], scores: Sequence[float] | np.ndarray) -> int:
     """The number of the best architecture within the limits, the first of equal ones; where none is, of the best."""
-    order = [int(number) for number in np.argsort(-np.array(scores), kind="stable")]
-    return next((number for number in order if not task.refusal(genotypes[number])), order[0])
+    return best_of_allowed(task, genotypes, scores, 1)[0]
 
 
 def propose_best(task: Task, genotypes: Sequence[Genotype], scores: Sequence[float] | np.ndarray) -> None:

@@ -14,7 +14,7 @@ from harness.core.budget import PASSES_PER_STEP
 from harness.nets import runtime
 from harness.nets.supernets.gated import GatedSupernet
 
-from .candidates import propose_best
+from .candidates import best_of_allowed, propose_best
 from .nao import Known, Learner, drawn, improved
 from .nao_settings import ModelSettings
 from .plan import Cycles, Reserve
@@ -74,9 +74,10 @@ class PoolSearch:
         if restored is not None:
             self._restore(restored)
         else:
-            self._pool = drawn(self._task.space, self._task.rng, Known(self._task.space), self._settings.pool)
+            task, first = self._task, self._task.sample()
+            self._pool = [first, *drawn(task.space, task.rng, Known(task.space, [first]), self._settings.pool - 1)]
             # A short budget can end before the shared network is traced.
-            self._task.propose(self._pool[0])
+            task.propose(first)
         while self._round < self._settings.rounds:
             self._train()
             self._epoch += 1
@@ -118,10 +119,12 @@ class PoolSearch:
     def _renew(self) -> None:
         """Measures each member on batches of its own, proposes, learns, and makes the next pool."""
         ranked, errors = self._ranked()
+        best = best_of_allowed(self._task, ranked, -errors, self._settings.finalists)
+        finalists = [ranked[place] for place in best]
         if self._round == self._settings.rounds:
-            self._finish(ranked[: self._settings.finalists])
+            self._finish(finalists)
             return
-        self._propose(ranked[: self._settings.finalists])
+        self._propose(finalists)
         self._learner.train(ranked, errors, self._task.meter.check)
         self._pool = self.renewed(ranked)
 
