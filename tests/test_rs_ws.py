@@ -14,6 +14,7 @@ from mortal import Mortal, Stopped
 from path_supernet import FakePaths, install
 from scipy.stats import chisquare
 
+from harness.core.budget import BudgetSpent
 from harness.core.errors import InputError
 from harness.core.limits import Limits
 from harness.core.space import Genotype
@@ -226,3 +227,25 @@ def test_no_more_is_looked_at_than_is_needed() -> None:
     assert best(5) == [1, 4, 2]
     allowed = set()
     assert best(2) == [1, 3], "where none is allowed, the best"
+
+
+@pytest.mark.parametrize("ends", range(1, 6))
+def test_the_record_says_how_many_were_compared_wherever_the_budget_ends(
+    monkeypatch: pytest.MonkeyPatch, ends: int
+) -> None:
+    """In one of four groups, or with the finalists."""
+    install(monkeypatch, convs)
+    task = make_task(SPACE, "600steps", data=tiny_data(images=80))
+    search, calls = METHOD(**SETTINGS, retrained=4).on(task), count(1)
+    plain = search.shared.accuracies
+
+    def accuracies(*args: Any) -> list[float]:
+        if next(calls) == ends:
+            raise BudgetSpent
+        return plain(*args)
+
+    monkeypatch.setattr(search.shared, "accuracies", accuracies)
+    with pytest.raises(BudgetSpent):
+        search.run()
+    assert task.planned["candidates"] == 10 * (ends - 1)
+    assert task.planned["retrained"] == 0

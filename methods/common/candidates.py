@@ -143,9 +143,12 @@ class Candidates:
             save: is called after every group.
         """
         planned, batches = self.planned, range(self._settings.candidate_batches)
+        # Noted before each measurement: the budget may end in any.
+        self._task.plan(candidates=len(self._drawn), retrained=0)
         while len(self._scores) < planned and (fresh := self._fresh(draw, self._next(planned))):
             self._scores += self._shared.accuracies([genotype.picks for genotype in fresh], [batches] * len(fresh))
             self._drawn += fresh
+            self._task.plan(candidates=len(self._drawn))
             propose_best(self._task, self._drawn, self._scores)
             save()
         self._finals()
@@ -178,7 +181,6 @@ class Candidates:
         finalists, accuracies = [finalists[place] for place in order], accuracies[order]
         propose_best(self._task, finalists, accuracies)
         count = min(self._kept()[0], len(finalists))
-        self._task.plan(candidates=len(self._drawn), retrained=0)
         pairs = list[tuple[float, float]]()
         evaluations = self._task.evaluate_each(finalists[:count])
         for accuracy, evaluation in zip(accuracies.tolist()[:count], evaluations, strict=True):
