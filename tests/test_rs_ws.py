@@ -81,6 +81,29 @@ def test_the_comparison_takes_a_fifth_and_the_budget_is_kept(monkeypatch: pytest
     assert share / task.meter.limit > 1 - MOST - 0.08
 
 
+@pytest.mark.parametrize("budget", [26_000, 30_000, 60_000])
+def test_the_comparison_takes_a_fifth_of_a_small_budget_too(monkeypatch: pytest.MonkeyPatch, budget: int) -> None:
+    """Four finalists on all ten batches would take more than what is left by ten candidates on two."""
+    net, task = searched(monkeypatch, f"{budget}macs", final_batches=0)
+    assert sum(8 * (10 + sum(path)) for path, *_ in net.measured) <= MOST * budget
+    assert len(net.measured) > 10 * 2, "there is a finalist"
+    assert task.meter.spent <= budget
+
+
+def test_batches_are_cut_before_finalists(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One batch of one finalist always remains."""
+    measured = [
+        [path for path, *_ in searched(monkeypatch, f"{budget}macs", final_batches=0)[0].measured[20:]]
+        for budget in (12_000, 26_000, 40_000)
+    ]
+    finalists = [len(set(paths)) for paths in measured]
+    batches = [len(paths) // count for paths, count in zip(measured, finalists, strict=True)]
+    assert (finalists[0], batches[0]) == (1, 1)
+    assert finalists[1] <= 4
+    assert finalists[2] == 4
+    assert batches[1] == 1 < batches[2] < 10
+
+
 def test_fewer_candidates_where_more_would_cost_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
     _, task = searched(monkeypatch, "150steps", candidates=1000)
     assert 10 <= task.planned["candidates"] <= 40

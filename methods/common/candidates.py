@@ -29,7 +29,8 @@ from .shared_weights import SharedWeights
 CHUNK = 10
 """Candidates between two checkpoints."""
 MOST = 0.2
-"""Share of the budget that the comparison takes, at most."""
+"""Share of the budget that the comparison takes, at most; the smallest one, a group of candidates and a finalist on one
+batch, takes what it costs."""
 _TRIES = 20
 """Draws for a candidate that is not a repeat."""
 
@@ -39,10 +40,12 @@ class CandidateSettings(Settings):
     """The comparison.
 
     Args:
-        candidates: architectures, at most; fewer where they would cost more than a fifth of the budget.
+        candidates: architectures, at most; fewer where the comparison would cost more than a fifth of the budget, but
+            always one group.
         candidate_batches: validation batches that each is measured on.
-        finalists: the best, measured again.
-        final_batches: validation batches for that; 0 for all validation images.
+        finalists: the best, measured again; fewer where they would cost more than a tenth of the budget on one batch.
+        final_batches: validation batches for that, 0 for all validation images; fewer where all finalists would cost
+            more than a tenth of the budget.
         retrained: finalists that are trained from scratch, at most; none or at least two, within 0.3 of the budget.
     """
 
@@ -109,10 +112,10 @@ class Candidates:
 
     def _plan(self) -> tuple[int, float, float]:
         """How many chunks, which share of the budget they take, and which the finalists take."""
-        settings, images = self._settings, self._shared.valid_images
-        finals = self._shared.share_of(settings.finalists * self._final_batches() * images)
-        wanted = math.ceil(settings.candidates / self._chunk)
-        chunks = max(1, bisect_right(range(1, wanted + 1), MOST - finals, key=self._chunks_share))
+        finalists, batches = self._finals_plan()
+        finals = self._shared.share_of(finalists * batches * self._shared.valid_images)
+        wanted = math.ceil(self._settings.candidates / self._chunk)
+        chunks = _most(wanted, MOST - finals, self._chunks_share)
         return chunks, self._chunks_share(chunks), finals
 
     def _chunks_share(self, chunks: int) -> float:
@@ -127,12 +130,24 @@ class Candidates:
     def _chunk(self) -> int:
         return min(CHUNK, self._settings.candidates)
 
-    def _final_batches(self) -> int:
-        return min(self._settings.final_batches or self._shared.valid_epoch, self._shared.valid_epoch)
+    def _finals_plan(self) -> tuple[int, int]:
+        """How many finalists there are, and on how many batches.
+
+        They take half of the comparison at most, and leave room for a group of candidates. Batches are cut before
+        finalists: of a single one there is nothing to choose.
+        """
+        settings, shared = self._settings, self._shared
+        room = min(MOST / 2, MOST - self._chunks_share(1))
+        batches = min(settings.final_batches or shared.valid_epoch, shared.valid_epoch)
+        batches = _most(batches, room, lambda count: shared.share_of(settings.finalists * count * shared.valid_images))
+        finalists = _most(
+            settings.finalists, room, lambda count: shared.share_of(count * batches * shared.valid_images)
+        )
+        return finalists, batches
 
     def _kept(self) -> tuple[int, float]:
         """How many finalists are trained from scratch, and which share of the budget that takes."""
-        wanted = min(self._settings.retrained, self._settings.finalists)
+        wanted = min(self._settings.retrained, self._finals_plan()[0])
         return self._reserve.kept(wanted, self._shared.path_seconds, self._shared.images)
 
     def compare(self, draw: Callable[[], Genotype | None], save: Callable[[], None]) -> None:
@@ -173,10 +188,12 @@ class Candidates:
         return fresh
 
     def _finals(self) -> None:
-        places = best_of_allowed(self._task, self._drawn, self._scores, self._settings.finalists)
-        finalists = [self._drawn[place] for place in places]
-        batches = [range(self._final_batches())] * len(finalists)
-        accuracies = np.array(self._shared.accuracies([genotype.picks for genotype in finalists], batches))
+        count, batches = self._finals_plan()
+        finalists = [self._drawn[place] for place in best_of_allowed(self._task, self._drawn, self._scores, count)]
+        measured = self._shared.accuracies(
+            [genotype.picks for genotype in finalists], [range(batches)] * len(finalists)
+        )
+        accuracies = np.array(measured)
         order = np.argsort(-accuracies, stable=True)
         finalists, accuracies = [finalists[place] for place in order], accuracies[order]
         propose_best(self._task, finalists, accuracies)
@@ -199,6 +216,11 @@ class Candidates:
         """Takes over what :meth:`state` returned."""
         self._drawn = [self._task.space.genotype(tuple(picks)) for picks in state["drawn"].tolist()]
         self._scores = state["scores"].tolist()
+
+
+def _most(wanted: int, room: float, share: Callable[[int], float]) -> int:
+    """As many of what is wanted as have a share within ``room``, but at least one; shares grow with the number."""
+    return max(1, bisect_right(range(1, wanted + 1), room, key=share))
 
 
 def best_of_allowed(
