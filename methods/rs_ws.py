@@ -8,8 +8,9 @@ Where the budget allows, the best are trained from scratch by the proxy recipe, 
 authors search with four seeds and choose among the four by such a training. The record's ``planned_rank_correlation``
 is that between shared and standalone accuracy of these few; docs/methods/rs_ws.md has that of random architectures.
 
-Schedule: training takes what comparison (a fifth of the budget at most, with fewer candidates if need be) and trainings
-(three tenths at most) leave; the learning rate falls over the training.
+Schedule: training takes what comparison (a fifth of the budget at most, with fewer candidates, final batches and
+finalists if need be, but never without ten candidates and a finalist) and trainings (three tenths at most) leave; the
+learning rate falls over the training.
 
 Deviations: candidates have two operations per node, none of them ``none``, in training too (the authors draw ``none``
 there as one of eight). Momentum is Nesterov's, and weights that a step does not use rest. Poolings have no

@@ -11,9 +11,9 @@ each has for all operations but ``none``; the operation of an edge is drawn in p
 NAS-Bench-201 nothing is drawn: the candidates are the cells that the evaluator gives the highest probability, ``none``
 included, as in the benchmark's released code.
 
-Schedule: training takes what the comparison (a fifth of the budget at most) leaves. The learning rate falls over the
-training; Adam's rate for ``alpha`` times the number of steps is that of the paper's 250 epochs, as long as the rate is
-not above 0.05.
+Schedule: training takes what the comparison (a fifth of the budget at most, as in random search with weight sharing)
+leaves. The learning rate falls over the training; Adam's rate for ``alpha`` times the number of steps is that of the
+paper's 250 epochs, as long as the rate is not above 0.05.
 
 Deviations: momentum is Nesterov's, and weights that a step does not use rest. Poolings have no normalisation, so that
 a child is the network that is trained in the end, but for scales and offsets. The finalists are measured again on all

@@ -13,6 +13,8 @@ from harness.methods.enas_macro import METHOD as MACRO
 from harness.methods.enas_micro import METHOD as MICRO
 from nao_supernet import FakeNet
 
+from harness.core.budget import BudgetSpent
+from harness.core.limits import Limits
 from harness.core.space import Genotype
 from harness.core.task import Task
 from harness.spaces import get_space
@@ -117,3 +119,18 @@ def test_enas_works_in_nasbench201s_cell() -> None:
     assert task.space.contains(task.proposal)
     assert task.meter.steps <= 20
     assert task.planned["entropy_left"] == pytest.approx(1.0, abs=0.05)
+
+
+def test_the_first_proposal_is_within_the_limits() -> None:
+    """Without limits it is the first sample; the budget ends before the first step."""
+
+    def first(**limits: Any) -> Any:
+        task, settings = make_task(SPACE, "1steps", seed=2, **limits), EnasSettings.of(MICRO(**SMALL))
+        with pytest.raises(BudgetSpent):
+            EnasSearch(task, FakeNet(), FakeController(), settings).run()  # type: ignore[arg-type]
+        return task.proposal
+
+    free = first()
+    found = first(limits=Limits(macs=1), beyond=lambda found: "no" if found == free else "")
+    assert found is not None
+    assert found != free

@@ -21,6 +21,8 @@ from nao_supernet import FakeNet
 from harness.core.budget import BudgetSpent
 from harness.core.dataset import SearchData
 from harness.core.errors import InputError
+from harness.core.evaluation import Proposal
+from harness.core.limits import Limits
 from harness.core.space import Genotype
 from harness.core.task import Task
 from harness.spaces import get_space
@@ -42,17 +44,19 @@ def identities(picks: tuple[int, ...], batch: int) -> float:
 
 
 class Watched(PoolSearch):
-    """Remembers every pool and the ranking that it was made from."""
+    """Remembers every pool, the ranking that it was made from, and what was kept then."""
 
     def __init__(self, task: Task, net: FakeNet, **changes: Any) -> None:
         method = METHOD(**{**SMALL, **changes})
         super().__init__(task, net, PoolSettings.of(method), ModelSettings.of(method))
         self.ranked: list[list[Genotype]] = []
         self.pools: list[list[Genotype]] = []
+        self.kept: list[tuple[int, float]] = []
 
     def renewed(self, ranked: list[Genotype]) -> list[Genotype]:
         """As in the base."""
         self.ranked.append(ranked)
+        self.kept.append(self._kept())
         self.pools.append(super().renewed(ranked))
         return self.pools[-1]
 
@@ -233,6 +237,65 @@ def test_something_is_proposed_before_the_first_step() -> None:
     _, net, task = searched(net=Mortal(1))
     assert not net.measured
     assert task.proposal is not None
+
+
+def few(proposal: Proposal) -> str:
+    """Two identities are the most; the search looks for more."""
+    assert isinstance(proposal, Genotype)
+    return "too many" if identities(proposal.picks, 0) > 2 / 8 else ""
+
+
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_finalists_are_the_best_within_the_limits(rounds: int) -> None:
+    evaluator = FakeEvaluator()
+    task = make_task(SPACE, f"{BUDGET}steps", evaluator=evaluator, seed=3, limits=Limits(macs=1), beyond=few)
+    net = FakeNet(identities)
+    Watched(task, net, rounds=rounds).run()
+    finals = [picks for picks, *_ in net.measured[-FINALS:]]
+    members = {picks for picks, *_ in net.measured[-FINALS - SCORES : -FINALS]}
+    allowed = sorted((identities(picks, 0) for picks in members if identities(picks, 0) <= 2 / 8), reverse=True)
+    assert max(identities(picks, 0) for picks in members) > 2 / 8
+    assert sorted((identities(picks, 0) for picks in set(finals)), reverse=True) == allowed[:4]
+    assert len(evaluator.trained) == len(task.evaluations) == task.planned["retrained"] == 4
+    assert str(task.proposal) == max(task.evaluations, key=lambda e: e.accuracy).genotype
+
+
+def test_the_first_proposal_is_within_the_limits_and_without_them_the_first_member() -> None:
+    search, _, free = searched(net=Mortal(1))
+    assert free.proposal == search._pool[0]
+    task = make_task(
+        SPACE,
+        f"{BUDGET}steps",
+        seed=3,
+        limits=Limits(macs=1),
+        beyond=lambda found: "no" if found == free.proposal else "",
+    )
+    with contextlib.suppress(Killed):
+        Watched(task, Mortal(1)).run()
+    assert task.proposal is not None
+    assert task.proposal != free.proposal
+
+
+def test_the_record_counts_the_trainings_that_are_complete() -> None:
+    """The best are so much dearer than random cells that not all of those that were planned fit."""
+    evaluator = FakeEvaluator(macs=lambda found: 1000 + round(20_000 * identities(found.picks, 0)))
+    task, net = make_task(SPACE, "800000macs", evaluator=evaluator, seed=3), FakeNet(identities)
+    search = Watched(task, net, rounds=2)
+    with pytest.raises(BudgetSpent):
+        search.run()
+    assert search._kept()[0] == 4
+    assert 0 < task.planned["retrained"] == len(task.evaluations) < 4
+
+
+def test_what_is_kept_does_not_sway_with_the_pool() -> None:
+    """Cells with identities are dear, and these are what the pool comes to consist of."""
+    evaluator = FakeEvaluator(macs=lambda found: 1000 + round(30_000 * identities(found.picks, 0)))
+    task = make_task(SPACE, "800000macs", evaluator=evaluator, seed=3)
+    search = Watched(task, FakeNet(identities))
+    with contextlib.suppress(BudgetSpent):
+        search.run()
+    assert len(search.kept) == 3
+    assert len(set(search.kept)) == 1
 
 
 def resumes_as_if_nothing_had_happened() -> None:

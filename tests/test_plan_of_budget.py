@@ -7,9 +7,11 @@ import dataclasses
 import numpy as np
 import pytest
 from fakes import FakeEvaluator, make_task
-from harness.methods.common.plan import MOST_KEPT, Cycles, kept
+from harness.methods.common.plan import MOST_KEPT, Cycles, Reserve, kept_at
 from harness.methods.common.scaling import between, whole
 
+from harness.core.evaluation import Proposal
+from harness.core.space import Genotype
 from harness.spaces import get_space
 
 SPACE = get_space("enas_cell-2")
@@ -38,7 +40,8 @@ def test_cycles_end_where_they_are_told_to() -> None:
 @pytest.mark.parametrize("unit", ["steps", "macs"])
 def test_what_is_kept_is_bounded(cost: int, count: int, unit: str) -> None:
     evaluator = FakeEvaluator(gradient_steps=cost, macs=cost)
-    found, share = kept(make_task(SPACE, f"1000{unit}", evaluator=evaluator), CANDIDATE, 5, 0.0, 16)
+    task = make_task(SPACE, f"1000{unit}", evaluator=evaluator)
+    found, share = kept_at(task, task.cost(CANDIDATE), 5, 0.0, 16)
     assert found == count
     assert share == pytest.approx(count * cost / 1000)
     assert share <= MOST_KEPT
@@ -47,11 +50,31 @@ def test_what_is_kept_is_bounded(cost: int, count: int, unit: str) -> None:
 def test_in_seconds_a_training_is_guessed_from_the_steps_and_then_known() -> None:
     task = make_task(SPACE, "100s", evaluator=FakeEvaluator(gradient_steps=8, seconds=9.0))
     recipe = task.recipe
-    assert kept(task, CANDIDATE, 5, 0.0, 16) == (0, 0.0), "before the first step nothing is known"
-    count, share = kept(task, CANDIDATE, 5, 0.25, recipe.batch // 2)
+    assert kept_at(task, task.cost(CANDIDATE), 5, 0.0, 16) == (0, 0.0), "before the first step nothing is known"
+    count, share = kept_at(task, task.cost(CANDIDATE), 5, 0.25, recipe.batch // 2)
     assert (count, share) == (5, pytest.approx(5 * 8 * 0.25 * 2 / 100))
     task.evaluate([CANDIDATE])
-    assert kept(task, CANDIDATE, 5, 0.25, 16) == (3, pytest.approx(0.27))
+    assert kept_at(task, task.cost(CANDIDATE), 5, 0.25, 16) == (3, pytest.approx(0.27))
+
+
+def test_a_reserve_is_that_of_a_mean_architecture_and_more_where_trainings_differ_in_cost() -> None:
+    """With ten draws the mean is within three deviations of that of the space."""
+
+    def macs(found: Proposal) -> int:
+        assert isinstance(found, Genotype)
+        return 10_000 + 1000 * sum(found.picks)
+
+    draws = np.array([macs(SPACE.sample(np.random.default_rng(seed))) for seed in range(500)])
+    task = make_task(SPACE, "10000000macs", evaluator=FakeEvaluator(macs=macs))
+    reserve, before = Reserve(task), task.rng.bit_generator.state
+    count, share = reserve.kept(5, 0.0, 16)
+    assert count == 5
+    assert abs(share * 10_000_000 / 5 / 1.2 - draws.mean()) < 3 * draws.std() / 10**0.5
+    assert task.rng.bit_generator.state == before, "the search draws as without"
+    assert reserve.kept(5, 0.0, 16) == Reserve(task).kept(5, 0.0, 16) == (count, share)
+    steps = make_task(SPACE, "1000steps", evaluator=FakeEvaluator(gradient_steps=50, macs=macs))
+    assert Reserve(steps).kept(5, 0.0, 16) == (5, pytest.approx(0.25)), "all trainings have as many steps"
+    assert Reserve(steps).kept(0, 0.0, 16) == (0, 0.0)
 
 
 def test_settings_go_over_to_the_papers_by_a_power_law() -> None:

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 from fakes import FakeEvaluator, MemoryJournal, make_task, run, tiny_data
-from harness.methods.common.candidates import MOST, correlation
+from harness.methods.common.candidates import MOST, best_of_allowed, correlation
 from harness.methods.rs_ws import METHOD, UniformSearch
 from mortal import Mortal, Stopped
 from path_supernet import FakePaths, install
 from scipy.stats import chisquare
 
+from harness.core.budget import BudgetSpent
 from harness.core.errors import InputError
 from harness.core.limits import Limits
 from harness.core.space import Genotype
@@ -78,6 +79,29 @@ def test_the_comparison_takes_a_fifth_and_the_budget_is_kept(monkeypatch: pytest
     trained = 3 * 8 * sum(10 + sum(path) for path, *_ in net.trained)
     share = trained if budget.endswith("macs") else len(net.trained)
     assert share / task.meter.limit > 1 - MOST - 0.08
+
+
+@pytest.mark.parametrize("budget", [26_000, 30_000, 60_000])
+def test_the_comparison_takes_a_fifth_of_a_small_budget_too(monkeypatch: pytest.MonkeyPatch, budget: int) -> None:
+    """Four finalists on all ten batches would take more than what is left by ten candidates on two."""
+    net, task = searched(monkeypatch, f"{budget}macs", final_batches=0)
+    assert sum(8 * (10 + sum(path)) for path, *_ in net.measured) <= MOST * budget
+    assert len(net.measured) > 10 * 2, "there is a finalist"
+    assert task.meter.spent <= budget
+
+
+def test_batches_are_cut_before_finalists(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One batch of one finalist always remains."""
+    measured = [
+        [path for path, *_ in searched(monkeypatch, f"{budget}macs", final_batches=0)[0].measured[20:]]
+        for budget in (12_000, 26_000, 40_000)
+    ]
+    finalists = [len(set(paths)) for paths in measured]
+    batches = [len(paths) // count for paths, count in zip(measured, finalists, strict=True)]
+    assert (finalists[0], batches[0]) == (1, 1)
+    assert finalists[1] <= 4
+    assert finalists[2] == 4
+    assert batches[1] == 1 < batches[2] < 10
 
 
 def test_fewer_candidates_where_more_would_cost_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,3 +193,82 @@ def test_what_is_proposed_is_the_best_within_the_limits(monkeypatch: pytest.Monk
     run(METHOD(**{**SETTINGS, "finalists": 40, "retrained": 0}), task)
     assert task.proposal.picks.count(3) == 1
     assert not task.refusals.count, "nothing beyond the limits was proposed"
+
+
+def test_finalists_are_the_best_within_the_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The best by far are beyond: neither the comparison nor the trainings are spent on them."""
+    made = install(monkeypatch, convs)
+
+    def many(found: Any) -> str:
+        return "too many" if found.picks.count(3) > 1 else ""
+
+    evaluator = FakeEvaluator(lambda found: convs(found.picks, 0), gradient_steps=20)
+    task = make_task(
+        SPACE, "600steps", evaluator=evaluator, data=tiny_data(images=80), limits=Limits(macs=1), beyond=many
+    )
+    run(METHOD(**{**SETTINGS, "retrained": 4}), task)
+    finals = [path for path, *_ in made[-1].measured[80:]]
+    assert len(set(finals)) == 4
+    assert {path.count(3) for path in finals} == {1}
+    assert len(evaluator.trained) == len(task.evaluations) == task.planned["retrained"] == 4
+    assert str(task.proposal) == max(task.evaluations, key=lambda e: e.accuracy).genotype
+
+
+def test_the_first_proposal_is_within_the_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, convs)
+    first = SPACE.sample(np.random.default_rng(0))
+    free = make_task(SPACE, "1steps", data=tiny_data(images=80))
+    run(METHOD(**SETTINGS, retrained=0), free)
+    assert free.proposal == first
+    task = make_task(
+        SPACE,
+        "1steps",
+        data=tiny_data(images=80),
+        limits=Limits(macs=1),
+        beyond=lambda found: "no" if found == first else "",
+    )
+    run(METHOD(**SETTINGS, retrained=0), task)
+    assert task.proposal is not None
+    assert task.proposal != first
+
+
+def test_no_more_is_looked_at_than_is_needed() -> None:
+    asked: list[Any] = []
+    genotypes = [SPACE.genotype((pick,) * 6) for pick in range(5)]
+
+    def beyond(found: Any) -> str:
+        asked.append(found)
+        return "" if found.picks[0] in allowed else "no"
+
+    def best(count: int) -> list[int]:
+        task = make_task(SPACE, limits=Limits(macs=1), beyond=beyond)
+        return best_of_allowed(task, genotypes, [0.1, 0.4, 0.2, 0.4, 0.3], count)
+
+    allowed = {1, 4, 2}
+    assert best(2) == [1, 4]
+    assert asked == [genotypes[number] for number in (1, 3, 4)], "the first of equal ones, in order of score"
+    assert best(5) == [1, 4, 2]
+    allowed = set()
+    assert best(2) == [1, 3], "where none is allowed, the best"
+
+
+@pytest.mark.parametrize("ends", range(1, 6))
+def test_the_record_says_how_many_were_compared_wherever_the_budget_ends(
+    monkeypatch: pytest.MonkeyPatch, ends: int
+) -> None:
+    """In one of four groups, or with the finalists."""
+    install(monkeypatch, convs)
+    task = make_task(SPACE, "600steps", data=tiny_data(images=80))
+    search, calls = METHOD(**SETTINGS, retrained=4).on(task), count(1)
+    plain = search.shared.accuracies
+
+    def accuracies(*args: Any) -> list[float]:
+        if next(calls) == ends:
+            raise BudgetSpent
+        return plain(*args)
+
+    monkeypatch.setattr(search.shared, "accuracies", accuracies)
+    with pytest.raises(BudgetSpent):
+        search.run()
+    assert task.planned["candidates"] == 10 * (ends - 1)
+    assert task.planned["retrained"] == 0

@@ -15,27 +15,24 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, islice
 
 import numpy as np
 from scipy.stats import spearmanr
 
-from harness import Genotype, InputError, State, Task, rng
+from harness import Genotype, InputError, State, Task
 
-from .plan import kept_at
+from .plan import Reserve
 from .settings import Settings
 from .shared_weights import SharedWeights
 
 CHUNK = 10
 """Candidates between two checkpoints."""
 MOST = 0.2
-"""Share of the budget that the comparison takes, at most."""
+"""Share of the budget that the comparison takes, at most; the smallest one, a group of candidates and a finalist on one
+batch, takes what it costs."""
 _TRIES = 20
 """Draws for a candidate that is not a repeat."""
-_EXAMPLES = 10
-"""Random architectures whose mean cost stands for that of a finalist."""
-_MARGIN = 1.2
-"""By which that is enlarged where trainings differ in cost: the best may be dearer than random ones."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +40,12 @@ class CandidateSettings(Settings):
     """The comparison.
 
     Args:
-        candidates: architectures, at most; fewer where they would cost more than a fifth of the budget.
+        candidates: architectures, at most; fewer where the comparison would cost more than a fifth of the budget, but
+            always one group.
         candidate_batches: validation batches that each is measured on.
-        finalists: the best, measured again.
-        final_batches: validation batches for that; 0 for all validation images.
+        finalists: the best, measured again; fewer where they would cost more than a tenth of the budget on one batch.
+        final_batches: validation batches for that, 0 for all validation images; fewer where all finalists would cost
+            more than a tenth of the budget.
         retrained: finalists that are trained from scratch, at most; none or at least two, within 0.3 of the budget.
     """
 
@@ -82,8 +81,7 @@ class Candidates:
         groups: Callable[[int], Sequence[int]] | None = None,
     ) -> None:
         self._task, self._shared, self._settings, self._groups = task, shared, settings, groups
-        draws = rng(task.seed, "plan of trainings")
-        self._examples = [task.space.sample(draws) for _ in range(_EXAMPLES)]
+        self._reserve = Reserve(task)
         self._drawn: list[Genotype] = []
         self._scores: list[float] = []
 
@@ -114,10 +112,10 @@ class Candidates:
 
     def _plan(self) -> tuple[int, float, float]:
         """How many chunks, which share of the budget they take, and which the finalists take."""
-        settings, images = self._settings, self._shared.valid_images
-        finals = self._shared.share_of(settings.finalists * self._final_batches() * images)
-        wanted = math.ceil(settings.candidates / self._chunk)
-        chunks = max(1, bisect_right(range(1, wanted + 1), MOST - finals, key=self._chunks_share))
+        finalists, batches = self._finals_plan()
+        finals = self._shared.share_of(finalists * batches * self._shared.valid_images)
+        wanted = math.ceil(self._settings.candidates / self._chunk)
+        chunks = _most(wanted, MOST - finals, self._chunks_share)
         return chunks, self._chunks_share(chunks), finals
 
     def _chunks_share(self, chunks: int) -> float:
@@ -132,16 +130,25 @@ class Candidates:
     def _chunk(self) -> int:
         return min(CHUNK, self._settings.candidates)
 
-    def _final_batches(self) -> int:
-        return min(self._settings.final_batches or self._shared.valid_epoch, self._shared.valid_epoch)
+    def _finals_plan(self) -> tuple[int, int]:
+        """How many finalists there are, and on how many batches.
+
+        They take half of the comparison at most, and leave room for a group of candidates. Batches are cut before
+        finalists: of a single one there is nothing to choose.
+        """
+        settings, shared = self._settings, self._shared
+        room = min(MOST / 2, MOST - self._chunks_share(1))
+        batches = min(settings.final_batches or shared.valid_epoch, shared.valid_epoch)
+        batches = _most(batches, room, lambda count: shared.share_of(settings.finalists * count * shared.valid_images))
+        finalists = _most(
+            settings.finalists, room, lambda count: shared.share_of(count * batches * shared.valid_images)
+        )
+        return finalists, batches
 
     def _kept(self) -> tuple[int, float]:
-        task, shared, wanted = self._task, self._shared, min(self._settings.retrained, self._settings.finalists)
-        if not wanted:
-            return 0, 0.0
-        margin = 1.0 if task.meter.budget.unit in ("evals", "steps") else _MARGIN
-        cost = margin * float(np.mean([task.cost(example) for example in self._examples]))
-        return kept_at(task, cost, wanted, margin * shared.path_seconds, shared.images)
+        """How many finalists are trained from scratch, and which share of the budget that takes."""
+        wanted = min(self._settings.retrained, self._finals_plan()[0])
+        return self._reserve.kept(wanted, self._shared.path_seconds, self._shared.images)
 
     def compare(self, draw: Callable[[], Genotype | None], save: Callable[[], None]) -> None:
         """Draws and measures, proposes the best so far after every group, and trains the finalists.
@@ -151,9 +158,12 @@ class Candidates:
             save: is called after every group.
         """
         planned, batches = self.planned, range(self._settings.candidate_batches)
+        # Noted before each measurement: the budget may end in any.
+        self._task.plan(candidates=len(self._drawn), retrained=0)
         while len(self._scores) < planned and (fresh := self._fresh(draw, self._next(planned))):
             self._scores += self._shared.accuracies([genotype.picks for genotype in fresh], [batches] * len(fresh))
             self._drawn += fresh
+            self._task.plan(candidates=len(self._drawn))
             propose_best(self._task, self._drawn, self._scores)
             save()
         self._finals()
@@ -178,15 +188,16 @@ class Candidates:
         return fresh
 
     def _finals(self) -> None:
-        order = np.argsort(-np.array(self._scores), stable=True)[: self._settings.finalists]
-        finalists = [self._drawn[place] for place in order]
-        batches = [range(self._final_batches())] * len(finalists)
-        accuracies = np.array(self._shared.accuracies([genotype.picks for genotype in finalists], batches))
+        count, batches = self._finals_plan()
+        finalists = [self._drawn[place] for place in best_of_allowed(self._task, self._drawn, self._scores, count)]
+        measured = self._shared.accuracies(
+            [genotype.picks for genotype in finalists], [range(batches)] * len(finalists)
+        )
+        accuracies = np.array(measured)
         order = np.argsort(-accuracies, stable=True)
         finalists, accuracies = [finalists[place] for place in order], accuracies[order]
         propose_best(self._task, finalists, accuracies)
         count = min(self._kept()[0], len(finalists))
-        self._task.plan(candidates=len(self._drawn), retrained=0)
         pairs = list[tuple[float, float]]()
         evaluations = self._task.evaluate_each(finalists[:count])
         for accuracy, evaluation in zip(accuracies.tolist()[:count], evaluations, strict=True):
@@ -207,10 +218,26 @@ class Candidates:
         self._scores = state["scores"].tolist()
 
 
+def _most(wanted: int, room: float, share: Callable[[int], float]) -> int:
+    """As many of what is wanted as have a share within ``room``, but at least one; shares grow with the number."""
+    return max(1, bisect_right(range(1, wanted + 1), room, key=share))
+
+
+def best_of_allowed(
+    task: Task, genotypes: Sequence[Genotype], scores: Sequence[float] | np.ndarray, count: int
+) -> list[int]:
+    """The numbers of the ``count`` best architectures within the limits, best first; where none is, of the best.
+
+    Of equal ones the first comes first. What is behind these is not looked at, because a look may measure latency.
+    """
+    order = [int(number) for number in np.argsort(-np.array(scores), kind="stable")]
+    allowed = (number for number in order if not task.refusal(genotypes[number]))
+    return list(islice(allowed, count)) or order[:count]
+
+
 def best_allowed(task: Task, genotypes: Sequence[Genotype], scores: Sequence[float] | np.ndarray) -> int:
     """The number of the best architecture within the limits, the first of equal ones; where none is, of the best."""
-    order = [int(number) for number in np.argsort(-np.array(scores), kind="stable")]
-    return next((number for number in order if not task.refusal(genotypes[number])), order[0])
+    return best_of_allowed(task, genotypes, scores, 1)[0]
 
 
 def propose_best(task: Task, genotypes: Sequence[Genotype], scores: Sequence[float] | np.ndarray) -> None:

@@ -82,7 +82,8 @@ class EnasSearch:
             self._restore(restored)
         else:
             # A short budget can end before the shared network is traced.
-            self._task.propose(_genotype(self._task.space, self._sample(1)[0]))
+            space = self._task.space
+            self._task.propose(self._task.draw(lambda: _genotype(space, self._sample(1)[0])))
         while self._cycle < self._settings.cycles:
             self._train_children()
             self._train_controller()

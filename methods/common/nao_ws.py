@@ -14,10 +14,10 @@ from harness.core.budget import PASSES_PER_STEP
 from harness.nets import runtime
 from harness.nets.supernets.gated import GatedSupernet
 
-from .candidates import propose_best
+from .candidates import best_of_allowed, propose_best
 from .nao import Known, Learner, drawn, improved
 from .nao_settings import ModelSettings
-from .plan import Cycles, kept
+from .plan import Cycles, Reserve
 from .settings import Settings
 from .shared_weights import SharedWeights
 
@@ -62,6 +62,7 @@ class PoolSearch:
         self._task, self._settings = task, settings
         self._shared = SharedWeights(task, net, settings.batch, settings.valid_batch)
         self._learner = Learner(task.space, model, task.seed)
+        self._reserve = Reserve(task)
         self._pool: list[Genotype] = []
         self._size = settings.pool
         self._epoch = self._scored = self._round = self._steps = 0
@@ -73,9 +74,10 @@ class PoolSearch:
         if restored is not None:
             self._restore(restored)
         else:
-            self._pool = drawn(self._task.space, self._task.rng, Known(self._task.space), self._settings.pool)
+            task, first = self._task, self._task.sample()
+            self._pool = [first, *drawn(task.space, task.rng, Known(task.space, [first]), self._settings.pool - 1)]
             # A short budget can end before the shared network is traced.
-            self._task.propose(self._pool[0])
+            task.propose(first)
         while self._round < self._settings.rounds:
             self._train()
             self._epoch += 1
@@ -87,10 +89,7 @@ class PoolSearch:
 
     def _kept(self) -> tuple[int, float]:
         """How many finalists are trained from scratch at the end, and which share of the budget that takes."""
-        settings = self._settings
-        return kept(
-            self._task, self._pool[0], settings.finalists, self._shared.step_seconds, self._shared.images
-        )  # fmt: skip
+        return self._reserve.kept(self._settings.finalists, self._shared.step_seconds, self._shared.images)
 
     def _cycles(self) -> Cycles:
         """The schedule: it leaves room for the last scoring, the comparison of the finalists and their trainings."""
@@ -120,10 +119,12 @@ class PoolSearch:
     def _renew(self) -> None:
         """Measures each member on batches of its own, proposes, learns, and makes the next pool."""
         ranked, errors = self._ranked()
+        best = best_of_allowed(self._task, ranked, -errors, self._settings.finalists)
+        finalists = [ranked[place] for place in best]
         if self._round == self._settings.rounds:
-            self._finish(ranked[: self._settings.finalists])
+            self._finish(finalists)
             return
-        self._propose(ranked[: self._settings.finalists])
+        self._propose(finalists)
         self._learner.train(ranked, errors, self._task.meter.check)
         self._pool = self.renewed(ranked)
 
@@ -145,11 +146,12 @@ class PoolSearch:
 
     def _finish(self, finalists: list[Genotype]) -> None:
         """The finalists are trained from scratch, where the budget allows, or compared under the shared weights."""
-        count, _ = self._kept()
-        self._task.plan(retrained=count)
-        ordered = self._propose(finalists)
-        if count:
-            self._task.evaluate(ordered[:count])
+        count, trained = self._kept()[0], 0
+        self._task.plan(retrained=0)
+        for evaluation in self._task.evaluate_each(self._propose(finalists)[:count]):
+            trained += not evaluation.refused
+            # Noted after each training: the budget may end before the next one.
+            self._task.plan(retrained=trained)
 
     def _propose(self, finalists: list[Genotype]) -> list[Genotype]:
         """Proposes the best finalist; all are measured on the same batches, so that no batch favours one of them.

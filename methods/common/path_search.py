@@ -118,7 +118,7 @@ class WeightsSearch(abc.ABC):
             self.restore(restored)
         else:
             # A short budget can end before the shared network is traced.
-            self.task.propose(self.task.space.sample(self.task.rng))
+            self.task.propose(self.task.sample())
         self.train()
         self.finish()
 

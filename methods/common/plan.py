@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness import Proposal, Task
+import numpy as np
+
+from harness import Task, rng
 from harness.core.schedule import cosine
 
 MOST_KEPT = 0.3
 """Share of the budget that may be kept for training candidates from scratch."""
+_EXAMPLES = 10
+"""Random architectures whose mean cost stands for that of a finalist."""
+_MARGIN = 1.2
+"""By which that is enlarged where trainings differ in cost: the best may be dearer than random ones."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +55,29 @@ class Cycles:
         return cosine(self.high, self.low, done)
 
 
-def kept(task: Task, candidate: Proposal, wanted: int, step_seconds: float, batch: int) -> tuple[int, float]:
-    """As :func:`kept_at`, at the cost of one architecture, which stands for that of all."""
-    return kept_at(task, task.cost(candidate), wanted, step_seconds, batch)
+class Reserve:
+    """What is kept for training the best candidates, before these are known.
+
+    Their cost is guessed from the same few random architectures all the time, so that the plan does not sway with the
+    candidates of the moment.
+
+    Args:
+        task: of the search.
+    """
+
+    def __init__(self, task: Task) -> None:
+        draws = rng(task.seed, "plan of trainings")
+        self._task = task
+        self._examples = [task.space.sample(draws) for _ in range(_EXAMPLES)]
+
+    def kept(self, wanted: int, step_seconds: float, batch: int) -> tuple[int, float]:
+        """As :func:`kept_at`, whose arguments these are; with a margin where trainings differ in cost."""
+        if not wanted:
+            return 0, 0.0
+        task = self._task
+        margin = 1.0 if task.meter.budget.unit in ("evals", "steps") else _MARGIN
+        cost = margin * float(np.mean([task.cost(example) for example in self._examples]))
+        return kept_at(task, cost, wanted, margin * step_seconds, batch)
 
 
 def kept_at(task: Task, cost: float, wanted: int, step_seconds: float, batch: int) -> tuple[int, float]:
