@@ -17,8 +17,9 @@ reach over three locations in one dimension; 22 densely connected layers stand f
 and 4. Where the budget allows, the best four are trained from scratch by the proxy recipe and the best of them is the
 result; the record's ``planned_rank_correlation`` is Spearman's between SMASH score and accuracy of these.
 
-Schedule: scores take a fifth of the budget at most (the smallest comparison what it costs), with fewer candidates in the paper's proportions if need be, and
-trainings three tenths at most; the training of the HyperNet has the rest, and its rate falls to 0 over it.
+Schedule: scores take a fifth of the budget at most (the smallest comparison what it costs), with fewer candidates in
+the paper's proportions if need be, and trainings three tenths at most; the training of the HyperNet has the rest, and
+its rate falls to 0 over it.
 
 Published: CIFAR-10 error 4.03 (version 2, 16M parameters; version 1: 5.53, 4.6M), CIFAR-100 20.60. Cost: one gradient
 step per batch, the HyperNet's arithmetic included; a third of a step per forward pass of as many images. Fails when the
