@@ -112,11 +112,14 @@ class Inheriting:
         return Trained(net.chain, after[0], evaluation.accuracy, inherited, evaluation.steps)
 
     def statistics(self, net: Net, key: Key) -> tuple[Array, Array]:
-        """Mean and variance per channel of a layer's output on some training images, before skips are merged into it.
+        """Mean and variance per channel of what the layer behind this one reads, on some training images.
 
         Args:
             net: with its weights.
             key: ``("conv", number)`` or ``("dense", number)``.
+
+        Raises:
+            KeyError: the network has no such layer.
         """
         graph, parts = self.space.lay_out(net.chain, self._task.recipe.size)
         data = self._task.data
