@@ -314,6 +314,7 @@ def test_a_killed_search_still_has_the_weights_of_its_start(few: list[Few]) -> N
     assert [trainer.starts for trainer in few] == [[0, 0, 2, 2], [2, 2, 6, 6, 8], [0, 0, 2, 2, 2, 2, 6, 6, 8]]
     told, wanted = ([(e.genotype, e.accuracy) for e in one.evaluations] for one in (task, whole))
     assert told == wanted
+    assert task.meter.macs == whole.meter.macs
 
 
 def test_ends_where_the_first_network_has_failed() -> None:

@@ -13,7 +13,7 @@ from harness.methods.common.morphism import LOGITS, Morphisms, Net, Noise
 
 from harness.core.recipe import Recipe
 from harness.core.space import Size
-from harness.nets.build import build_model
+from harness.nets.augment import normalise
 from harness.spaces import get_space
 from harness.spaces.morphism import ADD, CONCAT, Chain, Convolution, MorphSpace, Skip
 
@@ -118,30 +118,66 @@ def test_with_measured_statistics_it_keeps_the_function_in_training_too() -> Non
     assert gaps[0] < 1e-4 < 0.1 < gaps[1]
 
 
+def in_training(inheriting: Inheriting, net: Net, images: tf.Tensor) -> tuple[np.ndarray, Net]:
+    """The logits by the batch's own statistics, and the network with these as its moving ones."""
+    model = inheriting._build(net.chain, "in training")
+    inheriting._write(net, model)
+    for layer in model.layers:
+        if layer.name.startswith("norm_"):
+            layer.momentum = 0.0
+    logits = model(images, training=True).numpy()
+    return logits, Net(net.chain, inheriting._read(net.chain, model))
+
+
+@pytest.mark.parametrize(
+    "skips",
+    [
+        (),
+        (Skip(ADD, 0, 2),),
+        (Skip(CONCAT, 0, 2),),
+        (Skip(ADD, 0, 2), Skip(CONCAT, 1, 2)),
+        (Skip(CONCAT, 0, 2), Skip(ADD, 1, 2)),
+    ],
+)
+def test_a_layer_behind_the_end_of_a_skip_keeps_the_function_in_training_too(skips: tuple[Skip, ...]) -> None:
+    """What the new layer reads is what skips were merged into. No dense layer, because dropout is never the same."""
+    inheriting, morphisms = setup("morph")
+    data = make_task(inheriting.space, data=tiny_data()).data
+    images = normalise(tf.constant(data.x_train), data.mean, data.std)
+    net = shaken(inheriting, Chain(CHAIN.blocks, (), (*skips, Skip(ADD, 2, 4))))
+    assert all(net.weights[skip][0].any() for skip in skips), "a new skip would change nothing"
+    wanted, net = in_training(inheriting, net, images)
+    gaps = []
+    for statistics in (inheriting.statistics(net, ("conv", 2)), None):
+        deep = morphisms.deeper(net, 2, 3, Noise(np.random.default_rng(5)), statistics)
+        found, _ = in_training(inheriting, deep, images)
+        gaps.append(np.abs(found - wanted).max() / np.abs(wanted).max())
+    assert gaps[0] < 1e-4 < 0.01 < gaps[1]
+
+
 @pytest.mark.parametrize("skips", [(), (Skip(ADD, 0, 4), Skip(CONCAT, 2, 3), Skip(ADD, 0, 1))])
-def test_outputs_of_layers_are_those_of_the_built_network(skips: tuple[Skip, ...]) -> None:
-    inheriting, _ = setup("morph-2")
-    space = inheriting.space
+def test_outputs_of_layers_are_what_the_built_network_reads_behind_them(skips: tuple[Skip, ...]) -> None:
+    """Behind a convolution another one is put, because a pooling may follow there."""
+    inheriting, morphisms = setup("morph")
     net = shaken(inheriting, Chain(tuple((Convolution(3, 64),) * count for count in (2, 1, 2)), (64, 64), skips))
-    model = build_model(space.write(net.chain), space, SIZE, (8, 8, 1), 3, seed=0)
-    graph, parts = space.lay_out(net.chain, SIZE)
-    names, number = {}, 1
-    for part in parts:
-        kernel, *own = net.weights[part.key]
-        model.get_layer(f"conv_{number}").kernel.assign(kernel)
-        if part.normalised:
-            names[part.key] = f"norm_{number + 1}"
-            norm = model.get_layer(names[part.key])
-            variables = (norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance)
-            for variable, value in zip(variables, own, strict=True):
-                variable.assign(value)
-        number += 1 + part.normalised
-    for key, name in names.items():
-        if key[0] in ("conv", "dense"):
-            inner = keras.Model(model.inputs, model.get_layer(name).output)
-            wanted = np.maximum(inner(IMAGES, training=False).numpy(), 0)
-            found = rectified_output(graph, parts, net.weights, key, IMAGES)
-            np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-4 * wanted.max())
+    graph, parts = inheriting.space.lay_out(net.chain, SIZE)
+    for kind, number in [*(("conv", number) for number in range(5)), ("dense", 0), ("dense", 1)]:
+        whole = morphisms.deeper(net, number, 3, Noise(np.random.default_rng(4))) if kind == "conv" else net
+        model = inheriting._build(whole.chain, "outputs")
+        inheriting._write(whole, model)
+        readers = {part.key: f"conv_{place}" for place, part in inheriting._numbered(whole.chain)}
+        readers["dense", 2] = "features"
+        reader = model.get_layer(readers[kind, number + 1])
+        wanted = keras.Model(model.inputs, reader.input)(IMAGES, training=False).numpy()
+        found = rectified_output(graph, parts, net.weights, (kind, number), IMAGES)
+        np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-4 * wanted.max())
+
+
+def test_a_layer_that_is_not_there_has_no_output() -> None:
+    inheriting, _ = setup("morph")
+    net = inheriting.first(inheriting.space.start)
+    with pytest.raises(KeyError):
+        inheriting.statistics(net, ("conv", 3))
 
 
 @pytest.mark.parametrize("skip", [Skip(ADD, 0, 4), Skip(CONCAT, 0, 4), Skip(ADD, 0, 1), Skip(CONCAT, 2, 3)])

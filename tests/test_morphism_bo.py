@@ -11,14 +11,18 @@ import pytest
 from additive import additive
 from fakes import MemoryJournal, make_task, run, tiny_data
 from harness.methods.common.edit_distance import DistanceProcess, alignment, distance, signature
+from harness.methods.common.inheriting import MEASURED
 from harness.methods.common.morph_moves import Move, applied, expansions, second
 from harness.methods.morphism_bo import METHOD
 from harness.methods.random_search import METHOD as RANDOM_SEARCH
 from morph_trainers import LookUp
+from mortal import Mortal, Stopped
 from scipy.stats import wilcoxon
 
 from harness.core.budget import BudgetSpent
 from harness.core.errors import InputError
+from harness.core.journal import State
+from harness.core.measure import measure
 from harness.core.recipe import Recipe
 from harness.core.space import Genotype, Size
 from harness.core.task import Proposal, Task
@@ -221,6 +225,37 @@ def test_trainings_are_charged_logged_and_proposed() -> None:
     steps = [word for word in journal.words if "inherited" in word]
     assert steps[0].endswith("on 0 inherited steps")
     assert steps[1].endswith("on 3 inherited steps")
+
+
+class Unsaved(Mortal):
+    """Dies when a network is logged and not yet saved."""
+
+    def save(self, state: State) -> None:
+        if self.left == 1:
+            raise Stopped
+        super().save(state)
+
+
+def test_measured_statistics_are_charged_and_a_killed_search_has_paid_the_same() -> None:
+    whole, space, expected = trained("6steps"), morph("morph-2"), 0
+    moves, _ = second(space)
+    chain = space.start
+    for move in moves:
+        if move.what == "deeper":
+            graph, _ = space.lay_out(chain, whole.recipe.size)
+            expected += MEASURED * measure(graph, whole.data.image_shape, whole.data.classes).macs
+        chain = applied(move, chain)
+    assert whole.meter.macs == sum(evaluation.macs for evaluation in whole.evaluations) + expected
+    assert expected > 0
+    assert whole.meter.steps == 6, "they are no gradient steps"
+    journal = Unsaved(2)
+    with pytest.raises(Stopped):
+        trained("6steps", journal)
+    assert len(journal.evaluations) == 2
+    journal.left = -1
+    resumed = trained("6steps", journal)
+    assert resumed.meter.macs == whole.meter.macs
+    assert [e.accuracy for e in resumed.evaluations] == [e.accuracy for e in whole.evaluations]
 
 
 def additive_on_networks(seed: int, space: MorphSpace) -> Callable[[Proposal], float]:

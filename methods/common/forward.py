@@ -14,7 +14,7 @@ from harness.core.graph import LayerGraph
 from harness.core.primitives import Conv, Dropout, Flatten, Pool, Primitive, Relu
 from harness.nets.norm import EPSILON
 from harness.nets.pixels import convolved, pooled
-from harness.spaces.morphism import Part
+from harness.spaces.morphism import Part, Skip
 
 from .morphism import Key, Weights
 
@@ -22,7 +22,7 @@ from .morphism import Key, Weights
 def rectified_output(
     graph: LayerGraph, parts: Sequence[Part], weights: Weights, key: Key, images: tf.Tensor
 ) -> np.ndarray:
-    """ReLU of a layer's normalised output (n, h, w, c) in inference, before skips are merged into it.
+    """A layer's output (n, h, w, c) in inference, as the next layer reads it: skips that end at it are merged into it.
 
     Args:
         graph, parts: of a chain, see :meth:`harness.spaces.morphism.MorphSpace.lay_out`.
@@ -34,6 +34,9 @@ def rectified_output(
         KeyError: the chain has no such layer.
     """
     nodes, remaining = [images], iter(parts)
+    missing = {part.key for part in parts if key in (part.key, _end(part.key))}
+    if not missing:
+        raise KeyError(key)
     for layer in graph.layers:
         x = _merged([nodes[source] for source in layer.inputs], layer.merge)
         steps = list(layer.primitives)
@@ -46,12 +49,19 @@ def rectified_output(
                 if part.normalised:
                     steps.pop(0)
                     x = _normalised(x, own)
-                if part.key == key:
-                    return np.asarray(tf.nn.relu(x).numpy())
+                missing.discard(part.key)
             else:
                 x = _applied(step, x)
         nodes.append(x)
-    raise KeyError(key)
+        # An added skip ends with its normalisation; the layer behind it adds, and rectifies the sum.
+        if not missing and isinstance(layer.primitives[-1], Relu):
+            break
+    return np.asarray(nodes[-1].numpy())
+
+
+def _end(key: Key) -> Key | None:
+    """The convolution that a skip is merged into; None for other layers."""
+    return ("conv", key.target) if isinstance(key, Skip) else None
 
 
 def _merged(inputs: list[tf.Tensor], merge: str) -> tf.Tensor:

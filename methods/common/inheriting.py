@@ -2,7 +2,8 @@
 
 Every training is logged by :meth:`Task.record` and charged step by step. Weights are not in the log but in the
 checkpoint, so that an interrupted search continues; a network that was logged but not saved is trained again without
-being charged, which gives the same weights.
+being charged, which gives the same weights. Measured statistics are charged and not logged: a resumed search, whose
+meter stands where it was saved, measures and pays them again.
 
 Importing this module imports TensorFlow; methods do so inside ``search``.
 """
@@ -112,15 +113,23 @@ class Inheriting:
         return Trained(net.chain, after[0], evaluation.accuracy, inherited, evaluation.steps)
 
     def statistics(self, net: Net, key: Key) -> tuple[Array, Array]:
-        """Mean and variance per channel of a layer's output on some training images, before skips are merged into it.
+        """Mean and variance per channel of what the layer behind this one reads, on some training images.
+
+        Charged as forward passes of the whole network, though no layer behind this one is computed.
 
         Args:
             net: with its weights.
             key: ``("conv", number)`` or ``("dense", number)``.
+
+        Raises:
+            BudgetSpent: the forward passes do not fit into the budget.
+            KeyError: the network has no such layer.
         """
         graph, parts = self.space.lay_out(net.chain, self._task.recipe.size)
         data = self._task.data
         images = normalise(tf.constant(data.x_train[:MEASURED]), data.mean, data.std)
+        # No gradient steps, as for the validations of a training.
+        self._task.step(0, macs=len(images) * self._macs(net.chain))
         out = rectified_output(graph, parts, net.weights, key, images)
         out = out.reshape(-1, out.shape[-1])
         return out.mean(axis=0), out.var(axis=0)
