@@ -18,7 +18,7 @@ a third of the trainings that the budget buys is less than d + 1, that many (4 a
 Under ``nb201`` all is trained completely, because that table has no accuracies on the way: what is left of BOHB is its
 model, with the settings of the benchmark's own script, whose worker ignores its budget too. Expected there: 93.61 +-
 0.52 % on CIFAR-10, published. Cost: parts of proxy trainings; the model takes milliseconds. Fails when: accuracy early
-in a training says little about its end; the budget buys fewer than about ten trainings, so that there is no model.
+in a training says little about its end; the budget buys fewer than about seven trainings, so that there is no model.
 """
 
 from __future__ import annotations

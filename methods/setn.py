@@ -187,14 +187,15 @@ class SetnSearch(ComparedSearch):
         self.alpha.descend(through_softmax(shares, gradient), own)
 
     def draw(self) -> Genotype | None:
-        """From the evaluator: a draw, or in NAS-Bench-201 the most probable cell that was not taken yet."""
+        """A draw from the evaluator; in NAS-Bench-201 its most probable cell within the limits that was not taken."""
         space, shares = self.task.space, self.alpha.shares()
         if isinstance(space, CellSpace):
             return drawn(space, shares, self.task.rng)
         # Begun again with every group: what is drawn beyond it is not measured.
         measured = len(self.candidates.drawn)
         if measured != self._measured:
-            self._measured, self._ranked = measured, islice(most_probable(space, shares[0]), measured, None)
+            allowed = (cell for cell in most_probable(space, shares[0]) if not self.task.refusal(cell))
+            self._measured, self._ranked = measured, islice(allowed, measured, None)
         return next(self._ranked, None)
 
     def state(self) -> State:

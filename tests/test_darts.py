@@ -365,6 +365,13 @@ def test_dear_cells_shorten_their_search_and_are_evaluated(
     assert task.meter.left == left
 
 
+def test_the_dearest_cells_are_evaluated_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All convolutions of NAS-Bench-201 cost up to five times the mean. Of five searches there are three then."""
+    monkeypatch.setattr(darts, "Bilevel", Priced)
+    task = searched("2000macs", FakeEvaluator(macs=450))
+    assert (len(task.evaluations), task.meter.left) == (3, 0)
+
+
 def test_after_evaluations_that_failed_the_cells_of_later_searches_are_proposed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -184,6 +184,10 @@ def test_a_row_that_stops_repeating_itself_by_loading_tensorflow_or_by_a_clock_s
         [finding] = check(results(tabular, accuracies, provenance=loaded), baseline)
         assert (finding.how, finding.verdict) == ("exact", verdict)
         assert "stored as tabular and is counted now: its search has loaded TensorFlow" in finding.why
+    baseline = stored(results(tabular, [0.9, 0.901, 0.902], provenance=loaded), tmp_path)
+    [finding] = check(results(tabular, [0.9, 0.901, 0.9019]), baseline)
+    assert (finding.how, finding.verdict) == ("statistical", "within spread")
+    assert "stored as counted and is tabular now: its search no longer loads TensorFlow" in finding.why
     baseline = stored(results(counted, [0.9, 0.901, 0.902]), tmp_path)
     [before] = results(counted, [0.9])
     capped = results(counted, [0.9, 0.901, 0.9019], final=before.record.final | {"capped": True})

@@ -46,11 +46,11 @@ def comparison(text: str) -> str:
 
 @pytest.mark.parametrize("count", [3, 10, 40])
 def test_the_interval_covers_the_mean_about_as_often_as_it_says(count: int):
-    """Of values with a longer tail below, as accuracies have; of four standard errors of 2,000 samples."""
-    rng, least = RNG(1), {3: 0.92, 10: 0.927, 40: 0.942}[count]
+    """Of values with a longer tail below, as accuracies have; within four standard errors of 2,000 samples."""
+    rng, expected = RNG(1), {3: 0.92, 10: 0.927, 40: 0.942}[count]
     intervals = [stats.mean_interval((94 - rng.gamma(2.0, 0.3, count)).tolist()) for _ in range(2000)]
     inside = sum(found is not None and found[0] <= 94 - 0.6 <= found[1] for found in intervals)
-    assert abs(inside / 2000 - least) < 4 * (least * (1 - least) / 2000) ** 0.5
+    assert abs(inside / 2000 - expected) < 4 * (expected * (1 - expected) / 2000) ** 0.5
 
 
 def test_an_interval_does_not_depend_on_the_order_and_moves_with_its_values():

@@ -334,26 +334,26 @@ def serve(kind):
         server.listen()
     return server
 tcp, udp = serve(socket.SOCK_STREAM), serve(socket.SOCK_DGRAM)
+socket.create_connection(tcp.getsockname(), 5).close()
 """
 _KNOCKS = "import socket, sys; socket.create_connection(('127.0.0.1', int(sys.argv[1])), 5)"
 
 
 @pytest.mark.parametrize("layer", LAYERS)
-@pytest.mark.parametrize("network", [False, True])
-def test_a_search_has_no_network(tmp_path: Path, layer: str, network: bool) -> None:
+def test_a_search_has_no_network(tmp_path: Path, layer: str) -> None:
     """Test labels of public data sets are a download away. Pairs of sockets and those that are files stay."""
     (tmp_path / "mine").mkdir()
-    start = _WRITES.replace("{audit!r}", repr(layer)).replace(
-        "writable=(mine,)", f"writable=(mine,), network={network}"
-    )
+    start = _WRITES.replace("{audit!r}", repr(layer))
     printed = inside(
         tmp_path,
         "def connect(): socket.create_connection(tcp.getsockname(), 5).close()\n"
         "def send(): socket.socket(type=socket.SOCK_DGRAM).sendto(b'x', udp.getsockname())\n"
         "def message(): socket.socket(type=socket.SOCK_DGRAM).sendmsg([b'x'], [], 0, udp.getsockname())\n"
         "def offer(): socket.socket().bind(('127.0.0.1', 0))\n"
-        "for act in (connect, send, message, offer):\n"
-        f"    act() if {network} else refused(act)\n"
+        "class Lies(socket.socket): family = socket.AF_UNIX\n"
+        "def lie(): Lies().connect(tcp.getsockname())\n"
+        "for act in (connect, send, message, offer, lie):\n"
+        "    refused(act)\n"
         "one, other = socket.socketpair()\n"
         "one.sendall(b'x')\n"
         "assert other.recv(1) == b'x'\n"
@@ -365,7 +365,7 @@ def test_a_search_has_no_network(tmp_path: Path, layer: str, network: bool) -> N
         start=start.replace("stands =", f"{_SERVER}stands ="),
     )
     kernel = layer == "both" and landlock(4)  # older kernels let programs that a search starts speak
-    assert printed.split() == ["refused" if kernel and not network else "heard"]
+    assert printed.split() == ["refused" if kernel else "heard"]
 
 
 @pytest.mark.parametrize("layer", LAYERS)

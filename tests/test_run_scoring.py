@@ -257,6 +257,8 @@ def test_a_proposal_has_the_score_of_its_row(tmp_path: Path) -> None:
     repeated = dataclasses.replace(TABLE, scores=tuple(TABLE.score + sign * np.array([0.01, 0.02]) for sign in (-1, 1)))
     # Of two trainings that are 0.02 apart the deviation is 0.02 / sqrt(2), of their mean 0.01.
     assert scored(tmp_path, TEXTS[0], repeated).final["noise"] == pytest.approx(((0.01**2 + 0.02**2) / 2) ** 0.5)
+    alone = dataclasses.replace(repeated, representatives=(1,))
+    assert scored(tmp_path, TEXTS[0], alone).final["noise"] == pytest.approx(0.02)
     sized = dataclasses.replace(TABLE, parameters=np.array([10, 20]))
     assert scored(tmp_path, TEXTS[1], sized).parameters == 20
 

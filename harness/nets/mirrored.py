@@ -54,7 +54,8 @@ def _strategy(number: int) -> tf.distribute.Strategy:
     found = [device.name for device in tf.config.list_logical_devices(kind)]
     if len(found) < number:
         raise InputError(f"TensorFlow has {len(found)} devices of kind {kind} here, and the training needs {number}")
-    return tf.distribute.MirroredStrategy(found[:number])
+    # Not by NCCL, whose cards find each other by sockets: a final training has no network.
+    return tf.distribute.MirroredStrategy(found[:number], cross_device_ops=tf.distribute.ReductionToOneDevice())
 
 
 def _in_parts(layer: keras.layers.Layer) -> keras.layers.Layer:

@@ -43,9 +43,9 @@ class CandidateSettings(Settings):
         candidates: architectures, at most; fewer where the comparison would cost more than a fifth of the budget, but
             always one group.
         candidate_batches: validation batches that each is measured on.
-        finalists: the best, measured again; fewer where they would cost more than a tenth of the budget on one batch.
-        final_batches: validation batches for that, 0 for all validation images; fewer where all finalists would cost
-            more than a tenth of the budget.
+        finalists: the best, measured again; fewer where they would cost more than a tenth of the budget on one batch,
+            or leave no room for a group of candidates.
+        final_batches: validation batches for that, 0 for all validation images; likewise fewer.
         retrained: finalists that are trained from scratch, at most; none or at least two, within 0.3 of the budget.
     """
 

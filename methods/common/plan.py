@@ -11,9 +11,9 @@ from harness.core.schedule import cosine
 
 MOST_KEPT = 0.3
 """Share of the budget that may be kept for training candidates from scratch."""
-_EXAMPLES = 10
+EXAMPLES = 10
 """Random architectures whose mean cost stands for that of a finalist."""
-_MARGIN = 1.2
+MARGIN = 1.2
 """By which that is enlarged where trainings differ in cost: the best may be dearer than random ones."""
 
 
@@ -68,14 +68,14 @@ class Reserve:
     def __init__(self, task: Task) -> None:
         draws = rng(task.seed, "plan of trainings")
         self._task = task
-        self._examples = [task.space.sample(draws) for _ in range(_EXAMPLES)]
+        self._examples = [task.space.sample(draws) for _ in range(EXAMPLES)]
 
     def kept(self, wanted: int, step_seconds: float, batch: int) -> tuple[int, float]:
         """As :func:`kept_at`, whose arguments these are; with a margin where trainings differ in cost."""
         if not wanted:
             return 0, 0.0
         task = self._task
-        margin = 1.0 if task.meter.budget.unit in ("evals", "steps") else _MARGIN
+        margin = 1.0 if task.meter.budget.unit in ("evals", "steps") else MARGIN
         cost = margin * float(np.mean([task.cost(example) for example in self._examples]))
         return kept_at(task, cost, wanted, margin * step_seconds, batch)
 

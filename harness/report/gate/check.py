@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 from harness.core.names import one_of
 from harness.core.record import Run
-from harness.report.gate.baseline import BaselineRow, Key, StoredBaseline, rows_of
+from harness.report.gate.baseline import BaselineRow, Key, Kind, StoredBaseline, rows_of
 from harness.report.gate.chance import ESTIMATED_FROM, LEVEL, MOST_POINTS, Room, room, seeds_needed, visible_drop
 from harness.report.gate.differences import differences, first_of
 from harness.report.model.numbers import mean, mean_text, numbers, signed
@@ -270,8 +271,17 @@ def _statistically(stored: BaselineRow, row: BaselineRow, level: float) -> Findi
     return _told(stored, row, "statistical", verdict, why)
 
 
+_BECAUSE: Mapping[Kind, str] = MappingProxyType(
+    {
+        "tabular": "its search no longer loads TensorFlow",
+        "counted": "its search has loaded TensorFlow",
+        "timed": "a clock has limited its work",
+    }
+)
+
+
 def _not_exact(stored: BaselineRow, row: BaselineRow) -> str:
-    if row.kind == "timed":
+    if row.kind != stored.kind:
         return _other_kind(stored, row)
     where = first_of(differences(stored.origins, row.origins)) or "the baseline itself comes from several machines"
     return f"the machine or the versions differ ({where})"
@@ -279,8 +289,7 @@ def _not_exact(stored: BaselineRow, row: BaselineRow) -> str:
 
 def _other_kind(stored: BaselineRow, row: BaselineRow) -> str:
     """What has become of a row that repeats exactly, or that did so on any machine."""
-    by = "a clock has limited its work" if row.kind == "timed" else "its search has loaded TensorFlow"
-    return f"it was stored as {stored.kind} and is {row.kind} now: {by}"
+    return f"it was stored as {stored.kind} and is {row.kind} now: {_BECAUSE[row.kind]}"
 
 
 def _too_wide(can: Room, guess: float, level: float) -> str:

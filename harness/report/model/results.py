@@ -316,8 +316,8 @@ def fixed_trainings(block: Block) -> list[str]:
     }
     if not apart:
         return [told]
-    points = listed([f"{points} points ({dataset})" for dataset, points in apart.items()])
-    return [f"{told} Two single networks are told apart from a difference of {points} on."]
+    points = listed([f"at least {points} points ({dataset})" for dataset, points in apart.items()])
+    return [f"{told} Two networks of the table differ beyond chance if their scores are {points} apart."]
 
 
 def several_trained(block: Block) -> list[str]:

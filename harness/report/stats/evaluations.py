@@ -36,8 +36,8 @@ _READING = (
     "among the methods with the most seeds; those with fewer stand below. Better, worse: than random search with the "
     f"same seeds beyond chance (Wilcoxon's signed-rank test, two-sided, at level {stats.LEVEL:g} after Holm's "
     "correction for all comparisons of the table), and on average; mixed: the ranks of the differences say one thing "
-    "beyond chance and their mean another; too few seeds: no outcome could have been beyond chance; nothing: chance "
-    "allows the difference. Schedules follow the whole budget: the beginning of "
+    "beyond chance and their mean another; too few seeds: no outcome could have been beyond chance; no word: chance "
+    "allows the difference, or there was nothing to compare. Schedules follow the whole budget: the beginning of "
     "a search is not what a search of fewer evaluations would be."
 )
 

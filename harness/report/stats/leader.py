@@ -57,19 +57,19 @@ def leader(
         return None
     first = max(better, key=lambda method: better[method])
     rivals = [method for method in (*better, *others) if method != first]
-    pairs = math.comb(len(rivals) + len(worse) + 1, 2)
-    told = {rival: _against(block, rival, first, pairs) for rival in rivals}
+    comparisons = math.comb(len(rivals) + len(worse) + 1, 2)
+    told = {rival: _against(block, rival, first, comparisons) for rival in rivals}
     behind, close, few = (tuple(rival for rival in rivals if told[rival] == how) for how in ("behind", "close", "few"))
     return Leader(first, better[first], (*behind, *worse), close, few)
 
 
-def _against(block: Block, rival: MethodInSpace, first: MethodInSpace, pairs: int) -> str:
+def _against(block: Block, rival: MethodInSpace, first: MethodInSpace, comparisons: int) -> str:
     """``behind``: worse than the leader beyond chance; ``few``: no result could have shown it; else ``close``."""
     values = list(between(block, first, rival, block.datasets).values())
     if len(values) < FEWEST:
         return "few"
     one = compare_differences(values)
-    match outcome(one, one.p * pairs, smallest_p(one.pairs) * pairs):
+    match outcome(one, one.p * comparisons, smallest_p(one.pairs) * comparisons):
         case "better":
             return "behind"
         case "too few":

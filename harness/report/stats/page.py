@@ -25,7 +25,7 @@ _READING = (
     "{}. Mean ± sample standard deviation (n = number of seeds with a result). Intervals: 95 % "
     f"intervals of the mean by Student's t, from n = {stats.MIN_INTERVAL}. Regret: how many points the best network of "
     "the table is above the proposed one. Runs without a result are explained in performance.md; failed ones count as "
-    "worst in the pairs, and in nothing else here."
+    "worst in the pairs, and a method with one is not ranked."
 )
 _HOW = (
     "Pairs of runs with the same seed in the same space on the same data set; a failed run is worse than any result. "
@@ -44,7 +44,7 @@ TOO_SMALL = "n too small"
 
 @dataclass(frozen=True)
 class Ranking:
-    """The methods of one space of a table that have a result on every one of its data sets, ranked.
+    """The methods of one space of a table that have results on every one of its data sets and no failed run, ranked.
 
     Args:
         space: which.
@@ -297,8 +297,8 @@ def _ranks_in(block: Block, ranked: Ranking) -> list[Part]:
 def ranking(block: Block, space: str) -> Ranking | str:
     """The ranks of the methods of one space over its data sets, or why there are none.
 
-    Ranked are those that are compared with random search, and the two that every space has. Data sets on which one and
-    the same search was looked up are one, with the mean of their accuracies.
+    Ranked are those that are compared with random search, and the two that every space has, if none of their runs
+    failed. Data sets on which one and the same search was looked up are one, with the mean of their accuracies.
     """
     there = [method for method in compared(block) if method.space == space]
     refused = unsupported(block)

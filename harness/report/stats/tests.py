@@ -140,8 +140,8 @@ def p_text(p: float) -> str:
 def mean_interval(values: Sequence[float]) -> tuple[float, float] | None:
     """95 % interval of the mean by Student's t; None below :data:`MIN_INTERVAL` values.
 
-    It takes the values for normally distributed. Of skewed ones it covers the mean less often, and more often than the
-    bootstrap does (docs/statistics.md).
+    It takes the values for normally distributed. Of skewed ones it covers the mean less often; of few
+    values more often than the bootstrap does (docs/statistics.md).
     """
     from scipy import stats
 

@@ -33,7 +33,6 @@ class Standing:
         differences: by seed, in points; empty if the two have no seed in common.
         comparison: the test of these; None without one.
         corrected: its p after the correction.
-        allowed: the smallest corrected p that so many seeds can give.
         seeds_needed: how many would show a difference like the one seen with power 80 %; None above a bound, and
             where it cannot be estimated.
         failures, reference_failures: failed runs of the method, and of random search in its space.
@@ -45,7 +44,6 @@ class Standing:
     differences: tuple[float, ...] = ()
     comparison: stats.Comparison | None = None
     corrected: float = 1.0
-    allowed: float = 1.0
     seeds_needed: int | None = None
     failures: int = 0
     reference_failures: int = 0
@@ -95,7 +93,6 @@ def standings(block: Block) -> list[Standing]:
                 differences=values,
                 comparison=one.comparison,
                 corrected=one.corrected,
-                allowed=one.allowed,
                 seeds_needed=needed,
                 failures=failures(block, method),
                 reference_failures=failures(block, MethodInSpace(REFERENCE, method.space)),
@@ -315,8 +312,8 @@ _HOW = (
     f"methods, not corrected. Beyond chance: Wilcoxon's signed-rank test, two-sided, at level {stats.LEVEL:g} after "
     "Holm's correction for the methods of the table; exact up to 50 seeds. It is a test of the ranks of the "
     "differences, not of their mean: better or worse is said where both agree. Too few seeds to tell: no outcome of so "
-    "many seeds could have been beyond chance. Leads over random search are with the same seeds: methods with other "
-    "seeds met another stretch of its luck. In front: the largest mean lead of those that beat random "
+    "many seeds could have been beyond chance. Leads over random search are with the same seeds: methods with "
+    "fewer seeds are compared with fewer runs of it. In front: the largest mean lead of those that beat random "
     "search in a space; the others are compared with it by the same test, corrected for all pairs of methods there, "
     "because the same seeds have chosen it. Seeds that would tell: for power 80 % at the corrected "
     "level, if the true difference and spread are those seen; from few seeds this is a rough number."

@@ -1,7 +1,7 @@
 """The fence around a process of a run: test images, test labels and what could load them are refused.
 
-A process also writes in its run's directory only, or it could replace the records of others, it signals what it has
-started only, or it could end the command, and it has no network, where public test labels lie.
+A process also writes in its run's directory only, or it could replace the records of others. It signals only what it
+has started, or it could end the command. It has no network, where public test labels lie.
 
 Two layers. An audit hook of the interpreter refuses to open the files, to import the modules, to signal others, to
 speak to the network, and to change attributes of other files, on every platform. On Linux with Landlock (kernel 5.19
@@ -39,7 +39,6 @@ class Forbidden:
             the inner one decides.
         writable: directories outside of which nothing is written, made, moved, or removed, and no attributes are
             changed; devices excepted.
-        network: whether it may speak to other machines. Sockets that are files are left to all.
     """
 
     paths: tuple[Path, ...]
@@ -47,7 +46,6 @@ class Forbidden:
     closed: tuple[Path, ...] = ()
     opened: tuple[Path, ...] = ()
     writable: tuple[Path, ...] = ANYWHERE
-    network: bool = False
 
     def without(self, paths: tuple[Path, ...]) -> Forbidden:
         """The same, but ``paths`` may be opened."""
@@ -64,7 +62,6 @@ class Forbidden:
             closed=tuple({path: None for some in each for path in some.closed}),
             opened=tuple({path: None for some in each for path in some.opened}),
             writable=tuple({path: None for some in each for path in some.writable}),
-            network=any(some.network for some in each),
         )
 
 
@@ -85,12 +82,11 @@ def fence(forbidden: Forbidden) -> str:
     writable = None
     if forbidden.writable != ANYWHERE:
         writable = tuple(os.path.realpath(path) for path in forbidden.writable)
-    kernel = landlock(ground, writable, forbidden.network)
+    kernel = landlock(ground, writable)
     sys.addaudithook(read_hook(ground, forbidden.modules))
     sys.addaudithook(process_hook())
     close_descriptors_of_processes()
-    if not forbidden.network:
-        sys.addaudithook(network_hook())
+    sys.addaudithook(network_hook())
     if writable is not None:
         sys.addaudithook(write_hook(writable, kernel))
     return "audit+landlock" if kernel else "audit"

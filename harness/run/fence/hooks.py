@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _socket
 import contextlib
 import os
 import socket
@@ -98,11 +99,12 @@ def process_hook() -> Any:
 
 
 def network_hook() -> Any:
-    """Refuses to speak to other machines, and to this one by the network."""
-    local = socket.AF_UNIX
+    """Refuses to speak to other machines, and to this one by the network; sockets that are files are left."""
+    # Of the interpreter's own class: a derived one might say something else.
+    family, local = vars(_socket.socket)["family"].__get__, socket.AF_UNIX
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
-        if event in _NETWORK and arguments[0].family != local:
+        if event in _NETWORK and family(arguments[0]) != local:
             raise Refused("a search may not use the network")
 
     return hook

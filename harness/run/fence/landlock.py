@@ -17,7 +17,7 @@ _ABSTRACT_SOCKETS, _SIGNALS = 1 << 0, 1 << 1  # to processes outside of the fenc
 _NO_NEW_PRIVILEGES = 38
 
 
-def landlock(ground: Ground, writable: Strings | None, network: bool) -> bool:
+def landlock(ground: Ground, writable: Strings | None) -> bool:
     """Lets the kernel refuse to read what is hidden, to write elsewhere, and TCP; False where it cannot."""
     if not sys.platform.startswith("linux"):
         return False
@@ -28,7 +28,7 @@ def landlock(ground: Ground, writable: Strings | None, network: bool) -> bool:
     write = _WRITE_FILE | (_TRUNCATE if version > 2 else 0)
     files = _READ_FILE | _REFER | (0 if writable is None else write | _CHANGE)
     # Files, network, and what reaches for other processes; older kernels know the first only.
-    handled = (ctypes.c_uint64 * 3)(files, 0 if network else _TCP, _ABSTRACT_SOCKETS | _SIGNALS)
+    handled = (ctypes.c_uint64 * 3)(files, _TCP, _ABSTRACT_SOCKETS | _SIGNALS)
     size = 24 if version > 5 else 16 if version > 3 else 8
     ruleset = libc.syscall(_CREATE_RULESET, ctypes.byref(handled), ctypes.c_size_t(size), 0)
     if ruleset < 0:

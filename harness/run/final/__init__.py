@@ -49,9 +49,7 @@ def _train(job: Job, tell: Tell) -> None:
 
     if not isinstance(job.prepared, PreparedImages):
         raise Failure(f"'{job.dataset}' has no images to train on")
-    # Graphics cards find each other by sockets (NCCL), also where they are in one machine.
-    forbidden = dataclasses.replace(job.forbidden.without(job.prepared.hidden), network=job.profile.cards > 1)
-    stands = fence(forbidden)
+    stands = fence(job.forbidden.without(job.prepared.hidden))
     seed = derive_seed(job.seed, "final training")
     device = runtime.start(
         threads=job.threads_of("final"),

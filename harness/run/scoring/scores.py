@@ -87,10 +87,11 @@ class HiddenScores:
 
 
 def _facts(table: Table) -> dict[str, float]:
-    """What is the same for every search on a table."""
+    """What is the same for every search on a table; each different architecture counts once in its noise."""
     facts = {"optimum": float(table.score.max()), "chance": float(table.score.mean())}
     if len(table.scores) > 1:
-        single = float(np.sqrt(np.mean(np.var(table.scores, axis=0, ddof=1))))
+        each = np.array(table.scores)[:, list(table.representatives) or slice(None)]
+        single = float(np.sqrt(np.mean(np.var(each, axis=0, ddof=1))))
         facts["noise"] = single / math.sqrt(len(table.scores))
     return facts
 
