@@ -261,7 +261,8 @@ def _statistically(stored: BaselineRow, row: BaselineRow, level: float) -> Findi
     source = "" if len(before) >= ESTIMATED_FROM else f", assumed below {ESTIMATED_FROM} stored seeds"
     seen = visible_drop(len(before), len(after), level, can.spread)
     why = f"chance allows {can.allowed:.2f} points (spread {can.spread:.2f}{source}); "
-    why += f"a drop of {seen:.2f} would be seen nine times in ten"
+    drop = f"a drop of {seen:.2f}" if seen < mean(before) else "no drop"
+    why += f"{drop} would be seen nine times in ten"
     if verdict == "undecided":
         why += f"; {_too_wide(can, stored.guess, level)}"
     if collapsed:
