@@ -15,10 +15,10 @@ from harness.core.budget import Budget
 from harness.core.errors import InputError
 from harness.core.method import Method
 from harness.core.space import Genotype
-from harness.core.table import Signal, Table
+from harness.core.table import Signal, Table, within
 from harness.core.task import Task
 from harness.report.forms.markdown import markdown
-from harness.report.stats.tabulated import correlation, page, within
+from harness.report.stats.tabulated import correlation, page
 from harness.run.plan import make_plan
 from harness.run.profiles import get_profile
 from harness.run.request import make_request

@@ -223,6 +223,11 @@ class Table:
         """Row by genotype text."""
         return {text: row for row, text in enumerate(self.genotypes)}
 
+    @cached_property
+    def different(self) -> Integers:
+        """A row of each different architecture."""
+        return np.array(self.representatives or range(len(self.genotypes)))
+
     def validation(self, name: str) -> Numbers:
         """Validation accuracies of the final trainings, shape ``(n,)``; where the table has none, those of a signal.
 
@@ -242,3 +247,8 @@ class Table:
         if len(self.signals) == 1:
             return next(iter(self.signals))
         raise InputError(f"the table '{self.name}' has no signal '{name}'; it has {', '.join(self.signals)}")
+
+
+def within(scores: Sequence[Numbers]) -> float:
+    """Standard deviation between the trainings of one architecture, pooled over the architectures."""
+    return float(np.sqrt(np.mean(np.var(scores, axis=0, ddof=1))))

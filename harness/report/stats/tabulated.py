@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.stats import spearmanr
 
-from harness.core.table import Numbers, Signal, Table
+from harness.core.table import Integers, Numbers, Signal, Table, within
 from harness.report.model.numbers import DASH
 from harness.report.model.table import Fact, Facts, Heading, Part, Text
 
@@ -27,7 +27,7 @@ _ORDERED = 1.96
 
 def page(table: Table) -> list[Part]:
     """A table's size, spread, noise and correlations, as a document."""
-    rows = np.array(table.representatives or range(len(table.genotypes)))
+    rows = table.different
     signal = next(iter(table.signals.values()))
     scores, told = [column[rows] for column in table.scores], [one.accuracy[rows] for one in signal.each()]
     facts = [*_size(table, rows), *_noise(table.score[rows], scores, told), *_proxies(table, rows, signal, told)]
@@ -35,7 +35,7 @@ def page(table: Table) -> list[Part]:
     return [Heading(2, f"The table {table.name}"), Text(_READING), *notes, Facts(tuple(facts))]
 
 
-def _size(table: Table, rows: Numbers) -> list[Fact]:
+def _size(table: Table, rows: Integers) -> list[Fact]:
     score = 100 * table.score[rows]
     whole = f" of {table.space.cardinality:,}" if len(table.genotypes) < table.space.cardinality else ""
     return [
@@ -71,7 +71,7 @@ def _noise(score: Numbers, scores: Sequence[Numbers], told: Sequence[Numbers]) -
     ]
 
 
-def _proxies(table: Table, rows: Numbers, signal: Signal, told: Sequence[Numbers]) -> list[Fact]:
+def _proxies(table: Table, rows: Integers, signal: Signal, told: Sequence[Numbers]) -> list[Fact]:
     score = table.score[rows]
     single = float(np.mean([correlation(one, score) for one in told]))
     words = f"{single:.2f} for one training"
@@ -95,12 +95,7 @@ def _proxies(table: Table, rows: Numbers, signal: Signal, told: Sequence[Numbers
     return facts
 
 
-def within(scores: Sequence[Numbers]) -> float:
-    """Standard deviation between the trainings of one architecture, pooled over the architectures."""
-    return float(np.sqrt(np.mean(np.var(scores, axis=0, ddof=1))))
-
-
-def correlation(one: Numbers, other: Numbers) -> float:
+def correlation(one: Numbers | Integers, other: Numbers) -> float:
     """Spearman's rank correlation; NaN where a column is constant or there are fewer than three rows."""
     if len(one) < 3 or np.ptp(one) == 0 or np.ptp(other) == 0:
         return math.nan

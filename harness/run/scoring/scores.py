@@ -7,12 +7,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from harness.core.evaluation import ENSEMBLE
 from harness.core.ranking import chosen
 from harness.core.record import Record
-from harness.core.table import Table
+from harness.core.table import Table, within
 from harness.run.job import Job
 from harness.run.scoring.fields import several, text
 from harness.run.store import read_json
@@ -90,8 +88,7 @@ def _facts(table: Table) -> dict[str, float]:
     """What is the same for every search on a table; each different architecture counts once in its noise."""
     facts = {"optimum": float(table.score.max()), "chance": float(table.score.mean())}
     if len(table.scores) > 1:
-        each = np.array(table.scores)[:, list(table.representatives) or slice(None)]
-        single = float(np.sqrt(np.mean(np.var(each, axis=0, ddof=1))))
+        single = within([score[table.different] for score in table.scores])
         facts["noise"] = single / math.sqrt(len(table.scores))
     return facts
 
