@@ -190,6 +190,12 @@ class Deaf:
     def proposed(self, proposal: Proposal, accuracy: float | None, spent: float, shared_weights: bool) -> None:
         """Not kept."""
 
+    def judged(self, text: str) -> None:
+        """Nothing is limited."""
+
+    def judge(self, text: str, words: str) -> None:
+        """Not kept."""
+
     def save(self, state: State) -> None:
         """Not kept."""
 

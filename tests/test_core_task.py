@@ -9,6 +9,7 @@ import pytest
 from fakes import FakeEvaluator, MemoryJournal, VectorSpace, by_hash, make_task
 
 from harness.core.budget import BudgetSpent
+from harness.core.errors import InputError
 from harness.core.evaluation import Evaluation, KerasConfig, Proposal
 from harness.core.space import Genotype
 from harness.core.task import Task
@@ -155,18 +156,44 @@ def test_a_checkpoint_brings_back_what_children_have_taken_and_what_the_method(b
     assert resumed.meter.spent == (3 if budget == "20evals" else 67.0)
 
 
-def test_a_checkpoint_of_before_the_methods_own_time_was_kept_is_taken() -> None:
+def test_a_checkpoint_of_another_version_is_refused() -> None:
     space, journal = VectorSpace(12), MemoryJournal()
-    task = make_task(space, "1000s", journal=journal, evaluator=FakeEvaluator(seconds=40.0))
-    task.evaluate([space.sample(task.rng)])
-    task.checkpoint(dict)
+    make_task(space, journal=journal).checkpoint(dict)
     assert journal.state is not None
     frozen = json.loads(str(journal.state["_task"]))
-    del frozen["own"]
-    journal.state["_task"] = np.array(json.dumps({**frozen, "seconds": 47.0}))
-    resumed = make_task(space, "1000s", journal=journal)
+    for old in ({**frozen, "version": -1}, {name: value for name, value in frozen.items() if name != "version"}):
+        journal.state["_task"] = np.array(json.dumps(old))
+        with pytest.raises(InputError, match="another version of the harness; begin the run again with --redo"):
+            make_task(space, journal=journal).restored()
+
+
+def test_two_keras_models_of_one_name_are_not_taken_for_one() -> None:
+    def model(text: str) -> KerasConfig:
+        return KerasConfig("net", text)
+
+    evaluator = FakeEvaluator()
+    task = make_task(VectorSpace(5), evaluator=evaluator)
+    task.evaluate([model("{}"), model("{}")])
+    assert evaluator.trained == [model("{}")]
+    for use in (lambda one: task.evaluate([one]), task.propose):
+        with pytest.raises(ValueError, match="two different Keras models are both named 'net'"):
+            use(model("[]"))
+    assert task.proposal == model("{}")
+
+
+def test_a_checkpoint_keeps_which_evaluation_began_which_training() -> None:
+    """Repeats belong to the training that was the last one then, and ``again`` begins another."""
+    space, journal = VectorSpace(12), MemoryJournal()
+    one = space.genotype((1,) * 12)
+    task = make_task(space, journal=journal)
+    for again in (False, True, False, True, False):
+        task.evaluate([one], again=again)
+    told = [task.predictions(number) for number in range(5)]
+    task.checkpoint(dict)
+    resumed = make_task(space, journal=journal)
     resumed.restored()
-    assert resumed.meter.spent == 47.0
+    assert all(np.array_equal(resumed.predictions(number), told[number]) for number in range(5))
+    assert resumed.evaluate([one])[0] == task.evaluate([one])[0]
 
 
 @pytest.mark.parametrize("kind", ["genotype", "keras", "nothing"])
@@ -196,21 +223,6 @@ def test_checkpoint_brings_back_what_was_planned_and_what_came_too_late() -> Non
     resumed = make_task(space, "10s", journal=journal, clock=lambda: now[0])
     resumed.restored()
     assert (resumed.planned, resumed.discarded) == (task.planned, task.discarded)
-
-
-def test_a_checkpoint_of_before_plans_were_kept_is_taken() -> None:
-    space, journal = VectorSpace(4), MemoryJournal()
-    task = make_task(space, journal=journal)
-    task.step(3)
-    task.checkpoint(dict)
-    assert journal.state is not None
-    frozen = json.loads(str(journal.state["_task"]))
-    del frozen["planned"], frozen["discarded"]
-    journal.state["_task"] = np.array(json.dumps(frozen))
-    resumed = make_task(space, journal=journal)
-    resumed.plan(population=5)
-    assert resumed.restored() is not None
-    assert (resumed.planned, resumed.discarded, resumed.meter.steps) == ({"population": 5}, 0, 3)
 
 
 def test_in_a_time_budget_checkpoints_are_rare() -> None:

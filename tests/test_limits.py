@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from test_run_plan import pretend, request_for
 
 from harness.core.budget import BudgetSpent
 from harness.core.errors import InputError
-from harness.core.evaluation import Evaluation, Proposal
+from harness.core.evaluation import Evaluation, KerasConfig, Proposal
 from harness.core.limits import Footprint, Limits
 from harness.core.refusals import MOST_REFUSALS
 from harness.core.seeds import rng
@@ -160,21 +160,71 @@ class TestTask:
         assert again.restored() is not None
         assert again.refusals.count == 4
         again.evaluate([of(12)])
-        assert again.refusals.state() == first.refusals.state() == [5, f"{of(12)}: 12 parameters, 6 at most", 4]
+        assert again.refusals.state() == first.refusals.state() == [5, f"{of(12)}: 12 parameters, 6 at most", 4, 1]
 
-    def test_a_checkpoint_without_refusals_still_loads(self) -> None:
+    def test_refusals_are_in_a_row_only_where_nothing_is_trained_between_them(self) -> None:
+        named, training, sampling = limited("9000steps"), limited("9000steps"), limited("9000steps")
+        for _ in range(3 * MOST_REFUSALS):
+            named.propose(of(7))
+            named.propose(of(2))
+            training.propose(of(7))
+            training.step()
+            sampling.propose(of(7))
+            sampling.sample()
+        assert (named.meter.steps, training.meter.steps) == (0, 3 * MOST_REFUSALS)
+        for _ in range(MOST_REFUSALS - 1):
+            training.propose(of(7))
+        training.propose(of(7))
+        with pytest.raises(BudgetSpent):
+            training.propose(of(7))
+
+    @pytest.mark.parametrize("way", ["sample", "propose", "record", "evaluate"])
+    @pytest.mark.parametrize("checkpoint", [False, True])
+    def test_an_interrupted_search_keeps_what_was_measured(self, way: str, checkpoint: bool) -> None:
+        """A second measurement may come out otherwise, and then the search would go another way."""
+        timed, measured = Limits(latency=2.5), iter(np.random.default_rng(1).normal(2.5, 0.1, 1000))
+        asked: list[Proposal] = []
+
+        def beyond(proposal: Proposal) -> str:
+            asked.append(proposal)
+            return timed.beyond(Footprint(0, 0, float(next(measured))))
+
+        def search(journal: MemoryJournal, rounds: int) -> Task:
+            task = make_task(SPACE, "99evals", journal=journal, limits=timed, beyond=beyond)
+            task.restored()
+            while len(task.evaluations) < rounds:
+                one = task.sample() if way == "sample" else SPACE.sample(task.rng)
+                if way == "propose":
+                    task.propose(one, 0.5)
+                if way == "record":
+                    task.record(str(one), partial(Evaluation, str(one), 0.5, (), 0.0, 0), one)
+                else:
+                    task.evaluate([one])
+                if checkpoint and len(task.evaluations) == 4:
+                    task.checkpoint(dict)
+            return task
+
         journal = MemoryJournal()
-        first = limited("9evals", journal=journal)
-        first.evaluate([of(9), of(2)])
-        first.checkpoint(dict)
-        saved = journal.load()
-        assert saved is not None
-        old = json.loads(str(saved["_task"]))
-        del old["refusals"]
-        journal.save({**saved, "_task": np.array(json.dumps(old))})
-        again = limited("9evals", journal=journal)
-        assert again.restored() is not None
-        assert len(again.evaluations) == 2
+        first = search(journal, 10)
+        looks = len(asked)
+        again = search(journal, 10)
+        assert len(asked) == looks, "nothing is measured twice"
+        assert again.evaluations == first.evaluations
+        assert again.proposal == first.proposal
+        assert again.refusals.state() == first.refusals.state()
+
+    def test_a_keras_model_is_measured_by_what_it_is_and_not_by_its_name(self) -> None:
+        asked: list[Proposal] = []
+        limits = Limits(latency=1.0)
+
+        def beyond(proposal: Proposal) -> str:
+            asked.append(proposal)
+            return ""
+
+        task = make_task(SPACE, limits=limits, beyond=beyond)
+        for text in ("{}", "[]", "{}"):
+            task.refusal(KerasConfig("trial", text))
+        assert [one.json for one in asked if isinstance(one, KerasConfig)] == ["{}", "[]"]
 
     def test_a_training_of_the_methods_own_is_looked_at_before(self) -> None:
         task = limited()

@@ -26,6 +26,12 @@ class Journal(Protocol):
     def proposed(self, proposal: Proposal, accuracy: float | None, spent: float, shared_weights: bool) -> None:
         """Appends a proposal."""
 
+    def judged(self, text: str) -> str | None:
+        """What was found beyond the limits of the proposal with this identity, if the run was interrupted after it."""
+
+    def judge(self, text: str, words: str) -> None:
+        """Appends what was found beyond the limits of a proposal; empty if nothing was."""
+
     def save(self, state: State) -> None:
         """Replaces the checkpoint, atomically."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from harness.core.evaluation import Ensemble, KerasConfig, Proposal
@@ -17,6 +18,13 @@ def proposal_to_json(proposal: Proposal) -> dict[str, Any]:
             return {"members": [member.text for member in proposal.members], "text": str(proposal)}
         case _:
             return {"text": proposal.text}
+
+
+def identity(proposal: Proposal) -> str:
+    """A text that no other proposal has; of a Keras model its name is not enough."""
+    if isinstance(proposal, KerasConfig):
+        return f"{proposal} {hashlib.sha256(proposal.json.encode()).hexdigest()}"
+    return str(proposal)
 
 
 def proposal_from_json(stored: dict[str, Any], space: Space) -> Proposal:

@@ -19,7 +19,7 @@ from harness.core.beside import AsTheyEnd, Beside, Desk, InOrder
 from harness.core.budget import BudgetSpent, Meter, whole
 from harness.core.dataset import SearchData
 from harness.core.errors import InputError
-from harness.core.evaluation import REFUSED, Ensemble, Evaluation, Evaluator, Part, Proposal
+from harness.core.evaluation import REFUSED, Ensemble, Evaluation, Evaluator, KerasConfig, Part, Proposal
 from harness.core.journal import EVALUATIONS, Journal, State
 from harness.core.limits import NO_LIMITS, Limits
 from harness.core.proposals import proposal_from_json, proposal_to_json
@@ -34,6 +34,8 @@ _DRAWS = 10
 """Random architectures whose mean cost stands for that of a child before there is one."""
 CHECKPOINT_EVERY = 30.0
 """Seconds of a search between two checkpoints, in budgets of seconds."""
+_VERSION = 2
+"""Of the task's own state in a checkpoint; who changes what is in there changes this number."""
 _TASK = "_task"
 """The entry of a checkpoint that holds the task's own state, as JSON; the other entries are the method's."""
 
@@ -76,11 +78,12 @@ class Task:
     ) -> None:
         self.space, self.data, self.recipe, self.rng, self.seed, self.meter = space, data, recipe, rng, seed, meter
         self._evaluator, self._journal, self._pool = evaluator, journal, pool
-        self.limits, self.refusals = limits, Refusals(limits, beyond, meter)
+        self.limits, self.refusals = limits, Refusals(limits, beyond, meter, journal)
         self.top, self._ranking = top, Ranking(top)
         self._last_checkpoint = meter.spent
         self._trainings = Trainings(evaluator.steps())
         self._parts: list[float] = []
+        self._models: dict[str, str] = {}
         self._began: list[int | None] = []
         self.evaluations: list[Evaluation] = []
         self.proposal: Proposal | None = None
@@ -118,6 +121,7 @@ class Task:
             BudgetSpent: the next evaluation does not fit into the budget. Let it pass.
             InputError: the trainings cannot be stopped at this share.
             TypeError: a proposal is an ensemble.
+            ValueError: a genotype is not in the space, or two different Keras models have one name.
         """
         return list(self.evaluate_each(proposals, again=again, share=share))
 
@@ -190,7 +194,7 @@ class Task:
         """
         if isinstance(proposal, Ensemble):
             return Look(0.0, None)
-        end, text, number = self._evaluator.steps(), str(proposal), len(self.evaluations) + ahead
+        end, text, number = self._evaluator.steps(), self._text(proposal), len(self.evaluations) + ahead
         logged = self._journal.replay(number)
         if self.refusal(proposal) if logged is None else logged.refused:
             return Look(0.0, None)
@@ -295,7 +299,7 @@ class Task:
         refused = self._refused(proposal, end / self._evaluator.steps())
         if refused is not None:
             return refused
-        number, text = len(self.evaluations), str(proposal)
+        number, text = len(self.evaluations), self._text(proposal)
         part = self._trainings.part(text, end, again)
         self._afford(proposal, part)
         began = self.meter.now()
@@ -313,6 +317,17 @@ class Task:
         self._ranking.evaluated(proposal, became)
         self.progress(f"{len(self.evaluations)} evaluated")
         return evaluation
+
+    def _text(self, proposal: Proposal) -> str:
+        """What log and trainings know a proposal by.
+
+        Raises:
+            ValueError: another Keras model was called the same.
+        """
+        text = str(proposal)
+        if isinstance(proposal, KerasConfig) and self._models.setdefault(text, proposal.json) != proposal.json:
+            raise ValueError(f"two different Keras models are both named '{proposal.name}'; each needs its own name")
+        return text
 
     def _trained(self, proposal: Proposal, training: int, part: Part) -> Evaluation:
         if self._whole(part):
@@ -477,16 +492,19 @@ class Task:
                 logged.
 
         Raises:
-            ValueError: the genotype is not in the space, or the accuracy is none from 0 to 1.
+            ValueError: the genotype is not in the space, two different Keras models have one name, or the accuracy is
+                none from 0 to 1.
         """
         if accuracy is not None:
             accuracy = _share(accuracy)
         for member in proposal.members if isinstance(proposal, Ensemble) else (proposal,):
             if isinstance(member, Genotype) and not self.space.contains(member):
                 raise ValueError(f"proposed '{member}', which is not in space '{self.space.name}'")
+        text = self._text(proposal)
         if words := self.refusal(proposal):
-            self.refusals.add(str(proposal), words)
+            self.refusals.add(text, words)
             return
+        self.refusals.passed()
         if self._propose(proposal, accuracy, shared_weights=shared_weights):
             self._ranking.name(proposal)
 
@@ -556,6 +574,7 @@ class Task:
         """The task's own state as JSON: generator, meter, proposal, plan, trainings, refusals."""
         return json.dumps(
             {
+                "version": _VERSION,
                 "rng": self.rng.bit_generator.state,
                 "seconds": self.meter.charged,
                 "own": self.meter.own,
@@ -563,7 +582,7 @@ class Task:
                 "macs": self.meter.macs,
                 "proposal": None if self.proposal is None else proposal_to_json(self.proposal),
                 "ranking": self._ranking.state(),
-                "trainings": self._trainings.began(),
+                "began": self._began,
                 "refusals": self.refusals.state(),
                 "planned": self.planned,
                 "discarded": self.discarded,
@@ -573,26 +592,22 @@ class Task:
     def _thaw(self, frozen: str, evaluations: int) -> None:
         """Takes over what :meth:`_frozen` returned, and the first ``evaluations`` of the journal."""
         state: dict[str, Any] = json.loads(frozen)
+        if state.get("version") != _VERSION:
+            raise InputError("the checkpoint is of another version of the harness; begin the run again with --redo")
         self.rng.bit_generator.state = state["rng"]
-        own = state.get("own", 0.0)  # older checkpoints have it among the seconds
-        self.meter.restore(seconds=state["seconds"], steps=state["steps"], macs=state["macs"], own=own)
+        self.meter.restore(seconds=state["seconds"], steps=state["steps"], macs=state["macs"], own=state["own"])
         self._last_checkpoint = self.meter.spent
-        if "refusals" in state:  # older checkpoints have none, no plan and no ranking either
-            self.refusals.restore(*state["refusals"])
-        self.planned |= state.get("planned", {})
-        self.discarded = state.get("discarded", 0)
-        trainings: dict[str, int] | None = state.get("trainings")
-        for number in range(evaluations):
+        self.refusals.restore(*state["refusals"])
+        self.planned |= state["planned"]
+        self.discarded = state["discarded"]
+        for number, began in zip(range(evaluations), state["began"], strict=True):
             logged = self._journal.replay(number)
             if logged is None:
                 raise RuntimeError(f"the checkpoint knows {evaluations} evaluations but the log has {number}")
-            began = number if trainings is None else trainings.get(logged.genotype)
-            # An earlier training of the same architecture was one by itself.
-            self._note(logged, None if began is None else min(number, began))
+            self._note(logged, began)
         if state["proposal"] is not None:
             self.proposal = proposal_from_json(state["proposal"], self.space)
-        if "ranking" in state:
-            self._ranking.restore(state["ranking"], self.space)
+        self._ranking.restore(state["ranking"], self.space)
 
 
 def _words(text: str, share: float) -> str:

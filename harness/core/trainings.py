@@ -66,7 +66,3 @@ class Trainings:
         part = self.part(text, end, again=False) if self._of[text].results else Part(0, end)
         self._of[text].results[end] = part, evaluation
         return part
-
-    def began(self) -> dict[str, int]:
-        """The number of each architecture's training."""
-        return {text: training.number for text, training in self._of.items()}

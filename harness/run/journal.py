@@ -103,10 +103,12 @@ class DiskJournal:
         write_lines(directory.proposals, kept)
         if self._state is None:  # gone after the logs: they do not reach as far until they are empty
             directory.checkpoint.unlink(missing_ok=True)
+        self._judged = dict(_judgements(read_lines(directory.judgements)))
         self._proposals, self._unsynced = len(kept), set[IO[str]]()
         self._logged = _Allowance()
         self._evaluations_file = directory.evaluations.open("a", encoding="utf-8")
         self._proposals_file = directory.proposals.open("a", encoding="utf-8")
+        self._judgements_file: IO[str] | None = None
 
     def times(self) -> dict[str, float]:
         """Wall and CPU seconds of the search, interrupted attempts included."""
@@ -122,6 +124,8 @@ class DiskJournal:
         self._sync()
         self._evaluations_file.close()
         self._proposals_file.close()
+        if self._judgements_file is not None:
+            self._judgements_file.close()
         if evaluations is not None and evaluations < len(self._rows):
             write_lines(self._directory.evaluations, self._rows[:evaluations])
 
@@ -181,6 +185,16 @@ class DiskJournal:
         row = _proposal_row(proposal, None if accuracy is None else float(accuracy), spent, shared_weights)
         self._append(self._proposals_file, row)
         self._proposals += 1
+
+    def judged(self, text: str) -> str | None:
+        """What was found beyond the limits of the proposal with this identity; a checkpoint drops none of it."""
+        return self._judged.get(text)
+
+    def judge(self, text: str, words: str) -> None:
+        """Appends what was found beyond the limits of a proposal."""
+        if self._judgements_file is None:
+            self._judgements_file = self._directory.judgements.open("a", encoding="utf-8")
+        self._append(self._judgements_file, {"proposal": text, "beyond": words})
 
     def _append(self, file: IO[str], row: dict[str, Any]) -> None:
         file.write(self._logged.of(line(row)))
@@ -244,6 +258,12 @@ class TableJournal:
         self._logged.of(line(row))
         self.rows.append(row)
 
+    def judged(self, text: str) -> None:
+        """Nothing is ever resumed."""
+
+    def judge(self, text: str, words: str) -> None:
+        """Not kept."""
+
     def save(self, state: State) -> None:
         """Not kept."""
 
@@ -285,6 +305,14 @@ class _Allowance:
 
 def _proposal_row(proposal: Proposal, accuracy: float | None, spent: float, shared_weights: bool) -> dict[str, Any]:
     return {"genotype": str(proposal), "accuracy": accuracy, "spent": spent, "shared_weights": shared_weights}
+
+
+def _judgements(rows: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Of rows that are such."""
+    for row in rows:
+        match row:
+            case {"proposal": str(text), "beyond": str(words)}:
+                yield text, words
 
 
 def _whole(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -31,6 +31,7 @@ WRITES = (
     "progress.json",
     "evaluations.jsonl",
     "proposals.jsonl",
+    "judgements.jsonl",
     "checkpoint.npz",
     "stopped",
     "search.json",

@@ -1,7 +1,8 @@
 """The directory of a run: where its files are, how they are written so that a kill at any moment leaves it usable.
 
 ``runs/<profile>/<dataset>/<space>/<method>/<seed>/`` holds, in order of appearance: ``inputs.json`` (what the run is,
-to refuse a mixture), ``evaluations.jsonl`` and ``proposals.jsonl`` (appended), ``checkpoint.npz`` (replaced),
+to refuse a mixture), ``evaluations.jsonl``, ``proposals.jsonl`` and, under a limit of latency, ``judgements.jsonl``
+(appended), ``checkpoint.npz`` (replaced),
 ``search.json`` (the search is over), ``predictions.npz``, ``model.keras``, ``final.json`` (the final training is over)
 and ``record.json`` (all is over). Beside the directory, where a search cannot write, lies a note of the phase that is
 under way, until the record is written. Every file that is not appended to is written under another name and renamed.
@@ -57,6 +58,11 @@ class RunDirectory:
     def proposals(self) -> Path:
         """One line per proposal."""
         return self.path / "proposals.jsonl"
+
+    @property
+    def judgements(self) -> Path:
+        """One line per proposal that was looked at, where there is a limit of latency."""
+        return self.path / "judgements.jsonl"
 
     @property
     def checkpoint(self) -> Path:

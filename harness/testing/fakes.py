@@ -125,6 +125,7 @@ class MemoryJournal:
     def __init__(self) -> None:
         self.evaluations: list[Evaluation] = []
         self.proposals: list[tuple[Proposal, float | None, float, bool]] = []
+        self.judgements: dict[str, str] = {}
         self.state: State | None = None
         self.words: list[str] = []
 
@@ -140,6 +141,14 @@ class MemoryJournal:
     def proposed(self, proposal: Proposal, accuracy: float | None, spent: float, shared_weights: bool) -> None:
         """Appends a proposal."""
         self.proposals.append((proposal, accuracy, spent, shared_weights))
+
+    def judged(self, text: str) -> str | None:
+        """What was found beyond the limits of this proposal."""
+        return self.judgements.get(text)
+
+    def judge(self, text: str, words: str) -> None:
+        """Keeps what was found beyond the limits of a proposal."""
+        self.judgements[text] = words
 
     def save(self, state: State) -> None:
         """Keeps a copy of the checkpoint."""
