@@ -22,7 +22,8 @@ ENSEMBLE = "ensemble:"
 class KerasConfig:
     """A proposal from outside the project's spaces: a Keras model as JSON (``model.to_json()``).
 
-    ``name`` is short and readable, for tables. The model ends in softmax or logits over the classes.
+    ``name`` is short and readable, for tables, and another one for every model of a search. The model ends in softmax
+    or logits over the classes.
     """
 
     name: str

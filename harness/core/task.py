@@ -5,11 +5,9 @@ The method owns its loop; the task owns clock, evaluation, logging and stopping.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -17,6 +15,7 @@ import numpy as np
 from harness.core.ahead import Look, Pool, read_ahead
 from harness.core.beside import AsTheyEnd, Beside, Desk, InOrder
 from harness.core.budget import BudgetSpent, Meter, whole
+from harness.core.checked import checked_accuracy, checked_number, plain_evaluation
 from harness.core.dataset import SearchData
 from harness.core.errors import InputError
 from harness.core.evaluation import REFUSED, Ensemble, Evaluation, Evaluator, KerasConfig, Part, Proposal
@@ -410,7 +409,7 @@ class Task:
         Raises:
             ValueError: a value is no finite number.
         """
-        self.planned |= {name: _noted(name, value) for name, value in values.items()}
+        self.planned |= {name: checked_number(name, value) for name, value in values.items()}
 
     def _note(self, evaluation: Evaluation, training: int | None) -> bool:
         """Counts an evaluation and says whether it is the best so far.
@@ -460,7 +459,7 @@ class Task:
         number = len(self.evaluations)
         logged = self._logged(number, text, 1.0)
         if logged is None:
-            evaluation = _plain(train())
+            evaluation = plain_evaluation(train())
             self._journal.evaluated(number, evaluation, self.meter.spent)
         else:
             evaluation = logged
@@ -496,7 +495,7 @@ class Task:
                 none from 0 to 1.
         """
         if accuracy is not None:
-            accuracy = _share(accuracy)
+            accuracy = checked_accuracy(accuracy)
         for member in proposal.members if isinstance(proposal, Ensemble) else (proposal,):
             if isinstance(member, Genotype) and not self.space.contains(member):
                 raise ValueError(f"proposed '{member}', which is not in space '{self.space.name}'")
@@ -612,45 +611,3 @@ class Task:
 
 def _words(text: str, share: float) -> str:
     return text if share == 1 else f"{share:g} of {text}"
-
-
-def _share(accuracy: object) -> float:
-    """An accuracy as a plain number.
-
-    Raises:
-        ValueError: it is none from 0 to 1.
-    """
-    if not isinstance(accuracy, Real) or isinstance(accuracy, bool) or not 0 <= float(accuracy) <= 1:
-        raise ValueError(f"an accuracy is a number from 0 to 1, not {accuracy!r}")
-    return float(accuracy)
-
-
-def _noted(name: str, value: object) -> float:
-    """A number of a plan as a record takes it, which knows no NumPy numbers and no truth values.
-
-    Raises:
-        ValueError: it is none, or not finite.
-    """
-    number = value.item() if isinstance(value, np.generic) else value
-    if isinstance(number, int):
-        return int(number)
-    if not isinstance(number, float) or not math.isfinite(number):
-        raise ValueError(f"task.plan takes finite numbers, and {name} is {value!r}")
-    return float(number)
-
-
-def _plain(evaluation: Evaluation) -> Evaluation:
-    """An evaluation of a method's own with Python's numbers, because the log takes no NumPy numbers.
-
-    Raises:
-        ValueError: its accuracy is none from 0 to 1.
-    """
-    return dataclasses.replace(
-        evaluation,
-        accuracy=_share(evaluation.accuracy),
-        curve=tuple(map(float, evaluation.curve)),
-        seconds=float(evaluation.seconds),
-        steps=whole(evaluation.steps),
-        macs=whole(evaluation.macs),
-        share=float(evaluation.share),
-    )
