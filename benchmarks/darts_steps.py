@@ -30,8 +30,8 @@ from harness.core.task import Task
 from harness.nets import runtime
 from harness.nets.evaluator import ProxyEvaluator
 from harness.run.backends import machine
-from harness.run.journal import TableJournal
 from harness.run.store import RunDirectory
+from harness.run.tables.journal import TableJournal
 from harness.spaces import get_space
 
 

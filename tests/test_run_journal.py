@@ -20,8 +20,9 @@ from harness.core.recipe import Recipe
 from harness.core.space import Genotype, Size
 from harness.core.task import Task
 from harness.run.job import Failure
-from harness.run.journal import DiskJournal, Progress, TableJournal
+from harness.run.journal import DiskJournal, Progress
 from harness.run.store import RunDirectory, read_json, read_lines, write_lines
+from harness.run.tables.journal import TableJournal
 
 SPACE = VectorSpace(12)
 

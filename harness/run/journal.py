@@ -1,7 +1,6 @@
-"""The log of a search: what a task writes, and what an interrupted search reads back.
+"""The log of a search on images: what a task writes, and what an interrupted search reads back.
 
-On images the log is on disk, because an evaluation costs minutes. On a table it is in memory: what a kill takes is
-searched again in milliseconds, with the same numbers.
+It is on disk, because an evaluation costs minutes. That of a search on a table is :mod:`harness.run.tables.journal`.
 """
 
 from __future__ import annotations
@@ -105,7 +104,7 @@ class DiskJournal:
             directory.checkpoint.unlink(missing_ok=True)
         self._judged = dict(_judgements(read_lines(directory.judgements)))
         self._proposals, self._unsynced = len(kept), set[IO[str]]()
-        self._logged = _Allowance()
+        self._logged = Allowance()
         self._evaluations_file = directory.evaluations.open("a", encoding="utf-8")
         self._proposals_file = directory.proposals.open("a", encoding="utf-8")
         self._judgements_file: IO[str] | None = None
@@ -182,7 +181,7 @@ class DiskJournal:
         """
         if not isinstance(proposal, Genotype | KerasConfig | Ensemble):
             raise TypeError(f"proposed a {type(proposal).__name__}, which is no Genotype, KerasConfig or Ensemble")
-        row = _proposal_row(proposal, None if accuracy is None else float(accuracy), spent, shared_weights)
+        row = proposal_row(proposal, None if accuracy is None else float(accuracy), spent, shared_weights)
         self._append(self._proposals_file, row)
         self._proposals += 1
 
@@ -222,58 +221,6 @@ class DiskJournal:
         self._progress.tell(share, words)
 
 
-class TableJournal:
-    """The journal of one search on a table: keeps the proposals only, and writes them at the end.
-
-    Args:
-        directory: of the run.
-    """
-
-    def __init__(self, directory: RunDirectory) -> None:
-        self._directory = directory
-        self._began, self._cpu_began = time.perf_counter(), time.process_time()
-        self.rows: list[dict[str, Any]] = []
-        self._logged = _Allowance()
-
-    def times(self) -> dict[str, float]:
-        """Wall and CPU seconds of the search."""
-        return {
-            "seconds": round(time.perf_counter() - self._began, 3),
-            "cpu_seconds": round(time.process_time() - self._cpu_began, 3),
-        }
-
-    def close(self, evaluations: int | None = None) -> None:
-        """Writes the proposals."""
-        write_lines(self._directory.proposals, self.rows, durable=False)
-
-    def replay(self, number: int) -> None:
-        """Nothing is ever resumed."""
-
-    def evaluated(self, number: int, evaluation: Evaluation, spent: float) -> None:
-        """Not kept."""
-
-    def proposed(self, proposal: Proposal, accuracy: float | None, spent: float, shared_weights: bool) -> None:
-        """Appends a proposal."""
-        row = _proposal_row(proposal, accuracy, spent, shared_weights)
-        self._logged.of(line(row))
-        self.rows.append(row)
-
-    def judged(self, text: str) -> None:
-        """Nothing is ever resumed."""
-
-    def judge(self, text: str, words: str) -> None:
-        """Not kept."""
-
-    def save(self, state: State) -> None:
-        """Not kept."""
-
-    def load(self) -> None:
-        """There is none."""
-
-    def progress(self, share: float, words: str) -> None:
-        """Too quick to tell."""
-
-
 def _is_empty(path: Path) -> bool:
     """Whether a power cut has left nothing of a file that was not forced to the disk."""
     return path.is_file() and path.stat().st_size == 0
@@ -285,7 +232,7 @@ def _cpu_seconds() -> float:
     return spent.user + spent.system + spent.children_user + spent.children_system
 
 
-class _Allowance:
+class Allowance:
     """What a search may still log in this process."""
 
     def __init__(self) -> None:
@@ -303,7 +250,8 @@ class _Allowance:
         return text
 
 
-def _proposal_row(proposal: Proposal, accuracy: float | None, spent: float, shared_weights: bool) -> dict[str, Any]:
+def proposal_row(proposal: Proposal, accuracy: float | None, spent: float, shared_weights: bool) -> dict[str, Any]:
+    """A row of ``proposals.jsonl``."""
     return {"genotype": str(proposal), "accuracy": accuracy, "spent": spent, "shared_weights": shared_weights}
 
 

@@ -33,10 +33,10 @@ from harness.core.table import Numbers, Signal, Table, Trained
 from harness.plugins.catalogue import load_space
 from harness.run.backends.base import Tell
 from harness.run.job import Job, Phase, Prepared, Workbench
-from harness.run.journal import TableJournal
 from harness.run.profiles import PROFILES
 from harness.run.scoring import HiddenScores
 from harness.run.tables.evaluator import TableEvaluator
+from harness.run.tables.journal import TableJournal
 from harness.spaces.table import TableSpace
 
 _AT = "accuracy at "
