@@ -169,7 +169,7 @@ def _note(directory: Path, parts: _Parts, counts: tuple[int, int, int], classes:
 
 def _size(train: list[Sample]) -> tuple[int, int]:
     """Height and width of the first image, both reduced alike until the longer is at most :data:`LONGEST_SIDE`."""
-    first = min(train, key=lambda sample: (sample.label, sample.path.name))
+    first = min(train, key=lambda sample: (sample.label, spelled(sample.path.name)))
     height, width = image_size(first.path)
     longer = max(height, width, LONGEST_SIDE)
     return max(height * LONGEST_SIDE // longer, 1), max(width * LONGEST_SIDE // longer, 1)

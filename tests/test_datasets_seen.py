@@ -335,6 +335,18 @@ def test_the_spelling_does_not_change_what_is_held_out(tmp_path: Path) -> None:
         np.testing.assert_array_equal(getattr(sets[0], part), getattr(sets[1], part))
 
 
+def test_the_spelling_does_not_change_the_size(tmp_path: Path) -> None:
+    """A copy from macOS: of its letters the accent comes last, and so the file would come first."""
+    sizes = []
+    for form in ("NFC", "NFD"):
+        root = tree(tmp_path / form, {"train": 4})
+        for letter, side in (("f", 9), ("\u00e9", 15), ("z", 11)):
+            save(root / "train/cat" / unicodedata.normalize(form, f"a{letter}.png"), side=side)
+        sizes.append(load(root).x_train.shape)
+    assert sizes[0] == sizes[1]
+    assert sizes[0][1:] == (9, 9, 3)
+
+
 def test_a_slash_at_the_end_and_a_comma_inside_are_the_same_set(tmp_path: Path) -> None:
     root = tree(tmp_path / "cats, and dogs", {"train": 4})
     names = dataset_names(f"toy, folder:{root}/,folder:{tmp_path}/a,b")
