@@ -10,7 +10,7 @@ All images are resized to the size of the first one (by name, in the first class
 at most 64 pixels: an image is scaled until it covers that size and cropped around its centre. One channel if all images
 are grey, else three. See :mod:`harness.datasets.common.images` on orientation, transparency and sixteen bits. Mean and
 standard deviation are computed on the training images. Mirrored images count as the same class, and random crops are
-padded by an eighth of the shorter side.
+padded by an eighth of the shorter side. Where the directory is, and how its path is typed, changes no random draw.
 """
 
 from __future__ import annotations
@@ -132,6 +132,9 @@ def _load(name: str, directory: Path) -> Dataset:
         test = _other_part(parts.test, classes, parts.train, left_out)
     else:
         train, test = hold_out(train, HELD_OUT)
+    # By name, and not in the order of `samples`: runs on images in that order were split by the path too. So the
+    # checksum tells them apart, and none is gone on with on another split.
+    train.sort(key=lambda sample: sample.key)
     x_train, y_train, grey_train = read_samples([*train, *validation], height, width)
     x_test, y_test, grey_test = read_samples(test, height, width)
     refuse_one_colour(x_train, directory)

@@ -12,15 +12,19 @@ import numpy as np
 import pytest
 from harness.datasets import folder
 from harness.datasets.common.images import image_size, read_images
+from harness.datasets.common.listing import samples
 from PIL import Image
 
-from harness.core.dataset import Dataset
+from harness.core.dataset import Dataset, seeded_by
 from harness.core.errors import InputError
 from harness.core.paths import dataset_name, dataset_names, existing
-from harness.run.images import locate
+from harness.nets.corruptions import corrupted
+from harness.run.final import drawn
+from harness.run.images import final_data, locate, search_data, write
 from harness.run.parts import parts
 from harness.run.plan import make_plan
 from harness.run.request import make_request
+from harness.run.store import write_json
 
 ORIENTATION = 0x0112
 
@@ -311,6 +315,54 @@ def test_a_validation_folder_alone_is_the_test_set_and_closed(tmp_path: Path) ->
     assert len(data.x_test) == 4
     assert data.validation is None
     assert root / "validation" in folder.source(root).hidden(root)
+
+
+# --- where the set is ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("own_validation", [False, True])
+def test_where_a_folder_is_and_how_its_path_is_typed_changes_no_draw(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_validation: bool
+) -> None:
+    inside = {"train": 12, "test": 3, **({"val": 3} if own_validation else {})}
+    homes = [tree(tmp_path / "pets", inside), Path("pets"), Path("x/pets/"), tree(tmp_path / "copy/animals", inside)]
+    (tmp_path / "x").symlink_to(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    found = []
+    for home in homes:
+        data = load(home)
+        prepared = locate(data, 0.2, tmp_path / "out")
+        write(data, prepared, [0, 1])
+        for seed in (0, 1):
+            seen, final = search_data(prepared, seed), drawn(final_data(prepared)[0], 7, seed)
+            noisy = corrupted(data.x_test, "noise", 3, final.dataset)
+            found.append((seed, seen.x_train, seen.y_train, seen.x_valid, final.x_train, final.y_train, noisy))
+    for seed, *arrays in found[2:]:
+        for mine, first in zip(arrays, found[seed][1:], strict=True):
+            np.testing.assert_array_equal(mine, first)
+    assert not np.array_equal(found[0][1], found[1][1]), "the seed counts"
+
+
+@pytest.mark.parametrize("name", ["cifar10", "folder", "folders:x", "nasbench201/cifar10", "tables/x", "table:x.csv"])
+def test_other_sets_draw_by_their_names(name: str) -> None:
+    assert seeded_by(name) == name
+
+
+def test_a_run_that_was_split_by_its_path_is_not_gone_on_with(tmp_path: Path) -> None:
+    """Its images were in the order that mixes the classes, which is how its checksum tells."""
+    root = tree(tmp_path / "pets", {"train": 8, "test": 2})
+    words = {"methods": "random_search", "profile": "smoke", "out": tmp_path / "out", "baselines": False}
+    request = make_request(datasets=f"folder:{root}", **words)
+    [job] = make_plan(request).jobs
+    data, mixed = load(root), samples(root / "train", ("cat", "dog"), all_classes=True)
+    images, labels = read_images([sample.path for sample in mixed], 12, 12)[0], [sample.label for sample in mixed]
+    old = dataclasses.replace(data, x_train=images, y_train=np.array(labels))
+    share = request.profile.validation_share
+    assert locate(data, share, tmp_path).checksum == job.inputs["data"]
+    job.directory.path.mkdir(parents=True)
+    write_json(job.directory.inputs, {**job.inputs, "data": locate(old, share, tmp_path).checksum})
+    with pytest.raises(InputError, match=r"was made with another data .* name another directory with --out"):
+        make_plan(request)
 
 
 # --- spellings ------------------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """Directories of image files: which folders are classes, which files are images, and what is left out.
 
-Order and hold-out come from a hash of ``class/file``, never from the file system, so two copies of a set give the same
-arrays and the same split, and one more file does not reshuffle the others. Names are compared in one spelling: an
-accented letter may be one character or two, as macOS writes it.
+Order and hold-out come from ``class/file`` and its hash, never from the file system or from where the set is, so two
+copies of a set give the same arrays and the same split, and one more file does not reshuffle the others. Names are
+compared in one spelling: an accented letter may be one character or two, as macOS writes it.
 """
 
 from __future__ import annotations

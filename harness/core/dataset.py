@@ -14,6 +14,15 @@ from harness.core.table import Table
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
+_FOLDER = "folder"
+
+
+def seeded_by(dataset: str) -> str:
+    """What names the random draws on a data set: its name; of a folder without the path.
+
+    The path says where the images are, and not which: the same ones are split alike on every machine.
+    """
+    return _FOLDER if dataset.startswith(f"{_FOLDER}:") else dataset
 
 
 @dataclass(frozen=True)
