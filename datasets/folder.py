@@ -24,7 +24,7 @@ from harness.core.dataset import Dataset, DatasetSource
 from harness.core.errors import InputError
 from harness.core.paths import existing, spelled
 
-from .common.images import image_size, read_samples, refuse_one_colour
+from .common.images import image_size, read_parts, refuse_one_colour
 from .common.listing import (
     LeftOut,
     Sample,
@@ -34,6 +34,7 @@ from .common.listing import (
     is_folder,
     is_system,
     leads_nowhere,
+    paths_and_labels,
     refuse_broken_links,
     samples,
 )
@@ -135,23 +136,24 @@ def _load(name: str, directory: Path) -> Dataset:
     # By name, and not in the order of `samples`: runs on images in that order were split by the path too. So the
     # checksum tells them apart, and none is gone on with on another split.
     train.sort(key=lambda sample: sample.key)
-    x_train, y_train, grey_train = read_samples([*train, *validation], height, width)
-    x_test, y_test, grey_test = read_samples(test, height, width)
-    refuse_one_colour(x_train, directory)
-    channels = 1 if grey_train and grey_test else 3
-    mean, std = mean_and_std(x_train[: len(train), :, :, :channels])
+    (train_paths, y_train), (test_paths, y_test) = paths_and_labels([*train, *validation]), paths_and_labels(test)
+    pixels = read_parts(train_paths, test_paths, height, width)
+    refuse_one_colour(pixels.train, directory)
+    channels = 1 if pixels.grey else 3
+    mean, std = mean_and_std(pixels.train[: len(train), :, :, :channels])
+    note = _note(directory, parts, (len(train), len(validation), len(test)), len(classes), left_out)
     return Dataset(
         name=name,
-        x_train=np.ascontiguousarray(x_train[..., :channels]),
+        x_train=np.ascontiguousarray(pixels.train[..., :channels]),
         y_train=y_train,
-        x_test=np.ascontiguousarray(x_test[..., :channels]),
+        x_test=np.ascontiguousarray(pixels.test[..., :channels]),
         y_test=y_test,
         classes=classes,
         mean=mean,
         std=std,
         crop_padding=min(height, width) // 8,
         validation=np.arange(len(y_train)) >= len(train) if validation else None,
-        note=_note(directory, parts, (len(train), len(validation), len(test)), len(classes), left_out),
+        note="; ".join(filter(None, (note, pixels.note))),
     )
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import os
 import struct
 import unicodedata
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -149,6 +150,77 @@ def test_sixteen_bits_are_scaled(tmp_path: Path, suffix: str) -> None:
     pixels, grey = read_images([path], 32, 32)
     assert grey
     np.testing.assert_array_equal(pixels[0, :, :, 0], ramp >> 8)
+
+
+def save_deep(path: Path, values: np.ndarray) -> None:
+    """A PNG file of sixteen bits: grey, grey and alpha, colour, or colour and alpha."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    height, width, channels = values.shape
+    head = struct.pack(">IIBBBBB", width, height, 16, {1: 0, 2: 4, 3: 2, 4: 6}[channels], 0, 0, 0)
+    lines = b"".join(b"\0" + line.astype(">u2").tobytes() for line in values)
+    chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(lines)), (b"IEND", b"")]
+    packed = [struct.pack(">I", len(x)) + kind + x + struct.pack(">I", zlib.crc32(kind + x)) for kind, x in chunks]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(packed))
+
+
+def ramp(largest: int, seed: int, channels: int = 1) -> np.ndarray:
+    """All values up to the largest, evenly, in some order; opaque."""
+    values = np.random.default_rng(seed).permutation(np.linspace(0, largest, 24 * 24).astype(np.uint16))
+    image = np.repeat(values.reshape(24, 24, 1), channels, axis=2)
+    if channels in (2, 4):
+        image[:, :, -1] = 65_535
+    return image
+
+
+def deep_set(root: Path, largest: int, in_test: int, channels: int = 1) -> Path:
+    """A set of sixteen-bit files: of the training images one has the largest value, the others are darker."""
+    for seed, name in enumerate(("train/a/0", "train/a/1", "train/b/0", "train/b/1", "test/a/0", "test/b/0")):
+        most = {"train": largest if seed == 2 else largest // 3, "test": in_test}[name.partition("/")[0]]
+        save_deep(root / f"{name}.png", ramp(most, seed, channels))
+    return root
+
+
+@pytest.mark.parametrize("largest", [200, 255, 256, 1023, 4000, 4095, 16_383, 40_000, 65_535])
+@pytest.mark.parametrize("in_test", [0.2, 1.0, 3.0])
+def test_the_bits_that_training_images_use_are_the_scale_of_all(tmp_path: Path, largest: int, in_test: float) -> None:
+    """Of what eight bits can hold nothing is lost, and an image is as bright beside another as it was."""
+    brightest = min(int(largest * in_test), 65_535)
+    data = load(deep_set(tmp_path, largest, brightest))
+    assert data.x_train.shape[3] == 1
+    divisor = max(1, 2 ** (largest.bit_length() - 8))
+    assert divisor == 1 or data.x_train.max() >= 127, "a power of two more would leave a bit empty"
+    train, test = [ramp(largest if seed == 2 else largest // 3, seed) for seed in range(4)], ramp(brightest, 4)
+    for mine, files in ((data.x_train, train), (data.x_test, [test, ramp(brightest, 5)])):
+        seen = sorted(image.tobytes() for image in mine)
+        assert seen == sorted(np.minimum(image // divisor, 255).astype(np.uint8).tobytes() for image in files)
+    assert f"go up to {largest:,} in training" in data.note
+    assert (f"divided by {divisor}" if divisor > 1 else "taken as they are") in data.note
+    assert ("larger ones in 2 test images are cut off" in data.note) == (brightest // divisor > 255)
+
+
+@pytest.mark.parametrize("channels", [2, 3, 4])
+@pytest.mark.parametrize("largest", [200, 4095, 32_767, 40_000, 65_535])
+def test_colour_of_sixteen_bits_is_whole_or_refused(tmp_path: Path, channels: int, largest: int) -> None:
+    """Pillow reads the upper eight bits only."""
+    root = deep_set(tmp_path, largest, largest, channels)
+    if largest < 32_768:
+        with pytest.raises(InputError, match=r"\.png has several channels of 16 bits.*save all with 8 bits"):
+            load(root)
+    else:
+        assert load(root).x_train.max() == largest >> 8
+        assert "divided by 256" in load(root).note
+
+
+def test_sixteen_bits_in_the_test_set_alone_are_refused(tmp_path: Path) -> None:
+    root = tree(tmp_path, {"train": 3})
+    save_deep(root / "test/cat/x.png", ramp(4095, 0))
+    with pytest.raises(InputError, match=r"test/cat/x\.png has 16 bits and the training images have 8"):
+        load(root)
+
+
+def test_black_images_are_not_taken_for_drawings_in_white(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"one colour \(0, 0, 0\) at this size, so there is nothing to learn from$"):
+        load(deep_set(tmp_path, 0, 0))
 
 
 def test_deeper_than_sixteen_bits_is_one_sentence(tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ from pathlib import Path
 from harness.core.dataset import Dataset
 from harness.core.errors import InputError
 
-from .images import read_samples, refuse_one_colour
-from .listing import LeftOut, hold_out, samples
+from .images import read_parts, refuse_one_colour
+from .listing import LeftOut, hold_out, paths_and_labels, samples
 
 SIDE = 64
 CROP_PADDING = 8
@@ -85,20 +85,21 @@ class PhotoSet:
                 f"{directory} has {len(train):,} training and {len(test):,} test images instead of "
                 f"{self.images[0]:,} and {self.images[1]:,}; {self.how} again"
             )
-        x_train, y_train, _ = read_samples(train, SIDE, SIDE)
-        x_test, y_test, _ = read_samples(test, SIDE, SIDE)
-        refuse_one_colour(x_train, directory)
+        (train_paths, y_train), (test_paths, y_test) = paths_and_labels(train), paths_and_labels(test)
+        pixels = read_parts(train_paths, test_paths, SIDE, SIDE)
+        refuse_one_colour(pixels.train, directory)
+        told = "; ".join(filter(None, (left_out.words(), pixels.note)))
         return Dataset(
             name=self.name,
-            x_train=x_train,
+            x_train=pixels.train,
             y_train=y_train,
-            x_test=x_test,
+            x_test=pixels.test,
             y_test=y_test,
             classes=tuple(self.wnids.values()),
             mean=MEAN,
             std=STD,
             crop_padding=CROP_PADDING,
-            note=f"{directory}: {left_out.words()}" if left_out.words() else "",
+            note=f"{directory}: {told}" if told else "",
         )
 
     def hidden(self, root: Path) -> tuple[Path, ...]:

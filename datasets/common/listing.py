@@ -14,6 +14,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from harness.core.errors import InputError
 from harness.core.paths import spelled
 
@@ -188,6 +191,11 @@ def entries(directory: Path) -> list[os.DirEntry[str]]:
             return list(found)
     except OSError as error:
         raise InputError(f"{directory} cannot be read as a directory ({error.strerror})") from error
+
+
+def paths_and_labels(found: Sequence[Sample]) -> tuple[list[Path], NDArray[np.int64]]:
+    """The files of ``found``, and their class numbers."""
+    return [sample.path for sample in found], np.array([sample.label for sample in found], dtype=np.int64)
 
 
 def _hash(sample: Sample) -> bytes:
