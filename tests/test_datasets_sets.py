@@ -24,7 +24,7 @@ from harness.datasets import (
     toy,
 )
 
-from harness.core.dataset import DatasetSource
+from harness.core.dataset import Dataset, DatasetSource
 from harness.core.errors import InputError
 from harness.core.home import CHECKOUT
 from harness.plugins.catalogue import FOLDERS
@@ -235,3 +235,15 @@ def test_cifar100_wrong_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 def test_modules_are_found_by_name() -> None:
     for module in NAMED:
         assert importlib.import_module(f"harness.datasets.{module.DATASET.name}").DATASET is module.DATASET
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), np.float32("nan")])
+@pytest.mark.parametrize("name", ["mean", "std"])
+@pytest.mark.parametrize("channel", [0, 1, 2])
+def test_numbers_that_would_make_every_pixel_nan_are_refused(name: str, value: float, channel: int) -> None:
+    """Of a plug-in: every training would fail much later, with a loss that is nan."""
+    images, labels = np.zeros((4, 2, 2, 3), np.uint8), np.arange(4) % 2
+    numbers = {"mean": [120.0] * 3, "std": [60.0] * 3}
+    numbers[name][channel] = value
+    with pytest.raises(InputError, match=f"data set 'mine': a {'mean' if name == 'mean' else 'standard deviation'} is"):
+        Dataset("mine", images, labels, images, labels, ("a", "b"), tuple(numbers["mean"]), tuple(numbers["std"]))
