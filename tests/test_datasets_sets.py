@@ -27,7 +27,7 @@ from harness.datasets import (
 from harness.core.dataset import Dataset, DatasetSource
 from harness.core.errors import InputError
 from harness.core.home import CHECKOUT
-from harness.plugins.catalogue import FOLDERS
+from harness.plugins.catalogue import FOLDERS, Catalogue
 
 NAMED = (fashion_mnist, cifar10, cifar100, imagenette, imagenet10_1, imagenet10_2, adience_age, toy)
 
@@ -171,6 +171,12 @@ def test_names_are_file_names() -> None:
     for module in NAMED:
         assert module.DATASET.name == module.__name__.rpartition(".")[2]
         assert "\n" not in module.DATASET.summary
+
+
+@pytest.mark.parametrize("module", NAMED)
+def test_the_list_has_the_summary_of_the_set_itself(module) -> None:
+    """It is read from the file's text, without an import."""
+    assert Catalogue().source("dataset", module.DATASET.name).facts().summary == module.DATASET.summary
 
 
 def test_every_file_is_a_set() -> None:
