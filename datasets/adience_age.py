@@ -27,7 +27,7 @@ from harness.core.dataset import Dataset, DatasetSource
 from harness.core.errors import InputError
 from harness.core.names import one_line
 
-from .common.images import read_images
+from .common.images import read_parts
 from .common.statistics import mean_and_std
 
 SIDE = 64
@@ -91,32 +91,31 @@ def load(root: Path) -> Dataset:
     left_out: Counter[str] = Counter()
     train = [face for number in TRAIN_FOLDS for face in read_fold(_fold(root, number), left_out)]
     test = read_fold(_fold(root, TEST_FOLD), left_out)
-    x_train, _ = read_images([face.path for face in train], SIDE, SIDE)
-    x_test, _ = read_images([face.path for face in test], SIDE, SIDE)
+    pixels = read_parts([face.path for face in train], [face.path for face in test], SIDE, SIDE)
     persons = sorted({face.person for face in train})
     number_of = {person: number for number, person in enumerate(persons)}
-    mean, std = mean_and_std(x_train)
+    mean, std = mean_and_std(pixels.train)
     return Dataset(
         name="adience_age",
-        x_train=x_train,
+        x_train=pixels.train,
         y_train=np.array([face.label for face in train], dtype=np.int64),
-        x_test=x_test,
+        x_test=pixels.test,
         y_test=np.array([face.label for face in test], dtype=np.int64),
         classes=CLASSES,
         mean=mean,
         std=std,
         crop_padding=CROP_PADDING,
         groups=np.array([number_of[face.person] for face in train], dtype=np.int64),
-        note=_note(_directory(root), left_out),
+        note=_note(_directory(root), left_out, pixels.note),
     )
 
 
-def _note(directory: Path, left_out: Counter[str]) -> str:
-    """How many rows are left out, by what is in place of an age group; "" if none are."""
-    if not left_out:
-        return ""
+def _note(directory: Path, left_out: Counter[str], scale: str) -> str:
+    """How many rows are left out, by what is in place of an age group, and how images were scaled; "" if neither."""
     counts = ", ".join(f"'{text}': {count:,}" for text, count in sorted(left_out.items()))
-    return one_line(f"{directory}: left out {left_out.total():,} rows whose age is in no group ({counts})")
+    rows = f"left out {left_out.total():,} rows whose age is in no group ({counts})" if left_out else ""
+    told = "; ".join(filter(None, (rows, scale)))
+    return one_line(f"{directory}: {told}") if told else ""
 
 
 def read_fold(path: Path, left_out: Counter[str] | None = None) -> list[Face]:

@@ -10,7 +10,7 @@ All images are resized to the size of the first one (by name, in the first class
 at most 64 pixels: an image is scaled until it covers that size and cropped around its centre. One channel if all images
 are grey, else three. See :mod:`harness.datasets.common.images` on orientation, transparency and sixteen bits. Mean and
 standard deviation are computed on the training images. Mirrored images count as the same class, and random crops are
-padded by an eighth of the shorter side.
+padded by an eighth of the shorter side. Where the directory is, and how its path is typed, changes no random draw.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from harness.core.dataset import Dataset, DatasetSource
 from harness.core.errors import InputError
 from harness.core.paths import existing, spelled
 
-from .common.images import image_size, read_samples, refuse_one_colour
+from .common.images import image_size, read_parts, refuse_one_colour
 from .common.listing import (
     LeftOut,
     Sample,
@@ -34,6 +34,7 @@ from .common.listing import (
     is_folder,
     is_system,
     leads_nowhere,
+    paths_and_labels,
     refuse_broken_links,
     samples,
 )
@@ -132,23 +133,27 @@ def _load(name: str, directory: Path) -> Dataset:
         test = _other_part(parts.test, classes, parts.train, left_out)
     else:
         train, test = hold_out(train, HELD_OUT)
-    x_train, y_train, grey_train = read_samples([*train, *validation], height, width)
-    x_test, y_test, grey_test = read_samples(test, height, width)
-    refuse_one_colour(x_train, directory)
-    channels = 1 if grey_train and grey_test else 3
-    mean, std = mean_and_std(x_train[: len(train), :, :, :channels])
+    # By name, and not in the order of `samples`: runs on images in that order were split by the path too. So the
+    # checksum tells them apart, and none is gone on with on another split.
+    train.sort(key=lambda sample: sample.key)
+    (train_paths, y_train), (test_paths, y_test) = paths_and_labels([*train, *validation]), paths_and_labels(test)
+    pixels = read_parts(train_paths, test_paths, height, width)
+    refuse_one_colour(pixels.train, directory)
+    channels = 1 if pixels.grey else 3
+    mean, std = mean_and_std(pixels.train[: len(train), :, :, :channels])
+    note = _note(directory, parts, (len(train), len(validation), len(test)), len(classes), left_out)
     return Dataset(
         name=name,
-        x_train=np.ascontiguousarray(x_train[..., :channels]),
+        x_train=np.ascontiguousarray(pixels.train[..., :channels]),
         y_train=y_train,
-        x_test=np.ascontiguousarray(x_test[..., :channels]),
+        x_test=np.ascontiguousarray(pixels.test[..., :channels]),
         y_test=y_test,
         classes=classes,
         mean=mean,
         std=std,
         crop_padding=min(height, width) // 8,
         validation=np.arange(len(y_train)) >= len(train) if validation else None,
-        note=_note(directory, parts, (len(train), len(validation), len(test)), len(classes), left_out),
+        note="; ".join(filter(None, (note, pixels.note))),
     )
 
 
@@ -169,7 +174,7 @@ def _note(directory: Path, parts: _Parts, counts: tuple[int, int, int], classes:
 
 def _size(train: list[Sample]) -> tuple[int, int]:
     """Height and width of the first image, both reduced alike until the longer is at most :data:`LONGEST_SIDE`."""
-    first = min(train, key=lambda sample: (sample.label, sample.path.name))
+    first = min(train, key=lambda sample: (sample.label, spelled(sample.path.name)))
     height, width = image_size(first.path)
     longer = max(height, width, LONGEST_SIDE)
     return max(height * LONGEST_SIDE // longer, 1), max(width * LONGEST_SIDE // longer, 1)

@@ -7,9 +7,7 @@ to 993 and 357 to 419 per class. Size and normalisation as in :mod:`harness.data
 
 from __future__ import annotations
 
-from harness.core.dataset import DatasetSource
-
-from .common.imagenet import PhotoSet
+from .common.imagenet import PhotoSet, source
 
 PHOTOS = PhotoSet(
     name="imagenette",
@@ -30,11 +28,4 @@ PHOTOS = PhotoSet(
     how="unpack the archive imagenette2 (or imagenette2-160)",
     images=(9469, 3925),
 )
-DATASET = DatasetSource(
-    name=PHOTOS.name,
-    summary="Imagenette, ten easy ImageNet classes: 9,469 + 3,925 photographs, resized to 64x64",
-    load=PHOTOS.load,
-    missing=PHOTOS.missing,
-    fetch=None,
-    hidden=PHOTOS.hidden,
-)
+DATASET = source(PHOTOS, summary="Imagenette, ten easy ImageNet classes: 9,469 + 3,925 photographs, resized to 64x64")

@@ -158,6 +158,23 @@ def test_an_extract_of_validation_accuracies_says_so(tmp_path: Path, monkeypatch
         tables.locate(table, "cifar10-12", tmp_path, Budget(1, "s"))
 
 
+def test_a_table_says_where_it_was_validated_on_other_trainings_than_it_was_tested(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    columns = {f"{n}_{w}": 50.0 for n in _extract.SETS for w in ("val12", "val200_mean", "test200_mean")}
+    columns |= {f"{name}_train_seconds200": 100.0 for name in _extract.SETS}
+    rows = [{"arch_str": SPACE.to_official(genotype), **columns} for genotype in SPACE.every()]
+    monkeypatch.setenv("HARNESS_NB201", str(tmp_path))
+    (tmp_path / "nb201.csv.gz").write_bytes(gzip.compress(_bring._csv(rows)))
+    images_of_the_tested = {"cifar10": 50_000, "cifar100": 50_000, "imagenet16-120": 151_700}
+    for name, images in images_of_the_tested.items():
+        table = load(name, tmp_path)
+        validated = table.signals[table.final_signal].trained
+        assert validated is not None
+        assert ("on half of the training images" in table.note) == (validated.images != 200 * images)
+        assert "\n" not in table.note
+
+
 def test_a_pickle_that_wants_more_than_containers_is_refused() -> None:
     assert _bring.plain_pickle(pickle.dumps({"a": [1.0, 2.0]})) == {"a": [1.0, 2.0]}
     with pytest.raises(SourceError, match="it wants"):

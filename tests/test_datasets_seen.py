@@ -6,21 +6,26 @@ import dataclasses
 import os
 import struct
 import unicodedata
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 from harness.datasets import folder
 from harness.datasets.common.images import image_size, read_images
+from harness.datasets.common.listing import samples
 from PIL import Image
 
-from harness.core.dataset import Dataset
+from harness.core.dataset import Dataset, seeded_by
 from harness.core.errors import InputError
 from harness.core.paths import dataset_name, dataset_names, existing
-from harness.run.images import locate
+from harness.nets.corruptions import corrupted
+from harness.run.final import drawn
+from harness.run.images import final_data, locate, search_data, write
 from harness.run.parts import parts
 from harness.run.plan import make_plan
 from harness.run.request import make_request
+from harness.run.store import write_json
 
 ORIENTATION = 0x0112
 
@@ -145,6 +150,77 @@ def test_sixteen_bits_are_scaled(tmp_path: Path, suffix: str) -> None:
     pixels, grey = read_images([path], 32, 32)
     assert grey
     np.testing.assert_array_equal(pixels[0, :, :, 0], ramp >> 8)
+
+
+def save_deep(path: Path, values: np.ndarray) -> None:
+    """A PNG file of sixteen bits: grey, grey and alpha, colour, or colour and alpha."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    height, width, channels = values.shape
+    head = struct.pack(">IIBBBBB", width, height, 16, {1: 0, 2: 4, 3: 2, 4: 6}[channels], 0, 0, 0)
+    lines = b"".join(b"\0" + line.astype(">u2").tobytes() for line in values)
+    chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(lines)), (b"IEND", b"")]
+    packed = [struct.pack(">I", len(x)) + kind + x + struct.pack(">I", zlib.crc32(kind + x)) for kind, x in chunks]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(packed))
+
+
+def ramp(largest: int, seed: int, channels: int = 1) -> np.ndarray:
+    """All values up to the largest, evenly, in some order; opaque."""
+    values = np.random.default_rng(seed).permutation(np.linspace(0, largest, 24 * 24).astype(np.uint16))
+    image = np.repeat(values.reshape(24, 24, 1), channels, axis=2)
+    if channels in (2, 4):
+        image[:, :, -1] = 65_535
+    return image
+
+
+def deep_set(root: Path, largest: int, in_test: int, channels: int = 1) -> Path:
+    """A set of sixteen-bit files: of the training images one has the largest value, the others are darker."""
+    for seed, name in enumerate(("train/a/0", "train/a/1", "train/b/0", "train/b/1", "test/a/0", "test/b/0")):
+        most = {"train": largest if seed == 2 else largest // 3, "test": in_test}[name.partition("/")[0]]
+        save_deep(root / f"{name}.png", ramp(most, seed, channels))
+    return root
+
+
+@pytest.mark.parametrize("largest", [200, 255, 256, 1023, 4000, 4095, 16_383, 40_000, 65_535])
+@pytest.mark.parametrize("in_test", [0.2, 1.0, 3.0])
+def test_the_bits_that_training_images_use_are_the_scale_of_all(tmp_path: Path, largest: int, in_test: float) -> None:
+    """Of what eight bits can hold nothing is lost, and an image is as bright beside another as it was."""
+    brightest = min(int(largest * in_test), 65_535)
+    data = load(deep_set(tmp_path, largest, brightest))
+    assert data.x_train.shape[3] == 1
+    divisor = max(1, 2 ** (largest.bit_length() - 8))
+    assert divisor == 1 or data.x_train.max() >= 127, "a power of two more would leave a bit empty"
+    train, test = [ramp(largest if seed == 2 else largest // 3, seed) for seed in range(4)], ramp(brightest, 4)
+    for mine, files in ((data.x_train, train), (data.x_test, [test, ramp(brightest, 5)])):
+        seen = sorted(image.tobytes() for image in mine)
+        assert seen == sorted(np.minimum(image // divisor, 255).astype(np.uint8).tobytes() for image in files)
+    assert f"go up to {largest:,} in training" in data.note
+    assert (f"divided by {divisor}" if divisor > 1 else "taken as they are") in data.note
+    assert ("larger ones in 2 test images are cut off" in data.note) == (brightest // divisor > 255)
+
+
+@pytest.mark.parametrize("channels", [2, 3, 4])
+@pytest.mark.parametrize("largest", [200, 4095, 32_767, 40_000, 65_535])
+def test_colour_of_sixteen_bits_is_whole_or_refused(tmp_path: Path, channels: int, largest: int) -> None:
+    """Pillow reads the upper eight bits only."""
+    root = deep_set(tmp_path, largest, largest, channels)
+    if largest < 32_768:
+        with pytest.raises(InputError, match=r"\.png has several channels of 16 bits.*save all with 8 bits"):
+            load(root)
+    else:
+        assert load(root).x_train.max() == largest >> 8
+        assert "divided by 256" in load(root).note
+
+
+def test_sixteen_bits_in_the_test_set_alone_are_refused(tmp_path: Path) -> None:
+    root = tree(tmp_path, {"train": 3})
+    save_deep(root / "test/cat/x.png", ramp(4095, 0))
+    with pytest.raises(InputError, match=r"test/cat/x\.png has 16 bits and the training images have 8"):
+        load(root)
+
+
+def test_black_images_are_not_taken_for_drawings_in_white(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"one colour \(0, 0, 0\) at this size, so there is nothing to learn from$"):
+        load(deep_set(tmp_path, 0, 0))
 
 
 def test_deeper_than_sixteen_bits_is_one_sentence(tmp_path: Path) -> None:
@@ -313,6 +389,54 @@ def test_a_validation_folder_alone_is_the_test_set_and_closed(tmp_path: Path) ->
     assert root / "validation" in folder.source(root).hidden(root)
 
 
+# --- where the set is ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("own_validation", [False, True])
+def test_where_a_folder_is_and_how_its_path_is_typed_changes_no_draw(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_validation: bool
+) -> None:
+    inside = {"train": 12, "test": 3, **({"val": 3} if own_validation else {})}
+    homes = [tree(tmp_path / "pets", inside), Path("pets"), Path("x/pets/"), tree(tmp_path / "copy/animals", inside)]
+    (tmp_path / "x").symlink_to(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    found = []
+    for home in homes:
+        data = load(home)
+        prepared = locate(data, 0.2, tmp_path / "out")
+        write(data, prepared, [0, 1])
+        for seed in (0, 1):
+            seen, final = search_data(prepared, seed), drawn(final_data(prepared)[0], 7, seed)
+            noisy = corrupted(data.x_test, "noise", 3, final.dataset)
+            found.append((seed, seen.x_train, seen.y_train, seen.x_valid, final.x_train, final.y_train, noisy))
+    for seed, *arrays in found[2:]:
+        for mine, first in zip(arrays, found[seed][1:], strict=True):
+            np.testing.assert_array_equal(mine, first)
+    assert not np.array_equal(found[0][1], found[1][1]), "the seed counts"
+
+
+@pytest.mark.parametrize("name", ["cifar10", "folder", "folders:x", "nasbench201/cifar10", "tables/x", "table:x.csv"])
+def test_other_sets_draw_by_their_names(name: str) -> None:
+    assert seeded_by(name) == name
+
+
+def test_a_run_that_was_split_by_its_path_is_not_gone_on_with(tmp_path: Path) -> None:
+    """Its images were in the order that mixes the classes, which is how its checksum tells."""
+    root = tree(tmp_path / "pets", {"train": 8, "test": 2})
+    words = {"methods": "random_search", "profile": "smoke", "out": tmp_path / "out", "baselines": False}
+    request = make_request(datasets=f"folder:{root}", **words)
+    [job] = make_plan(request).jobs
+    data, mixed = load(root), samples(root / "train", ("cat", "dog"), all_classes=True)
+    images, labels = read_images([sample.path for sample in mixed], 12, 12)[0], [sample.label for sample in mixed]
+    old = dataclasses.replace(data, x_train=images, y_train=np.array(labels))
+    share = request.profile.validation_share
+    assert locate(data, share, tmp_path).checksum == job.inputs["data"]
+    job.directory.path.mkdir(parents=True)
+    write_json(job.directory.inputs, {**job.inputs, "data": locate(old, share, tmp_path).checksum})
+    with pytest.raises(InputError, match=r"was made with another data .* name another directory with --out"):
+        make_plan(request)
+
+
 # --- spellings ------------------------------------------------------------------------------------------------------
 
 COMPOSED, DECOMPOSED = (unicodedata.normalize(form, "caf\u00e9") for form in ("NFC", "NFD"))
@@ -333,6 +457,18 @@ def test_the_spelling_does_not_change_what_is_held_out(tmp_path: Path) -> None:
     sets = [load(tree(tmp_path / str(n), {"train": 6}, (name, "dog"))) for n, name in enumerate((COMPOSED, DECOMPOSED))]
     for part in ("x_train", "y_train", "x_test", "y_test"):
         np.testing.assert_array_equal(getattr(sets[0], part), getattr(sets[1], part))
+
+
+def test_the_spelling_does_not_change_the_size(tmp_path: Path) -> None:
+    """A copy from macOS: of its letters the accent comes last, and so the file would come first."""
+    sizes = []
+    for form in ("NFC", "NFD"):
+        root = tree(tmp_path / form, {"train": 4})
+        for letter, side in (("f", 9), ("\u00e9", 15), ("z", 11)):
+            save(root / "train/cat" / unicodedata.normalize(form, f"a{letter}.png"), side=side)
+        sizes.append(load(root).x_train.shape)
+    assert sizes[0] == sizes[1]
+    assert sizes[0][1:] == (9, 9, 3)
 
 
 def test_a_slash_at_the_end_and_a_comma_inside_are_the_same_set(tmp_path: Path) -> None:

@@ -24,10 +24,10 @@ from harness.datasets import (
     toy,
 )
 
-from harness.core.dataset import DatasetSource
+from harness.core.dataset import Dataset, DatasetSource
 from harness.core.errors import InputError
 from harness.core.home import CHECKOUT
-from harness.plugins.catalogue import FOLDERS
+from harness.plugins.catalogue import FOLDERS, Catalogue
 
 NAMED = (fashion_mnist, cifar10, cifar100, imagenette, imagenet10_1, imagenet10_2, adience_age, toy)
 
@@ -173,6 +173,12 @@ def test_names_are_file_names() -> None:
         assert "\n" not in module.DATASET.summary
 
 
+@pytest.mark.parametrize("module", NAMED)
+def test_the_list_has_the_summary_of_the_set_itself(module) -> None:
+    """It is read from the file's text, without an import."""
+    assert Catalogue().source("dataset", module.DATASET.name).facts().summary == module.DATASET.summary
+
+
 def test_every_file_is_a_set() -> None:
     public = {path.stem for path in FOLDERS["dataset"].glob("*.py") if not path.stem.startswith("_")}
     assert public == {module.DATASET.name for module in NAMED} | {"folder", "table"}
@@ -235,3 +241,15 @@ def test_cifar100_wrong_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 def test_modules_are_found_by_name() -> None:
     for module in NAMED:
         assert importlib.import_module(f"harness.datasets.{module.DATASET.name}").DATASET is module.DATASET
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), np.float32("nan")])
+@pytest.mark.parametrize("name", ["mean", "std"])
+@pytest.mark.parametrize("channel", [0, 1, 2])
+def test_numbers_that_would_make_every_pixel_nan_are_refused(name: str, value: float, channel: int) -> None:
+    """Of a plug-in: every training would fail much later, with a loss that is nan."""
+    images, labels = np.zeros((4, 2, 2, 3), np.uint8), np.arange(4) % 2
+    numbers = {"mean": [120.0] * 3, "std": [60.0] * 3}
+    numbers[name][channel] = value
+    with pytest.raises(InputError, match=f"data set 'mine': a {'mean' if name == 'mean' else 'standard deviation'} is"):
+        Dataset("mine", images, labels, images, labels, ("a", "b"), tuple(numbers["mean"]), tuple(numbers["std"]))

@@ -215,11 +215,12 @@ class _Rows:
         self._group = np.array([first.setdefault(text, len(first)) for text in texts])
         self.genotypes, self.note = tuple(first), ""
         if len(first) < len(texts):
-            number = next(n for n, text in enumerate(texts) if text in texts[:n])
             if not average:
+                # Up to the first row that is there again, each row is a group of its own.
+                again, before = next((row, group) for row, group in enumerate(self._group.tolist()) if row != group)
                 raise InputError(
-                    f"{sheet.path}: lines {sheet.rows[texts.index(texts[number])].line} and {sheet.rows[number].line} "
-                    f'are both {texts[number]}; write repeats = "mean" into {sheet.path.with_suffix(".toml").name} to '
+                    f"{sheet.path}: lines {sheet.rows[before].line} and {sheet.rows[again].line} "
+                    f'are both {texts[again]}; write repeats = "mean" into {sheet.path.with_suffix(".toml").name} to '
                     "average them, or keep one of the two rows"
                 )
             counts = np.bincount(self._group)

@@ -2,27 +2,30 @@
 
 - **Orientation**: an image is turned as its EXIF entry says, before its size is looked at.
 - **Transparency**: transparent parts show :data:`GROUND`, in every mode that has them.
-- **Sixteen bits**: values are divided by 256, so that the full range stays the full range.
+- **Sixteen bits**: a file does not say how many of them are used: cameras and scanners fill ten, twelve or all. The
+  largest value in the training images of a set does, and all its images are divided by the same power of two, so that
+  the values that occur fill eight bits. A note says so.
 - More than four channels and floating-point values are refused with a sentence.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.errors import InputError
 
-from .listing import Sample
-
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from PIL.ImageFile import ImageFile
 
 GROUND = (255, 255, 255)
 """What transparent pixels are laid on: white, as paper is."""
@@ -30,25 +33,69 @@ _GREY = frozenset({"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N"}
 _SIXTEEN_BITS = frozenset({"I", "I;16", "I;16B", "I;16L", "I;16N"})
 _ORIENTATION, _TURNED = 0x0112, frozenset({5, 6, 7, 8})
 _SAMPLES_PER_PIXEL = 277
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
 
 
 def image_size(path: Path) -> tuple[int, int]:
     """``(height, width)`` in pixels of the upright image."""
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
 
-    try:
-        with Image.open(path) as image:
-            upright = ImageOps.exif_transpose(image)
-            return upright.height, upright.width
-    except Exception as error:  # see _pixels
-        raise _broken(path, error) from error
+    with _opened(path) as image:
+        upright = ImageOps.exif_transpose(image)
+        return upright.height, upright.width
 
 
-def read_images(paths: Sequence[Path], height: int, width: int) -> tuple[NDArray[np.uint8], bool]:
+@dataclass(frozen=True)
+class Pixels:
+    """The images of a set at one size.
+
+    Args:
+        train, test: as of :func:`read_images`.
+        grey: whether every image is grey.
+        note: how sixteen bits were scaled, a clause; "" if no image has them.
+    """
+
+    train: NDArray[np.uint8]
+    test: NDArray[np.uint8]
+    grey: bool
+    note: str
+
+
+def read_parts(train: Sequence[Path], test: Sequence[Path], height: int, width: int) -> Pixels:
+    """The images of a set, all by one scale, that of the training images; see :func:`read_images`.
+
+    Raises:
+        InputError: as there, or the test images have more bits than the training images.
+    """
+    largest, others = (_each(_largest_value, paths) for paths in (train, test))
+    deep = [value for value in largest if value is not None]
+    if not deep and (odd := [path for path, value in zip(test, others, strict=True) if value is not None]):
+        raise InputError(f"{odd[0]} has 16 bits and the training images have 8; save all with equally many")
+    bits = max(8, max(deep, default=0).bit_length())
+    x_train, grey_train = read_images(train, height, width, bits)
+    x_test, grey_test = read_images(test, height, width, bits)
+    beyond = sum(value is not None and value >= 1 << bits for value in others)
+    return Pixels(x_train, x_test, grey_train and grey_test, _scale(max(deep), bits, beyond) if deep else "")
+
+
+def _scale(largest: int, bits: int, beyond: int) -> str:
+    """How values of sixteen bits were scaled."""
+    how = f"divided by {1 << bits - 8}" if bits > 8 else "taken as they are"
+    words = f"values of 16-bit images go up to {largest:,} in training and are {how}"
+    return f"{words}, larger ones in {beyond:,} test images are cut off" if beyond else words
+
+
+def read_images(paths: Sequence[Path], height: int, width: int, bits: int = 16) -> tuple[NDArray[np.uint8], bool]:
     """All images at one size: ``uint8`` of shape ``(n, height, width, 3)``, and whether every one of them is grey.
 
     An image is scaled until it covers the size and cropped around its centre, so nothing is distorted. Decoding runs
     on a few threads (Pillow frees the interpreter meanwhile); the result does not depend on their number.
+
+    Args:
+        paths: of the files.
+        height, width: of the result.
+        bits: that the values in files of sixteen bits fill; larger values are cut off.
 
     Raises:
         InputError: names the first file that is no image, is cut short, or has values that eight bits cannot hold.
@@ -56,56 +103,90 @@ def read_images(paths: Sequence[Path], height: int, width: int) -> tuple[NDArray
     pixels = np.empty((len(paths), height, width, 3), dtype=np.uint8)
 
     def read(number: int) -> bool:
-        pixels[number], grey = _pixels(paths[number], height, width)
+        pixels[number], grey = _pixels(paths[number], height, width, bits)
         return grey
 
+    return pixels, all(_each(read, range(len(paths))))
+
+
+def _each(function: Callable[[Item], Answer], items: Sequence[Item]) -> list[Answer]:
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
-        grey = list(pool.map(read, range(len(paths))))
-    return pixels, all(grey)
-
-
-def read_samples(found: Sequence[Sample], height: int, width: int) -> tuple[NDArray[np.uint8], NDArray[np.int64], bool]:
-    """Images, labels and greyness of ``found``, see :func:`read_images`."""
-    pixels, grey = read_images([sample.path for sample in found], height, width)
-    return pixels, np.array([sample.label for sample in found], dtype=np.int64), grey
+        return list(pool.map(function, items))
 
 
 def refuse_one_colour(pixels: NDArray[np.uint8], directory: Path) -> None:
     """Raises :class:`InputError` if all pixels of all images have one and the same colour."""
     if len(pixels) and (pixels == pixels[0, 0, 0]).all():
         red, green, blue = (int(value) for value in pixels[0, 0, 0])
+        drawn = "; drawings in white on a transparent ground need another ground, since it is read as white"
         raise InputError(
             f"all images in {directory} have the one colour ({red}, {green}, {blue}) at this size, so there is nothing "
-            "to learn from; drawings in white on a transparent ground need another ground, since it is read as white"
+            f"to learn from{drawn if (red, green, blue) == GROUND else ''}"
         )
 
 
-def _pixels(path: Path, height: int, width: int) -> tuple[NDArray[np.uint8], bool]:
-    from PIL import Image, ImageOps
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[ImageFile]:
+    from PIL import Image
 
     try:
         with Image.open(path) as image:
-            turned = image.getexif().get(_ORIENTATION) in _TURNED
-            across, down = (height, width) if turned else (width, height)
-            image.draft(None, (2 * across, 2 * down))  # a large JPEG is decoded at a fraction of its size
-            mode = image.mode
-            upright = ImageOps.exif_transpose(image)
-            fitted = ImageOps.fit(_as_rgb(upright, path), (width, height), Image.Resampling.BILINEAR)
-            return np.asarray(fitted, dtype=np.uint8), mode in _GREY
+            yield image
     except InputError:
         raise
     except Exception as error:  # on damaged files Pillow raises OSError, SyntaxError, ValueError, struct.error and more
         raise _broken(path, error) from error
 
 
-def _as_rgb(image: Image, path: Path) -> Image:
+def _pixels(path: Path, height: int, width: int, bits: int) -> tuple[NDArray[np.uint8], bool]:
+    from PIL.Image import Resampling
+    from PIL.ImageOps import exif_transpose, fit
+
+    with _opened(path) as image:
+        if bits < 16 and _in_deep_colour(image):
+            raise InputError(
+                f"{path} has several channels of 16 bits, of which the upper 8 can be read, and the values of the "
+                f"training images fill the lower {bits}; save all with 8 bits per channel"
+            )
+        turned = image.getexif().get(_ORIENTATION) in _TURNED
+        across, down = (height, width) if turned else (width, height)
+        image.draft(None, (2 * across, 2 * down))  # a large JPEG is decoded at a fraction of its size
+        mode = image.mode
+        fitted = fit(_as_rgb(exif_transpose(image), path, bits), (width, height), Resampling.BILINEAR)
+        return np.asarray(fitted, dtype=np.uint8), mode in _GREY
+
+
+def _largest_value(path: Path) -> int | None:
+    """The largest value of a file of sixteen bits; of several channels that which has the same upper bits, since Pillow
+    leaves the others out. None of a file of eight bits."""
+    with _opened(path) as image:
+        if image.mode in _SIXTEEN_BITS:
+            return int(_values(image, path).max())
+        if not _in_deep_colour(image):
+            return None
+        bands = [np.asarray(image.getchannel(band)) for band in image.getbands() if band != "A"]
+        return max(int(band.max()) << 8 | 255 for band in bands)
+
+
+def _in_deep_colour(image: ImageFile) -> bool:
+    """Whether a file that is not yet decoded has several channels of sixteen bits."""
+    return image.mode not in _SIXTEEN_BITS and any(";16" in str(tile[3]) for tile in image.tile)
+
+
+def _values(image: Image, path: Path) -> NDArray[np.int64]:
+    """Of an image of one channel of sixteen bits."""
+    values = np.asarray(image).astype(np.int64)
+    if values.min() < 0 or values.max() > 65_535:
+        raise InputError(f"{path} has values outside 0..65,535; save it with 8 or 16 bits per channel")
+    return values
+
+
+def _as_rgb(image: Image, path: Path, bits: int) -> Image:
     from PIL import Image as Module
 
     if image.mode in _SIXTEEN_BITS:
-        values = np.asarray(image).astype(np.int64)
-        if values.min() < 0 or values.max() > 65_535:
-            raise InputError(f"{path} has values outside 0..65,535; save it with 8 or 16 bits per channel")
-        return Module.fromarray((values >> 8).astype(np.uint8)).convert("RGB")
+        values = np.minimum(_values(image, path) >> bits - 8, 255)
+        return Module.fromarray(values.astype(np.uint8)).convert("RGB")
     if image.mode == "F":
         raise InputError(f"{path} has floating-point values; save it with 8 or 16 bits per channel")
     if image.has_transparency_data:

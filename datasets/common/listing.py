@@ -1,8 +1,8 @@
 """Directories of image files: which folders are classes, which files are images, and what is left out.
 
-Order and hold-out come from a hash of ``class/file``, never from the file system, so two copies of a set give the same
-arrays and the same split, and one more file does not reshuffle the others. Names are compared in one spelling: an
-accented letter may be one character or two, as macOS writes it.
+Order and hold-out come from ``class/file`` and its hash, never from the file system or from where the set is, so two
+copies of a set give the same arrays and the same split, and one more file does not reshuffle the others. Names are
+compared in one spelling: an accented letter may be one character or two, as macOS writes it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from harness.core.errors import InputError
 from harness.core.paths import spelled
@@ -188,6 +191,11 @@ def entries(directory: Path) -> list[os.DirEntry[str]]:
             return list(found)
     except OSError as error:
         raise InputError(f"{directory} cannot be read as a directory ({error.strerror})") from error
+
+
+def paths_and_labels(found: Sequence[Sample]) -> tuple[list[Path], NDArray[np.int64]]:
+    """The files of ``found``, and their class numbers."""
+    return [sample.path for sample in found], np.array([sample.label for sample in found], dtype=np.int64)
 
 
 def _hash(sample: Sample) -> bytes:

@@ -50,8 +50,10 @@ def spread(space: Space, genotypes: Sequence[str], path: Path) -> Spread:
         return Spread(tuple(genotypes), np.arange(len(genotypes)))
     found = [(every.text, rows.get(space.function(every), -1)) for every in space.every()]
     texts, source = zip(*((text, row) for text, row in found if row >= 0), strict=True)
-    firsts = [source.index(row) for row in range(len(genotypes))]
-    return Spread(texts, np.array(source), tuple(firsts))
+    firsts: dict[int, int] = {}
+    for place, row in enumerate(source):
+        firsts.setdefault(row, place)
+    return Spread(texts, np.array(source), tuple(firsts[row] for row in range(len(genotypes))))
 
 
 def whole_rows(sheet: Sheet, needed: Sequence[str], described: Mapping[str, Any]) -> tuple[Sheet, str]:

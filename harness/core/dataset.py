@@ -14,6 +14,15 @@ from harness.core.table import Table
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
+_FOLDER = "folder"
+
+
+def seeded_by(dataset: str) -> str:
+    """What names the random draws on a data set: its name; of a folder without the path.
+
+    The path says where the images are, and not which: the same ones are split alike on every machine.
+    """
+    return _FOLDER if dataset.startswith(f"{_FOLDER}:") else dataset
 
 
 @dataclass(frozen=True)
@@ -78,9 +87,11 @@ class Dataset:
                 f"data set '{self.name}': it has {train[2]} channels, {len(self.mean)} means and {len(self.std)} "
                 "standard deviations"
             )
-        if not all(deviation > 0 for deviation in self.std):
+        if not np.isfinite(self.mean).all():
+            raise InputError(f"data set '{self.name}': a mean is no finite number, and it is subtracted from images")
+        if not all(0 < deviation < np.inf for deviation in self.std):
             raise InputError(
-                f"data set '{self.name}': a standard deviation is not positive, and images are divided by it"
+                f"data set '{self.name}': a standard deviation is not positive and finite, and images are divided by it"
             )
         if self.groups is not None and self.groups.shape != self.y_train.shape:
             raise InputError(f"data set '{self.name}': its groups are not told for each training image")

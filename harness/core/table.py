@@ -152,8 +152,9 @@ class Table:
         scored: how ``score`` reads in its own unit; None: it is ``measure`` in percent.
         scores: of the single trainings, whose mean ``score`` is, each of shape ``(n,)``; empty if there are none.
         representatives: a row of each different architecture, where several rows are the same one; empty if none are.
-        final_signal: name of the signal that is the validation accuracy of the trainings behind ``score``; "" if there
-            is none.
+        final_signal: name of the signal by which one of several proposals is chosen: the validation accuracy of the
+            trainings behind ``score``, or of trainings of the same length on fewer images, where those were not
+            validated; then ``note`` says so. "" if there is neither.
         behind: the images of the trainings, if known.
         note: one line for the person who waits, for example how many rows were averaged; "" if there is none.
 
@@ -229,10 +230,10 @@ class Table:
         return np.array(self.representatives or range(len(self.genotypes)))
 
     def validation(self, name: str) -> Numbers:
-        """Validation accuracies of the final trainings, shape ``(n,)``; where the table has none, those of a signal.
+        """Validation accuracies by which one of several is chosen, shape ``(n,)``: those of ``final_signal``, if any.
 
         Args:
-            name: of that signal, which searches are told; of repeated trainings it is their mean.
+            name: of the signal that searches are told, for a table without; of repeated trainings it is their mean.
         """
         return self.signals[self.final_signal or name].accuracy
 

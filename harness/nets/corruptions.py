@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from harness.core.dataset import Images
+from harness.core.dataset import Images, seeded_by
 from harness.core.seeds import rng
 
 STRENGTHS = range(1, 6)
@@ -47,11 +47,11 @@ def corrupted(images: Images, name: str, strength: int, dataset: str) -> Images:
         images: ``(n, height, width, channels)``, 0..255.
         name: of :data:`CORRUPTIONS`.
         strength: of :data:`STRENGTHS`.
-        dataset: names the random numbers.
+        dataset: names the random numbers, wherever it is.
     """
     size = int(np.searchsorted(SIDES, max(images.shape[1:3])))
     amount = _STRENGTHS[name][size][strength - 1]
-    generator = rng(0, f"corruption/{dataset}/{name}/{strength}")
+    generator = rng(0, f"corruption/{seeded_by(dataset)}/{name}/{strength}")
     result = np.empty(images.shape, np.uint8)
     for first in range(0, len(images), _CHUNK):
         part = slice(first, first + _CHUNK)

@@ -1,11 +1,14 @@
-"""Which of a data set's training images validate: the same for a seed and a data set, whatever is done with them."""
+"""Which of a data set's training images validate: the same for a seed and a data set, whatever is done with them.
+
+Where a folder of images is, and how its path is typed, changes nothing.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.core.dataset import Dataset, Labels
+from harness.core.dataset import Dataset, Labels, seeded_by
 from harness.core.errors import InputError
 from harness.core.seeds import rng
 
@@ -21,7 +24,7 @@ def split(labels: Labels, groups: Labels | None, share: float, seed: int, datase
     Raises:
         InputError: there is nothing to split off, or everything would be.
     """
-    generator = rng(seed, f"split/{dataset}")
+    generator = rng(seed, f"split/{seeded_by(dataset)}")
     chosen = np.zeros(len(labels), bool)
     if groups is None:
         for label in np.unique(labels):
@@ -42,7 +45,7 @@ def parts(data: Dataset, share: float, seed: int) -> tuple[Indices, Indices]:
     """Indices of the training and of the validation images: the data set's own validation images, or :func:`split`."""
     if data.validation is None:
         return split(data.y_train, data.groups, share, seed, data.name)
-    generator = rng(seed, f"split/{data.name}")
+    generator = rng(seed, f"split/{seeded_by(data.name)}")
     return generator.permutation(np.flatnonzero(~data.validation)), generator.permutation(
         np.flatnonzero(data.validation)
     )

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.core.dataset import Images, SearchData
+from harness.core.dataset import Images, SearchData, seeded_by
 from harness.core.errors import InputError
 from harness.core.evaluation import Ensemble, Proposal
 from harness.core.files import replacing
@@ -196,9 +196,9 @@ def drawn(data: SearchData, images: int, seed: int) -> SearchData:
     """The data with so many of its training images; 0 for all.
 
     They are drawn, because files may come class by class. The draw depends on the seed of the run and on the data set,
-    so that all methods of a comparison train on the same ones.
+    not on where a folder is, so that all methods of a comparison train on the same ones.
     """
     if not 0 < images < len(data.x_train):
         return data
-    chosen = np.sort(rng(seed, f"final images/{data.dataset}").permutation(len(data.x_train))[:images])
+    chosen = np.sort(rng(seed, f"final images/{seeded_by(data.dataset)}").permutation(len(data.x_train))[:images])
     return dataclasses.replace(data, x_train=data.x_train[chosen], y_train=data.y_train[chosen])
