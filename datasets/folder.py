@@ -133,9 +133,6 @@ def _load(name: str, directory: Path) -> Dataset:
         test = _other_part(parts.test, classes, parts.train, left_out)
     else:
         train, test = hold_out(train, HELD_OUT)
-    # By name, and not in the order of `samples`: runs on images in that order were split by the path too. So the
-    # checksum tells them apart, and none is gone on with on another split.
-    train.sort(key=lambda sample: sample.key)
     (train_paths, y_train), (test_paths, y_test) = paths_and_labels([*train, *validation]), paths_and_labels(test)
     pixels = read_parts(train_paths, test_paths, height, width)
     refuse_one_colour(pixels.train, directory)

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from harness.datasets import folder
 from harness.datasets.common.images import image_size, read_images
-from harness.datasets.common.listing import samples
 from PIL import Image
 
 from harness.core.dataset import Dataset, seeded_by
@@ -421,18 +420,20 @@ def test_other_sets_draw_by_their_names(name: str) -> None:
 
 
 def test_a_run_that_was_split_by_its_path_is_not_gone_on_with(tmp_path: Path) -> None:
-    """Its images were in the order that mixes the classes, which is how its checksum tells."""
+    """The checksum held the path then, and does not now."""
     root = tree(tmp_path / "pets", {"train": 8, "test": 2})
     words = {"methods": "random_search", "profile": "smoke", "out": tmp_path / "out", "baselines": False}
     request = make_request(datasets=f"folder:{root}", **words)
     [job] = make_plan(request).jobs
-    data, mixed = load(root), samples(root / "train", ("cat", "dog"), all_classes=True)
-    images, labels = read_images([sample.path for sample in mixed], 12, 12)[0], [sample.label for sample in mixed]
-    old = dataclasses.replace(data, x_train=images, y_train=np.array(labels))
-    share = request.profile.validation_share
+    data, share = load(root), request.profile.validation_share
     assert locate(data, share, tmp_path).checksum == job.inputs["data"]
+    moved = dataclasses.replace(data, name="folder:elsewhere")
+    assert locate(moved, share, tmp_path).checksum == job.inputs["data"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("harness.run.images.seeded_by", lambda name: name)
+        old = locate(data, share, tmp_path).checksum
     job.directory.path.mkdir(parents=True)
-    write_json(job.directory.inputs, {**job.inputs, "data": locate(old, share, tmp_path).checksum})
+    write_json(job.directory.inputs, {**job.inputs, "data": old})
     with pytest.raises(InputError, match=r"was made with another data .* name another directory with --out"):
         make_plan(request)
 

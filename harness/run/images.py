@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.core.dataset import Dataset, Images, Labels, SearchData
+from harness.core.dataset import Dataset, Images, Labels, SearchData, seeded_by
 from harness.core.errors import InputError
 from harness.core.files import replace_text, replacing
 from harness.core.names import directory_name
@@ -232,7 +232,9 @@ def _described(data: Dataset) -> dict[str, Any]:
 
 
 def _checksum(data: Dataset) -> str:
-    digest = hashlib.sha256(json.dumps(_described(data), sort_keys=True).encode())
+    # Where a folder lies is no part of its data: parts of a table may be made on several machines.
+    described = {**_described(data), "name": seeded_by(data.name)}
+    digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
     groups = np.zeros(0, np.int64) if data.groups is None else data.groups
     arrays: list[NDArray[Any]] = [data.x_train, data.y_train, data.x_test, data.y_test, groups]
     if data.validation is not None:

@@ -192,7 +192,8 @@ def _loaded(name: str, source: DatasetSource, root: Path, kind: type[Loaded]) ->
 
 
 def load_images(name: str, source: DatasetSource, root: Path) -> Dataset:
-    """A set of images, under its name on the command line: its checksum and its splits depend on that.
+    """A set of images, under its name on the command line: its checksum and its splits depend on that, unless it is a
+    folder's.
 
     Raises:
         InputError: it does not load, or is none.
