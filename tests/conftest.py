@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import gc
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
@@ -21,9 +22,35 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 
+Report = TypeVar("Report", pytest.CollectReport, pytest.TestReport)
+
 LONG = ("contract/test_every_method.py", "test_run_grid.py", "test_gate.py", "test_supernets_enas.py", "test_darts.py")
 """Files that take more than a minute."""
 CONTRACT = f"tests/{LONG[0]}"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """An option for environments that have everything that the tests they do can need."""
+    parser.addoption("--no-skips", action="store_true", help="a test or a file that is skipped has failed")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, pytest.CollectReport]:
+    """Of a file whose import is skipped."""
+    return _unless_allowed((yield), collector.config)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport]:
+    """Of a test."""
+    return _unless_allowed((yield), item.config)
+
+
+def _unless_allowed(report: Report, config: pytest.Config) -> Report:
+    if report.outcome == "skipped" and config.getoption("no_skips"):
+        _, _, why = report.longrepr
+        report.outcome, report.longrepr = "failed", f"{why} (--no-skips)"
+    return report
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

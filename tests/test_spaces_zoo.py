@@ -15,9 +15,10 @@ from harness.core.lowering import lower
 from harness.core.measure import measure
 from harness.core.primitives import BiasedConv, Conv, Dropout, Norm, Pool, Unpool
 from harness.core.space import Size
+from harness.report.model.literature import table_b
 from harness.spaces import get_space, names
 from harness.spaces.zoo import MISSING, PUBLISHED
-from harness.spaces.zoo.entry import FULL, multiple
+from harness.spaces.zoo.entry import FULL, ZooNetwork, multiple
 from harness.spaces.zoo.notation import cell, coded
 
 SPECS = Path(__file__).parents[2] / "shared" / "specs" / "published_architectures.json"
@@ -47,6 +48,16 @@ def test_every_network_says_where_it_is_from_and_what_is_open(name: str) -> None
     assert entry.paper
     differs = entry.millions is not None and round(entry.parameters / 1e6, 1) != entry.millions
     assert entry.open or not (differs or entry.also_counted)
+
+
+def test_names_and_numbers_of_the_papers_are_those_of_table_b() -> None:
+    stored = {row.name.partition(" (")[0]: row for row in table_b().rows}
+    here = {entry.row: entry for entry in (*PUBLISHED.values(), *MISSING) if entry.row}
+    assert here.keys() == stored.keys()
+    for name, entry in here.items():
+        row = stored[name]
+        assert (entry.millions, entry.error) == (row.params_millions, row.error), name
+        assert row.network == (entry.name if isinstance(entry, ZooNetwork) else None), name
 
 
 def test_everything_in_the_specification_is_here_with_its_numbers() -> None:

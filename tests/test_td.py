@@ -14,6 +14,7 @@ from harness.methods.td import METHOD, STATES, TdLearner
 from nb201 import needs_table, returned
 
 from harness.core.errors import InputError
+from harness.core.method import Method
 from harness.core.space import Genotype
 from harness.core.task import Proposal
 from harness.spaces import get_space, names
@@ -201,7 +202,22 @@ def test_beats_random_search_on_an_additive_task_where_there_is_a_lot_to_spend(s
 
 @needs_table
 def test_stands_beside_random_search_in_nasbench201() -> None:
-    """200 seeds, standard error 0.04: mostly random it is a little ahead, with the position alone clearly behind."""
-    plain = returned(RANDOM_SEARCH(), 200).mean()
-    assert returned(METHOD(**METHOD.scaled["nb201"]), 200).mean() == pytest.approx(plain + 0.15, abs=0.15)
-    assert returned(METHOD(state="position"), 200).mean() < plain - 0.2
+    """200 seeds, pairs by seed, as its page says: the benchmark's settings are ahead, the position alone is behind.
+
+    The defaults cannot be told apart from random search on CIFAR-10, so that only their standard error is held: were
+    they a fifth of a point ahead or behind, it would show.
+    """
+    plain = returned(RANDOM_SEARCH(), 200)
+
+    def lead(method: Method) -> tuple[float, float]:
+        differences = returned(method, 200) - plain
+        return float(differences.mean()), float(differences.std(ddof=1) / np.sqrt(len(differences)))
+
+    ahead, error = lead(METHOD(**METHOD.scaled["nb201"]))
+    assert ahead > 3 * error
+    assert ahead == pytest.approx(0.164, abs=error)
+    level, error = lead(METHOD())
+    assert abs(level) < 2 * error
+    assert error < 0.07
+    behind, error = lead(METHOD(state="position"))
+    assert behind < -5 * error
