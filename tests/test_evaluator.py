@@ -251,15 +251,21 @@ def test_memory_stays_flat_over_many_children() -> None:
 @pytest.mark.parametrize("space", ["nasbench201", "cell-2", "chain-4"])
 def test_multiply_accumulates_are_known_before_the_training(space: str) -> None:
     chosen = get_space(space)
-    recipe = dataclasses.replace(RECIPE, steps=3, validation_images=50)
+    recipe = dataclasses.replace(RECIPE, size=Size(16, 3), steps=3, validation_images=50)
     own = ProxyEvaluator(chosen, DATA, recipe, 0)
     genotype = chosen.sample(np.random.default_rng(1))
     model = build_model(genotype, chosen, recipe.size, DATA.image_shape, DATA.classes, seed=0)
-    images = 3 * 3 * recipe.batch + 2 * 50
-    assert own.macs(genotype) == max(count.macs(model), LEAST_MACS) * images
-    assert recipe.evaluation_macs(200_000, 1000) == 200_000 * images
+    assert count.macs(model) > LEAST_MACS, "else the least would be charged, whatever was counted"
+    assert own.macs(genotype) == count.macs(model) * (3 * 3 * recipe.batch + 2 * 50)
     result = own.evaluate(genotype, 0, counted())
     assert result.macs == own.macs(genotype)
+
+
+def test_an_image_is_charged_as_the_least_at_least() -> None:
+    small = build_model(MODEL, SPACE, RECIPE.size, DATA.image_shape, DATA.classes, seed=0)
+    assert count.macs(small) < LEAST_MACS
+    assert make().macs(MODEL) == RECIPE.evaluation_macs(LEAST_MACS, 64) == RECIPE.evaluation_macs(0, 64)
+    assert RECIPE.evaluation_macs(LEAST_MACS + 1, 64) > RECIPE.evaluation_macs(LEAST_MACS, 64)
 
 
 def test_a_network_that_cannot_be_built_costs_something() -> None:
