@@ -8,6 +8,7 @@ import gc
 import resource
 import weakref
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import keras
@@ -19,7 +20,7 @@ from fakes import VectorSpace, tiny_data
 from harness.core.architecture import Architecture
 from harness.core.budget import Budget, BudgetSpent, Meter
 from harness.core.errors import InputError
-from harness.core.evaluation import KerasConfig
+from harness.core.evaluation import KerasConfig, Part
 from harness.core.recipe import LEAST_MACS, Recipe
 from harness.core.space import Genotype, Size
 from harness.nets import count, evaluator
@@ -266,6 +267,17 @@ def test_an_image_is_charged_as_the_least_at_least() -> None:
     assert count.macs(small) < LEAST_MACS
     assert make().macs(MODEL) == RECIPE.evaluation_macs(LEAST_MACS, 64) == RECIPE.evaluation_macs(0, 64)
     assert RECIPE.evaluation_macs(LEAST_MACS + 1, 64) > RECIPE.evaluation_macs(LEAST_MACS, 64)
+
+
+@pytest.mark.parametrize(("steps", "validations"), [(2, 5), (3, 3), (5, 2), (4, 1)])
+def test_as_many_validations_are_charged_as_there_are(steps: int, validations: int) -> None:
+    recipe = dataclasses.replace(RECIPE, steps=steps, validations=validations)
+    result = make(recipe).evaluate(MODEL, 0, counted())
+    assert not result.failure
+    assert result.macs == LEAST_MACS * (3 * steps * recipe.batch + len(result.curve) * len(DATA.x_valid))
+    due = [stop for stop in range(1, steps + 1) if stop * validations // steps > (stop - 1) * validations // steps]
+    parts = [recipe.part_macs(0, len(DATA.x_valid), Part(*ends)) for ends in pairwise((0, *due))]
+    assert sum(parts) == result.macs
 
 
 def test_a_network_that_cannot_be_built_costs_something() -> None:
