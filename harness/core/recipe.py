@@ -13,7 +13,10 @@ from harness.core.signal import ACCURACY
 from harness.core.space import Size
 
 LEAST_MACS = 100_000
-"""What a forward pass of an image is charged as, at least."""
+"""What an image's forward pass in an evaluation is charged as, at least.
+
+Steps on shared weights, trials of AutoKeras and rows of a table have no least.
+"""
 MORE = "+"
 """The value of a hyper-parameter that asks for another final training, ``nas_rl:filters=+``."""
 NO_EXTRA: Mapping[str, float] = MappingProxyType({})
