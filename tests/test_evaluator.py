@@ -8,6 +8,7 @@ import gc
 import resource
 import weakref
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import keras
@@ -19,7 +20,7 @@ from fakes import VectorSpace, tiny_data
 from harness.core.architecture import Architecture
 from harness.core.budget import Budget, BudgetSpent, Meter
 from harness.core.errors import InputError
-from harness.core.evaluation import KerasConfig
+from harness.core.evaluation import KerasConfig, Part
 from harness.core.recipe import LEAST_MACS, Recipe
 from harness.core.space import Genotype, Size
 from harness.nets import count, evaluator
@@ -251,15 +252,32 @@ def test_memory_stays_flat_over_many_children() -> None:
 @pytest.mark.parametrize("space", ["nasbench201", "cell-2", "chain-4"])
 def test_multiply_accumulates_are_known_before_the_training(space: str) -> None:
     chosen = get_space(space)
-    recipe = dataclasses.replace(RECIPE, steps=3, validation_images=50)
+    recipe = dataclasses.replace(RECIPE, size=Size(16, 3), steps=3, validation_images=50)
     own = ProxyEvaluator(chosen, DATA, recipe, 0)
     genotype = chosen.sample(np.random.default_rng(1))
     model = build_model(genotype, chosen, recipe.size, DATA.image_shape, DATA.classes, seed=0)
-    images = 3 * 3 * recipe.batch + 2 * 50
-    assert own.macs(genotype) == max(count.macs(model), LEAST_MACS) * images
-    assert recipe.evaluation_macs(200_000, 1000) == 200_000 * images
+    assert count.macs(model) > LEAST_MACS, "else the least would be charged, whatever was counted"
+    assert own.macs(genotype) == count.macs(model) * (3 * 3 * recipe.batch + 2 * 50)
     result = own.evaluate(genotype, 0, counted())
     assert result.macs == own.macs(genotype)
+
+
+def test_an_image_is_charged_as_the_least_at_least() -> None:
+    small = build_model(MODEL, SPACE, RECIPE.size, DATA.image_shape, DATA.classes, seed=0)
+    assert count.macs(small) < LEAST_MACS
+    assert make().macs(MODEL) == RECIPE.evaluation_macs(LEAST_MACS, 64) == RECIPE.evaluation_macs(0, 64)
+    assert RECIPE.evaluation_macs(LEAST_MACS + 1, 64) > RECIPE.evaluation_macs(LEAST_MACS, 64)
+
+
+@pytest.mark.parametrize(("steps", "validations"), [(2, 5), (3, 3), (5, 2), (4, 1)])
+def test_as_many_validations_are_charged_as_there_are(steps: int, validations: int) -> None:
+    recipe = dataclasses.replace(RECIPE, steps=steps, validations=validations)
+    result = make(recipe).evaluate(MODEL, 0, counted())
+    assert not result.failure
+    assert result.macs == LEAST_MACS * (3 * steps * recipe.batch + len(result.curve) * len(DATA.x_valid))
+    due = [stop for stop in range(1, steps + 1) if stop * validations // steps > (stop - 1) * validations // steps]
+    parts = [recipe.part_macs(0, len(DATA.x_valid), Part(*ends)) for ends in pairwise((0, *due))]
+    assert sum(parts) == result.macs
 
 
 def test_a_network_that_cannot_be_built_costs_something() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-import numpy as np
 import pytest
 from fakes import tiny_data
 from report_records import make
@@ -61,10 +60,15 @@ def test_an_interrupted_training_tells_the_same(tmp_path: Path, monkeypatch: pyt
     assert again.learning["epoch"] == [1.0, 2.0, 3.0, 3.5]
 
 
-def test_an_older_checkpoint_is_no_error() -> None:
-    curve = LearningCurve(32, 16)
-    curve.restore({"done": np.array(3)})
-    assert curve.values() == {"epoch": [], "loss": [], "accuracy": []}
+@pytest.mark.parametrize("stop", range(1, 6))
+def test_a_curve_goes_on_from_its_state_wherever_that_was_taken(stop: int) -> None:
+    whole, begun, resumed = (LearningCurve(images=48, batch=16) for _ in range(3))
+    for done in range(1, 6):
+        whole.step(done, done, done / 8, last=done == 5)
+        (begun if done <= stop else resumed).step(done, done, done / 8, last=done == 5)
+        if done == stop:
+            resumed.restore(begun.state())
+    assert resumed.values() == whole.values()
 
 
 def test_the_page_draws_it_and_says_what_it_is(tmp_path: Path) -> None:

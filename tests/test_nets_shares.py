@@ -14,6 +14,8 @@ from fresh_process import in_fresh_process
 from harness.core.budget import Budget, Meter
 from harness.core.errors import InputError
 from harness.core.evaluation import Evaluation, Part
+from harness.core.lowering import lower
+from harness.core.measure import measure
 from harness.core.recipe import LEAST_MACS, Recipe
 from harness.core.space import Size
 from harness.nets.evaluator import ProxyEvaluator
@@ -101,10 +103,13 @@ def test_a_damaged_file_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_parts_cost_their_steps_and_the_validation_at_their_end() -> None:
+    recipe = replace(RECIPE, size=Size(16, 3))
+    macs = measure(lower(SPACE.decode(MODEL, recipe.size)), DATA.image_shape, DATA.classes).macs
+    assert macs > LEAST_MACS, "else the least would be charged, whatever was counted"
+    proxy = make(recipe, None)
     for stops, validations in (((0, 3, 6, 9), 3), ((0, 9), 3), ((0, 1, 9), 4), ((0, 2, 4, 9), 5)):
-        parts = [RECIPE.part_macs(LEAST_MACS, 48, Part(*ends)) for ends in pairwise(stops)]
-        assert sum(parts) == LEAST_MACS * (3 * 9 * 16 + validations * 48)
-    proxy = make(RECIPE, None)
+        parts = [proxy.part_macs(MODEL, Part(*ends)) for ends in pairwise(stops)]
+        assert sum(parts) == macs * (3 * 9 * 16 + validations * 48)
     assert proxy.part_macs(MODEL, Part(0, 9)) == proxy.macs(MODEL)
     assert part(proxy, 0, 2).macs == proxy.part_macs(MODEL, Part(0, 2))
 

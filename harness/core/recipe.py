@@ -13,7 +13,10 @@ from harness.core.signal import ACCURACY
 from harness.core.space import Size
 
 LEAST_MACS = 100_000
-"""What a forward pass of an image is charged as, at least."""
+"""What an image's forward pass in an evaluation is charged as, at least.
+
+Steps on shared weights, trials of AutoKeras and rows of a table have no least.
+"""
 MORE = "+"
 """The value of a hyper-parameter that asks for another final training, ``nas_rl:filters=+``."""
 NO_EXTRA: Mapping[str, float] = MappingProxyType({})
@@ -113,14 +116,13 @@ class Recipe:
             macs: of one image's forward pass; an auxiliary head is left out.
             validation_images: how many the split has.
         """
-        return self._macs(macs, self.steps, self.validations, validation_images)
+        return self.part_macs(macs, validation_images, Part(0, self.steps))
 
     def part_macs(self, macs: int, validation_images: int, part: Part) -> int:
         """As :meth:`evaluation_macs`, of a part of that training; its end is validated whether that is due or not."""
-        due = [step * self.validations // self.steps for step in (part.begin, part.end - 1, part.end)]
-        extra = int(due[2] == due[1])
-        return self._macs(macs, part.steps, due[2] - due[0] + extra, validation_images)
-
-    def _macs(self, macs: int, steps: int, validations: int, validation_images: int) -> int:
+        # A training is validated once after a step at most.
+        validations = min(self.validations, self.steps)
+        begin, before, end = (step * validations // self.steps for step in (part.begin, part.end - 1, part.end))
         seen = min(self.validation_images or validation_images, validation_images)
-        return max(macs, LEAST_MACS) * (PASSES_PER_STEP * steps * self.batch + validations * seen)
+        images = PASSES_PER_STEP * part.steps * self.batch + (end - begin + int(end == before)) * seen
+        return max(macs, LEAST_MACS) * images

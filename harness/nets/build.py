@@ -20,6 +20,7 @@ from harness.core.lowering import lower
 from harness.core.primitives import Conv, Norm, Relu
 from harness.core.seeds import derive_seed
 from harness.core.space import Genotype, Size, Space
+from harness.nets import count
 from harness.nets.ensemble import averaged
 from harness.nets.make import Maker, Tensor
 
@@ -48,7 +49,7 @@ def build_model(
         auxiliary: add DARTS' auxiliary head where the graph has a place for it; other networks ignore it.
 
     Raises:
-        InputError: the Keras model does not fit the images or the classes.
+        InputError: the Keras model does not fit the images or the classes, or cannot be counted.
     """
     match proposal:
         case Genotype():
@@ -138,6 +139,8 @@ def _from_config(proposal: KerasConfig, image_shape: ImageShape, classes: int, s
             f"the proposed Keras model maps {model.input_shape[1:]} to {model.output_shape[-1]} classes, "
             f"the data set needs {image_shape} to {classes}"
         )
+    # The record of a final network has its multiply-accumulates; without them the training would be in vain.
+    count.macs(model)
     return model
 
 

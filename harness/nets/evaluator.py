@@ -65,7 +65,7 @@ class ProxyEvaluator:
 
     def macs(self, proposal: Proposal) -> int:
         """Multiply-accumulates of one evaluation; of a network that cannot be built, those of :data:`UNKNOWN_MACS`."""
-        return self._recipe.evaluation_macs(self._of_an_image(proposal), len(self._data.x_valid))
+        return self.part_macs(proposal, Part(0, self._recipe.steps))
 
     def part_macs(self, proposal: Proposal, part: Part) -> int:
         """As :meth:`macs`, of a part of an evaluation."""
@@ -132,7 +132,7 @@ class ProxyEvaluator:
         Raises:
             BudgetSpent: a budget in seconds ended during the training.
         """
-        return self._evaluate(proposal, number, meter, None)
+        return self.evaluate_part(proposal, number, meter, Part(0, self._recipe.steps))
 
     def evaluate_part(self, proposal: Proposal, number: int, meter: Meter, part: Part) -> Evaluation:
         """Trains ``proposal`` up to ``part.end``; see :class:`harness.core.evaluation.Evaluator`.
@@ -141,9 +141,6 @@ class ProxyEvaluator:
             BudgetSpent: a budget in seconds ended during the training.
             InputError: the file of the stopped training is damaged.
         """
-        return self._evaluate(proposal, number, meter, part)
-
-    def _evaluate(self, proposal: Proposal, number: int, meter: Meter, part: Part | None) -> Evaluation:
         began = time.perf_counter()
         try:
             with runtime.graph_optimizer_off():
@@ -154,20 +151,19 @@ class ProxyEvaluator:
             self._trainings += 1
             if self._trainings % FORGET_EVERY == 0:
                 keras.utils.clear_session(free_memory=False)
-        seconds, total = time.perf_counter() - began, self._recipe.steps
-        macs = self.macs(proposal) if part is None else self.part_macs(proposal, part)
-        share = 1.0 if part is None else part.end / total
+        seconds, text = time.perf_counter() - began, str(proposal)
+        macs, share = self.part_macs(proposal, part), part.end / self._recipe.steps
         if isinstance(trained, str):
-            steps = total if part is None else part.steps
-            return Evaluation(str(proposal), 0.0, (), seconds, steps, trained, macs, share)
-        steps = trained.steps if part is None else part.steps
-        return Evaluation(str(proposal), trained.accuracy, trained.curve, seconds, steps, "", macs, share)
+            return Evaluation(text, 0.0, (), seconds, part.steps, trained, macs, share)
+        steps = trained.steps - part.begin
+        return Evaluation(text, trained.accuracy, trained.curve, seconds, steps, "", macs, share)
 
-    def _train(self, proposal: Proposal, number: int, meter: Meter, part: Part | None) -> Training | str:
+    def _train(self, proposal: Proposal, number: int, meter: Meter, part: Part) -> Training | str:
         """The training, or why there is none."""
         seed, recipe, data = derive_seed(self._seed, f"evaluation {number}"), self._recipe, self._data
-        until = None if part is None else part.end
-        file = self._file(number) if part is not None else None
+        until = None if recipe.seconds else part.end
+        # A whole training goes on from nothing, and nobody goes on from it.
+        file = self._file(number) if part.steps < recipe.steps else None
         try:
             model = network(proposal, self._space, recipe, data, seed, self._shared)
         except (InputError, ValueError) as error:
@@ -180,9 +176,10 @@ class ProxyEvaluator:
             return str(error)
         except runtime.OUT_OF_MEMORY:
             return "the memory did not suffice to train the network"
-        if file is not None and until == recipe.steps:
+        complete = part.end == recipe.steps
+        if file is not None and complete:
             file.unlink(missing_ok=True)
-        if self._keep and until in (None, recipe.steps) and (kept := self._file(number, "predictions")) is not None:
+        if self._keep and complete and (kept := self._file(number, "predictions")) is not None:
             with replacing(kept) as new, new.open("wb") as stream:
                 np.save(stream, self._predicted(model, trained), allow_pickle=False)
         return trained

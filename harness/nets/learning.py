@@ -43,8 +43,7 @@ class LearningCurve:
         return {_STATE: np.array([*self._rows, (self._loss, self._right, self._steps)], np.float64)}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Takes over what :meth:`state` returned; a checkpoint of an older version begins with the present epoch."""
-        if _STATE in state:
-            *rows, (loss, right, steps) = state[_STATE].tolist()
-            self._rows = [(epoch, mean, share) for epoch, mean, share in rows]
-            self._loss, self._right, self._steps = loss, right, int(steps)
+        """Takes over what :meth:`state` returned."""
+        *rows, (loss, right, steps) = state[_STATE].tolist()
+        self._rows = [(epoch, mean, share) for epoch, mean, share in rows]
+        self._loss, self._right, self._steps = loss, right, int(steps)

@@ -62,7 +62,7 @@ QUICK = Profile(
     final=Recipe(
         size=Size(channels=16, layers=5, stem_stride=2),
         steps=UNLIMITED,
-        # 25,000 images, 390 gradient steps: 3 to 40 s of that core for random networks of the spaces. `all` trains
+        # 25,000 images, 391 gradient steps: 3 to 40 s of that core for random networks of the spaces. `all` trains
         # every method's proposal and two zero lines per space. Ten epochs told networks apart no better: over five
         # random networks each of cell-3, nasbench201 and macro-6, judged by 10,000 training images of Fashion-MNIST
         # that were kept out, two trainings of a network correlated with 0.91 after five epochs and 0.72 after ten.
