@@ -93,9 +93,9 @@ def test_an_embedding_counts_nothing() -> None:
 
 
 def test_networks_of_keras_are_counted() -> None:
-    """Published: 4.5e9 for ConvNeXt-T, whose blocks hold dense layers on maps and scales of their own."""
-    model = keras.applications.ConvNeXtTiny(weights=None)
-    assert macs(model) == pytest.approx(4.5e9, rel=0.02)
+    """Published: 569 million for MobileNet 1.0."""
+    model = keras.applications.MobileNet(weights=None)
+    assert macs(model) == pytest.approx(569e6, rel=0.01)
 
 
 UNKNOWN = [

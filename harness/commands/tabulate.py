@@ -253,6 +253,6 @@ def _trained(request: TableRequest, data: Dataset, space: Space, prepared: Prepa
         "image": [int(side) for side in data.x_train.shape[1:]],
         "classes": len(data.classes),
         "images": recipe.steps * recipe.batch,
-        "validated": recipe.validations * each,
+        "validated": min(recipe.validations, recipe.steps) * each,
         "steps": recipe.steps,
     }

@@ -8,7 +8,6 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras.src.applications.convnext import LayerScale
 
 from harness.core.errors import InputError
 from harness.nets.layers import DropPath
@@ -23,7 +22,7 @@ _TRANSPOSED = (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras
 _FREE = (
     *(keras.layers.BatchNormalization, FusedBatchNormalization, keras.layers.LayerNormalization),
     *(keras.layers.GroupNormalization, keras.layers.RMSNormalization, keras.layers.Normalization),
-    *(keras.layers.PReLU, keras.layers.Embedding, LayerScale, DropPath),
+    *(keras.layers.PReLU, keras.layers.Embedding, DropPath),
 )
 """Layers with weights that multiply no matrix. Their subclasses may: Keras' reversible embedding does."""
 
