@@ -30,7 +30,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from harness import Genotype, InputError, Method, Space, Task
+from harness import Genotype, InputError, Method, Space, Task, needs_choices
 
 from .common.rungs import ladder
 from .common.tpe import Density
@@ -82,7 +82,7 @@ class BohbSearch(Method):
 
     def unsupported(self, task: Task) -> str | None:
         """It needs choices."""
-        return None if task.space.choices else f"the space '{task.space.name}' has no choices"
+        return needs_choices(task)
 
     def search(self, task: Task) -> None:
         """Bracket after bracket. An interrupted run decides again from its log."""

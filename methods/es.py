@@ -28,7 +28,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import Genotype, InputError, Method, Space, Task
+from harness import Genotype, InputError, Method, Space, Task, needs_choices
 from harness.core.names import one_of
 
 from .common.adam import Adam
@@ -80,7 +80,7 @@ class EvolutionStrategies(Method):
 
     def unsupported(self, task: Task) -> str | None:
         """There has to be something to choose."""
-        return None if task.space.choices else f"the space '{task.space.name}' has no choices"
+        return needs_choices(task)
 
     def search(self, task: Task) -> None:
         """Draws pairs, trains and moves in turn. An interrupted run learns again from its log."""

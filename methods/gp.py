@@ -25,7 +25,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import Genotype, InputError, Method, Space, Task
+from harness import Genotype, InputError, Method, Space, Task, needs_choices
 
 from .common.ranks import normal_scores
 
@@ -79,7 +79,7 @@ class GaussianProcessSearch(Method):
 
     def unsupported(self, task: Task) -> str | None:
         """It needs choices."""
-        return None if task.space.choices else f"the space '{task.space.name}' has no choices"
+        return needs_choices(task)
 
     def search(self, task: Task, first: Sequence[Genotype] = (), prior: Prior | None = None) -> None:
         """Fits, predicts, trains in turn. An interrupted run fits again from its log.

@@ -25,7 +25,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from harness import InputError, Method, Space, Task
+from harness import InputError, Method, Space, Task, needs_choices
 from harness.core.names import one_of
 from harness.spaces.hierarchical import HierarchicalSpace
 
@@ -71,7 +71,7 @@ class HierarchicalEvolution(Method):
 
     def unsupported(self, task: Task) -> str | None:
         """There has to be something to change."""
-        return None if task.space.choices else f"the space '{task.space.name}' has no choices"
+        return needs_choices(task)
 
     def search(self, task: Task) -> None:
         """Fills the population, then breeds. An interrupted run breeds again from its log."""

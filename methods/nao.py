@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from harness import Genotype, InputError, Method, Task
+from harness import Genotype, InputError, Method, Task, needs_choices
 
 from .common.nao_settings import ModelSettings
 from .common.scaling import between, whole
@@ -91,7 +91,7 @@ class Nao(Method):
 
     def unsupported(self, task: Task) -> str | None:
         """It needs choices."""
-        return None if task.space.choices else f"the space '{task.space.name}' has no choices"
+        return needs_choices(task)
 
     def search(self, task: Task) -> None:
         """Trains architectures and the model in turn, until the budget is spent or the whole space is trained.

@@ -25,7 +25,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from harness import Evaluation, InputError, Method, Task
+from harness import Evaluation, InputError, Method, Task, needs_choices
 from harness.spaces.nas_rl import ConvChainSpace
 
 from .common.baseline import RewardBaseline
@@ -87,7 +87,7 @@ class NasRl(Method):
         """It needs choices, and for more filters a chain of convolutions, whose layers have them."""
         if self.filters and not isinstance(task.space, ConvChainSpace):
             return f"filters={self.filters} is for chains of convolutions, not for the space '{task.space.name}'"
-        return None if task.space.choices else f"the space '{task.space.name}' has no choices"
+        return needs_choices(task)
 
     def search(self, task: Task) -> None:
         """Samples, trains and learns in turn, in every replica. An interrupted run learns again from its log."""

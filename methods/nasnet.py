@@ -26,7 +26,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from harness import InputError, Method, Task
+from harness import InputError, Method, Task, needs_choices
 
 from .common.baseline import RewardBaseline
 from .common.ppo import LstmPolicy, Ppo
@@ -81,7 +81,7 @@ class NasNet(Method):
 
     def unsupported(self, task: Task) -> str | None:
         """It needs choices."""
-        return None if task.space.choices else f"the space '{task.space.name}' has no choices"
+        return needs_choices(task)
 
     def search(self, task: Task) -> None:
         """Samples, trains and learns in turn. An interrupted run learns again from its log."""

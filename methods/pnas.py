@@ -28,7 +28,7 @@ from typing import Protocol
 
 import numpy as np
 
-from harness import InputError, Method, Task
+from harness import InputError, Method, Task, needs_choices
 
 from .common.growth import Growth, Integers, Numbers, Picks, growth_of
 from .common.predictor import Ensemble
@@ -99,7 +99,7 @@ class Pnas(Method):
 
     def unsupported(self, task: Task) -> str | None:
         """It needs choices."""
-        return None if task.space.choices else f"the space '{task.space.name}' has no choices"
+        return needs_choices(task)
 
     def search(self, task: Task) -> None:
         """Grows until the last size, then trains on from its candidates, best predicted first."""

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import InputError, Method, Task
+from harness import InputError, Method, Task, needs_choices
 
 from .common.adam import Adam
 from .common.baseline import RewardBaseline
@@ -66,7 +66,7 @@ class Reinforce(Method):
 
     def unsupported(self, task: Task) -> str | None:
         """It needs choices."""
-        return None if task.space.choices else f"the space '{task.space.name}' has no choices"
+        return needs_choices(task)
 
     def search(self, task: Task) -> None:
         """Draws, trains and learns in turn. An interrupted run learns again from its log."""
