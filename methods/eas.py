@@ -167,14 +167,16 @@ class Eas(Method):
 
 
 class Baseline:
-    """Moving average of rewards; the present batch counts ``weight`` and is in it before it is subtracted.
+    """Moving average of the batches' mean rewards, which has the present batch in it before it is subtracted.
+
+    :class:`~harness.methods.common.baseline.RewardBaseline` takes rewards one by one.
 
     Args:
         weight: of the present batch; 0.95 in the authors' code.
     """
 
-    def __init__(self, weight: float, value: float = 0.0) -> None:
-        self._weight, self.value = weight, value
+    def __init__(self, weight: float) -> None:
+        self._weight, self.value = weight, 0.0
 
     def advantages(self, rewards: np.ndarray) -> np.ndarray:
         """Rewards ``(n,)`` minus the average."""

@@ -33,6 +33,7 @@ from harness.core.names import one_of
 
 from .common.adam import Adam
 from .common.ppo import LstmPolicy
+from .common.ranks import ranks
 
 Numbers = NDArray[np.float64]
 CONTROLLERS = ("logits", "lstm")
@@ -218,9 +219,7 @@ def estimate(noise: Numbers, worth: Numbers, sigma: float) -> Numbers:
 
 def centred_ranks(values: Numbers) -> Numbers:
     """Ranks from -0.5 to 0.5 over all values, in their shape; equal values share the mean of their ranks."""
-    from scipy.stats import rankdata
-
-    return ((rankdata(values) - 1) / (values.size - 1) - 0.5).reshape(values.shape)
+    return ((ranks(values) - 1) / (values.size - 1) - 0.5).reshape(values.shape)
 
 
 def utilities(values: Numbers) -> Numbers:

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from harness import Genotype, InputError, Method, Space, Task, needs_choices
 
 from .common.ranks import normal_scores
+from .common.threads import one_thread
 
 Numbers = NDArray[np.float64]
 Picks = tuple[int, ...]
@@ -90,12 +91,11 @@ class GaussianProcessSearch(Method):
             prior: the mean of the process, if it is not 0.
         """
         from sklearn.gaussian_process import GaussianProcessRegressor
-        from threadpoolctl import ThreadpoolController
 
         from .common.hamming import HammingKernel
 
         process = GaussianProcessRegressor(HammingKernel(self.length), alpha=self.noise, optimizer=None)
-        threads, known = ThreadpoolController(), dict[Picks, float]()
+        known = dict[Picks, float]()
         while True:
             initial = self.starts(task.children())
             pool = self.pool(task.space, known, task.rng, initial)
@@ -105,7 +105,7 @@ class GaussianProcessSearch(Method):
             task.plan(initial=initial)
             if len(known) >= initial:
                 picks, scores = np.array(list(known), float), normal_scores(list(known.values()))
-                with threads.limit(limits=1):  # the matrices are small: more threads only get into each other's way
+                with one_thread():
                     shift, ahead = expectation(prior, picks, scores, np.array(pool, float))
                     process.fit(picks, scores - shift)
                     mean, deviation = process.predict(np.array(pool, float), return_std=True)

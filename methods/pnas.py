@@ -33,6 +33,7 @@ from harness import InputError, Method, Task, needs_choices
 from .common.growth import Growth, Integers, Numbers, Picks, growth_of
 from .common.predictor import Ensemble
 from .common.scaling import between, whole
+from .common.threads import one_thread
 
 
 class Predictor(Protocol):
@@ -49,19 +50,17 @@ class Surrogate:
     """The ensemble on the features that :meth:`Growth.encode` makes."""
 
     def __init__(self, growth: Growth, ensemble: Ensemble) -> None:
-        from threadpoolctl import ThreadpoolController
-
-        self._growth, self._ensemble, self._threads = growth, ensemble, ThreadpoolController()
+        self._growth, self._ensemble = growth, ensemble
 
     def fit(self, prefixes: Sequence[Picks], accuracies: Sequence[float]) -> None:
         """See :class:`Predictor`."""
         features = [self._growth.encode(np.array([prefix])) for prefix in prefixes]
-        with self._threads.limit(limits=1):  # the matrices are small: more threads only get into each other's way
+        with one_thread():
             self._ensemble.fit(np.concatenate(features), np.array(accuracies, np.float64))
 
     def predict(self, prefixes: Integers) -> Numbers:
         """See :class:`Predictor`."""
-        with self._threads.limit(limits=1):
+        with one_thread():
             return self._ensemble.predict(self._growth.encode(prefixes))
 
 

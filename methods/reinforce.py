@@ -30,6 +30,7 @@ from harness import InputError, Method, Task, needs_choices
 
 from .common.adam import Adam
 from .common.baseline import RewardBaseline
+from .common.softmax import softmax
 
 Numbers = NDArray[np.float64]
 SLOWEST, FASTEST = 0.01, 0.3
@@ -105,8 +106,7 @@ class Policy:
 
     def probabilities(self) -> Numbers:
         """The softmax of each choice's logits, shape of :attr:`logits`."""
-        powers = np.exp(self.logits - self.logits.max(axis=1, keepdims=True))
-        return powers / powers.sum(axis=1, keepdims=True)
+        return softmax(self.logits)
 
     def sample(self, rng: np.random.Generator) -> tuple[int, ...]:
         """One option per choice; the largest logit after adding Gumbel noise has the softmax's distribution."""

@@ -14,9 +14,11 @@ import numpy as np
 import pytest
 from fakes import FakeEvaluator, MemoryJournal, Score, VectorSpace, by_hash, make_task, run
 from harness.methods.common.growth import MOST_OPTIONS, CellGrowth, Growth, Integers, Numbers, Picks, growth_of
-from harness.methods.common.predictor import Ensemble, ranks
+from harness.methods.common.predictor import Ensemble
+from harness.methods.common.ranks import levels, ranks
 from harness.methods.pnas import METHOD, Surrogate
 from nb201 import needs_table, returned
+from scipy.stats import rankdata
 
 from harness.core.budget import BudgetSpent
 from harness.core.errors import InputError
@@ -202,7 +204,7 @@ def test_a_fit_goes_down_the_mean_absolute_error_of_what_each_member_sees() -> N
         first, first_bias, second, second_bias, last, last_bias = weights
         below = np.maximum(features @ first + first_bias, 0)
         above = np.maximum(below @ second + second_bias, 0)
-        error = np.abs((above @ last + last_bias)[..., 0] - ranks(values))
+        error = np.abs((above @ last + last_bias)[..., 0] - (2 * levels(values) - 1))
         seen = untrained.hidden_from != np.arange(5)[:, None]
         return (error * seen).sum(axis=1) / seen.sum(axis=1)
 
@@ -220,10 +222,16 @@ def test_a_fit_goes_down_the_mean_absolute_error_of_what_each_member_sees() -> N
     assert checked > 100
 
 
-def test_ranks_lie_between_minus_one_and_one_and_equal_values_share_theirs() -> None:
-    assert np.allclose(ranks(np.array([0.5, 0.1, 0.9, 0.2])), [0.25, -0.75, 0.75, -0.25])
-    assert np.allclose(ranks(np.full(3, 0.4)), 0)
-    assert np.allclose(ranks(np.array([1.0, 0.0, 1.0, 1.0])), [0.25, -0.75, 0.25, 0.25])
+def test_ranks_begin_at_one_and_equal_values_share_theirs() -> None:
+    assert ranks([0.5, 0.1, 0.9, 0.2]).tolist() == [3, 1, 4, 2]
+    assert ranks(np.array([[1.0, 0.0], [1.0, 1.0]])).tolist() == [3, 1, 3, 3]
+    values = np.random.default_rng(3).integers(0, 40, 100) / 7
+    assert ranks(values).tolist() == rankdata(values).tolist()
+
+
+def test_levels_lie_between_zero_and_one() -> None:
+    assert levels([0.5, 0.1, 0.9, 0.2]).tolist() == [0.625, 0.125, 0.875, 0.375]
+    assert levels(np.full(3, 0.4)).tolist() == [0.5, 0.5, 0.5]
 
 
 WORTH = np.random.default_rng(5).random((5, 7, 8))

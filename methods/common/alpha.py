@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from harness import State, rng
 
 from .adam import Adam
+from .softmax import softmax
 
 Numbers = NDArray[np.float64]
 FASTEST = 0.05
@@ -50,19 +51,6 @@ class Alpha:
         """Takes over what :meth:`state` returned; other names beside it do not matter."""
         self.values[...] = state[f"{_NAME}values"]
         self._adam.restore({name.removeprefix(f"{_NAME}adam."): value for name, value in state.items()})
-
-
-def softmax(logits: Numbers) -> Numbers:
-    """Over the last axis."""
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    shares: Numbers = powers / powers.sum(axis=-1, keepdims=True)
-    return shares
-
-
-def through_softmax(shares: Numbers, gradient: Numbers) -> Numbers:
-    """The derivative by logits, given that by their softmax."""
-    moved: Numbers = shares * (gradient - (shares * gradient).sum(axis=-1, keepdims=True))
-    return moved
 
 
 def alpha_rate(rate: float, paper_steps: int, steps: float) -> float:
