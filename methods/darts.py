@@ -44,7 +44,7 @@ from harness.nets.supernets.relaxed import Relaxed
 
 from .common.alpha import alpha_rate
 from .common.derive import derived
-from .common.plan import EXAMPLES, MARGIN
+from .common.plan import MARGIN, examples
 
 Tensors = Sequence[tf.Tensor]
 Gradients = Callable[[tf.Tensor, Tensors], tuple[tf.Tensor, Tensors]]
@@ -212,7 +212,7 @@ class Bilevel:
         number, steps: of the searches before this one, and steps of this one.
         step_seconds: mean time of a step without the first one, which traces; 0 before there are some.
         first: the cells of the first ``alpha``.
-        evaluation_macs: multiply-accumulates of evaluating random cells, the mean of :data:`EXAMPLES`.
+        evaluation_macs: multiply-accumulates of evaluating random cells, the mean of some.
     """
 
     def __init__(self, settings: Darts, space: Space, task: Task) -> None:
@@ -232,8 +232,8 @@ class Bilevel:
         self._valid = Batches(data.x_valid, data.y_valid, settings.batch, derive_seed(task.seed, "validation batches"))
         self._seed = derive_seed(task.seed, "augmentation")
         self.first = derived(space, self.mixing())
-        draws, recipe = rng(task.seed, "plan of trainings"), task.recipe
-        graphs = [lower(space.decode(space.sample(draws), recipe.size)) for _ in range(EXAMPLES)]
+        recipe = task.recipe
+        graphs = [lower(space.decode(example, recipe.size)) for example in examples(task)]
         own = [measure(graph, data.image_shape, data.classes).macs for graph in graphs]
         self.evaluation_macs = float(np.mean([recipe.evaluation_macs(macs, len(data.x_valid)) for macs in own]))
         self.number = self.steps = self._seen = self._timed = 0

@@ -35,13 +35,10 @@ from harness import InputError, Method, State, Task, needs_images, space_is
 from harness.core.budget import PASSES_PER_STEP
 from harness.nets.supernets.paths import RELAXED_SPACES
 
-from .common.alpha import Alpha, Numbers, alpha_rate
+from .common.alpha import PAPER_STEPS, Alpha, Numbers, alpha_rate
 from .common.derive import derived
 from .common.path_search import PathSearch, PathSettings
 from .common.softmax import softmax, through_softmax
-
-PAPER_STEPS = 97_500
-"""Of the paper's search: 250 epochs of 25,000 images in batches of 64."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from .softmax import softmax
 Numbers = NDArray[np.float64]
 FASTEST = 0.05
 """Learning rate, at most."""
+PAPER_STEPS = 97_500
+"""Gradient steps of the searches of GDAS and SETN: 250 epochs of 25,000 images in batches of 64."""
 _NAME = "alpha."
 
 

@@ -22,10 +22,10 @@ from harness.nets.augment import normalise
 from harness.nets.batches import Batches, augmented
 from harness.nets.supernets.gated import GatedSupernet
 
-_TYPICAL = 10
-"""Random paths whose mean cost stands for that of any."""
+from .plan import EXAMPLES
+
 _MARGIN = 1.3
-"""By which an estimate of what is ahead is enlarged."""
+"""Factor on an estimate of what is ahead."""
 Child = Sequence[int] | np.ndarray
 """Picks of an architecture."""
 Net = TypeVar("Net", bound=GatedSupernet)
@@ -122,7 +122,7 @@ class SharedWeights:
         self._steps = 0
         self.images, self.valid_images = min(batch, len(data.x_train)), min(valid_batch, len(data.x_valid))
         self.times = StepTimes()
-        paths = [task.space.sample(rng(task.seed, f"typical path {i}")).picks for i in range(_TYPICAL)]
+        paths = [task.space.sample(rng(task.seed, f"typical path {i}")).picks for i in range(EXAMPLES)]
         self._typical = float(np.mean([net.macs(picks) for picks in paths]))
         self.per_epoch, self.valid_epoch = self._train.per_epoch, self._valid.per_epoch
 
