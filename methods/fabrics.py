@@ -75,7 +75,9 @@ class Fabrics(Method):
         from .common.fabric_training import FabricSettings, WholeFabric
         from .common.shared_weights import supernet
 
-        WholeFabric(task, supernet(GatedFabric, task, self), FabricSettings.of(self), self.keep).run()
+        WholeFabric(
+            task, supernet(GatedFabric, task, self, squares_in_loss=True), FabricSettings.of(self), self.keep
+        ).run()
 
 
 METHOD = Fabrics

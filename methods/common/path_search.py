@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness import Genotype, InputError, State, Task, rng
+from harness import Genotype, InputError, State, Task
 from harness.core.budget import PASSES_PER_STEP
 from harness.core.schedule import cosine
 from harness.nets import runtime
@@ -22,7 +22,7 @@ from harness.nets.supernets.paths import GatedPaths
 from .candidates import Candidates, CandidateSettings
 from .path_weights import PathWeights
 from .settings import Settings
-from .shared_weights import SharedWeights, StepTimes
+from .shared_weights import SharedWeights, StepTimes, supernet
 
 _WHOLE = 1.0 - 1e-12
 """Of the training, but for rounding: a step too many would take from what was kept for the end."""
@@ -178,17 +178,7 @@ class PathSearch(WeightsSearch):
     shared: PathWeights
 
     def __init__(self, task: Task, settings: PathSettings) -> None:
-        data = task.data
-        self.net = GatedPaths(
-            task.space,
-            task.recipe.size,
-            data.image_shape,
-            data.classes,
-            rng(task.seed, "supernet weights"),
-            momentum=settings.momentum,
-            weight_decay=settings.weight_decay,
-            clip=settings.clip,
-        )
+        self.net = supernet(GatedPaths, task, settings, squares_in_loss=False)
         super().__init__(task, settings, PathWeights(task, self.net, settings.batch, settings.valid_batch))
 
     def most_macs(self) -> int:

@@ -40,15 +40,20 @@ class Sgd(Protocol):
 
     @property
     def weight_decay(self) -> float:
-        """Weight of the sum of squares in the loss, as in ENAS' and NAO's code; the gradient is twice that times w."""
+        """Weight of the L2 term; :func:`supernet` is told what it is a factor of."""
 
     @property
     def clip(self) -> float:
         """The largest norm of a gradient."""
 
 
-def supernet(kind: Callable[..., Net], task: Task, sgd: Sgd) -> Net:
-    """A fresh supernet of a class for a task's space, proxy size and images."""
+def supernet(kind: Callable[..., Net], task: Task, sgd: Sgd, *, squares_in_loss: bool) -> Net:
+    """A fresh supernet of a class for a task's space, proxy size and images.
+
+    Args:
+        squares_in_loss: whether the weight decay is a factor on the sum of squares in the loss, as in ENAS' and NAO's
+            code, whose gradient is twice that times w; else it is the factor on w in the gradient, as in PyTorch.
+    """
     return kind(
         task.space,
         task.recipe.size,
@@ -56,7 +61,7 @@ def supernet(kind: Callable[..., Net], task: Task, sgd: Sgd) -> Net:
         task.data.classes,
         rng(task.seed, "supernet weights"),
         momentum=sgd.momentum,
-        weight_decay=2 * sgd.weight_decay,
+        weight_decay=(2 if squares_in_loss else 1) * sgd.weight_decay,
         clip=sgd.clip,
     )
 
