@@ -31,7 +31,7 @@ from harness.spaces.nas_rl import ConvChainSpace
 from .common.baseline import RewardBaseline
 from .common.ppo import LstmPolicy
 from .common.replicas import Replicas, Rules, Served
-from .common.scaling import between, whole
+from .common.scaling import between, nearest_positive
 from .common.served_policy import ServedPolicy
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class NasRl(Method):
 
     def minibatch(self, children: int) -> int:
         """Networks per gradient step in a search of so many children."""
-        return self.children or whole(between(children, (20, 2), (12_800, 8)))
+        return self.children or nearest_positive(between(children, (20, 2), (12_800, 8)))
 
     def rate(self, children: int) -> float:
         """Adam's rate in a search of so many children."""

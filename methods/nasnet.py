@@ -30,7 +30,7 @@ from harness import InputError, Method, Task, needs_choices
 
 from .common.baseline import RewardBaseline
 from .common.ppo import LstmPolicy, Ppo
-from .common.scaling import between, whole
+from .common.scaling import between, nearest_positive
 from .common.threads import one_thread
 
 
@@ -101,7 +101,7 @@ class NasNet(Method):
 
     def minibatch(self, children: int) -> int:
         """Architectures per minibatch in a search of so many children."""
-        return self.children or whole(between(children, (20, 4), (20_000, 20)))
+        return self.children or nearest_positive(between(children, (20, 4), (20_000, 20)))
 
     def rate(self, children: int) -> float:
         """Adam's rate in a search of so many children."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from fakes import FakeEvaluator, make_task
 from harness.methods.common.plan import MARGIN, MOST_KEPT, Cycles, Reserve
-from harness.methods.common.scaling import between, whole
+from harness.methods.common.scaling import between, nearest_positive
 
 from harness.core.evaluation import Proposal
 from harness.core.space import Genotype
@@ -80,4 +80,4 @@ def test_settings_go_over_to_the_papers_by_a_power_law() -> None:
     few, paper = (20.0, 0.06), (20_000.0, 0.00006)
     values = [between(children, few, paper) for children in (1, 20, 200, 2000, 20_000, 10**6)]
     assert values == pytest.approx([0.06, 0.06, 0.006, 0.0006, 0.00006, 0.00006])
-    assert [whole(value) for value in (0.2, 1.4, 2.6)] == [1, 1, 3]
+    assert [nearest_positive(value) for value in (0.2, 1.4, 2.6)] == [1, 1, 3]

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from fakes import FakeEvaluator, MemoryJournal, Score, VectorSpace, by_hash, make_task, run
 from harness.methods.common.growth import MOST_OPTIONS, CellGrowth, Growth, Integers, Numbers, Picks, growth_of
-from harness.methods.common.predictor import Ensemble
+from harness.methods.common.predictor import PerceptronEnsemble
 from harness.methods.common.ranks import levels, ranks
 from harness.methods.pnas import METHOD, Surrogate
 from nb201 import needs_table, returned
@@ -132,20 +132,20 @@ def data(rng: np.random.Generator, n: int = 40) -> tuple[Numbers, Numbers]:
 
 
 def test_each_example_is_hidden_from_one_member_and_each_member_sees_four_fifths() -> None:
-    ensemble = Ensemble(np.random.default_rng(0), steps=3)
+    ensemble = PerceptronEnsemble(np.random.default_rng(0), steps=3)
     features, values = data(np.random.default_rng(1))
     ensemble.fit(features, values)
     assert Counter(ensemble.hidden_from.tolist()) == dict.fromkeys(range(5), 8)
     before, member = [weight.copy() for weight in ensemble.weights], int(ensemble.hidden_from[7])
     features[7] += 100
-    again = Ensemble(np.random.default_rng(0), steps=3)
+    again = PerceptronEnsemble(np.random.default_rng(0), steps=3)
     again.fit(features, values)
     changed = {m for m in range(5) if any((a[m] != b[m]).any() for a, b in zip(before, again.weights, strict=True))}
     assert changed == set(range(5)) - {member}
 
 
 def test_the_prediction_is_the_mean_of_the_members_in_any_order() -> None:
-    ensemble = Ensemble(np.random.default_rng(0))
+    ensemble = PerceptronEnsemble(np.random.default_rng(0))
     features, values = data(np.random.default_rng(1))
     ensemble.fit(features, values)
     mean, weights = ensemble.predict(features), ensemble.weights
@@ -161,8 +161,8 @@ def test_the_prediction_is_the_mean_of_the_members_in_any_order() -> None:
 
 RANKING = """
 import numpy as np
-from harness.methods.common.predictor import Ensemble
-rng, ensemble = np.random.default_rng(1), Ensemble(np.random.default_rng(0))
+from harness.methods.common.predictor import PerceptronEnsemble
+rng, ensemble = np.random.default_rng(1), PerceptronEnsemble(np.random.default_rng(0))
 features = rng.integers(0, 2, (120, 40)) / 8
 ensemble.fit(features.astype(np.float32), features @ rng.normal(size=40))
 print(np.argsort(-ensemble.predict((rng.integers(0, 2, (20_000, 40)) / 8).astype(np.float32)), kind="stable").tolist())
@@ -179,7 +179,7 @@ def test_the_ranking_does_not_depend_on_the_kernels_of_linear_algebra() -> None:
 
 
 def test_features_that_never_differed_say_nothing() -> None:
-    ensemble = Ensemble(np.random.default_rng(0))
+    ensemble = PerceptronEnsemble(np.random.default_rng(0))
     features, values = data(np.random.default_rng(1))
     features[:, 2] = 1
     ensemble.fit(features, values)
@@ -194,7 +194,9 @@ def test_a_fit_goes_down_the_mean_absolute_error_of_what_each_member_sees() -> N
     """The first step of Adam is the sign of the gradient times the rate."""
     features, values = data(np.random.default_rng(1))
     tiny = 1e-4
-    untrained, after = (Ensemble(np.random.default_rng(0), units=4, steps=1, rate=rate) for rate in (0.0, tiny))
+    untrained, after = (
+        PerceptronEnsemble(np.random.default_rng(0), units=4, steps=1, rate=rate) for rate in (0.0, tiny)
+    )
     for ensemble in (untrained, after):
         ensemble.fit(features, values)
     assert np.array_equal(untrained.hidden_from, after.hidden_from)
@@ -286,7 +288,7 @@ def test_a_predictor_of_small_cells_ranks_larger_ones() -> None:
     def score(prefix: Picks) -> float:
         return float(np.mean([worth[op] for _, _, *ops in cut(prefix) for op in ops]))
 
-    surrogate = Surrogate(CELLS, Ensemble(rng))
+    surrogate = Surrogate(CELLS, PerceptronEnsemble(rng))
     known = [tuple(row) for row in CELLS.options(0).tolist()] + [random_cell(rng, 2) for _ in range(60)]
     surrogate.fit(known, [score(prefix) for prefix in known])
     for blocks in (2, 3):

@@ -24,7 +24,7 @@ CHUNK = 4096
 DIGITS = 6
 
 
-class Ensemble:
+class PerceptronEnsemble:
     """The mean of several perceptrons.
 
     Args:
