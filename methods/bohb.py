@@ -109,7 +109,7 @@ class BohbSearch(Method):
             members = [(self._train(task, genotype, shares, results, level), genotype) for genotype in kept]
 
     def _train(self, task: Task, genotype: Genotype, shares: list[float], results: list[Results], level: int) -> float:
-        """Its accuracy, or -1: a failed training goes no further."""
+        """The accuracy of a genotype, or -1: a failed training goes no further."""
         [evaluation] = task.evaluate([genotype], share=shares[level])
         results[level][genotype] = evaluation.accuracy
         return -1.0 if evaluation.failure else evaluation.accuracy

@@ -52,7 +52,7 @@ Gradients = Callable[[tf.Tensor, Tensors], tuple[tf.Tensor, Tensors]]
 
 GRADIENTS_PER_STEP = {1: 2, 2: 5}
 PAPER_STEPS = 19_500
-"""Of the paper's search: 50 epochs of 25,000 images in batches of 64."""
+"""Steps of the paper's search: 50 epochs of 25,000 images in batches of 64."""
 DEAREST = 8.0
 """Cells cost less than that many times the mean of random ones: 5 in NAS-Bench-201, all convolutions 3x3."""
 
@@ -137,7 +137,7 @@ class Darts(Method):
         return divided(meter.limit, step, evaluation, self.steps) if step else Searches(1, self.steps)
 
     def _expected(self, task: Task, bilevel: Bilevel) -> float:
-        """What evaluating the cells of a search will cost, as far as that is known before there are any."""
+        """Cost of evaluating the cells of a search, as far as that is known before there are any."""
         if task.meter.budget.unit == "macs":
             return bilevel.evaluation_macs
         return task.cost(bilevel.first) or bilevel.guess()
@@ -165,7 +165,7 @@ class Darts(Method):
             task.propose(derived(task.space, bilevel.mixing()), float(np.mean(accuracies)))
 
     def _due(self, task: Task, bilevel: Bilevel, plan: Searches) -> float:
-        """What the evaluation of this search's cells will cost, or nothing as long as that is far away.
+        """Cost of evaluating this search's cells, or nothing as long as that is far away.
 
         The plan goes by the cost of random cells. Without an evaluation of its own a search would be lost.
         """
@@ -360,7 +360,7 @@ class Bilevel:
         return saved
 
     def paced_state(self) -> State:
-        """The same with the time that steps have taken, from which a resumed search plans."""
+        """The state with the time that steps have taken, from which a resumed search plans."""
         return self.state() | {"pace": np.array([self.step_seconds, self._timed])}
 
     def restore(self, state: State) -> None:

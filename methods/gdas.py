@@ -172,7 +172,7 @@ class GdasSearch(PathSearch):
         return sampled(self.alpha.values, self.task.rng.gumbel(size=self.alpha.values.shape), temperature)
 
     def _path(self, sample: Sample) -> np.ndarray:
-        """What has to be computed of a sample."""
+        """The path of a sample, without operations that nothing reads."""
         return self.net.reduced(sample.ops.ravel().astype(np.int32))
 
     def save(self) -> None:
@@ -187,7 +187,7 @@ class GdasSearch(PathSearch):
         self.task.propose(derived(self.task.space, list(self.alpha.shares())), accuracy)
 
     def state(self) -> State:
-        """For a checkpoint."""
+        """Weights and ``alpha``, for a checkpoint."""
         return {**super().state(), **self.alpha.state()}
 
     def restore(self, state: State) -> None:

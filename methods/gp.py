@@ -38,10 +38,10 @@ class Prior(Protocol):
     """A prior mean in normal scores."""
 
     def expected(self, picks: Numbers) -> Numbers:
-        """Of each row."""
+        """The prior mean of each row of ``picks``."""
 
     def weight(self, expected: Numbers, scores: Numbers) -> float:
-        """How much of it holds, 0 to 1, as far as the architectures tell that were trained here."""
+        """The factor on the prior mean, 0 to 1, by the scores of the architectures that were trained here."""
 
 
 @dataclass(frozen=True)

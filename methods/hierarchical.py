@@ -89,7 +89,7 @@ class HierarchicalEvolution(Method):
             population.append((genotype.picks, evaluation.accuracy))
 
     def first_population(self, task: Task) -> int:
-        """How many architectures are drawn before the first tournament."""
+        """Number of architectures that are drawn before the first tournament."""
         return self.population or int(np.clip(task.children() // 4, FEWEST, MOST))
 
     def tournament_size(self, population: int) -> int:
@@ -114,7 +114,7 @@ class Breeder:
         return (*picks[:position], int(rng.integers(self._sizes[position])), *picks[position + 1 :])
 
     def position(self, rng: np.random.Generator) -> int:
-        """Which choice a mutation draws anew."""
+        """The choice that a mutation draws anew."""
         return int(rng.integers(len(self._sizes)))
 
 

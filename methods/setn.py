@@ -197,7 +197,7 @@ class SetnSearch(ComparedSearch):
         return next(self._ranked, None)
 
     def state(self) -> State:
-        """For a checkpoint."""
+        """Weights, candidates and ``alpha``, for a checkpoint."""
         return {**super().state(), **self.alpha.state()}
 
     def restore(self, state: State) -> None:

@@ -114,7 +114,7 @@ class TdLearner:
         self.theta: dict[Hashable, float] = {}
 
     def keys(self, position: int, previous: int) -> list[Hashable]:
-        """Where the values of a decision's options stand in the table.
+        """The places of a decision's options in the table.
 
         Args:
             position: number of the decision.

@@ -95,7 +95,7 @@ class TransferSearch(Method):
         process.search(task, first, PriorMean(*experience.rows(), process.length, self.trust))
 
     def experience(self, task: Task) -> Experience | None:
-        """What the file tells, if one is given.
+        """The content of the file, if one is given.
 
         Raises:
             InputError: it cannot be read, or has nothing to transfer.

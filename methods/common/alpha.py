@@ -45,7 +45,7 @@ class Alpha:
         self._adam.descend([gradient + self._decay * self.values], rate)
 
     def state(self) -> State:
-        """For a checkpoint; its names begin with ``alpha.``."""
+        """Logits and Adam's averages, for a checkpoint; the names begin with ``alpha.``."""
         adam = {f"{_NAME}adam.{name}": value for name, value in self._adam.state().items()}
         return {f"{_NAME}values": self.values.copy(), **adam}
 

@@ -131,7 +131,7 @@ class BudgetedTuner(ImageClassifierTuner):
         self._trials, self._largest = trials, largest
 
     def search(self, *, x: Any, y: Any, epochs: int, **_: Any) -> None:
-        """As AutoKeras does it, without the final fit on training and validation images."""
+        """Searches as AutoKeras does, without the final fit on training and validation images."""
         self.hypermodel.set_fit_args(0, epochs=epochs)
         space = self.oracle.get_space()
         self._prepare_model_build(space, x=x, y=y)

@@ -1,4 +1,4 @@
-"""How far apart two chains of convolutions are, and a Gaussian process on that: the model of AutoKeras' morphism.
+"""The edit distance of two chains of convolutions, and a Gaussian process on it: the model of AutoKeras' morphism.
 
 The distance is that of AutoKeras 0.2.18: what it costs to align the widths of the convolutions and of the dense layers,
 and to match the skips. The process sees a network as its distances to all trained networks, and two networks are as
@@ -20,7 +20,7 @@ Numbers = NDArray[np.float64]
 Widths = tuple[int, ...]
 Signature = tuple[Widths, Widths, tuple[Skip, ...]]
 SKIP_WEIGHT = 0.1
-"""What the skips count in the distance, AutoKeras' lambda."""
+"""Weight of the skips in the distance, AutoKeras' lambda."""
 NOISE = 1e-6
 """Variance of an accuracy around the process, whose own variance is 1."""
 

@@ -56,7 +56,7 @@ class Cycles:
 
 
 class Reserve:
-    """What is kept for training the best candidates, before these are known.
+    """The share of the budget that is kept for training the best candidates, before these are known.
 
     Their cost is guessed from the same few random architectures all the time, so that the plan does not sway with the
     candidates of the moment.
@@ -69,7 +69,7 @@ class Reserve:
         self._task, self._examples = task, examples(task)
 
     def kept(self, wanted: int, step_seconds: float, batch: int) -> tuple[int, float]:
-        """How many candidates can be trained from scratch at the end, and which share of the budget that takes.
+        """Number of candidates that can be trained from scratch at the end, and the share of the budget for that.
 
         At most :data:`MOST_KEPT` of the budget is kept; a single candidate needs no comparison, so it is none or at
         least two.

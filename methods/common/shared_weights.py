@@ -87,7 +87,7 @@ class StepTimes:
         self._traced = True
 
     def state(self) -> np.ndarray:
-        """For a checkpoint: a resumed search plans from the same times."""
+        """Means and count, for a checkpoint: a resumed search plans from the same times."""
         return np.array([self.seconds, self.macs, self._count])
 
     def restore(self, state: np.ndarray) -> None:
@@ -194,7 +194,7 @@ class SharedWeights:
         return min(0.5, work / meter.limit)
 
     def images_left(self) -> float:
-        """How many images' forward passes still fit into the budget; no bound in seconds."""
+        """Number of images whose forward passes still fit into the budget; infinite in seconds."""
         meter = self._task.meter
         if not meter.budget.counted:
             return math.inf
