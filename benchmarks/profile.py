@@ -56,7 +56,7 @@ def steps(space_name: str, size: str) -> list[Callable[[], float]]:
     return [made() for _ in range(NETWORKS)]
 
 
-def kernels(step: Callable[[], object], repeats: int = STEPS) -> dict[str, tuple[float, int]]:
+def kernels(step: Callable[[], object]) -> dict[str, tuple[float, int]]:
     """Milliseconds and number of calls of each kernel in one step."""
     # TensorFlow has no public reader of what its profiler writes.
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
@@ -65,7 +65,7 @@ def kernels(step: Callable[[], object], repeats: int = STEPS) -> dict[str, tuple
         step()
     with tempfile.TemporaryDirectory() as directory:
         with tf.profiler.experimental.Profile(directory):
-            for _ in range(repeats):
+            for _ in range(STEPS):
                 step()
         [file] = Path(directory).rglob("*.xplane.pb")
         space = xplane_pb2.XSpace.FromString(file.read_bytes())
@@ -80,9 +80,9 @@ def kernels(step: Callable[[], object], repeats: int = STEPS) -> dict[str, tuple
                     and plane.name == "/host:CPU"
                     and "::" not in f"{name}:{kind}"
                 ):
-                    spent[_plain(kind)] += event.duration_ps * 1e-9 / repeats
+                    spent[_plain(kind)] += event.duration_ps * 1e-9 / STEPS
                     calls[_plain(kind)] += 1
-    return {kind: (milliseconds, calls[kind] // repeats) for kind, milliseconds in spent.items()}
+    return {kind: (milliseconds, calls[kind] // STEPS) for kind, milliseconds in spent.items()}
 
 
 def _plain(kind: str) -> str:

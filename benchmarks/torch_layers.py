@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from harness.core.graph import Layer, LayerGraph
 from harness.core.measure import Shape, merged_shape, shape_after
-from harness.core.primitives import Conv, Depthwise, Halve, Norm, Pool, Primitive, Relu, Zero
+from harness.core.primitives import Conv, Depthwise, FactorizedReduce, Norm, Pool, Primitive, Relu, Zero
 
 
 class LayerNetwork(nn.Module):
@@ -91,7 +91,7 @@ def _module(step: Primitive, width: int) -> nn.Module:
             )
             # A window of two pixels needs one more behind the image.
             return pool if size % 2 else nn.Sequential(nn.ZeroPad2d((0, 1, 0, 1)), pool)
-        case Halve(filters):
+        case FactorizedReduce(filters):
             return Halved(width, filters)
         case Zero():
             return Nothing()

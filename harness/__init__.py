@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # the same names for type checkers, which cannot read the tab
     from harness.core.journal import State as State
     from harness.core.method import Method as Method
     from harness.core.method import ask_tell as ask_tell
+    from harness.core.method import needs_choices as needs_choices
     from harness.core.method import needs_images as needs_images
     from harness.core.method import needs_predictions as needs_predictions
     from harness.core.method import needs_shares as needs_shares
@@ -59,7 +60,15 @@ PUBLIC = {
     "harness.core.evaluation": ("Ensemble", "Evaluation", "KerasConfig", "Proposal"),
     "harness.core.graph": ("LayerGraph", "Layers"),
     "harness.core.journal": ("State",),
-    "harness.core.method": ("Method", "ask_tell", "needs_images", "needs_predictions", "needs_shares", "space_is"),
+    "harness.core.method": (
+        "Method",
+        "ask_tell",
+        "needs_choices",
+        "needs_images",
+        "needs_predictions",
+        "needs_shares",
+        "space_is",
+    ),
     "harness.core.recipe": ("Recipe",),
     "harness.core.seeds": ("derive_seed", "rng"),
     "harness.core.space": ("Choice", "Genotype", "Size", "Space"),

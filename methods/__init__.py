@@ -1,1 +1,1 @@
-"""Search methods, one per file; files that begin with an underscore are shared pieces. Loaded by name."""
+"""Search methods, one per file, loaded by name; what several of them share is in ``common/``."""

@@ -77,9 +77,9 @@ class AutoKeras(Method):
 
             search_choices(task)
             return
-        from .common.autokeras import Limits, search
+        from .common.autokeras import TrialLimits, search
 
-        search(task, Limits(self.epochs, self.images, self.trial_share, self.max_model_size))
+        search(task, TrialLimits(self.epochs, self.images, self.trial_share, self.max_model_size))
 
 
 METHOD = AutoKeras

@@ -27,7 +27,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from harness import Cell, Evaluation, Genotype, InputError, Method, Task
+from harness import Cell, Evaluation, Genotype, InputError, Method, Task, needs_choices
 from harness.core.lowering import lower
 from harness.core.measure import measure
 from harness.spaces.blockqnn import BlockSpace
@@ -89,7 +89,7 @@ class BlockQnn(Method):
 
     def unsupported(self, task: Task) -> str | None:
         """It needs choices."""
-        return None if task.space.choices else f"the space '{task.space.name}' has no choices"
+        return needs_choices(task)
 
     def search(self, task: Task) -> None:
         """Round by round. An interrupted run learns again from its log."""

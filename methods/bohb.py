@@ -30,7 +30,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from harness import Genotype, InputError, Method, Space, Task
+from harness import Genotype, InputError, Method, Space, Task, needs_choices
 
 from .common.rungs import ladder
 from .common.tpe import Density
@@ -82,7 +82,7 @@ class BohbSearch(Method):
 
     def unsupported(self, task: Task) -> str | None:
         """It needs choices."""
-        return None if task.space.choices else f"the space '{task.space.name}' has no choices"
+        return needs_choices(task)
 
     def search(self, task: Task) -> None:
         """Bracket after bracket. An interrupted run decides again from its log."""
@@ -109,7 +109,7 @@ class BohbSearch(Method):
             members = [(self._train(task, genotype, shares, results, level), genotype) for genotype in kept]
 
     def _train(self, task: Task, genotype: Genotype, shares: list[float], results: list[Results], level: int) -> float:
-        """Its accuracy, or -1: a failed training goes no further."""
+        """The accuracy of a genotype, or -1: a failed training goes no further."""
         [evaluation] = task.evaluate([genotype], share=shares[level])
         results[level][genotype] = evaluation.accuracy
         return -1.0 if evaluation.failure else evaluation.accuracy

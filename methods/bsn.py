@@ -93,7 +93,7 @@ class BudgetedSuperNetwork(Method):
         from .common.fabric_training import DrawnFabric, FabricSettings
         from .common.shared_weights import supernet
 
-        net = supernet(GatedFabric, task, self)
+        net = supernet(GatedFabric, task, self, squares_in_loss=True)
         costs = net.edge_macs if self.unit == "macs" else net.edge_parameters
         batch = min(self.batch, len(task.data.x_train))
         step = task.meter.price(seconds=0.0, steps=1, macs=PASSES_PER_STEP * batch * net.macs(()))

@@ -44,7 +44,7 @@ from harness.nets.supernets.relaxed import Relaxed
 
 from .common.alpha import alpha_rate
 from .common.derive import derived
-from .common.plan import EXAMPLES, MARGIN
+from .common.plan import MARGIN, examples
 
 Tensors = Sequence[tf.Tensor]
 Gradients = Callable[[tf.Tensor, Tensors], tuple[tf.Tensor, Tensors]]
@@ -52,7 +52,7 @@ Gradients = Callable[[tf.Tensor, Tensors], tuple[tf.Tensor, Tensors]]
 
 GRADIENTS_PER_STEP = {1: 2, 2: 5}
 PAPER_STEPS = 19_500
-"""Of the paper's search: 50 epochs of 25,000 images in batches of 64."""
+"""Steps of the paper's search: 50 epochs of 25,000 images in batches of 64."""
 DEAREST = 8.0
 """Cells cost less than that many times the mean of random ones: 5 in NAS-Bench-201, all convolutions 3x3."""
 
@@ -137,7 +137,7 @@ class Darts(Method):
         return divided(meter.limit, step, evaluation, self.steps) if step else Searches(1, self.steps)
 
     def _expected(self, task: Task, bilevel: Bilevel) -> float:
-        """What evaluating the cells of a search will cost, as far as that is known before there are any."""
+        """Cost of evaluating the cells of a search, as far as that is known before there are any."""
         if task.meter.budget.unit == "macs":
             return bilevel.evaluation_macs
         return task.cost(bilevel.first) or bilevel.guess()
@@ -165,7 +165,7 @@ class Darts(Method):
             task.propose(derived(task.space, bilevel.mixing()), float(np.mean(accuracies)))
 
     def _due(self, task: Task, bilevel: Bilevel, plan: Searches) -> float:
-        """What the evaluation of this search's cells will cost, or nothing as long as that is far away.
+        """Cost of evaluating this search's cells, or nothing as long as that is far away.
 
         The plan goes by the cost of random cells. Without an evaluation of its own a search would be lost.
         """
@@ -212,7 +212,7 @@ class Bilevel:
         number, steps: of the searches before this one, and steps of this one.
         step_seconds: mean time of a step without the first one, which traces; 0 before there are some.
         first: the cells of the first ``alpha``.
-        evaluation_macs: multiply-accumulates of evaluating random cells, the mean of :data:`EXAMPLES`.
+        evaluation_macs: multiply-accumulates of evaluating random cells, the mean of some.
     """
 
     def __init__(self, settings: Darts, space: Space, task: Task) -> None:
@@ -232,8 +232,8 @@ class Bilevel:
         self._valid = Batches(data.x_valid, data.y_valid, settings.batch, derive_seed(task.seed, "validation batches"))
         self._seed = derive_seed(task.seed, "augmentation")
         self.first = derived(space, self.mixing())
-        draws, recipe = rng(task.seed, "plan of trainings"), task.recipe
-        graphs = [lower(space.decode(space.sample(draws), recipe.size)) for _ in range(EXAMPLES)]
+        recipe = task.recipe
+        graphs = [lower(space.decode(example, recipe.size)) for example in examples(task)]
         own = [measure(graph, data.image_shape, data.classes).macs for graph in graphs]
         self.evaluation_macs = float(np.mean([recipe.evaluation_macs(macs, len(data.x_valid)) for macs in own]))
         self.number = self.steps = self._seen = self._timed = 0
@@ -360,7 +360,7 @@ class Bilevel:
         return saved
 
     def paced_state(self) -> State:
-        """The same with the time that steps have taken, from which a resumed search plans."""
+        """The state with the time that steps have taken, from which a resumed search plans."""
         return self.state() | {"pace": np.array([self.step_seconds, self._timed])}
 
     def restore(self, state: State) -> None:

@@ -43,10 +43,10 @@ FEWEST, MOST = 2, 10
 
 
 class Policy(Protocol):
-    """What transforms networks and learns which transformations pay."""
+    """A policy that transforms networks and learns which transformations pay."""
 
     def sample(self, chain: Chain, count: int, rng: np.random.Generator) -> Sequence[Child]:
-        """So many children of one network."""
+        """Draws ``count`` children of one network."""
 
     def learn(self, advantages: np.ndarray) -> None:
         """One step on the children of the last :meth:`sample`."""
@@ -161,20 +161,22 @@ class Eas(Method):
         return self.children or int(np.clip(task.children() // 10, FEWEST, MOST))
 
     def _accuracy(self, trainer: Trainer, start: int, child: Child) -> float:
-        """Of a network that is trained now, or was before."""
+        """The accuracy of a child, which is trained now or was before."""
         known = dict(trainer.known())
         return known[child.chain] if child.chain in known else trainer.descend(start, child.moves, child.chain)
 
 
 class Baseline:
-    """Moving average of rewards; the present batch counts ``weight`` and is in it before it is subtracted.
+    """Moving average of the batches' mean rewards, which has the present batch in it before it is subtracted.
+
+    :class:`~harness.methods.common.baseline.RewardBaseline` takes rewards one by one.
 
     Args:
         weight: of the present batch; 0.95 in the authors' code.
     """
 
-    def __init__(self, weight: float, value: float = 0.0) -> None:
-        self._weight, self.value = weight, value
+    def __init__(self, weight: float) -> None:
+        self._weight, self.value = weight, 0.0
 
     def advantages(self, rewards: np.ndarray) -> np.ndarray:
         """Rewards ``(n,)`` minus the average."""

@@ -102,7 +102,7 @@ class EnasMacro(Method):
         from .common.shared_weights import supernet
 
         assert isinstance(task.space, MacroSpace)
-        net = supernet(GatedMacro, task, self)
+        net = supernet(GatedMacro, task, self, squares_in_loss=True)
         controller = EnasMacroController(
             task.space,
             rng(task.seed, "controller weights"),

@@ -114,10 +114,10 @@ class EnasMicro(Method):
         controller: Controller
         if isinstance(task.space, EnasCellSpace):
             controller = EnasMicroController(task.space, weights, learning_rate=rate)
-            net: GatedSupernet = supernet(GatedCells, task, self)
+            net: GatedSupernet = supernet(GatedCells, task, self, squares_in_loss=True)
         else:
             controller = EdgeController(task.space, weights, learning_rate=rate)
-            net = supernet(GatedPaths, task, self)
+            net = supernet(GatedPaths, task, self, squares_in_loss=True)
         EnasSearch(task, net, controller, EnasSettings.of(self)).run()
 
 

@@ -28,11 +28,12 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import Genotype, InputError, Method, Space, Task
+from harness import Genotype, InputError, Method, Space, Task, needs_choices
 from harness.core.names import one_of
 
 from .common.adam import Adam
 from .common.ppo import LstmPolicy
+from .common.ranks import ranks
 
 Numbers = NDArray[np.float64]
 CONTROLLERS = ("logits", "lstm")
@@ -80,7 +81,7 @@ class EvolutionStrategies(Method):
 
     def unsupported(self, task: Task) -> str | None:
         """There has to be something to choose."""
-        return None if task.space.choices else f"the space '{task.space.name}' has no choices"
+        return needs_choices(task)
 
     def search(self, task: Task) -> None:
         """Draws pairs, trains and moves in turn. An interrupted run learns again from its log."""
@@ -218,9 +219,7 @@ def estimate(noise: Numbers, worth: Numbers, sigma: float) -> Numbers:
 
 def centred_ranks(values: Numbers) -> Numbers:
     """Ranks from -0.5 to 0.5 over all values, in their shape; equal values share the mean of their ranks."""
-    from scipy.stats import rankdata
-
-    return ((rankdata(values) - 1) / (values.size - 1) - 0.5).reshape(values.shape)
+    return ((ranks(values) - 1) / (values.size - 1) - 0.5).reshape(values.shape)
 
 
 def utilities(values: Numbers) -> Numbers:

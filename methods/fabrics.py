@@ -75,7 +75,8 @@ class Fabrics(Method):
         from .common.fabric_training import FabricSettings, WholeFabric
         from .common.shared_weights import supernet
 
-        WholeFabric(task, supernet(GatedFabric, task, self), FabricSettings.of(self), self.keep).run()
+        net = supernet(GatedFabric, task, self, squares_in_loss=True)
+        WholeFabric(task, net, FabricSettings.of(self), self.keep).run()
 
 
 METHOD = Fabrics

@@ -35,12 +35,10 @@ from harness import InputError, Method, State, Task, needs_images, space_is
 from harness.core.budget import PASSES_PER_STEP
 from harness.nets.supernets.paths import RELAXED_SPACES
 
-from .common.alpha import Alpha, Numbers, alpha_rate, softmax, through_softmax
+from .common.alpha import PAPER_STEPS, Alpha, Numbers, alpha_rate
 from .common.derive import derived
 from .common.path_search import PathSearch, PathSettings
-
-PAPER_STEPS = 97_500
-"""Of the paper's search: 250 epochs of 25,000 images in batches of 64."""
+from .common.softmax import softmax, through_softmax
 
 
 @dataclass(frozen=True)
@@ -174,7 +172,7 @@ class GdasSearch(PathSearch):
         return sampled(self.alpha.values, self.task.rng.gumbel(size=self.alpha.values.shape), temperature)
 
     def _path(self, sample: Sample) -> np.ndarray:
-        """What has to be computed of a sample."""
+        """The path of a sample, without operations that nothing reads."""
         return self.net.reduced(sample.ops.ravel().astype(np.int32))
 
     def save(self) -> None:
@@ -189,7 +187,7 @@ class GdasSearch(PathSearch):
         self.task.propose(derived(self.task.space, list(self.alpha.shares())), accuracy)
 
     def state(self) -> State:
-        """For a checkpoint."""
+        """Weights and ``alpha``, for a checkpoint."""
         return {**super().state(), **self.alpha.state()}
 
     def restore(self, state: State) -> None:

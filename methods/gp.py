@@ -25,9 +25,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import Genotype, InputError, Method, Space, Task
+from harness import Genotype, InputError, Method, Space, Task, needs_choices
 
 from .common.ranks import normal_scores
+from .common.threads import one_thread
 
 Numbers = NDArray[np.float64]
 Picks = tuple[int, ...]
@@ -37,10 +38,10 @@ class Prior(Protocol):
     """A prior mean in normal scores."""
 
     def expected(self, picks: Numbers) -> Numbers:
-        """Of each row."""
+        """The prior mean of each row of ``picks``."""
 
     def weight(self, expected: Numbers, scores: Numbers) -> float:
-        """How much of it holds, 0 to 1, as far as the architectures tell that were trained here."""
+        """The factor on the prior mean, 0 to 1, by the scores of the architectures that were trained here."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class GaussianProcessSearch(Method):
 
     def unsupported(self, task: Task) -> str | None:
         """It needs choices."""
-        return None if task.space.choices else f"the space '{task.space.name}' has no choices"
+        return needs_choices(task)
 
     def search(self, task: Task, first: Sequence[Genotype] = (), prior: Prior | None = None) -> None:
         """Fits, predicts, trains in turn. An interrupted run fits again from its log.
@@ -90,12 +91,11 @@ class GaussianProcessSearch(Method):
             prior: the mean of the process, if it is not 0.
         """
         from sklearn.gaussian_process import GaussianProcessRegressor
-        from threadpoolctl import ThreadpoolController
 
         from .common.hamming import HammingKernel
 
         process = GaussianProcessRegressor(HammingKernel(self.length), alpha=self.noise, optimizer=None)
-        threads, known = ThreadpoolController(), dict[Picks, float]()
+        known = dict[Picks, float]()
         while True:
             initial = self.starts(task.children())
             pool = self.pool(task.space, known, task.rng, initial)
@@ -105,7 +105,7 @@ class GaussianProcessSearch(Method):
             task.plan(initial=initial)
             if len(known) >= initial:
                 picks, scores = np.array(list(known), float), normal_scores(list(known.values()))
-                with threads.limit(limits=1):  # the matrices are small: more threads only get into each other's way
+                with one_thread():
                     shift, ahead = expectation(prior, picks, scores, np.array(pool, float))
                     process.fit(picks, scores - shift)
                     mean, deviation = process.predict(np.array(pool, float), return_std=True)

@@ -25,7 +25,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from harness import InputError, Method, Space, Task
+from harness import InputError, Method, Space, Task, needs_choices
 from harness.core.names import one_of
 from harness.spaces.hierarchical import HierarchicalSpace
 
@@ -71,7 +71,7 @@ class HierarchicalEvolution(Method):
 
     def unsupported(self, task: Task) -> str | None:
         """There has to be something to change."""
-        return None if task.space.choices else f"the space '{task.space.name}' has no choices"
+        return needs_choices(task)
 
     def search(self, task: Task) -> None:
         """Fills the population, then breeds. An interrupted run breeds again from its log."""
@@ -89,7 +89,7 @@ class HierarchicalEvolution(Method):
             population.append((genotype.picks, evaluation.accuracy))
 
     def first_population(self, task: Task) -> int:
-        """How many architectures are drawn before the first tournament."""
+        """Number of architectures that are drawn before the first tournament."""
         return self.population or int(np.clip(task.children() // 4, FEWEST, MOST))
 
     def tournament_size(self, population: int) -> int:
@@ -114,7 +114,7 @@ class Breeder:
         return (*picks[:position], int(rng.integers(self._sizes[position])), *picks[position + 1 :])
 
     def position(self, rng: np.random.Generator) -> int:
-        """Which choice a mutation draws anew."""
+        """The choice that a mutation draws anew."""
         return int(rng.integers(len(self._sizes)))
 
 

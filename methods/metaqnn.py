@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness import Evaluation, InputError, Method, Task
+from harness import Evaluation, InputError, Method, Task, needs_choices
 
 from .common.qlearning import Episode, EpsilonSchedule, QLearner, explore, process_of
 from .common.scaling import between
@@ -63,7 +63,7 @@ class MetaQnn(Method):
 
     def unsupported(self, task: Task) -> str | None:
         """It needs choices."""
-        return None if task.space.choices else f"the space '{task.space.name}' has no choices"
+        return needs_choices(task)
 
     def search(self, task: Task) -> None:
         """Trains one network after the other. An interrupted run learns again from its log."""

@@ -66,7 +66,6 @@ class MorphismSearch(Method):
     follows_signal = True
     position = 165
     look = 21
-    published = "AutoKeras"
     scaled: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     exploration: float = 2.576

@@ -23,10 +23,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from harness import Genotype, InputError, Method, Task
+from harness import Genotype, InputError, Method, Task, needs_choices
 
 from .common.nao_settings import ModelSettings
-from .common.scaling import between, whole
+from .common.scaling import between, nearest_positive
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Nao(Method):
 
     def unsupported(self, task: Task) -> str | None:
         """It needs choices."""
-        return None if task.space.choices else f"the space '{task.space.name}' has no choices"
+        return needs_choices(task)
 
     def search(self, task: Task) -> None:
         """Trains architectures and the model in turn, until the budget is spent or the whole space is trained.
@@ -124,9 +124,9 @@ class Nao(Method):
         """The random start, the architectures per round and the improved ones, in a search of so many children."""
         few = min(100, children)
         return (
-            self.initial or max(4, whole(between(children, (100, 0.3 * few), (1600, 1000)))),
-            self.new or whole(between(children, (100, 0.1 * few), (1600, 300))),
-            self.top or max(2, whole(between(children, (100, 0.1 * few), (1600, 100)))),
+            self.initial or max(4, nearest_positive(between(children, (100, 0.3 * few), (1600, 1000)))),
+            self.new or nearest_positive(between(children, (100, 0.1 * few), (1600, 300))),
+            self.top or max(2, nearest_positive(between(children, (100, 0.1 * few), (1600, 100)))),
         )
 
 

@@ -122,7 +122,7 @@ class NaoWs(Method):
         from .common.shared_weights import supernet
 
         assert isinstance(task.space, EnasCellSpace)
-        net = supernet(GatedCells, task, self)
+        net = supernet(GatedCells, task, self, squares_in_loss=True)
         PoolSearch(task, net, PoolSettings.of(self), ModelSettings.of(self)).run()
 
 

@@ -25,13 +25,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from harness import Evaluation, InputError, Method, Task
+from harness import Evaluation, InputError, Method, Task, needs_choices
 from harness.spaces.nas_rl import ConvChainSpace
 
 from .common.baseline import RewardBaseline
 from .common.ppo import LstmPolicy
 from .common.replicas import Replicas, Rules, Served
-from .common.scaling import between, whole
+from .common.scaling import between, nearest_positive
 from .common.served_policy import ServedPolicy
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class NasRl(Method):
         """It needs choices, and for more filters a chain of convolutions, whose layers have them."""
         if self.filters and not isinstance(task.space, ConvChainSpace):
             return f"filters={self.filters} is for chains of convolutions, not for the space '{task.space.name}'"
-        return None if task.space.choices else f"the space '{task.space.name}' has no choices"
+        return needs_choices(task)
 
     def search(self, task: Task) -> None:
         """Samples, trains and learns in turn, in every replica. An interrupted run learns again from its log."""
@@ -128,7 +128,7 @@ class NasRl(Method):
 
     def minibatch(self, children: int) -> int:
         """Networks per gradient step in a search of so many children."""
-        return self.children or whole(between(children, (20, 2), (12_800, 8)))
+        return self.children or nearest_positive(between(children, (20, 2), (12_800, 8)))
 
     def rate(self, children: int) -> float:
         """Adam's rate in a search of so many children."""

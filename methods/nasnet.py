@@ -26,11 +26,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from harness import InputError, Method, Task
+from harness import InputError, Method, Task, needs_choices
 
 from .common.baseline import RewardBaseline
 from .common.ppo import LstmPolicy, Ppo
-from .common.scaling import between, whole
+from .common.scaling import between, nearest_positive
+from .common.threads import one_thread
 
 
 @dataclass(frozen=True)
@@ -81,29 +82,26 @@ class NasNet(Method):
 
     def unsupported(self, task: Task) -> str | None:
         """It needs choices."""
-        return None if task.space.choices else f"the space '{task.space.name}' has no choices"
+        return needs_choices(task)
 
     def search(self, task: Task) -> None:
         """Samples, trains and learns in turn. An interrupted run learns again from its log."""
-        from threadpoolctl import ThreadpoolController
-
-        threads = ThreadpoolController()
         policy = LstmPolicy(task.space, task.rng, units=self.units, bound=self.bound)
         ppo = Ppo(policy, clip=self.clip, entropy_weight=self.entropy)
         baseline = RewardBaseline(self.baseline_decay, "batch")
         while True:
-            with threads.limit(limits=1):  # the matrices are small: more threads only get into each other's way
+            with one_thread():
                 walk = policy.sample(task.rng.random((self.minibatch(task.children()), policy.decisions)))
             evaluations = task.evaluate(task.space.genotype(tuple(row)) for row in walk.picks.tolist())
             rewards = np.array([evaluation.accuracy for evaluation in evaluations])
             rate = self.rate(task.children())
             task.plan(children=len(rewards), learning_rate=rate)
-            with threads.limit(limits=1):
+            with one_thread():
                 ppo.improve(walk, baseline.advantages(rewards), self.passes, rate)
 
     def minibatch(self, children: int) -> int:
         """Architectures per minibatch in a search of so many children."""
-        return self.children or whole(between(children, (20, 4), (20_000, 20)))
+        return self.children or nearest_positive(between(children, (20, 4), (20_000, 20)))
 
     def rate(self, children: int) -> float:
         """Adam's rate in a search of so many children."""

@@ -149,7 +149,7 @@ class OneShotSearch(ComparedSearch):
         self.shared.train_mixed(self.masks(self._dropout * min(1.0, done)), rate)
 
     def masks(self, rate: float) -> np.ndarray:
-        """What each ghost batch keeps: ones and zeros, (ghosts, kinds, edges, operations)."""
+        """The operations that each ghost batch keeps: ones and zeros, (ghosts, kinds, edges, operations)."""
         rates = drop_rates(self._cell_edges, self._operations, rate)
         return (self.task.rng.random(self._shape) >= rates[:, None]).astype(np.float32)
 

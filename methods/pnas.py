@@ -28,11 +28,12 @@ from typing import Protocol
 
 import numpy as np
 
-from harness import InputError, Method, Task
+from harness import InputError, Method, Task, needs_choices
 
 from .common.growth import Growth, Integers, Numbers, Picks, growth_of
-from .common.predictor import Ensemble
-from .common.scaling import between, whole
+from .common.predictor import PerceptronEnsemble
+from .common.scaling import between, nearest_positive
+from .common.threads import one_thread
 
 
 class Predictor(Protocol):
@@ -48,20 +49,18 @@ class Predictor(Protocol):
 class Surrogate:
     """The ensemble on the features that :meth:`Growth.encode` makes."""
 
-    def __init__(self, growth: Growth, ensemble: Ensemble) -> None:
-        from threadpoolctl import ThreadpoolController
-
-        self._growth, self._ensemble, self._threads = growth, ensemble, ThreadpoolController()
+    def __init__(self, growth: Growth, ensemble: PerceptronEnsemble) -> None:
+        self._growth, self._ensemble = growth, ensemble
 
     def fit(self, prefixes: Sequence[Picks], accuracies: Sequence[float]) -> None:
         """See :class:`Predictor`."""
         features = [self._growth.encode(np.array([prefix])) for prefix in prefixes]
-        with self._threads.limit(limits=1):  # the matrices are small: more threads only get into each other's way
+        with one_thread():
             self._ensemble.fit(np.concatenate(features), np.array(accuracies, np.float64))
 
     def predict(self, prefixes: Integers) -> Numbers:
         """See :class:`Predictor`."""
-        with self._threads.limit(limits=1):
+        with one_thread():
             return self._ensemble.predict(self._growth.encode(prefixes))
 
 
@@ -99,17 +98,19 @@ class Pnas(Method):
 
     def unsupported(self, task: Task) -> str | None:
         """It needs choices."""
-        return None if task.space.choices else f"the space '{task.space.name}' has no choices"
+        return needs_choices(task)
 
     def search(self, task: Task) -> None:
         """Grows until the last size, then trains on from its candidates, best predicted first."""
         growth = growth_of(task.space)
-        ensemble = Ensemble(task.rng, members=self.members, units=self.units, steps=self.steps, rate=self.rate)
+        ensemble = PerceptronEnsemble(
+            task.rng, members=self.members, units=self.units, steps=self.steps, rate=self.rate
+        )
         self.grow(task, growth, Surrogate(growth, ensemble))
 
     def grow(self, task: Task, growth: Growth, predictor: Predictor) -> None:
         """The search with a given predictor; it ends when the last size has no candidate left."""
-        trained = Trained(task, growth)
+        trained = TrainedPrefixes(task, growth)
         beam: list[Picks] = [()]
         for block in range(len(growth.blocks)):
             parents = beam
@@ -124,11 +125,11 @@ class Pnas(Method):
         """Architectures of one block, and K, in a search of so many children."""
         few = min(100, children)
         return (
-            self.first or max(2, whole(between(children, (100, 0.3 * few), (1160, 256)))),
-            self.beam or max(2, whole(between(children, (100, 0.05 * few), (1160, 256)))),
+            self.first or max(2, nearest_positive(between(children, (100, 0.3 * few), (1160, 256)))),
+            self.beam or max(2, nearest_positive(between(children, (100, 0.05 * few), (1160, 256)))),
         )
 
-    def _started(self, trained: Trained, prefixes: list[Picks]) -> list[Picks]:
+    def _started(self, trained: TrainedPrefixes, prefixes: list[Picks]) -> list[Picks]:
         """Trains as many of ``prefixes`` as make a start, and returns them."""
         task, started = trained.task, list[Picks]()
         for prefix in prefixes:
@@ -140,7 +141,9 @@ class Pnas(Method):
                 break
         return started
 
-    def _next_beam(self, trained: Trained, predictor: Predictor, parents: list[Picks], block: int) -> list[Picks]:
+    def _next_beam(
+        self, trained: TrainedPrefixes, predictor: Predictor, parents: list[Picks], block: int
+    ) -> list[Picks]:
         """The extensions of ``parents`` by ``block`` that rank first, with at most K new ones among them."""
         options = trained.growth.options(block)
         if trained.accuracies:
@@ -165,8 +168,8 @@ class Pnas(Method):
         return list(beam.values())
 
 
-class Trained:
-    """The prefixes trained so far; the most accurate among the largest is proposed."""
+class TrainedPrefixes:
+    """All prefixes trained so far, and their accuracies; the most accurate among the largest is proposed."""
 
     def __init__(self, task: Task, growth: Growth) -> None:
         self.task, self.growth = task, growth

@@ -26,10 +26,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import InputError, Method, Task
+from harness import InputError, Method, Task, needs_choices
 
 from .common.adam import Adam
 from .common.baseline import RewardBaseline
+from .common.softmax import softmax
 
 Numbers = NDArray[np.float64]
 SLOWEST, FASTEST = 0.01, 0.3
@@ -66,7 +67,7 @@ class Reinforce(Method):
 
     def unsupported(self, task: Task) -> str | None:
         """It needs choices."""
-        return None if task.space.choices else f"the space '{task.space.name}' has no choices"
+        return needs_choices(task)
 
     def search(self, task: Task) -> None:
         """Draws, trains and learns in turn. An interrupted run learns again from its log."""
@@ -105,8 +106,7 @@ class Policy:
 
     def probabilities(self) -> Numbers:
         """The softmax of each choice's logits, shape of :attr:`logits`."""
-        powers = np.exp(self.logits - self.logits.max(axis=1, keepdims=True))
-        return powers / powers.sum(axis=1, keepdims=True)
+        return softmax(self.logits)
 
     def sample(self, rng: np.random.Generator) -> tuple[int, ...]:
         """One option per choice; the largest logit after adding Gumbel noise has the softmax's distribution."""

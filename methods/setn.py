@@ -41,12 +41,10 @@ from harness.nets.supernets.cells import cell_edges
 from harness.nets.supernets.paths import RELAXED_SPACES
 from harness.spaces.darts import CellSpace
 
-from .common.alpha import Alpha, Numbers, alpha_rate, through_softmax
+from .common.alpha import PAPER_STEPS, Alpha, Numbers, alpha_rate
 from .common.candidates import CandidateSettings
 from .common.path_search import ComparedSearch, PathSettings
-
-PAPER_STEPS = 97_500
-"""Of the paper's search: 250 epochs of 25,000 images in batches of 64."""
+from .common.softmax import through_softmax
 
 
 @dataclass(frozen=True)
@@ -199,7 +197,7 @@ class SetnSearch(ComparedSearch):
         return next(self._ranked, None)
 
     def state(self) -> State:
-        """For a checkpoint."""
+        """Weights, candidates and ``alpha``, for a checkpoint."""
         return {**super().state(), **self.alpha.state()}
 
     def restore(self, state: State) -> None:

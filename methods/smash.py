@@ -171,13 +171,13 @@ class HyperSearch(Comparison):
         return 1, PASSES_PER_STEP * self.shared.images * self.net.most_macs()
 
     def rounds(self, planned: int) -> tuple[int, int]:
-        """How many candidates there are at the end of the random ones, and of the perturbations."""
+        """Number of candidates at the end of the random ones, and at the end of the perturbations."""
         method = self._method
         chain, perturbed = (planned * count // method.candidates for count in (method.chain, method.perturbed))
         return planned - chain - perturbed, planned - chain
 
     def groups(self, planned: int) -> list[int]:
-        """How many candidates are drawn before they are measured; in the chain each depends on the last one's score."""
+        """Sizes of the groups that are drawn and then measured; in the chain each depends on the last one's score."""
         random, perturbed = self.rounds(planned)
         starts = [*range(0, random, CHUNK), *range(random, perturbed, CHUNK), *range(perturbed, planned), planned]
         return [after - before for before, after in pairwise(starts)]

@@ -27,7 +27,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from harness import InputError, Method, Task
+from harness import InputError, Method, Task, needs_choices
 from harness.core.names import one_of
 from harness.core.space import Genotype, Space, option_text
 
@@ -78,7 +78,7 @@ class TdSearch(Method):
 
     def unsupported(self, task: Task) -> str | None:
         """A learner needs something to choose."""
-        return None if task.space.choices else f"the space '{task.space.name}' has no choices"
+        return needs_choices(task)
 
     def search(self, task: Task) -> None:
         """One architecture per episode. An interrupted run learns again from its log."""
@@ -114,7 +114,7 @@ class TdLearner:
         self.theta: dict[Hashable, float] = {}
 
     def keys(self, position: int, previous: int) -> list[Hashable]:
-        """Where the values of a decision's options stand in the table.
+        """The places of a decision's options in the table.
 
         Args:
             position: number of the decision.

@@ -24,7 +24,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from harness import InputError, Method, Task
+from harness import InputError, Method, Task, needs_choices
 from harness.core.names import one_of
 
 from .common.experience import Experience, read
@@ -69,8 +69,8 @@ class TransferSearch(Method):
 
     def unsupported(self, task: Task) -> str | None:
         """It needs choices, and a file with something to transfer if it is given one."""
-        if not task.space.choices:
-            return f"the space '{task.space.name}' has no choices"
+        if problem := needs_choices(task):
+            return problem
         try:
             self.experience(task)
         except InputError as error:
@@ -95,7 +95,7 @@ class TransferSearch(Method):
         process.search(task, first, PriorMean(*experience.rows(), process.length, self.trust))
 
     def experience(self, task: Task) -> Experience | None:
-        """What the file tells, if one is given.
+        """The content of the file, if one is given.
 
         Raises:
             InputError: it cannot be read, or has nothing to transfer.

@@ -1,5 +1,6 @@
 """Every data set at a few images, in its official layout: what the tests of the data sets load."""
 
+import gzip
 import pickle
 import types
 from collections.abc import Callable
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from harness.datasets import adience_age, cifar10, cifar100, fashion_mnist, folder, imagenet10_1, imagenette
 from harness.datasets.common.fetch import md5_of
-from harness.datasets.common.files import write_cifar_binary, write_idx
+from harness.datasets.common.files import write_cifar_binary
 from harness.datasets.common.imagenet import PhotoSet
 from PIL import Image
 
@@ -28,6 +29,12 @@ def files(root: Path) -> dict[str, bytes]:
         for path in root.rglob("*")
         if path.is_file() and path.name != ".fetch.lock"
     }
+
+
+def write_idx(path: Path, values: np.ndarray) -> None:
+    """Writes ``uint8`` values of any shape as a gzipped idx file."""
+    header = bytes([0, 0, 8, values.ndim]) + np.array(values.shape, dtype=">u4").tobytes()
+    path.write_bytes(gzip.compress(header + values.tobytes(), mtime=0))
 
 
 def photo(path: Path, seed: int, side: int = 20, mode: str = "RGB") -> None:

@@ -183,7 +183,7 @@ DEFECTS = {
     ),
     "values never learnt": Defect("blockqnn", _wrapped("common.qlearning.QLearner.update", _no_update)),
     "predictor upside down": Defect(
-        "pnas", _wrapped("common.predictor.Ensemble.predict", lambda old: lambda self, x: -old(self, x))
+        "pnas", _wrapped("common.predictor.PerceptronEnsemble.predict", lambda old: lambda self, x: -old(self, x))
     ),
     "predictor not trained": Defect("pnas", _wrapped("common.adam.Adam.descend", _no_update)),
     "controller never updated": Defect("nasnet", _wrapped("common.adam.Adam.descend", _no_update)),

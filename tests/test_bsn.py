@@ -29,16 +29,6 @@ def test_expected_cost_is_the_mean_of_drawn_costs() -> None:
     assert gates.expected_cost(np.full(4, 50.0), COSTS) == pytest.approx(COSTS.sum())
 
 
-def test_its_derivative_is_cost_times_p_times_one_minus_p() -> None:
-    step = 1e-6
-    numeric = [
-        (gates.expected_cost(LOGITS + step * axis, COSTS) - gates.expected_cost(LOGITS - step * axis, COSTS))
-        / (2 * step)
-        for axis in np.eye(4)
-    ]
-    np.testing.assert_allclose(gates.cost_gradient(LOGITS, COSTS), numeric, rtol=1e-6)
-
-
 def test_the_surrogate_estimates_the_gradient_of_the_expected_cost() -> None:
     """With losses of 0 and no budget the reward is minus the price times the cost."""
     images, price, rng = 200, 2.0, np.random.default_rng(1)
@@ -49,7 +39,13 @@ def test_the_surrogate_estimates_the_gradient_of_the_expected_cost() -> None:
         # The baseline contains each image's own reward, which shrinks the estimate by (n - 1) / n.
         estimates.append(gates.surrogate_gradient(LOGITS, opened, returns) / (images - 1))
     mean, error = np.mean(estimates, 0), np.std(estimates, 0) / np.sqrt(400)
-    assert np.all(np.abs(mean - price * gates.cost_gradient(LOGITS, COSTS)) < 4 * error)
+    step = 1e-6
+    numeric = [
+        (gates.expected_cost(LOGITS + step * axis, COSTS) - gates.expected_cost(LOGITS - step * axis, COSTS))
+        / (2 * step)
+        for axis in np.eye(4)
+    ]
+    assert np.all(np.abs(mean - price * np.array(numeric)) < 4 * error)
 
 
 def test_the_surrogate_by_hand() -> None:

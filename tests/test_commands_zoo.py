@@ -15,7 +15,7 @@ from harness.core.architecture import CellStack
 from harness.core.errors import InputError
 from harness.core.home import CHECKOUT as ROOT
 from harness.core.space import Size
-from harness.plugins.catalogue import Catalogue, load_method, method_names
+from harness.plugins.catalogue import Catalogue, load_method
 from harness.run.plan import make_plan
 from harness.run.scoring import HiddenLabels
 from harness.spaces import get_space
@@ -77,7 +77,7 @@ def test_what_cannot_be_built_is_said_in_a_sentence(name: str, layers: int | Non
 
 class TestMethods:
     def test_all_leaves_them_out(self) -> None:
-        assert not [name for name in method_names() if name.startswith("published")]
+        assert not [name for name in Catalogue().names("method") if name.startswith("published")]
 
     @pytest.mark.parametrize("name", PUBLISHED)
     def test_each_is_a_method_by_name(self, name: str) -> None:

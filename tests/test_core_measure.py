@@ -17,9 +17,9 @@ from harness.core.primitives import (
     Conv,
     Depthwise,
     Dropout,
+    FactorizedReduce,
     Flatten,
     FloorPool,
-    Halve,
     Norm,
     Pool,
     Relu,
@@ -74,7 +74,9 @@ def test_a_node_without_edges_is_zero_also_where_the_image_is_halved() -> None:
 def all_steps() -> LayerGraph:
     layers = Layers()
     first = layers.add(0, Conv(3, 5, 8, (2, 1)), Norm(), Relu(), Unpool(), Zero())
-    second = layers.add(0, BiasedConv(3, 6, 2), Depthwise(5), Depthwise(3, dilation=2), Pool("avg", 3, 2), Halve(8))
+    second = layers.add(
+        0, BiasedConv(3, 6, 2), Depthwise(5), Depthwise(3, dilation=2), Pool("avg", 3, 2), FactorizedReduce(8)
+    )
     branches = [layers.add(second, Dropout(0.5), ShakeShortcut(8, 1)) for _ in range(2)]
     mixed = layers.add(branches, merge="shake")
     layers.add(second, BiasedConv(3, 4))

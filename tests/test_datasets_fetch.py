@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from datasets_on_disk import files
+from harness.datasets.common import fetch as fetching
 from harness.datasets.common.fetch import Source, SourceError, bring, run_tool
 
 from harness.commands.fetching import fetch
@@ -98,16 +99,17 @@ def test_killed_fetch_leaves_nothing(tmp_path: Path) -> None:
     assert files(tmp_path) == WHOLE
 
 
-def test_tools_that_fail(tmp_path: Path) -> None:
+def test_tools_that_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SourceError, match="no-such-tool is not installed"):
         run_tool(["no-such-tool"], tmp_path)
     with pytest.raises(SourceError, match="last words"):
         run_tool(["sh", "-c", "echo first >&2; echo last words >&2; exit 3"], tmp_path)
     with pytest.raises(SourceError, match="sh exited with 3"):
         run_tool(["sh", "-c", "exit 3"], tmp_path)
+    monkeypatch.setattr(fetching, "_TOOL_SECONDS", 0.2)
     start = time.monotonic()
     with pytest.raises(SourceError, match="longer than"):
-        run_tool(["sh", "-c", "exec sleep 60"], tmp_path, seconds=0.2)
+        run_tool(["sh", "-c", "exec sleep 60"], tmp_path)
     assert time.monotonic() - start < 20
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from fakes import make_task, run, tiny_data
-from harness.methods.common.alpha import Alpha, alpha_rate, softmax
+from harness.methods.common.alpha import Alpha, alpha_rate
+from harness.methods.common.softmax import softmax
 from harness.methods.gdas import METHOD, GdasSearch, alpha_gradient, sampled
 from scipy.stats import chisquare
 

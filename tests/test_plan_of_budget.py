@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 from fakes import FakeEvaluator, make_task
-from harness.methods.common.plan import MOST_KEPT, Cycles, Reserve, kept_at
-from harness.methods.common.scaling import between, whole
+from harness.methods.common.plan import MARGIN, MOST_KEPT, Cycles, Reserve
+from harness.methods.common.scaling import between, nearest_positive
 
 from harness.core.evaluation import Proposal
 from harness.core.space import Genotype
@@ -37,11 +37,11 @@ def test_cycles_end_where_they_are_told_to() -> None:
 
 
 @pytest.mark.parametrize(("cost", "count"), [(1, 5), (50, 5), (70, 4), (100, 3), (150, 2), (151, 0), (400, 0)])
-@pytest.mark.parametrize("unit", ["steps", "macs"])
-def test_what_is_kept_is_bounded(cost: int, count: int, unit: str) -> None:
+@pytest.mark.parametrize(("unit", "margin"), [("steps", 1), ("macs", MARGIN)])
+def test_what_is_kept_is_bounded(cost: int, count: int, unit: str, margin: float) -> None:
     evaluator = FakeEvaluator(gradient_steps=cost, macs=cost)
-    task = make_task(SPACE, f"1000{unit}", evaluator=evaluator)
-    found, share = kept_at(task, task.cost(CANDIDATE), 5, 0.0, 16)
+    task = make_task(SPACE, f"{round(1000 * margin)}{unit}", evaluator=evaluator)
+    found, share = Reserve(task).kept(5, 0.0, 16)
     assert found == count
     assert share == pytest.approx(count * cost / 1000)
     assert share <= MOST_KEPT
@@ -49,12 +49,11 @@ def test_what_is_kept_is_bounded(cost: int, count: int, unit: str) -> None:
 
 def test_in_seconds_a_training_is_guessed_from_the_steps_and_then_known() -> None:
     task = make_task(SPACE, "100s", evaluator=FakeEvaluator(gradient_steps=8, seconds=9.0))
-    recipe = task.recipe
-    assert kept_at(task, task.cost(CANDIDATE), 5, 0.0, 16) == (0, 0.0), "before the first step nothing is known"
-    count, share = kept_at(task, task.cost(CANDIDATE), 5, 0.25, recipe.batch // 2)
-    assert (count, share) == (5, pytest.approx(5 * 8 * 0.25 * 2 / 100))
+    reserve, half = Reserve(task), task.recipe.batch // 2
+    assert reserve.kept(5, 0.0, 16) == (0, 0.0), "before the first step nothing is known"
+    assert reserve.kept(5, 0.25, half) == (5, pytest.approx(5 * 1.2 * 8 * 0.25 * 2 / 100))
     task.evaluate([CANDIDATE])
-    assert kept_at(task, task.cost(CANDIDATE), 5, 0.25, 16) == (3, pytest.approx(0.27))
+    assert reserve.kept(5, 0.25, half) == (2, pytest.approx(2 * 1.2 * 9 / 100))
 
 
 def test_a_reserve_is_that_of_a_mean_architecture_and_more_where_trainings_differ_in_cost() -> None:
@@ -81,4 +80,4 @@ def test_settings_go_over_to_the_papers_by_a_power_law() -> None:
     few, paper = (20.0, 0.06), (20_000.0, 0.00006)
     values = [between(children, few, paper) for children in (1, 20, 200, 2000, 20_000, 10**6)]
     assert values == pytest.approx([0.06, 0.06, 0.006, 0.0006, 0.00006, 0.00006])
-    assert [whole(value) for value in (0.2, 1.4, 2.6)] == [1, 1, 3]
+    assert [nearest_positive(value) for value in (0.2, 1.4, 2.6)] == [1, 1, 3]

@@ -20,7 +20,6 @@ from harness.plugins.catalogue import (
     load_dataset,
     load_method,
     load_space,
-    method_names,
     named_space,
 )
 
@@ -74,7 +73,6 @@ def test_the_projects_own_files_are_found() -> None:
     catalogue = Catalogue()
     assert "random_search" in catalogue.names("method")
     assert {"toy", "fashion_mnist"} <= set(catalogue.names("dataset"))
-    assert method_names() == catalogue.names("method")
     assert not any(name.startswith("_") for kind in ("method", "dataset") for name in catalogue.names(kind))
 
 

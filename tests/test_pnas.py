@@ -14,9 +14,11 @@ import numpy as np
 import pytest
 from fakes import FakeEvaluator, MemoryJournal, Score, VectorSpace, by_hash, make_task, run
 from harness.methods.common.growth import MOST_OPTIONS, CellGrowth, Growth, Integers, Numbers, Picks, growth_of
-from harness.methods.common.predictor import Ensemble, ranks
+from harness.methods.common.predictor import PerceptronEnsemble
+from harness.methods.common.ranks import levels, ranks
 from harness.methods.pnas import METHOD, Surrogate
 from nb201 import needs_table, returned
+from scipy.stats import rankdata
 
 from harness.core.budget import BudgetSpent
 from harness.core.errors import InputError
@@ -130,20 +132,20 @@ def data(rng: np.random.Generator, n: int = 40) -> tuple[Numbers, Numbers]:
 
 
 def test_each_example_is_hidden_from_one_member_and_each_member_sees_four_fifths() -> None:
-    ensemble = Ensemble(np.random.default_rng(0), steps=3)
+    ensemble = PerceptronEnsemble(np.random.default_rng(0), steps=3)
     features, values = data(np.random.default_rng(1))
     ensemble.fit(features, values)
     assert Counter(ensemble.hidden_from.tolist()) == dict.fromkeys(range(5), 8)
     before, member = [weight.copy() for weight in ensemble.weights], int(ensemble.hidden_from[7])
     features[7] += 100
-    again = Ensemble(np.random.default_rng(0), steps=3)
+    again = PerceptronEnsemble(np.random.default_rng(0), steps=3)
     again.fit(features, values)
     changed = {m for m in range(5) if any((a[m] != b[m]).any() for a, b in zip(before, again.weights, strict=True))}
     assert changed == set(range(5)) - {member}
 
 
 def test_the_prediction_is_the_mean_of_the_members_in_any_order() -> None:
-    ensemble = Ensemble(np.random.default_rng(0))
+    ensemble = PerceptronEnsemble(np.random.default_rng(0))
     features, values = data(np.random.default_rng(1))
     ensemble.fit(features, values)
     mean, weights = ensemble.predict(features), ensemble.weights
@@ -159,8 +161,8 @@ def test_the_prediction_is_the_mean_of_the_members_in_any_order() -> None:
 
 RANKING = """
 import numpy as np
-from harness.methods.common.predictor import Ensemble
-rng, ensemble = np.random.default_rng(1), Ensemble(np.random.default_rng(0))
+from harness.methods.common.predictor import PerceptronEnsemble
+rng, ensemble = np.random.default_rng(1), PerceptronEnsemble(np.random.default_rng(0))
 features = rng.integers(0, 2, (120, 40)) / 8
 ensemble.fit(features.astype(np.float32), features @ rng.normal(size=40))
 print(np.argsort(-ensemble.predict((rng.integers(0, 2, (20_000, 40)) / 8).astype(np.float32)), kind="stable").tolist())
@@ -177,7 +179,7 @@ def test_the_ranking_does_not_depend_on_the_kernels_of_linear_algebra() -> None:
 
 
 def test_features_that_never_differed_say_nothing() -> None:
-    ensemble = Ensemble(np.random.default_rng(0))
+    ensemble = PerceptronEnsemble(np.random.default_rng(0))
     features, values = data(np.random.default_rng(1))
     features[:, 2] = 1
     ensemble.fit(features, values)
@@ -192,7 +194,9 @@ def test_a_fit_goes_down_the_mean_absolute_error_of_what_each_member_sees() -> N
     """The first step of Adam is the sign of the gradient times the rate."""
     features, values = data(np.random.default_rng(1))
     tiny = 1e-4
-    untrained, after = (Ensemble(np.random.default_rng(0), units=4, steps=1, rate=rate) for rate in (0.0, tiny))
+    untrained, after = (
+        PerceptronEnsemble(np.random.default_rng(0), units=4, steps=1, rate=rate) for rate in (0.0, tiny)
+    )
     for ensemble in (untrained, after):
         ensemble.fit(features, values)
     assert np.array_equal(untrained.hidden_from, after.hidden_from)
@@ -202,7 +206,7 @@ def test_a_fit_goes_down_the_mean_absolute_error_of_what_each_member_sees() -> N
         first, first_bias, second, second_bias, last, last_bias = weights
         below = np.maximum(features @ first + first_bias, 0)
         above = np.maximum(below @ second + second_bias, 0)
-        error = np.abs((above @ last + last_bias)[..., 0] - ranks(values))
+        error = np.abs((above @ last + last_bias)[..., 0] - (2 * levels(values) - 1))
         seen = untrained.hidden_from != np.arange(5)[:, None]
         return (error * seen).sum(axis=1) / seen.sum(axis=1)
 
@@ -220,10 +224,16 @@ def test_a_fit_goes_down_the_mean_absolute_error_of_what_each_member_sees() -> N
     assert checked > 100
 
 
-def test_ranks_lie_between_minus_one_and_one_and_equal_values_share_theirs() -> None:
-    assert np.allclose(ranks(np.array([0.5, 0.1, 0.9, 0.2])), [0.25, -0.75, 0.75, -0.25])
-    assert np.allclose(ranks(np.full(3, 0.4)), 0)
-    assert np.allclose(ranks(np.array([1.0, 0.0, 1.0, 1.0])), [0.25, -0.75, 0.25, 0.25])
+def test_ranks_begin_at_one_and_equal_values_share_theirs() -> None:
+    assert ranks([0.5, 0.1, 0.9, 0.2]).tolist() == [3, 1, 4, 2]
+    assert ranks(np.array([[1.0, 0.0], [1.0, 1.0]])).tolist() == [3, 1, 3, 3]
+    values = np.random.default_rng(3).integers(0, 40, 100) / 7
+    assert ranks(values).tolist() == rankdata(values).tolist()
+
+
+def test_levels_lie_between_zero_and_one() -> None:
+    assert levels([0.5, 0.1, 0.9, 0.2]).tolist() == [0.625, 0.125, 0.875, 0.375]
+    assert levels(np.full(3, 0.4)).tolist() == [0.5, 0.5, 0.5]
 
 
 WORTH = np.random.default_rng(5).random((5, 7, 8))
@@ -278,7 +288,7 @@ def test_a_predictor_of_small_cells_ranks_larger_ones() -> None:
     def score(prefix: Picks) -> float:
         return float(np.mean([worth[op] for _, _, *ops in cut(prefix) for op in ops]))
 
-    surrogate = Surrogate(CELLS, Ensemble(rng))
+    surrogate = Surrogate(CELLS, PerceptronEnsemble(rng))
     known = [tuple(row) for row in CELLS.options(0).tolist()] + [random_cell(rng, 2) for _ in range(60)]
     surrogate.fit(known, [score(prefix) for prefix in known])
     for blocks in (2, 3):

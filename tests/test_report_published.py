@@ -9,7 +9,7 @@ import pytest
 from harness.commands.zoo import counted
 from harness.core.errors import InputError
 from harness.core.home import CHECKOUT as ROOT
-from harness.plugins.catalogue import Catalogue, method_names
+from harness.plugins.catalogue import Catalogue
 from harness.report.model import literature as published
 from harness.spaces.zoo import MISSING, PUBLISHED
 
@@ -32,7 +32,7 @@ def test_methods_are_found_by_their_names_here():
     assert (table.columns[0].method, table.columns[0].name) == ("morphism_bo", "AutoKeras 0.2.18")
     assert [(one.method, one.name) for one in table.beside] == [("autokeras", "AutoKeras 3.0")]
     assert table.value("cifar10", "autokeras") is None
-    names = set(method_names())
+    names = set(Catalogue().names("method"))
     assert {one.method for one in (*table.columns, *table.beside)} <= names
 
 

@@ -103,20 +103,28 @@ def test_a_search_that_prints_without_end_has_a_short_log_and_goes_on(
     assert b"[output was cut here: a log holds 10 MB" in text
 
 
+@pytest.fixture
+def small_logs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(caps, "LOG_MOST", 2000)
+    monkeypatch.setattr(caps, "LOG_END", 400)
+
+
+@pytest.mark.usefixtures("small_logs")
 def test_a_log_keeps_its_beginning_and_its_end_however_often_it_is_cut(tmp_path: Path) -> None:
     log = tmp_path / LOG
     log.write_bytes(b"".join(b"%07d\n" % number for number in range(300)))
-    assert caps.cut_log(log, most=2000, end=400)
+    assert caps.cut_log(log)
     with log.open("ab") as file:
         file.write(b"".join(b"%07d\n" % number for number in range(300, 600)))
-    assert caps.cut_log(log, most=2000, end=400)
+    assert caps.cut_log(log)
     lines = log.read_text().splitlines()
     assert lines[:75] == [f"{number:07d}" for number in range(75)]
     assert lines[-50:] == [f"{number:07d}" for number in range(550, 600)]
     assert sum("output was cut" in line for line in lines) == 1
-    assert not caps.cut_log(log, most=2000, end=400)
+    assert not caps.cut_log(log)
 
 
+@pytest.mark.usefixtures("small_logs")
 @pytest.mark.parametrize("link", [os.symlink, os.link])
 def test_another_file_is_neither_cut_nor_written_through_a_link(
     tmp_path: Path, link: Callable[[Path, Path], None]
@@ -124,7 +132,7 @@ def test_another_file_is_neither_cut_nor_written_through_a_link(
     other, log = tmp_path / "other", tmp_path / LOG
     other.write_bytes(bytes(5000))
     link(other, log)
-    assert not caps.cut_log(log, most=2000, end=400)
+    assert not caps.cut_log(log)
     descriptor = caps.open_log(log)
     os.write(descriptor, b"printed")
     os.close(descriptor)
@@ -166,6 +174,7 @@ def test_memory_that_is_shared_or_of_children_counts(
     assert "had more than its 1 GiB of memory" in outcome.reason
 
 
+@pytest.mark.usefixtures("small_logs")
 @pytest.mark.parametrize("link", [os.symlink, os.link])
 def test_another_file_is_not_emptied_through_a_lock(tmp_path: Path, link: Callable[[Path, Path], None]) -> None:
     (tmp_path / "other").write_text("record")

@@ -97,8 +97,8 @@ def finished(backend: Local, handle: Handle) -> tuple[Outcome, ...]:
     return handle.outcomes
 
 
-def end(job: Job, body: Callable[[Job], None], patience: float = 20.0) -> Outcome:
-    backend = Local(patience)
+def end(job: Job, body: Callable[[Job], None]) -> Outcome:
+    backend = Local()
     [outcome] = finished(backend, backend.submit(call_of(job, body)))
     backend.close()
     return outcome
@@ -145,13 +145,15 @@ def test_what_a_phase_prints_is_in_its_log(tmp_path: Path) -> None:
     assert "Traceback" in log
 
 
-def test_two_processes_do_not_work_on_one_run(tmp_path: Path) -> None:
+def test_two_processes_do_not_work_on_one_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job = job_of(tmp_path)
     first = Local()
     handle = first.submit(call_of(job, waits))
     while not (job.directory.path / "started").exists():
         time.sleep(0.05)
-    assert end(job, fine, patience=0.5).status == "busy"
+    with monkeypatch.context() as patch:
+        patch.setattr(execute, "PATIENCE", 0.5)
+        assert end(job, fine).status == "busy"
     first.cancel(handle)
     assert end(job, fine).status == "ok"
 

@@ -20,7 +20,7 @@ import pytest
 
 from harness.run.backends import mailbox, sandbox
 from harness.run.backends.base import Broken
-from harness.run.backends.copies import SPARE, TRIES, Copies
+from harness.run.backends.copies import SPARE, TRIES, ForkedCopies
 from harness.run.backends.mailbox import ANSWER, DECLINED, Letter, Mailbox
 from harness.run.fence import Refused
 
@@ -35,7 +35,7 @@ def holds_pythons_lock() -> None:
     re.match(r"(a+)+$", "a" * 50 + "b")  # the matcher never lets a thread run
 
 
-def begun(work: Callable[[], None]) -> tuple[Copies, Connection, list[int]]:
+def begun(work: Callable[[], None]) -> tuple[ForkedCopies, Connection, list[int]]:
     """Two copies at work; a pipe that is at its end when both have ended; their processes."""
     reads, writes = Pipe(duplex=False)
 
@@ -46,7 +46,7 @@ def begun(work: Callable[[], None]) -> tuple[Copies, Connection, list[int]]:
 
         return answer
 
-    copies = Copies(2, serve)
+    copies = ForkedCopies(2, serve)
     writes.close()
     for number in range(2):
         copies.ask(number)
@@ -127,7 +127,7 @@ def kills_itself_once(directory: Path) -> Callable[[], Callable[[Any], Any]]:
 
 
 def test_a_question_whose_copy_has_died_is_asked_again_of_another_one(tmp_path: Path) -> None:
-    with contextlib.closing(Copies(2, kills_itself_once(tmp_path))) as copies:
+    with contextlib.closing(ForkedCopies(2, kills_itself_once(tmp_path))) as copies:
         questions = [copies.ask(name) for name in ("a", "b", "c")]
         answers = [copies.answer(question) for question in questions]
         assert answers == ["a", "b", "c"]
@@ -147,7 +147,7 @@ def test_who_dies_of_every_copy_is_given_up_and_the_others_are_not() -> None:
 
         return answer
 
-    with contextlib.closing(Copies(2, serve)) as copies:
+    with contextlib.closing(ForkedCopies(2, serve)) as copies:
         deadly, harmless = copies.ask(-1), [copies.ask(value) for value in range(5)]
         with pytest.raises(Broken, match=f"lost its process {TRIES} times"):
             copies.answer(deadly)
@@ -162,7 +162,7 @@ def test_who_dies_of_every_copy_is_given_up_and_the_others_are_not() -> None:
 
 def test_idle_copies_that_have_died_are_no_loss_of_a_question() -> None:
     before = set(children())
-    with contextlib.closing(Copies(1, lambda: lambda value: value)) as copies:
+    with contextlib.closing(ForkedCopies(1, lambda: lambda value: value)) as copies:
         made = sorted(set(children()) - before)
         assert len(made) == 1 + SPARE
         for pid in made[:-1]:
@@ -182,7 +182,7 @@ def test_the_first_answer_is_the_one_that_came_first() -> None:
 
         return answer
 
-    with contextlib.closing(Copies(2, serve)) as copies:
+    with contextlib.closing(ForkedCopies(2, serve)) as copies:
         slow, quick = copies.ask(3.0), copies.ask(0.01)
         assert copies.first([slow, quick]) is quick
         third = copies.ask(0.02)
@@ -195,7 +195,9 @@ def test_what_was_taken_back_is_not_asked_again(tmp_path: Path) -> None:
     """Neither of another copy when its own is lost, nor of another machine."""
     for name in ("copies", "box"):
         (tmp_path / name).mkdir()
-    with contextlib.closing(Copies(2, kills_itself_once(tmp_path / "copies"), Mailbox(tmp_path / "box", 1))) as copies:
+    with contextlib.closing(
+        ForkedCopies(2, kills_itself_once(tmp_path / "copies"), Mailbox(tmp_path / "box", 1))
+    ) as copies:
         near, far = copies.ask("a"), copies.ask("b")
         [asked] = (tmp_path / "box" / "asked").iterdir()
         copies.forget()
@@ -218,7 +220,7 @@ def test_a_place_elsewhere_at_which_nobody_answered_rests_and_is_asked_again(
 
     now = [0.0]
     monkeypatch.setattr(mailbox, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    with contextlib.closing(Copies(2, lambda: lambda value: value, Mailbox(tmp_path, 1))) as copies:
+    with contextlib.closing(ForkedCopies(2, lambda: lambda value: value, Mailbox(tmp_path, 1))) as copies:
         questions = [copies.ask("a"), copies.ask("b")]
         assert asked() == ["0"]
         sends("0", Letter(DECLINED))
@@ -249,7 +251,7 @@ def test_what_waits_is_asked_elsewhere_when_a_place_has_rested_enough(
     monkeypatch.setattr(mailbox, "REST", 0.5)
     box = Mailbox(tmp_path, 1)
     box.rest()
-    with contextlib.closing(Copies(2, serve, box)) as copies:
+    with contextlib.closing(ForkedCopies(2, serve, box)) as copies:
         busy, waiting = copies.ask(100.0), copies.ask(0.0)
         (tmp_path / "answered" / "0").write_bytes(Letter(ANSWER, pickle.dumps("elsewhere")).packed())
         assert copies.answer(waiting) == "elsewhere"

@@ -13,7 +13,7 @@ from test_notation import ODD, V2
 from test_run_plan import pretend, request_for
 
 from harness.core.errors import InputError
-from harness.plugins.catalogue import Catalogue, load_method, method_names
+from harness.plugins.catalogue import Catalogue, load_method
 from harness.run.plan import make_plan
 from harness.run.plan.rows import BASELINES
 from harness.run.request import Request, make_request
@@ -77,7 +77,7 @@ def test_names_and_commas(tmp_path: Path, request_: Request) -> None:
     assert made.methods == ()
     assert make_request(methods="darts", architectures=[tmp_path / "v2.txt"]).methods == ("darts",)
     assert make_request().methods == ("all",)
-    assert not [name for name in method_names() if name.startswith("given")]
+    assert not [name for name in Catalogue().names("method") if name.startswith("given")]
     for name in ("given", "given/x"):
         with pytest.raises(InputError, match="--architecture FILE"):
             Catalogue().source("method", name)

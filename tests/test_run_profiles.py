@@ -10,7 +10,7 @@ import pytest
 from harness.core.budget import Budget
 from harness.core.errors import InputError
 from harness.core.recipe import Limit
-from harness.plugins.catalogue import method_names
+from harness.plugins.catalogue import Catalogue
 from harness.run.profiles import HOUR, PROFILES, PUBLISHED, QUICK, SMOKE, Profile, get_profile
 from harness.spaces import get_space
 
@@ -39,7 +39,7 @@ def test_a_profile_makes_sense(profile: object) -> None:
     assert pickle.loads(pickle.dumps(profile)) == profile
     steps = profile.budget.amount * (profile.proxy.steps if profile.budget.unit == "evals" else 1)
     assert steps >= 3 * profile.proxy.steps or not profile.budget.counted
-    assert {name for name, _ in profile.few} <= set(method_names())
+    assert {name for name, _ in profile.few} <= set(Catalogue().names("method"))
     assert profile.search_cap() > profile.budget.amount or profile.counted
     assert profile.final_seconds > profile.final.seconds
     for native in ("cell", "enas_cell", "macro", "chain", "nasbench201"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from fakes import make_task, run, tiny_data
-from harness.methods.common.alpha import softmax
+from harness.methods.common.softmax import softmax
 from harness.methods.setn import METHOD, drawn, most_probable
 from path_supernet import ALL, FakePaths, install
 from scipy.stats import chisquare

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from itertools import count
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from fakes import make_task
-from harness.methods.common.shared_weights import SharedWeights
+from harness.methods.common.shared_weights import SharedWeights, supernet
 from nao_supernet import FakeNet
 
 from harness.core.budget import BudgetSpent
@@ -24,6 +25,16 @@ CHILD = (0,) * len(SPACE.choices)
 
 def shared(budget: str = "50steps", net: FakeNet | None = None) -> SharedWeights:
     return SharedWeights(make_task(SPACE, budget), net or FakeNet(), batch=16, valid_batch=20)
+
+
+@pytest.mark.parametrize(("squares_in_loss", "factor"), [(True, 2e-3), (False, 1e-3)])
+def test_squares_in_the_loss_pull_twice_as_hard_as_a_factor_on_the_weights(
+    squares_in_loss: bool, factor: float
+) -> None:
+    """The derivative of w squared is 2 w."""
+    sgd = SimpleNamespace(momentum=0.9, weight_decay=1e-3, clip=5.0)
+    made = supernet(lambda *_, **given: given, make_task(SPACE), sgd, squares_in_loss=squares_in_loss)
+    assert made == {"momentum": 0.9, "weight_decay": factor, "clip": 5.0}
 
 
 def test_a_step_is_charged_as_one_and_a_forward_pass_as_a_third() -> None:

@@ -24,7 +24,7 @@ Say = Callable[[str], None]
 
 _SOCKET_SECONDS = 10
 _REPORT_SECONDS = 5.0
-_TOOL_SECONDS = 900
+_TOOL_SECONDS = 900.0
 
 
 class SourceError(Exception):
@@ -146,17 +146,17 @@ def staging_directory(root: Path) -> Iterator[Path]:
             yield Path(directory)
 
 
-def run_tool(command: Sequence[str], directory: Path, seconds: float = _TOOL_SECONDS) -> None:
+def run_tool(command: Sequence[str], directory: Path) -> None:
     """Runs ``command`` in ``directory``; :class:`SourceError` if it is not installed, fails or takes too long."""
     if shutil.which(command[0]) is None:
         raise SourceError(f"{command[0]} is not installed")
     try:
         done = subprocess.run(
             command, cwd=directory, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
-            timeout=seconds, check=False,
+            timeout=_TOOL_SECONDS, check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        raise SourceError(f"{command[0]} took longer than {seconds:.0f} s") from None
+        raise SourceError(f"{command[0]} took longer than {_TOOL_SECONDS:.0f} s") from None
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
         raise SourceError(lines[-1].strip()[:300] if lines else f"{command[0]} exited with {done.returncode}")

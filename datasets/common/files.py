@@ -50,12 +50,6 @@ def read_idx(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     return np.frombuffer(content, dtype=np.uint8, offset=header).reshape(shape)
 
 
-def write_idx(path: Path, values: NDArray[np.uint8]) -> None:
-    """Writes ``uint8`` values of any shape as a gzipped idx file."""
-    header = bytes([0, 0, _IDX_UBYTE, values.ndim]) + np.array(values.shape, dtype=">u4").tobytes()
-    path.write_bytes(gzip.compress(header + values.astype(np.uint8).tobytes(), mtime=0))
-
-
 def read_cifar_binary(path: Path, images: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """``(n, 32, 32, 3)`` images and ``(n,)`` labels 0..9 of a CIFAR-10 binary batch that must hold ``images`` records.
 

@@ -6,7 +6,18 @@ from dataclasses import dataclass
 
 from harness.core.architecture import Cell, CellStack, Style
 from harness.core.graph import LayerGraph, Layers
-from harness.core.primitives import Conv, Halve, Norm, Pool, Primitive, Relu, Zero, halve, primitives_of, relu_conv_norm
+from harness.core.primitives import (
+    Conv,
+    FactorizedReduce,
+    Norm,
+    Pool,
+    Primitive,
+    Relu,
+    Zero,
+    primitives_of,
+    relu_conv_norm,
+    relu_factorized_reduce_norm,
+)
 
 
 @dataclass(frozen=True)
@@ -29,7 +40,10 @@ def cell_stack(net: CellStack) -> LayerGraph:
         channels *= 2 if reduces else 1
         inputs = _inputs(layers, net.style, before, last, channels, first=number == 0)
         if reduces and net.reduce == "inputs":
-            inputs = [_State(layers.add(x.node, *halve(channels)), channels, halvings + 1) for x in inputs]
+            inputs = [
+                _State(layers.add(x.node, *relu_factorized_reduce_norm(channels)), channels, halvings + 1)
+                for x in inputs
+            ]
         cell = net.reduction if reduces else net.normal
         halvings += int(reduces)
         output = _cell(layers, cell, inputs, channels, halvings, net.style)
@@ -53,7 +67,7 @@ def _inputs(layers: Layers, style: Style, before: _State, last: _State, channels
 
     def adapted(x: _State, always: bool) -> _State:
         if x.halvings != last.halvings:
-            primitives: tuple[Primitive, ...] = halve(channels)
+            primitives: tuple[Primitive, ...] = relu_factorized_reduce_norm(channels)
         elif always or x.channels != channels:
             primitives = relu_conv_norm(channels)
         else:
@@ -100,7 +114,7 @@ def _operation(style: Style, op: str, before: int, channels: int, stride: int) -
     if op == "skip_connect" and style == "nasnet":
         return relu_conv_norm(channels, 1, stride) if stride == 2 or before != channels else ()
     if op == "skip_connect" and stride == 2 and style in ("enas", "nao"):
-        return (Halve(channels), Norm())
+        return (FactorizedReduce(channels), Norm())
     primitives = primitives_of(op, channels, stride)
     if "pool" in op and before != channels and primitives is not None:
         return (*primitives, Conv(1, 1, channels), Norm())
@@ -119,5 +133,5 @@ def _edge(layers: Layers, source: int, op: str, primitives: tuple[Primitive, ...
 def _fitted(layers: Layers, x: _State, channels: int, halvings: int) -> int:
     """A part of the cell's output; an input of the cell that does not fit is adapted, without a rectifier."""
     if x.halvings < halvings:
-        return layers.add(x.node, Halve(channels), Norm())
+        return layers.add(x.node, FactorizedReduce(channels), Norm())
     return x.node if x.channels == channels else layers.add(x.node, Conv(1, 1, channels), Norm())

@@ -7,7 +7,7 @@ import re
 from harness.core.architecture import Architecture, CellStack, ConvChain, MacroStack, ResidualStages
 from harness.core.cells import cell_stack, one_cell
 from harness.core.graph import LayerGraph, Layers
-from harness.core.primitives import Conv, Halve, Norm, Pool, Relu, macro_primitives_of, relu_conv_norm
+from harness.core.primitives import Conv, FactorizedReduce, Norm, Pool, Relu, macro_primitives_of, relu_conv_norm
 
 _CHAIN_CONV = re.compile(r"^conv_(\d+)x(\d+)_(\d+)_s(\d+)x(\d+)$")
 
@@ -53,7 +53,7 @@ def _macro_stack(net: MacroStack) -> LayerGraph:
         outputs.append(layers.add(terms, Norm()))
         if number in net.reductions:
             channels *= 2 if net.widen else 1
-            outputs = [layers.add(output, Halve(channels), Norm()) for output in outputs]
+            outputs = [layers.add(output, FactorizedReduce(channels), Norm()) for output in outputs]
     return layers.graph(outputs[-1])
 
 

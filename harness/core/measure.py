@@ -14,9 +14,9 @@ from harness.core.primitives import (
     BiasedConv,
     Conv,
     Depthwise,
+    FactorizedReduce,
     Flatten,
     FloorPool,
-    Halve,
     Norm,
     Pool,
     Primitive,
@@ -82,13 +82,13 @@ def shape_after(primitive: Primitive, shape: Shape) -> Shape:
     height, width, channels = shape
     match primitive:
         case Conv(_, _, filters, (vertical, horizontal)):
-            return _share(height, vertical), _share(width, horizontal), filters
+            return _ceil_div(height, vertical), _ceil_div(width, horizontal), filters
         case Depthwise(_, stride) | Pool(_, _, stride):
-            return _share(height, stride), _share(width, stride), channels
+            return _ceil_div(height, stride), _ceil_div(width, stride), channels
         case BiasedConv(_, filters, stride) | ShakeShortcut(filters, stride):
-            return _share(height, stride), _share(width, stride), filters
-        case Halve(filters):
-            return _share(height, 2), _share(width, 2), filters
+            return _ceil_div(height, stride), _ceil_div(width, stride), filters
+        case FactorizedReduce(filters):
+            return _ceil_div(height, 2), _ceil_div(width, 2), filters
         case Unpool():
             return 2 * height, 2 * width, channels
         case FloorPool(size, stride):
@@ -110,7 +110,8 @@ def floor_window(length: int, size: int, stride: int) -> tuple[int, int]:
     return window, (floor_pooled(length, size, stride) - 1) * stride + window
 
 
-def _share(length: int, stride: int) -> int:
+def _ceil_div(length: int, stride: int) -> int:
+    """Pixels of an output with padding ``same``."""
     return -(-length // stride)
 
 

@@ -115,6 +115,11 @@ def needs_accuracy(method: Method, task: Task) -> str | None:
     )
 
 
+def needs_choices(task: Task) -> str | None:
+    """None if the space has choices, else the sentence for :meth:`Method.unsupported`: Keras models have none."""
+    return None if task.space.choices else f"the space '{task.space.name}' has no choices"
+
+
 def needs_images(task: Task) -> str | None:
     """None if there are images to train on, else the sentence for :meth:`Method.unsupported`."""
     if len(task.data.x_train):

@@ -59,13 +59,13 @@ class Pool:
 
 
 @dataclass(frozen=True)
-class Halve:
+class FactorizedReduce:
     """Factorised reduction: two 1x1 convolutions of stride 2, the second on the image shifted by one pixel."""
 
     filters: int
 
 
-CellPrimitive = Relu | Conv | Depthwise | Norm | Pool | Halve
+CellPrimitive = Relu | Conv | Depthwise | Norm | Pool | FactorizedReduce
 """The primitives of the search spaces' operations; the supernets know these."""
 
 
@@ -136,9 +136,9 @@ def relu_conv_norm(filters: int, size: int = 1, stride: int = 1, affine: bool = 
     return (Relu(), Conv(size, size, filters, (stride, stride)), Norm(affine))
 
 
-def halve(filters: int, affine: bool = True) -> tuple[CellPrimitive, ...]:
+def relu_factorized_reduce_norm(filters: int, affine: bool = True) -> tuple[CellPrimitive, ...]:
     """ReLU, factorised reduction, normalisation: the usual adaptation of a resolution."""
-    return (Relu(), Halve(filters), Norm(affine))
+    return (Relu(), FactorizedReduce(filters), Norm(affine))
 
 
 def primitives_of(
@@ -162,7 +162,7 @@ def primitives_of(
     if op == "none":
         return None
     if op == "skip_connect":
-        return () if stride == 1 else halve(filters, affine)
+        return () if stride == 1 else relu_factorized_reduce_norm(filters, affine)
     pool, pair, once, conv = (pattern.match(op) for pattern in (_POOL, _PAIR, _ONCE, _CONV))
     if pool:
         pooled: tuple[CellPrimitive, ...] = (Pool("max" if pool[1] == "max" else "avg", int(pool[2]), stride),)
@@ -223,7 +223,7 @@ def weight_shapes(primitives: Sequence[Primitive], channels: int) -> list[tuple[
             case BiasedConv(size, filters):
                 shapes += [(size, size, channels, filters), (filters,)]
                 channels = filters
-            case Halve(filters) | ShakeShortcut(filters):
+            case FactorizedReduce(filters) | ShakeShortcut(filters):
                 shapes += [(1, 1, channels, filters // 2), (1, 1, channels, filters - filters // 2)]
                 channels = filters
     return shapes

@@ -61,7 +61,7 @@ def augment(
     """
     if not (padding or flip or cutout):
         return normalise(images, mean, std)
-    draws = replicas.own(tf.random.stateless_uniform([5, replicas.whole(images)], seed), axis=1)
+    draws = replicas.own(tf.random.stateless_uniform([5, replicas.whole_batch_size(images)], seed), axis=1)
     if padding or flip:
         images = _crop(images, draws[:3], padding, flip)
     images = normalise(images, mean, std)

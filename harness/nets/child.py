@@ -21,9 +21,9 @@ from harness.core.measure import Shape, merged_shape, shape_after
 from harness.core.primitives import (
     Conv,
     Depthwise,
+    FactorizedReduce,
     Flatten,
     FloorPool,
-    Halve,
     Norm,
     Pool,
     Primitive,
@@ -43,7 +43,7 @@ from harness.nets.written import Function, Graph, Value
 
 _KEPT = 0.9
 """Share of its old value that a moving statistic keeps per step."""
-_KNOWN = (Relu, Conv, Depthwise, Norm, Pool, Halve, FloorPool, Flatten, Zero)
+_KNOWN = (Relu, Conv, Depthwise, Norm, Pool, FactorizedReduce, FloorPool, Flatten, Zero)
 _LIGHT = (Relu, Pool)
 
 
@@ -299,7 +299,7 @@ class _Pass:
                 return self._norm(x, *weights)
             case Pool(kind, size, stride):
                 return rules.pooled(graph, kind, x, size, (stride, stride))
-            case Halve():
+            case FactorizedReduce():
                 return rules.halved(graph, x, weights)
             case FloorPool(size, stride):
                 return rules.floor_pool(graph, x, size, stride)

@@ -29,7 +29,7 @@ class DropPath(keras.layers.Layer):
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         if not training:
             return inputs
-        shape = (replicas.whole(inputs), 1, 1, 1)
+        shape = (replicas.whole_batch_size(inputs), 1, 1, 1)
         keep = 1.0 - tf.cast(tf.convert_to_tensor(self.rate), inputs.dtype)
         uniform = replicas.own(keras.random.uniform(shape, dtype=inputs.dtype, seed=self.seed_generator))
         return inputs * tf.floor(keep + uniform) / keep
@@ -58,7 +58,7 @@ class Shake(keras.layers.Layer):
         first, second = inputs
         if not training:
             return 0.5 * (first + second)
-        shape, difference = (replicas.whole(first), 1, 1, 1), first - second
+        shape, difference = (replicas.whole_batch_size(first), 1, 1, 1), first - second
         forwards, backwards = (
             replicas.own(keras.random.uniform(shape, dtype=first.dtype, seed=self.seed_generator)) for _ in range(2)
         )
@@ -82,5 +82,5 @@ class BatchDropout(keras.layers.Dropout):
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         if not training:
             return inputs
-        ones = tf.ones((replicas.whole(inputs), *inputs.shape[1:]), inputs.dtype)
+        ones = tf.ones((replicas.whole_batch_size(inputs), *inputs.shape[1:]), inputs.dtype)
         return inputs * replicas.own(keras.random.dropout(ones, self.rate, seed=self.seed_generator))

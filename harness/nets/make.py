@@ -15,9 +15,9 @@ from harness.core.primitives import (
     Conv,
     Depthwise,
     Dropout,
+    FactorizedReduce,
     Flatten,
     FloorPool,
-    Halve,
     Norm,
     Pool,
     Primitive,
@@ -116,7 +116,7 @@ class Maker:
                 return FusedBatchNormalization(affine=affine, name=self._name("norm"))(x)
             case Pool(kind, size, stride):
                 return FastPooling2D(kind, size, (stride, stride))(x)
-            case Halve(filters):
+            case FactorizedReduce(filters):
                 # Moved up and left; where a side is even, what moves in would never be read.
                 odd = tuple((0, int(length) % 2) for length in x.shape[1:3])
                 moved = keras.layers.ZeroPadding2D(odd)(x) if np.any(odd) else x

@@ -21,7 +21,7 @@ def own(values: tf.Tensor, axis: int = 0) -> tf.Tensor:
     return values if number == 1 else tf.split(values, number, axis)[_place()]
 
 
-def whole(images: tf.Tensor) -> int | tf.Tensor:
+def whole_batch_size(images: tf.Tensor) -> int | tf.Tensor:
     """How many images the batch has of which ``images`` are this part.
 
     Random numbers are drawn for so many, and :func:`own` are taken: an image gets the same ones on any number of

@@ -190,7 +190,7 @@ def floor_pool(graph: Graph, x: Value, size: int, stride: int) -> Value:
 
 
 def halved(graph: Graph, x: Value, kernels: Sequence[Value]) -> Value:
-    """Factorised reduction: see :class:`harness.core.primitives.Halve`."""
+    """Factorised reduction: see :class:`harness.core.primitives.FactorizedReduce`."""
     first = pooled(graph, "avg", x, 1, (2, 2))
     # The image moved by one pixel up and left. Where a side is even, nothing of what moves in is ever read.
     odd = tuple((0, length % 2) for length in x.shape[1:3])

@@ -203,11 +203,6 @@ class Catalogue:
         return {**dict.fromkeys(names()), **self._sources["space"]}
 
 
-def method_names() -> tuple[str, ...]:
-    """Names of the project's own methods and of installed ones."""
-    return Catalogue().names("method")
-
-
 def load_method(source: Source) -> type[Method]:
     """The class that a method's file exports.
 

@@ -13,32 +13,19 @@ sum.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 from harness.core.architecture import Cell, CellStack, Edge
-from harness.core.errors import InputError
 from harness.core.space import Choice, Genotype, Size, Space
 
-TYPES = {
-    "conv_1x1": (1, 1),
-    "conv_3x3": (1, 3),
-    "conv_5x5": (1, 5),
-    "max_pool_1x1": (2, 1),
-    "max_pool_3x3": (2, 3),
-    "avg_pool_1x1": (3, 1),
-    "avg_pool_3x3": (3, 3),
-    "skip_connect": (4, 0),
-    "add": (5, 0),
-    "concat": (6, 0),
-}
-"""Type and kernel in a code, by the operation's name; the last two read two layers, the others one."""
-TERMINAL = "terminal"
-_TERMINAL_TYPE = 7
+_ONE_INPUT = (
+    *("conv_1x1", "conv_3x3", "conv_5x5", "max_pool_1x1", "max_pool_3x3", "avg_pool_1x1", "avg_pool_3x3"),
+    "skip_connect",
+)
 _PAIRS = ("add", "concat")
-
-Code = tuple[int, int, int, int, int]
+TERMINAL = "terminal"
 
 
 @dataclass(frozen=True)
@@ -54,7 +41,7 @@ class BlockLayer:
 
 def layers_at(index: int) -> list[BlockLayer]:
     """All layers that can have this index, without the terminal code."""
-    single = [BlockLayer(op, (read,)) for op in TYPES if op not in _PAIRS for read in range(index)]
+    single = [BlockLayer(op, (read,)) for op in _ONE_INPUT for read in range(index)]
     return single + [BlockLayer(op, pair) for op in _PAIRS for pair in combinations(range(index), 2)]
 
 
@@ -102,36 +89,6 @@ class BlockSpace(Space):
                 break
             layers.append(known[pick])
         return layers
-
-    def codes(self, genotype: Genotype) -> list[Code]:
-        """The Network Structure Codes of a block; the terminal one is left out after the largest number of layers."""
-        codes = []
-        for index, layer in enumerate(self.read(genotype), start=1):
-            kind, kernel = TYPES[layer.op]
-            first, second = (*layer.reads, 0)[:2]
-            codes.append((index, kind, kernel, first, second))
-        if len(codes) < len(self.choices):
-            codes.append((len(codes) + 1, _TERMINAL_TYPE, 0, 0, 0))
-        return codes
-
-    def from_codes(self, codes: Iterable[Code]) -> Genotype:
-        """The genotype of a block in the paper's notation.
-
-        Raises:
-            InputError: a code does not exist, or its predecessor is not an earlier layer.
-        """
-        names = {numbers: op for op, numbers in TYPES.items()}
-        actions: list[int] = []
-        for code in codes:
-            index, kind, kernel, first, second = code
-            if kind == _TERMINAL_TYPE and actions:
-                break
-            op = names.get((kind, kernel), "")
-            layer = BlockLayer(op, tuple(sorted((first, second))) if op in _PAIRS else (first,))
-            if index != len(actions) + 1 or index > len(self._layers) or layer not in self._layers[index - 1]:
-                raise InputError(f"{code} is no code of layer {len(actions) + 1} in the space '{self.name}'")
-            actions.append(self._layers[index - 1].index(layer))
-        return self.complete(actions)
 
     def decode(self, genotype: Genotype, size: Size) -> CellStack:
         """Three stages of ``size.layers // 3`` blocks (at least one) with a 2x2 max pooling between two stages.

@@ -8,10 +8,13 @@ from numpy.typing import NDArray
 from harness import State, rng
 
 from .adam import Adam
+from .softmax import softmax
 
 Numbers = NDArray[np.float64]
 FASTEST = 0.05
 """Learning rate, at most."""
+PAPER_STEPS = 97_500
+"""Gradient steps of the searches of GDAS and SETN: 250 epochs of 25,000 images in batches of 64."""
 _NAME = "alpha."
 
 
@@ -42,7 +45,7 @@ class Alpha:
         self._adam.descend([gradient + self._decay * self.values], rate)
 
     def state(self) -> State:
-        """For a checkpoint; its names begin with ``alpha.``."""
+        """Logits and Adam's averages, for a checkpoint; the names begin with ``alpha.``."""
         adam = {f"{_NAME}adam.{name}": value for name, value in self._adam.state().items()}
         return {f"{_NAME}values": self.values.copy(), **adam}
 
@@ -50,19 +53,6 @@ class Alpha:
         """Takes over what :meth:`state` returned; other names beside it do not matter."""
         self.values[...] = state[f"{_NAME}values"]
         self._adam.restore({name.removeprefix(f"{_NAME}adam."): value for name, value in state.items()})
-
-
-def softmax(logits: Numbers) -> Numbers:
-    """Over the last axis."""
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    shares: Numbers = powers / powers.sum(axis=-1, keepdims=True)
-    return shares
-
-
-def through_softmax(shares: Numbers, gradient: Numbers) -> Numbers:
-    """The derivative by logits, given that by their softmax."""
-    moved: Numbers = shares * (gradient - (shares * gradient).sum(axis=-1, keepdims=True))
-    return moved
 
 
 def alpha_rate(rate: float, paper_steps: int, steps: float) -> float:

@@ -44,7 +44,7 @@ _NETWORKS = {"resnet": "res_net_block_1", "xception": "xception_block_1", "effic
 
 
 @dataclass(frozen=True)
-class Limits:
+class TrialLimits:
     """The limits of a trial; see the fields of :class:`harness.methods.autokeras.AutoKeras`."""
 
     epochs: int
@@ -53,7 +53,7 @@ class Limits:
     max_model_size: int
 
 
-def search(task: Task, limits: Limits) -> None:
+def search(task: Task, limits: TrialLimits) -> None:
     """Runs AutoKeras until the budget is spent; the global generators have their old states afterwards."""
     with global_generators(), warnings.catch_warnings(), tempfile.TemporaryDirectory() as directory:
         warnings.filterwarnings("ignore", category=DeprecationWarning)
@@ -131,7 +131,7 @@ class BudgetedTuner(ImageClassifierTuner):
         self._trials, self._largest = trials, largest
 
     def search(self, *, x: Any, y: Any, epochs: int, **_: Any) -> None:
-        """As AutoKeras does it, without the final fit on training and validation images."""
+        """Searches as AutoKeras does, without the final fit on training and validation images."""
         self.hypermodel.set_fit_args(0, epochs=epochs)
         space = self.oracle.get_space()
         self._prepare_model_build(space, x=x, y=y)
@@ -161,7 +161,7 @@ class Trials:
         limits: of a trial.
     """
 
-    def __init__(self, task: Task, limits: Limits) -> None:
+    def __init__(self, task: Task, limits: TrialLimits) -> None:
         self._task, self._limits = task, limits
         self.data = Data(task, limits.images)
         self._best = -1.0

@@ -102,7 +102,7 @@ class Candidates:
 
     @property
     def planned(self) -> int:
-        """How many there will be, if the space has so many."""
+        """Number of candidates of the whole comparison, if the space has so many."""
         return self._plan()[0] * self._chunk
 
     def share(self) -> float:
@@ -111,7 +111,7 @@ class Candidates:
         return min(0.9, compared + finals + self._kept()[1])
 
     def _plan(self) -> tuple[int, float, float]:
-        """How many chunks, which share of the budget they take, and which the finalists take."""
+        """Number of chunks, and the shares of the budget that they and the finalists take."""
         finalists, batches = self._finals_plan()
         finals = self._shared.share_of(finalists * batches * self._shared.valid_images)
         wanted = math.ceil(self._settings.candidates / self._chunk)
@@ -169,7 +169,7 @@ class Candidates:
         self._finals()
 
     def _next(self, planned: int) -> int:
-        """How many are drawn next."""
+        """Number of candidates that are drawn next."""
         if self._groups is None:
             return self._chunk
         scored = len(self._scores)
@@ -219,7 +219,7 @@ class Candidates:
 
 
 def _most(wanted: int, room: float, share: Callable[[int], float]) -> int:
-    """As many of what is wanted as have a share within ``room``, but at least one; shares grow with the number."""
+    """The largest number up to ``wanted`` whose share is within ``room``, but at least 1; shares grow with it."""
     return max(1, bisect_right(range(1, wanted + 1), room, key=share))
 
 

@@ -32,7 +32,7 @@ class Decisions(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What the controller sees of n networks; 1 where something is possible.
+    """The input of the controller for n networks; 1 where something is possible.
 
     Args:
         tokens: ``(n, layers)``, int32; 0 is padding.
@@ -92,7 +92,7 @@ class Controller:
         self._played: list[tuple[str, Seen, np.ndarray]] = []
 
     def sample(self, chain: Chain, count: int, rng: np.random.Generator) -> list[Child]:
-        """So many children of one network: steps of the wider actor, then of the deeper one."""
+        """Draws ``count`` children of one network: steps of the wider actor, then of the deeper one."""
         children, self._played = [Child((), chain)] * count, []
         for kind, steps in zip(("wider", "deeper"), self._steps, strict=True):
             for _ in range(steps):

@@ -1,4 +1,4 @@
-"""How far apart two chains of convolutions are, and a Gaussian process on that: the model of AutoKeras' morphism.
+"""The edit distance of two chains of convolutions, and a Gaussian process on it: the model of AutoKeras' morphism.
 
 The distance is that of AutoKeras 0.2.18: what it costs to align the widths of the convolutions and of the dense layers,
 and to match the skips. The process sees a network as its distances to all trained networks, and two networks are as
@@ -20,14 +20,9 @@ Numbers = NDArray[np.float64]
 Widths = tuple[int, ...]
 Signature = tuple[Widths, Widths, tuple[Skip, ...]]
 SKIP_WEIGHT = 0.1
-"""What the skips count in the distance, AutoKeras' lambda."""
+"""Weight of the skips in the distance, AutoKeras' lambda."""
 NOISE = 1e-6
 """Variance of an accuracy around the process, whose own variance is 1."""
-
-
-def distance(a: Chain, b: Chain, skip_weight: float = SKIP_WEIGHT) -> float:
-    """The edit distance of two networks: 0 for equal ones, symmetric."""
-    return _apart(signature(a), signature(b), skip_weight)
 
 
 def signature(chain: Chain) -> Signature:
@@ -36,8 +31,9 @@ def signature(chain: Chain) -> Signature:
 
 
 @lru_cache(maxsize=100_000)
-def _apart(a: Signature, b: Signature, skip_weight: float) -> float:
-    return alignment(a[0], b[0]) + alignment(a[1], b[1]) + skip_weight * matching(a[2], b[2])
+def distance(a: Signature, b: Signature) -> float:
+    """The edit distance of two networks: 0 for equal ones, symmetric."""
+    return alignment(a[0], b[0]) + alignment(a[1], b[1]) + SKIP_WEIGHT * matching(a[2], b[2])
 
 
 @lru_cache(maxsize=100_000)
@@ -94,7 +90,7 @@ class DistanceProcess:
 
     def places(self, chains: Sequence[Chain]) -> Numbers:
         """Each network as its distances to the trained ones, ``(n, trained)``."""
-        return np.array([[_apart(signature(chain), known, SKIP_WEIGHT) for known in self._known] for chain in chains])
+        return np.array([[distance(signature(chain), known) for known in self._known] for chain in chains])
 
     def kernel(self, a: Numbers, b: Numbers) -> Numbers:
         """exp(-squared distance of places, as a mean over the coordinates)."""

@@ -111,7 +111,7 @@ class Pool:
                 return
 
     def _accuracy(self, chosen: list[int]) -> float:
-        """Of the mean of the members' probabilities; a deep ensemble's is that of its one network."""
+        """Accuracy of the mean of the members' probabilities; a deep ensemble's is that of its one network."""
         mean = np.mean([self._task.predictions(self._numbers[number]) for number in dict.fromkeys(chosen)], axis=0)
         return float(np.mean(mean.argmax(axis=1) == self._task.data.y_valid[: len(mean)]))
 

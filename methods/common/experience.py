@@ -1,4 +1,4 @@
-"""What searches on other data sets have learned: a file of accuracies, read for one space without the target's rows.
+"""Experience of searches on other data sets: a file of accuracies, read for one space without the target's rows.
 
 ``python -m harness experience RUNS FILE.csv`` writes it. Columns: ``dataset``, ``space``, ``genotype`` and
 ``accuracy``, a validation accuracy 0..1; others are ignored. It holds no test result.
@@ -76,7 +76,7 @@ def read(path: str, space: Space, target: str) -> Experience:
 
 
 def _images(dataset: str) -> str:
-    """What a data set and tables of it have in common: ``cifar10`` of ``cifar10``, ``nasbench201/cifar10``,
+    """The images that a data set and tables of it have in common: ``cifar10`` of ``cifar10``, ``nasbench201/cifar10``,
     ``table:my/cifar10.csv``. Strangers with one name are left out too, which costs them a warm start and no more."""
     return PurePath(dataset.partition(":")[2] or dataset).stem.lower()
 

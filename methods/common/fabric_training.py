@@ -118,7 +118,7 @@ class FabricSearch(abc.ABC):
 
     @abc.abstractmethod
     def state(self) -> State:
-        """What a checkpoint needs besides the weights."""
+        """Arrays that a checkpoint needs besides the weights."""
 
     @abc.abstractmethod
     def take(self, state: State) -> None:
@@ -159,7 +159,7 @@ class WholeFabric(FabricSearch):
         self._training.train([self._whole], rate)
 
     def pruned(self) -> Genotype:
-        """What :func:`strongest` keeps by the kernels' norms."""
+        """The fabric of the edges that :func:`strongest` keeps by the kernels' norms."""
         return strongest(self._space, self._net.norms(), self._keep)
 
     def state(self) -> State:

@@ -12,7 +12,7 @@ Floats = NDArray[np.float64]
 
 
 def probabilities(logits: Floats) -> Floats:
-    """Of open gates: the sigmoid."""
+    """Probabilities of open gates: the sigmoid."""
     return np.asarray(1.0 / (1.0 + np.exp(-logits)))
 
 
@@ -26,14 +26,8 @@ def expected_cost(logits: Floats, costs: Floats) -> float:
     return float(probabilities(logits) @ costs)
 
 
-def cost_gradient(logits: Floats, costs: Floats) -> Floats:
-    """Derivative of :func:`expected_cost`: cost times p (1 - p)."""
-    p = probabilities(logits)
-    return costs * p * (1.0 - p)
-
-
 def rewards(losses: Floats, gates: Floats, costs: Floats, *, price: float, budget: float) -> Floats:
-    """Of each image: minus its loss, and minus ``price`` times what its open gates cost beyond the budget."""
+    """Reward of each image: minus its loss, and minus ``price`` times what its open gates cost beyond the budget."""
     beyond = np.maximum(0.0, gates @ costs - budget)
     return np.asarray(-(losses + price * beyond))
 

@@ -153,7 +153,7 @@ class Inheriting:
         return state
 
     def loaded(self, state: State) -> list[Trained]:
-        """What :meth:`saved` made arrays of."""
+        """The networks that :meth:`saved` made arrays of."""
         networks = []
         for number, (text, accuracy) in enumerate(zip(state["networks"], state["accuracies"], strict=True)):
             chain = self.space.read(self.space.parse(str(text)))

@@ -1,4 +1,4 @@
-"""What EAS and AutoKeras' morphism ask of the trainings of their networks."""
+"""The trainer of networks that EAS and AutoKeras' morphism work with."""
 
 from __future__ import annotations
 

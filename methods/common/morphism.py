@@ -27,14 +27,13 @@ from harness.spaces.morphism import ADD, Chain, Convolution, MorphSpace, Skip
 Array = NDArray[np.float32]
 Key = tuple[str | int, ...]
 Weights = Mapping[Key, tuple[Array, ...]]
-"""By layer: the kernel, and scale, offset, mean and variance of its normalisation if it has one; ``LOGITS`` has a bias.
-"""
+"""Arrays by layer: the kernel, and scale, offset, mean and variance of a normalisation; ``LOGITS`` has a bias."""
 LOGITS: Key = ("logits",)
 
 
 @dataclass(frozen=True)
 class Noise:
-    """What breaks the symmetry between copies; zero keeps the function exactly.
+    """Noise that breaks the symmetry between copies; zero keeps the function exactly.
 
     Args:
         rng: draws which filters are copied, and the noise.

@@ -1,4 +1,4 @@
-"""What NAO and NAO-WS share (Luo et al., NeurIPS 2018): learning from a pool of architectures, and improving them.
+"""The shared part of NAO and NAO-WS (Luo et al., NeurIPS 2018): it learns from a pool of architectures and improves it.
 
 Encoder, predictor and decoder (:mod:`harness.methods.common.nao_network`) are trained together on architectures and
 their errors. Then the encoder's outputs of the best architectures are moved against the gradient of the predicted
@@ -70,7 +70,7 @@ class Learner:
         return predicted
 
     def moved(self, genotypes: Sequence[Genotype], size: float) -> list[Genotype]:
-        """What each architecture becomes by a move of this size; a move of 0 should not change it."""
+        """Each architecture after a move of this size; a move of 0 should not change it."""
         words = self._network.move(self._vector, self._words.spelled(_picks(genotypes)), np.float32(size)).numpy()
         return [self._space.genotype(tuple(row)) for row in self._words.read(words).tolist()]
 

@@ -1,4 +1,4 @@
-"""What searches share that train weights for all architectures: the loop, the schedules and the checkpoints.
+"""Loop, schedules and checkpoints of searches that train weights for all architectures.
 
 :class:`PathSearch` is for single paths of a relaxed network, :class:`WeightsSearch` for any supernet.
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness import Genotype, InputError, State, Task, rng
+from harness import Genotype, InputError, State, Task
 from harness.core.budget import PASSES_PER_STEP
 from harness.core.schedule import cosine
 from harness.nets import runtime
@@ -22,10 +22,10 @@ from harness.nets.supernets.paths import GatedPaths
 from .candidates import Candidates, CandidateSettings
 from .path_weights import PathWeights
 from .settings import Settings
-from .shared_weights import SharedWeights, StepTimes
+from .shared_weights import SharedWeights, StepTimes, supernet
 
 _WHOLE = 1.0 - 1e-12
-"""Of the training, but for rounding: a step too many would take from what was kept for the end."""
+"""Share at which a training is over, a little below 1: for rounding, a step too many would eat into the rest."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ class WeightsSearch(abc.ABC):
         return self.steps + max(0.0, self.end() * meter.limit - meter.spent) / price if price else math.inf
 
     def state(self) -> State:
-        """For a checkpoint."""
+        """Shared weights, number of steps and their times, for a checkpoint."""
         return {**self.shared.state(), "path_steps": np.array(self.steps), "path_times": self._times.state()}
 
     def restore(self, state: State) -> None:
@@ -178,17 +178,7 @@ class PathSearch(WeightsSearch):
     shared: PathWeights
 
     def __init__(self, task: Task, settings: PathSettings) -> None:
-        data = task.data
-        self.net = GatedPaths(
-            task.space,
-            task.recipe.size,
-            data.image_shape,
-            data.classes,
-            rng(task.seed, "supernet weights"),
-            momentum=settings.momentum,
-            weight_decay=settings.weight_decay,
-            clip=settings.clip,
-        )
+        self.net = supernet(GatedPaths, task, settings, squares_in_loss=False)
         super().__init__(task, settings, PathWeights(task, self.net, settings.batch, settings.valid_batch))
 
     def most_macs(self) -> int:
@@ -210,7 +200,7 @@ class Comparison(WeightsSearch):
         """A candidate; None where there are no more."""
 
     def end(self) -> float:
-        """What the comparison and the trainings from scratch leave."""
+        """Share of the budget that the comparison and the trainings from scratch leave."""
         return 1.0 - self.candidates.share()
 
     def over(self) -> bool:
@@ -222,7 +212,7 @@ class Comparison(WeightsSearch):
         self.candidates.compare(self.draw, self.save)
 
     def state(self) -> State:
-        """For a checkpoint."""
+        """The search and the candidates so far, for a checkpoint."""
         compared = {f"candidates.{name}": value for name, value in self.candidates.state().items()}
         return {**super().state(), **compared}
 
@@ -233,7 +223,7 @@ class Comparison(WeightsSearch):
 
 
 class ComparedSearch(Comparison, PathSearch):
-    """Such a search over single paths.
+    """A search over single paths that ends with a comparison.
 
     Args:
         task, settings: see :class:`PathSearch`.

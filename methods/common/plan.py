@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness import Task, rng
+from harness import Genotype, Task, rng
 from harness.core.schedule import cosine
 
 MOST_KEPT = 0.3
 """Share of the budget that may be kept for training candidates from scratch."""
 EXAMPLES = 10
-"""Random architectures whose mean cost stands for that of a finalist."""
+"""Random architectures whose mean cost stands for that of any."""
 MARGIN = 1.2
-"""By which that is enlarged where trainings differ in cost: the best may be dearer than random ones."""
+"""Factor on that mean for finalists, where trainings differ in cost: the best may be dearer than random ones."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Cycles:
 
 
 class Reserve:
-    """What is kept for training the best candidates, before these are known.
+    """The share of the budget that is kept for training the best candidates, before these are known.
 
     Their cost is guessed from the same few random architectures all the time, so that the plan does not sway with the
     candidates of the moment.
@@ -66,38 +66,35 @@ class Reserve:
     """
 
     def __init__(self, task: Task) -> None:
-        draws = rng(task.seed, "plan of trainings")
-        self._task = task
-        self._examples = [task.space.sample(draws) for _ in range(EXAMPLES)]
+        self._task, self._examples = task, examples(task)
 
     def kept(self, wanted: int, step_seconds: float, batch: int) -> tuple[int, float]:
-        """As :func:`kept_at`, whose arguments these are; with a margin where trainings differ in cost."""
+        """Number of candidates that can be trained from scratch at the end, and the share of the budget for that.
+
+        At most :data:`MOST_KEPT` of the budget is kept; a single candidate needs no comparison, so it is none or at
+        least two.
+
+        Args:
+            wanted: how many at most.
+            step_seconds: of a gradient step of the method's own, from which a training's time is guessed where the
+                budget is in seconds and nothing has been evaluated.
+            batch: images per step.
+        """
         if not wanted:
             return 0, 0.0
-        task = self._task
-        margin = 1.0 if task.meter.budget.unit in ("evals", "steps") else MARGIN
-        cost = margin * float(np.mean([task.cost(example) for example in self._examples]))
-        return kept_at(task, cost, wanted, margin * step_seconds, batch)
+        meter, recipe = self._task.meter, self._task.recipe
+        cost = float(np.mean([self._task.cost(example) for example in self._examples]))
+        if cost == 0.0:
+            cost = step_seconds * recipe.steps * recipe.batch / batch
+        if meter.budget.unit not in ("evals", "steps"):
+            cost *= MARGIN
+        if cost <= 0.0:
+            return 0, 0.0
+        count = min(wanted, int(MOST_KEPT * meter.limit / cost))
+        return (count, count * cost / meter.limit) if count > 1 else (0, 0.0)
 
 
-def kept_at(task: Task, cost: float, wanted: int, step_seconds: float, batch: int) -> tuple[int, float]:
-    """How many candidates can be trained from scratch at the end, and which share of the budget that takes.
-
-    At most :data:`MOST_KEPT` of the budget is kept; a single candidate needs no comparison, so it is none or at least
-    two.
-
-    Args:
-        task: of the search.
-        cost: of a training, in the budget's unit; 0 where that is not known.
-        wanted: how many at most.
-        step_seconds: of a gradient step of the method's own, from which a training's time is guessed where the budget
-            is in seconds and nothing has been evaluated.
-        batch: images per step.
-    """
-    if cost == 0.0:
-        recipe = task.recipe
-        cost = step_seconds * recipe.steps * recipe.batch / batch
-    if cost <= 0.0:
-        return 0, 0.0
-    count = min(wanted, int(MOST_KEPT * task.meter.limit / cost))
-    return (count, count * cost / task.meter.limit) if count > 1 else (0, 0.0)
+def examples(task: Task) -> list[Genotype]:
+    """The random architectures whose mean cost stands for that of a finalist, the same ones throughout a search."""
+    draws = rng(task.seed, "plan of trainings")
+    return [task.space.sample(draws) for _ in range(EXAMPLES)]

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .adam import Adam
+from .ranks import levels
 
 Numbers = NDArray[Any]
 """Double precision throughout."""
@@ -23,7 +24,7 @@ CHUNK = 4096
 DIGITS = 6
 
 
-class Ensemble:
+class PerceptronEnsemble:
     """The mean of several perceptrons.
 
     Args:
@@ -47,9 +48,9 @@ class Ensemble:
 
         Args:
             features: ``(n, features)``.
-            values: ``(n,)``, of which the members learn the ranks.
+            values: ``(n,)``, of which the members learn the ranks, from near -1 for the smallest to near 1.
         """
-        targets = ranks(values)
+        targets = 2 * levels(values) - 1
         self._varied = np.flatnonzero(np.ptp(features, axis=0))
         features = features[:, self._varied].astype(np.float64)
         sizes = (len(self._varied), *self._units, 1)
@@ -92,10 +93,3 @@ class Ensemble:
         for source, change in ((features, into_below), (below, into_above), (above, upstream)):
             gradients += [np.swapaxes(source, -1, -2) @ change, change.sum(axis=1, keepdims=True)]
         return gradients
-
-
-def ranks(values: Numbers) -> Numbers:
-    """Ranks of ``values`` ``(n,)``, from near -1 for the smallest to near 1 for the largest; ties get their mean."""
-    below, equal = values[:, None] > values, values[:, None] == values
-    ranked: Numbers = (2 * below.sum(axis=1) + equal.sum(axis=1)) / len(values) - 1
-    return ranked

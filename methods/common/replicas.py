@@ -88,7 +88,7 @@ class Served(Protocol[D]):
 
 @dataclass(frozen=True)
 class Rules:
-    """How many replicas there are, and what they do.
+    """The number of replicas, and what they do.
 
     Args:
         replicas: K, at least 1.
@@ -110,7 +110,7 @@ class Rules:
 
 @dataclass
 class Clock:
-    """What has happened in simulated time, in the budget's unit.
+    """Simulated time of one search, in the budget's unit.
 
     Attributes:
         simulated: whether it was that, and not a clock on the wall: then there are no ends.
@@ -129,7 +129,7 @@ class Clock:
     updates: int = 0
 
     def facts(self) -> dict[str, float]:
-        """For the record: simulated wall time, share of the devices' time that was used, updates, staleness."""
+        """Simulated wall time, used share of the devices' time, updates and staleness, for the record."""
         wall = max(self.ends, default=0.0)
         facts: dict[str, float] = {"simulated_wall": wall} if self.simulated else {}
         facts["updates"] = self.updates

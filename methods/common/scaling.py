@@ -24,6 +24,6 @@ def between(children: float, few: Point, paper: Point) -> float:
     return start * (end / start) ** (math.log(children / fewest) / math.log(most / fewest))
 
 
-def whole(value: float) -> int:
+def nearest_positive(value: float) -> int:
     """The nearest positive integer."""
     return max(1, round(value))

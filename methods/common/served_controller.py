@@ -29,7 +29,7 @@ class ServedController:
         self._apply = tf.function(self._descend, autograph=False)
 
     def draw(self, uniforms: np.ndarray) -> Walk:
-        """By the present parameters."""
+        """Architectures by the present parameters, one per row of ``uniforms``."""
         return self._controller.sample(uniforms)
 
     def fetch(self) -> Arrays:
@@ -50,7 +50,7 @@ class ServedController:
         self._apply([tf.constant(part) for part in gradient])
 
     def train(self, drawn: Walk, advantages: np.ndarray, rate: float) -> None:
-        """Both in one graph, whose sums may differ from theirs in the last digits."""
+        """Gradient and update in one graph, whose sums may differ in the last digits from those of two."""
         self._optimizer.learning_rate = rate
         self._controller.train(drawn.picks, advantages)
 

@@ -21,15 +21,15 @@ class ServedPolicy:
         self._policy, self._adam = policy, Adam(list(policy.weights.values()))
 
     def draw(self, uniforms: np.ndarray) -> Walks:
-        """By the present parameters."""
+        """Architectures by the present parameters, one per row of ``uniforms``."""
         return self._policy.sample(uniforms)
 
     def fetch(self) -> Arrays:
-        """In the order of their names in the policy."""
+        """Copies of the present parameters, in the order of their names in the policy."""
         return [weight.copy() for weight in self._policy.weights.values()]
 
     def gradient(self, fetched: Arrays, drawn: Walks, advantages: np.ndarray) -> Arrays:
-        """The policy looks at ``fetched`` for a moment."""
+        """Gradient of the policy's loss at ``fetched``, which the policy looks at for a moment."""
         present = self._policy.weights
         self._policy.weights = dict(zip(present, fetched, strict=True))
         found = self._policy.gradient(drawn, -advantages / len(advantages), 0.0)
@@ -37,9 +37,9 @@ class ServedPolicy:
         return list(found.values())
 
     def apply(self, gradient: Arrays, rate: float) -> None:
-        """By Adam."""
+        """One step of Adam on the present parameters."""
         self._adam.descend(gradient, rate)
 
     def train(self, drawn: Walks, advantages: np.ndarray, rate: float) -> None:
-        """At the present parameters."""
+        """Gradient at the present parameters, and update."""
         self.apply(self.gradient(list(self._policy.weights.values()), drawn, advantages), rate)

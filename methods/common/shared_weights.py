@@ -22,10 +22,10 @@ from harness.nets.augment import normalise
 from harness.nets.batches import Batches, augmented
 from harness.nets.supernets.gated import GatedSupernet
 
-_TYPICAL = 10
-"""Random paths whose mean cost stands for that of any."""
+from .plan import EXAMPLES
+
 _MARGIN = 1.3
-"""By which an estimate of what is ahead is enlarged."""
+"""Factor on an estimate of what is ahead."""
 Child = Sequence[int] | np.ndarray
 """Picks of an architecture."""
 Net = TypeVar("Net", bound=GatedSupernet)
@@ -40,15 +40,20 @@ class Sgd(Protocol):
 
     @property
     def weight_decay(self) -> float:
-        """Weight of the sum of squares in the loss, as in ENAS' and NAO's code; the gradient is twice that times w."""
+        """Weight of the L2 term; :func:`supernet` is told what it is a factor of."""
 
     @property
     def clip(self) -> float:
         """The largest norm of a gradient."""
 
 
-def supernet(kind: Callable[..., Net], task: Task, sgd: Sgd) -> Net:
-    """A fresh supernet of a class for a task's space, proxy size and images."""
+def supernet(kind: Callable[..., Net], task: Task, sgd: Sgd, *, squares_in_loss: bool) -> Net:
+    """A fresh supernet of a class for a task's space, proxy size and images.
+
+    Args:
+        squares_in_loss: whether the weight decay is a factor on the sum of squares in the loss, as in ENAS' and NAO's
+            code, whose gradient is twice that times w; else it is the factor on w in the gradient, as in PyTorch.
+    """
     return kind(
         task.space,
         task.recipe.size,
@@ -56,7 +61,7 @@ def supernet(kind: Callable[..., Net], task: Task, sgd: Sgd) -> Net:
         task.data.classes,
         rng(task.seed, "supernet weights"),
         momentum=sgd.momentum,
-        weight_decay=2 * sgd.weight_decay,
+        weight_decay=(2 if squares_in_loss else 1) * sgd.weight_decay,
         clip=sgd.clip,
     )
 
@@ -82,7 +87,7 @@ class StepTimes:
         self._traced = True
 
     def state(self) -> np.ndarray:
-        """For a checkpoint: a resumed search plans from the same times."""
+        """Means and count, for a checkpoint: a resumed search plans from the same times."""
         return np.array([self.seconds, self.macs, self._count])
 
     def restore(self, state: np.ndarray) -> None:
@@ -122,7 +127,7 @@ class SharedWeights:
         self._steps = 0
         self.images, self.valid_images = min(batch, len(data.x_train)), min(valid_batch, len(data.x_valid))
         self.times = StepTimes()
-        paths = [task.space.sample(rng(task.seed, f"typical path {i}")).picks for i in range(_TYPICAL)]
+        paths = [task.space.sample(rng(task.seed, f"typical path {i}")).picks for i in range(EXAMPLES)]
         self._typical = float(np.mean([net.macs(picks) for picks in paths]))
         self.per_epoch, self.valid_epoch = self._train.per_epoch, self._valid.per_epoch
 
@@ -189,7 +194,7 @@ class SharedWeights:
         return min(0.5, work / meter.limit)
 
     def images_left(self) -> float:
-        """How many images' forward passes still fit into the budget; no bound in seconds."""
+        """Number of images whose forward passes still fit into the budget; infinite in seconds."""
         meter = self._task.meter
         if not meter.budget.counted:
             return math.inf

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 Picks = NDArray[np.int64]
 _FACTOR = 1.06
-"""Of the normal-reference rule: bandwidth = 1.06 sigma n^(-1 / (4 + d))."""
+"""Factor of the normal-reference rule: bandwidth = 1.06 sigma n^(-1 / (4 + d))."""
 
 
 class Density:

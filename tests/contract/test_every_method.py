@@ -20,7 +20,7 @@ import pytest
 from harness.core.dataset import SearchData
 from harness.core.families import FAMILIES
 from harness.core.method import Method
-from harness.plugins.catalogue import Catalogue, load_method, method_names
+from harness.plugins.catalogue import Catalogue, load_method
 from harness.run.profiles import SMOKE
 from harness.spaces import get_space
 from harness.testing import child
@@ -36,6 +36,7 @@ TRAINING = ("autokeras", "enas_macro", "morphism_bo", "eas", "fabrics", "bsn", "
 """Methods that train by themselves. The others only ask for evaluations."""
 SAMPLES = (*KILLED, "random_search", "bsn", "darts")
 """What searches here by default; of those that only evaluate, and of those with like supernets, some."""
+NAMES = Catalogue().names("method")
 PROMISES: tuple[Callable[[kit.Told], None], ...] = (
     kit.searches,
     kit.proposes,
@@ -96,7 +97,7 @@ def trials(tmp_path_factory: pytest.TempPathFactory) -> Iterator[kit.Trials]:
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=[] if name in SAMPLES else [pytest.mark.slow]) for name in method_names()],
+    [pytest.param(name, marks=[] if name in SAMPLES else [pytest.mark.slow]) for name in NAMES],
 )
 def test_a_method_keeps_its_promises(name: str, trials: kit.Trials) -> None:
     if name in KILLED:
@@ -108,7 +109,7 @@ def test_a_method_keeps_its_promises(name: str, trials: kit.Trials) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=[] if name in KILLED else [pytest.mark.slow]) for name in method_names()],
+    [pytest.param(name, marks=[] if name in KILLED else [pytest.mark.slow]) for name in NAMES],
 )
 def test_a_method_that_was_killed_ends_as_if_it_had_not_been(name: str, trials: kit.Trials) -> None:
     trials.start(name, kit.KILLED)
@@ -121,12 +122,12 @@ def loaded(name: str) -> type[Method]:
     return load_method(Catalogue().source("method", name))
 
 
-@pytest.mark.parametrize("name", method_names())
+@pytest.mark.parametrize("name", NAMES)
 def test_a_method_says_what_it_is(name: str) -> None:
     kit.says_what_it_is(Catalogue().source("method", name))
 
 
-@pytest.mark.parametrize("name", method_names())
+@pytest.mark.parametrize("name", NAMES)
 def test_a_method_belongs_to_a_family(name: str) -> None:
     """Read from the source text, as the report reads it; a third party's method may do without."""
     families = Catalogue().source("method", name).facts().families
@@ -135,16 +136,16 @@ def test_a_method_belongs_to_a_family(name: str) -> None:
 
 
 def test_every_family_of_the_survey_has_a_method() -> None:
-    stated = {family for name in method_names() for family in Catalogue().source("method", name).facts().families}
+    stated = {family for name in NAMES for family in Catalogue().source("method", name).facts().families}
     assert set(FAMILIES) == stated
 
 
-@pytest.mark.parametrize("name", method_names())
+@pytest.mark.parametrize("name", NAMES)
 def test_settings_of_profiles_are_settings_of_the_method(name: str) -> None:
     kit.settings_of_profiles(Catalogue().source("method", name))
 
 
-@pytest.mark.parametrize("name", method_names())
+@pytest.mark.parametrize("name", NAMES)
 def test_a_method_answers_for_every_space(name: str) -> None:
     kit.answers_for_every_space(Catalogue().source("method", name))
 
@@ -158,7 +159,7 @@ def test_no_method_can_see_test_data() -> None:
     }
 
 
-QUERYING = [name for name in method_names() if name not in TRAINING]
+QUERYING = [name for name in NAMES if name not in TRAINING]
 """Methods that train nothing themselves; the others do not come by this evaluator."""
 
 

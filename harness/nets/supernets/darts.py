@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from harness.core.measure import Shape, macs_of
-from harness.core.primitives import halve, relu_conv_norm
+from harness.core.primitives import relu_conv_norm, relu_factorized_reduce_norm
 from harness.core.space import Size
 from harness.nets.constants import Constants
 from harness.nets.supernets.cells import Choosers, MixedCell, cell_edges
@@ -42,7 +42,11 @@ class StackedCell:
         choosers: Choosers,
     ) -> None:
         channels = slot.channels
-        adapter = halve(channels, affine=False) if slot.halved else relu_conv_norm(channels, affine=False)
+        adapter = (
+            relu_factorized_reduce_norm(channels, affine=False)
+            if slot.halved
+            else relu_conv_norm(channels, affine=False)
+        )
         self.reduces = slot.reduces
         self.before = weights.add(adapter, slot.before[2])
         self.last = weights.add(relu_conv_norm(channels, affine=False), slot.last[2])

@@ -12,12 +12,12 @@ from harness.core.measure import Shape, macs_of
 from harness.core.primitives import (
     CellPrimitive,
     Conv,
-    Halve,
+    FactorizedReduce,
     Norm,
-    halve,
     macro_primitives_of,
     primitives_of,
     relu_conv_norm,
+    relu_factorized_reduce_norm,
     weight_shapes,
 )
 from harness.core.space import Size
@@ -73,7 +73,7 @@ class GatedMacro(GatedSupernet):
             self._op_macs.append([macs_of(steps, shape)[0] for steps in branches])
             self._norms.append(weights.add((Norm(),), channels))
             if layer in self._net.reductions:
-                steps = (Halve(channels), Norm())
+                steps = (FactorizedReduce(channels), Norm())
                 self._reducers[layer] = [weights.add(steps, channels) for _ in range(layer + 1)]
                 halving, shape = macs_of(steps, shape)
                 base += (layer + 1) * halving
@@ -155,9 +155,13 @@ class _Cell:
     ) -> None:
         before, last, channels, reduces, halved = slot
         self.reduces, self.nodes = reduces, space.nodes
-        self.before = weights.add(halve(channels) if halved else relu_conv_norm(channels), before[2])
+        self.before = weights.add(
+            relu_factorized_reduce_norm(channels) if halved else relu_conv_norm(channels), before[2]
+        )
         self.last = weights.add(relu_conv_norm(channels), last[2])
-        self.halvers = [weights.add(halve(channels), channels) for _ in range(2)] if reduces else []
+        self.halvers = (
+            [weights.add(relu_factorized_reduce_norm(channels), channels) for _ in range(2)] if reduces else []
+        )
         base, shape = macs_of(self.before.steps, before)
         last_macs, own = macs_of(self.last.steps, last)
         base += last_macs

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from harness.core.primitives import CellPrimitive, Conv, Depthwise, Halve, Norm, weight_shapes
+from harness.core.primitives import CellPrimitive, Conv, Depthwise, FactorizedReduce, Norm, weight_shapes
 from harness.nets.layout import Layout
 from harness.nets.supernets.kernels import initial_values
 
@@ -116,9 +116,9 @@ def by_layer(steps: Sequence[CellPrimitive], values: Sequence[np.ndarray], chann
                 groups.append([next(remaining)])
             case Norm(affine):
                 groups.append([next(remaining), next(remaining)] if affine else _neutral(channels))
-            case Halve():
+            case FactorizedReduce():
                 groups += [[next(remaining)], [next(remaining)]]
-        channels = step.filters if channels and isinstance(step, Conv | Halve) else channels
+        channels = step.filters if channels and isinstance(step, Conv | FactorizedReduce) else channels
     return groups
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from harness.core.primitives import CellPrimitive, Conv, Depthwise, Halve, Norm, Pool, Relu, weight_shapes
+from harness.core.primitives import CellPrimitive, Conv, Depthwise, FactorizedReduce, Norm, Pool, Relu, weight_shapes
 from harness.nets import processor
 from harness.nets.constants import Constants
 from harness.nets.depthwise import depthwise
@@ -70,7 +70,7 @@ def run(
                 x = normalise(x, own, offset, constants.filled(0.0, 0))
             case Pool(kind, size, stride):
                 x = pooled(kind, x, size, (stride, stride), branch=branch)
-            case Halve():
+            case FactorizedReduce():
                 halves = (subsampled(x, 2, 2), subsampled(shifted(x), 2, 2))
                 x = tf.concat([convolved(half, next(remaining)) for half in halves], -1)
     return x

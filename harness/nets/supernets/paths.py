@@ -24,9 +24,8 @@ from harness.nets.supernets.relaxed import Layers, Relaxed
 from harness.spaces.darts import CellSpace
 from harness.spaces.nasbench201 import NB201_EDGES, NasBench201Space
 
-RelaxedSpace = CellSpace | NasBench201Space
-"""The spaces that have such a supernet."""
 RELAXED_SPACES = (CellSpace, NasBench201Space)
+"""The spaces that have such a supernet."""
 _END = 3
 """Last node of NAS-Bench-201's cell."""
 

@@ -14,9 +14,9 @@ from harness.core.primitives import (
     Conv,
     Depthwise,
     Dropout,
+    FactorizedReduce,
     Flatten,
     FloorPool,
-    Halve,
     Norm,
     Pool,
     Primitive,
@@ -198,5 +198,7 @@ def _step_text(step: Primitive) -> str:
             return f"max_pool_{size}x{size}_s{stride}"
         case Dropout(rate):
             return f"dropout_{rate:g}"
-        case Halve() | ShakeShortcut() | Unpool() | Flatten() | Zero() | Relu() | Norm():
+        case FactorizedReduce():
+            return "halve"
+        case ShakeShortcut() | Unpool() | Flatten() | Zero() | Relu() | Norm():
             return type(step).__name__.lower()

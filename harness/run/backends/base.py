@@ -288,7 +288,7 @@ def copies(many: int, serve: Callable[[], Callable[[Any], Any]]) -> Copies:
         many: how many, those on other machines included.
         serve: called in a copy before its first answer; returns what answers there.
     """
-    from harness.run.backends.copies import Copies as Made
+    from harness.run.backends.copies import ForkedCopies
     from harness.run.backends.mailbox import mailbox
 
-    return Made(many, serve, mailbox())
+    return ForkedCopies(many, serve, mailbox())

@@ -42,22 +42,17 @@ def clear(path: Path) -> None:
             path.unlink()
 
 
-def cut_log(path: Path, most: int = LOG_MOST, end: int = LOG_END) -> bool:
-    """Takes the middle out of a log that has grown too long, also while a process appends to it.
+def cut_log(path: Path) -> bool:
+    """Takes the middle out of a log of more than :data:`LOG_MOST` bytes, also while a process appends to it.
 
     The process does not notice: each of its writes goes to what is the end of the file then. What it prints in
-    the moment of the cut is lost.
-
-    Args:
-        path: of the log.
-        most: bytes from which on it is cut.
-        end: bytes that are kept of its end; the beginning and the end together are half of ``most``.
+    the moment of the cut is lost. The beginning and the end that are kept are half of :data:`LOG_MOST` together.
 
     Returns:
         Whether it was cut.
     """
     try:
-        if path.lstat().st_size <= most:
+        if path.lstat().st_size <= LOG_MOST:
             return False
         descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:  # there is none, or it is a link
@@ -66,10 +61,10 @@ def cut_log(path: Path, most: int = LOG_MOST, end: int = LOG_END) -> bool:
         facts = os.fstat(descriptor)
         if not _is_own(facts):
             return False
-        first, cut = most // 2 - end, _CUT % (most // 10**6)
+        first, cut = LOG_MOST // 2 - LOG_END, _CUT % (LOG_MOST // 10**6)
         for _ in range(_TRIES):  # until nothing has come while the end was copied
             size = os.fstat(descriptor).st_size
-            kept = cut + os.pread(descriptor, end, size - end)
+            kept = cut + os.pread(descriptor, LOG_END, size - LOG_END)
             os.pwrite(descriptor, kept, first)
             if os.fstat(descriptor).st_size == size:
                 break

@@ -23,8 +23,8 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from harness.core.names import sentence
-from harness.run.backends import base, sandbox
-from harness.run.backends.base import Broken, Question
+from harness.run.backends import sandbox
+from harness.run.backends.base import Broken, Copies, Question
 from harness.run.backends.mailbox import ANSWER, DECLINED, Letter, Mailbox
 
 SPARE = 4
@@ -42,8 +42,8 @@ class _Copy:
     since: float = 0.0
 
 
-class Copies(base.Copies):
-    """See :func:`harness.run.backends.base.copies`.
+class ForkedCopies(Copies):
+    """Copies that were made by ``fork``; see :func:`harness.run.backends.base.copies`.
 
     Args:
         many, serve: see there.

@@ -34,7 +34,7 @@ from harness.run.backends.interrupts import interrupts_wait
 from harness.run.backends.process import ending, work_off
 from harness.run.backends.telling import understood
 
-PATIENCE = 20.0  # seconds that a process waits for a lock
+PATIENCE = 20.0  # seconds that a process waits for the lock of a directory before it calls it busy
 _PAUSE = 5.0  # seconds between two looks at what a process has on the disk and in the memory
 _GRACE = 10.0  # seconds for a process to end that has told everything
 _MOST = 2**20  # bytes read of a pipe at a time
@@ -75,14 +75,9 @@ class _Process:
 
 
 class Local(Backend):
-    """Processes of this machine.
+    """Processes of this machine."""
 
-    Args:
-        patience: seconds that a process waits for the lock of a directory before it calls it busy.
-    """
-
-    def __init__(self, patience: float = PATIENCE) -> None:
-        self._patience = patience
+    def __init__(self) -> None:
         self._running: dict[Handle, _Process] = {}
         self._stillborn: list[Handle] = []
         self._cards = machine.cards()
@@ -104,7 +99,7 @@ class Local(Backend):
                 with contextlib.ExitStack() as opened:
                     pipe, theirs = map(opened.enter_context, context.Pipe(duplex=False))
                     os.set_blocking(pipe.fileno(), False)
-                    words = (call, theirs, self._patience, cards)
+                    words = (call, theirs, PATIENCE, cards)
                     child = context.Process(target=work_off, args=words, name=f"{_NAME}{next(_NUMBERS)}", daemon=True)
                     child.start()
                     self._running[handle] = _Process(child, pipe, time.monotonic(), cards)

@@ -10,9 +10,9 @@ from harness.core.primitives import (
     BiasedConv,
     Conv,
     Dropout,
+    FactorizedReduce,
     Flatten,
     FloorPool,
-    Halve,
     Norm,
     Pool,
     Primitive,
@@ -105,7 +105,7 @@ def _enas_macro(size: Size) -> LayerGraph:
     for word in _ENAS_MACRO.split():
         if word == "P":
             channels *= 2
-            outputs[:] = [layers.add(output, Halve(channels), Norm()) for output in outputs]
+            outputs[:] = [layers.add(output, FactorizedReduce(channels), Norm()) for output in outputs]
             merge(_ENAS_MACRO_INPUTS_BEHIND_POOLING.get(len(outputs) - 1, ""))
         else:
             outputs.append(layers.add(outputs[-1], *relu_conv_norm(channels), *relu_conv_norm(channels, int(word))))
