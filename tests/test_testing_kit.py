@@ -14,11 +14,27 @@ from plugin_files import write_squares
 from harness.core.architecture import Architecture
 from harness.core.errors import InputError
 from harness.core.home import CHECKOUT
+from harness.core.method import Method
 from harness.core.space import Choice, Genotype, Size, Space
-from harness.testing import Broken, Check, Skipped, VectorSpace, check_dataset, check_space, checks_of, make_task, run
+from harness.run.store import RunDirectory
+from harness.spaces import get_space
+from harness.testing import (
+    Broken,
+    Check,
+    Skipped,
+    VectorSpace,
+    check_dataset,
+    check_space,
+    checks_of,
+    child,
+    make_task,
+    run,
+)
 from harness.testing import methods as promises
 from harness.testing.__main__ import main
 from harness.testing.checks import outcomes, require
+from harness.testing.request import killed_at
+from harness.testing.scenarios import SCENARIOS, all_scenarios
 from harness.testing.spaces import space_checks
 
 METHOD = '''"""{name}: a plug-in of a test."""
@@ -28,7 +44,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness import Method, Task
+from harness import Evaluation, Method, Task
 
 
 @dataclass(frozen=True)
@@ -58,6 +74,31 @@ WRONG = {
         "while True:\n    try:\n        task.evaluate([task.space.sample(task.rng)])\n    except BaseException:\n"
         "        pass",
         "keeps to its budget: it went on after BudgetSpent",
+    ),
+    "late_each": (
+        "for _ in range(12):\n    try:\n        for _ in task.evaluate_each(task.sample() for _ in range(9)):\n"
+        "            pass\n    except BaseException:\n        pass",
+        "keeps to its budget: it went on after BudgetSpent",
+    ),
+    "late_beside": (
+        "beside = task.beside()\nfor _ in range(12):\n    try:\n        beside.begin(task.sample())\n"
+        "        beside.next()\n    except BaseException:\n        pass",
+        "keeps to its budget: it went on after BudgetSpent",
+    ),
+    "late_record": (
+        "one = task.sample()\ntask.propose(one)\ndef train():\n    task.meter.afford(4)\n"
+        "    task.meter.charge(seconds=0.0, steps=4)\n    return Evaluation(str(one), 0.5, (), 0.0, 4)\n"
+        "for _ in range(12):\n    try:\n        task.record(str(one), train)\n    except BaseException:\n        pass",
+        "keeps to its budget: it went on after BudgetSpent",
+    ),
+    "refunded": (
+        f"task.step(8)\ntask.meter.steps -= 8\n{GOOD}",
+        "keeps to its budget: its meter says 28 gradient steps, and 36 were due",
+    ),
+    "unpaid": (
+        "one = task.sample()\ntask.propose(one)\nfor _ in range(7):\n"
+        "    task.record(str(one), lambda: Evaluation(str(one), 0.5, (), 0.0, 4))",
+        "keeps to its budget: its meter says 0 gradient steps, and 28 were due",
     ),
     "richer": (
         f"task.meter.limit = 100\n{GOOD}",
@@ -90,6 +131,30 @@ WRONG = {
         "task.plan(resumed=task.restored() is not None)\nwhile True:\n    task.checkpoint(dict)\n"
         "    task.evaluate([task.space.sample(task.rng)])",
         "continues after a kill as if there had been none: its planned_resumed is 0 in an undisturbed search and 1 in",
+    ),
+    "amnesiac": (
+        "state = task.restored()\nn, seen = 0 if state is None else int(state['n']), 0\nwhile True:\n"
+        "    task.evaluate([task.sample()])\n    n, seen = n + 1, seen + 1\n"
+        "    task.checkpoint(lambda: {'n': np.array(n), 'seen': np.array(seen)})",
+        "continues after a kill as if there had been none: the last checkpoint of an undisturbed search and that of "
+        "one that was killed and resumed differ in 'seen';",
+    ),
+    "idle_elsewhere": (
+        f"if task.recipe.steps == 1:\n    return\n{GOOD}",
+        "survives trainings that fail: when every training fails, it used 0 of 15 evaluations",
+    ),
+    "gives_up_on_failures": (
+        "while True:\n    [found] = task.evaluate([task.sample()])\n    if found.failure:\n        return",
+        "survives trainings that fail: when every training fails, it used 1 of 15 evaluations",
+    ),
+    "gives_up_on_ties": (
+        "while True:\n    one, other = task.evaluate([task.sample(), task.sample()])\n"
+        "    if one.accuracy == other.accuracy > 0:\n        return",
+        "survives architectures that are all alike: when all architectures are equally good, it used 2 of 15",
+    ),
+    "gives_up_in_seconds": (
+        f"if not task.meter.budget.counted:\n    return\n{GOOD}",
+        "ends with a budget in seconds: with a budget of 20 s, it spent 0.0 s",
     ),
 }
 
@@ -137,13 +202,84 @@ def test_a_wrong_method_fails_the_check_that_says_why(name: str, trials: promise
     assert WRONG[name][1] in failures(of_one_search(trials.outcome(name, promises.CALM)))
 
 
+CHECKPOINT = (
+    "state = task.restored()\nn = 0 if state is None else int(state['n'])\nwhile True:\n"
+    "    task.evaluate([task.sample()])\n    n += 1\n"
+    "    task.checkpoint(lambda: {'n': np.array(n), 'step_times': np.array(time.perf_counter())})"
+)
+"""A right method with a checkpoint, which holds a time."""
+RIGHT = {"good": GOOD, "saving": CHECKPOINT}
+
+
+def here(name: str, folder: Path) -> tuple[Method, Space]:
+    """One of the plug-ins and its space, for a search in this process: nothing is trained, so that none is costly."""
+    path = write(folder, name, RIGHT[name] if name in RIGHT else WRONG[name][0])
+    return child.make_method(name, [str(path)]), get_space("cell-2")
+
+
+@pytest.mark.parametrize("name", [*RIGHT, "late_each", "late_beside", "late_record", "refunded", "unpaid"])
+def test_what_goes_by_the_task_is_watched(name: str, tmp_path: Path) -> None:
+    told = child.search(*here(name, tmp_path), RunDirectory(tmp_path / "run")) | {"generators": True}
+    failed = failures(of_one_search(told))
+    assert WRONG[name][1] in failed if name in WRONG else not failed
+
+
+@pytest.mark.parametrize("name", [*RIGHT, "amnesiac", "planning", "forgetful"])
+def test_a_kill_shows_what_is_not_restored(name: str, tmp_path: Path) -> None:
+    method, space = here(name, tmp_path)
+    calm = child.search(method, space, RunDirectory(tmp_path / "calm"))
+    killed = child.killed(method, space, tmp_path / "killed", killed_at(name))
+    everywhere = child.killed_everywhere(method, space, tmp_path / "everywhere")
+    assert killed["died"]
+    assert len(everywhere) == 1 + calm["writes"]
+    wrong = list[str]()
+    for resumed in (killed, *everywhere):
+        try:
+            promises.same(*(told | {"generators": True} for told in (calm, resumed)), "an undisturbed search",
+                          "one that was killed and resumed")  # fmt: skip
+        except Broken as error:
+            wrong.append(f"continues after a kill as if there had been none: {error}")
+    if name in RIGHT:
+        assert not wrong
+    else:
+        assert WRONG[name][1] in wrong[0]
+        # A kill in an early write leaves nothing that could be restored wrongly.
+        assert 1 < len(wrong) < len(everywhere)
+
+
+def test_a_search_of_few_writes_is_killed_in_its_last_one(tmp_path: Path) -> None:
+    path = write(tmp_path, "short", "task.evaluate([task.sample()])\ntask.propose(task.sample())")
+    done = child.killed(child.make_method("short", [str(path)]), get_space("cell-2"), tmp_path / "killed", 6)
+    assert (done["died"], done["writes"]) == (True, 2)  # its evaluation is in the log
+    path = write(tmp_path, "shorter", "task.propose(task.sample())")
+    done = child.killed(child.make_method("shorter", [str(path)]), get_space("cell-2"), tmp_path / "shorter", 6)
+    assert not done["died"]
+
+
+@pytest.mark.parametrize(
+    "name", ["good", "idle_elsewhere", "gives_up_on_failures", "gives_up_on_ties", "gives_up_in_seconds"]
+)
+def test_a_method_that_gives_up_has_not_come_through_a_scenario(name: str, tmp_path: Path) -> None:
+    method, space = here(name, tmp_path)
+    found = all_scenarios(type(method), space)
+    told = "\n".join(f"{scenario}: {sentence}" for scenario, sentence in found.items() if sentence)
+    assert WRONG[name][1] in told if name in WRONG else not told
+    assert told.count("\n") == (len(SCENARIOS) - 1 if name == "idle_elsewhere" else 0)
+
+
 def test_two_searches_with_another_number_in_their_records_are_not_the_same() -> None:
-    told = {"evaluations": [], "proposals": [], "proposal": "a", "spent": 4.0, "generators": True}
+    told = {
+        **{"evaluations": [], "proposals": [], "proposal": "a", "spent": 4.0, "generators": True},
+        "checkpoint": {"weights": "0f"},
+    }
     one, other = (told | {"summary": {"steps": 4, **more}} for more in ({"planned_size": 7}, {}))
     promises.same(one, one, "one search", "another")
     for first, second, words in ((one, other, "7 in one search and None"), (other, one, "None in one search and 7")):
         with pytest.raises(Broken, match=f"its planned_size is {words}"):
             promises.same(first, second, "one search", "another")
+    for checkpoint in ({}, {"weights": "f0"}, {"weights": "0f", "more": "0f"}):
+        with pytest.raises(Broken, match=r"differ in '(weights|more)'"):
+            promises.same(one, one | {"checkpoint": checkpoint}, "one search", "another")
 
 
 @pytest.mark.slow
@@ -352,3 +488,12 @@ def test_a_choice_twice_is_said_so() -> None:
     space = Wrong()
     space.choices = (*space.choices[:-1], Choice("0", (0, 1, 2)))
     assert "two of its choices have the same name" in failures(space_checks(space))
+
+
+def test_two_options_that_are_written_alike_are_said_so() -> None:
+    """Drawn by chance, either of them is rare."""
+    space = Wrong()
+    space.choices = (*space.choices[:-1], Choice("4", (*range(1_000), "1")))
+    found = failures(space_checks(space))
+    assert "counts its genotypes: two options of the choice '4' are written alike, as '1'" in found
+    assert "reads its own text form: 'wrong:1,1,1,1,1' is read as 'wrong:1,1,1,1,1'" in found

@@ -8,18 +8,23 @@ directory: ``outcome.json``, which holds nothing that depends on the clock.
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import os
 import random
+import re
+import shutil
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from harness.core.budget import BudgetSpent, Meter
+from harness.core.beside import Begun, Beside
+from harness.core.budget import BudgetSpent, Meter, whole
 from harness.core.evaluation import ENSEMBLE, Ensemble, Evaluation, Proposal
 from harness.core.journal import State
 from harness.core.method import Method
@@ -42,36 +47,93 @@ _PATIENCE = 20
 HIDDEN_MODULES = ("harness.datasets",)
 
 
+_WALL_CLOCK = ("seconds", "times", "pace")
+"""Last words of the names of what a checkpoint holds of wall-clock time, which differs from search to search."""
+_TORN = '{"number": 3, "geno'
+"""What a kill leaves of a row."""
+Stop = Callable[[int, Path | None], None]
+"""Called before each write, with its number and the log that the row goes to; None: it is a checkpoint."""
+
+
 class Killed(BaseException):
     """Stands for SIGKILL."""
 
 
-class MortalJournal(DiskJournal):
-    """Counts writes and dies before one of them."""
+class CountingJournal(DiskJournal):
+    """Counts writes, and calls before each."""
 
-    def __init__(self, directory: RunDirectory, dies_at: int | None) -> None:
+    def __init__(self, directory: RunDirectory, before: Stop = lambda number, log: None) -> None:
         super().__init__(directory, Progress(directory.progress, "search"))
-        self.dies_at, self.writes = dies_at, 0
+        self.writes = 0
+        self._before, self._files = before, directory
 
-    def _write(self) -> None:
-        if self.writes == self.dies_at:
-            raise Killed
+    def _write(self, log: Path | None) -> None:
+        self._before(self.writes, log)
         self.writes += 1
 
     def evaluated(self, number: int, evaluation: Evaluation, spent: float) -> None:
-        """Appends, or dies."""
-        self._write()
+        """Counts and appends."""
+        self._write(self._files.evaluations)
         super().evaluated(number, evaluation, spent)
 
     def proposed(self, proposal: Proposal, accuracy: float | None, spent: float, shared_weights: bool) -> None:
-        """Appends, or dies."""
-        self._write()
+        """Counts and appends."""
+        self._write(self._files.proposals)
         super().proposed(proposal, accuracy, spent, shared_weights)
 
     def save(self, state: State) -> None:
-        """Saves, or dies."""
-        self._write()
+        """Counts and saves."""
+        self._write(None)
         super().save(state)
+
+
+def dying(at: int) -> Stop:
+    """Dies in a write: a part of the row is there, while a checkpoint is replaced as a whole or not at all."""
+
+    def before(number: int, log: Path | None) -> None:
+        if number == at:
+            _tear(log)
+            raise Killed
+
+    return before
+
+
+def copying(directory: RunDirectory, folder: Path) -> Stop:
+    """Leaves a directory as a kill in each write would have left it, named after the number of the write."""
+
+    def before(number: int, log: Path | None) -> None:
+        shutil.copytree(directory.path, folder / str(number))
+        _tear(None if log is None else folder / str(number) / log.name)
+
+    return before
+
+
+def _tear(log: Path | None) -> None:
+    if log is not None:
+        with log.open("a", encoding="utf-8") as file:
+            file.write(_TORN)
+
+
+class WatchedBeside:
+    """Hands everything on, and watches.
+
+    Args:
+        beside: what the task gave.
+        watched: each call is made within one.
+    """
+
+    def __init__(self, beside: Beside, watched: Callable[[], contextlib.AbstractContextManager[None]]) -> None:
+        self._beside, self._watched = beside, watched
+
+    def begin(self, proposal: Proposal) -> Begun:
+        """See the base class."""
+        with self._watched():
+            return self._beside.begin(proposal)
+
+    def next(self) -> tuple[Begun, Evaluation]:
+        """See the base class."""
+        with self._watched():
+            return self._beside.next()
 
 
 class WatchedTask(Task):
@@ -79,25 +141,45 @@ class WatchedTask(Task):
 
     charged = 0
     """Gradient steps that the method has announced."""
+    recorded = 0
+    """Gradient steps of the trainings that it has logged as its own."""
     late = 0
     """Calls after the budget had ended."""
     give_up: Callable[[], None]
     """Called when the method does not stop."""
     _over = False
 
-    def evaluate(self, proposals: Iterable[Proposal], *, again: bool = False, share: float = 1.0) -> list[Evaluation]:
-        """Evaluates, and watches."""
+    def evaluate_each(
+        self, proposals: Iterable[Proposal], *, again: bool = False, share: float = 1.0
+    ) -> Iterator[Evaluation]:
+        """Evaluates, and watches; ``evaluate`` comes by here too."""
+        evaluations = super().evaluate_each(proposals, again=again, share=share)
+        while True:
+            with self._watched():
+                evaluation = next(evaluations, None)
+            if evaluation is None:
+                return
+            yield evaluation
+
+    def beside(self, *, as_they_end: bool = False) -> Beside:
+        """What it gives is watched."""
+        return WatchedBeside(super().beside(as_they_end=as_they_end), self._watched)
+
+    def record(self, text: str, train: Callable[[], Evaluation], proposal: Proposal | None = None) -> Evaluation:
+        """Logs, and watches."""
         with self._watched():
-            return super().evaluate(proposals, again=again, share=share)
+            evaluation = super().record(text, train, proposal)
+        self.recorded += evaluation.steps
+        return evaluation
 
     def step(self, steps: int = 1, *, macs: int = 0) -> None:
         """Charges, and watches."""
         with self._watched():
             super().step(steps, macs=macs)
-            self.charged += steps
+            self.charged += whole(steps)
 
     @contextlib.contextmanager
-    def _watched(self) -> Any:
+    def _watched(self) -> Iterator[None]:
         if self._over:
             self.late += 1
             if self.late > _PATIENCE:
@@ -122,10 +204,18 @@ def space_of(method: Method, request: Request) -> Space:
 
 
 def search(
-    method: Method, space: Space, directory: RunDirectory, dies_at: int | None
-) -> tuple[WatchedTask, MortalJournal, FakeEvaluator, str]:
-    """One attempt: a fresh task on the same data, seed and directory; the last value is why the search failed."""
-    journal = MortalJournal(directory, dies_at)
+    method: Method, space: Space, directory: RunDirectory, before: Stop = lambda number, log: None
+) -> dict[str, Any]:
+    """One attempt: a fresh task on the same data, seed and directory. What it did, without what depends on the clock.
+
+    Args:
+        before: called before each write.
+
+    Raises:
+        Killed: `before` has raised it.
+    """
+    directory.path.mkdir(parents=True, exist_ok=True)
+    journal = CountingJournal(directory, before)
     data = tiny_data(images=96, side=8, channels=1, classes=3)
     evaluator = FakeEvaluator(by_hash, gradient_steps=STEPS, labels=data.y_valid)
     task = WatchedTask(
@@ -151,7 +241,7 @@ def search(
         traceback.print_exc()
     finally:
         journal.close()
-    return task, journal, evaluator, error
+    return outcome(task, directory) | told(task, journal, evaluator, error)
 
 
 def _where(error: BaseException, module: str) -> str:
@@ -180,14 +270,33 @@ def outcome(task: WatchedTask, directory: RunDirectory) -> dict[str, Any]:
         "evaluations": evaluations,
         "proposals": proposals,
         "summary": summary(task, STEPS),
+        "checkpoint": digests(directory),
     }
 
 
-def told(task: WatchedTask, journal: MortalJournal, evaluator: FakeEvaluator, error: str) -> dict[str, Any]:
+def digests(directory: RunDirectory) -> dict[str, str]:
+    """Of each entry of the last checkpoint, but of those that hold wall-clock time."""
+    if not directory.checkpoint.exists():
+        return {}
+    with np.load(directory.checkpoint, allow_pickle=False) as stored:
+        state: dict[str, np.ndarray] = {name: stored[name] for name in stored.files}
+    task = json.loads(str(state.pop("_task")))
+    del task["own"]
+    values = {name: f"{value.dtype}{value.shape}".encode() + value.tobytes() for name, value in state.items()}
+    values |= {f"task.{name}": json.dumps(value, sort_keys=True).encode() for name, value in task.items()}
+    return {
+        name: hashlib.sha256(value).hexdigest()[:16]
+        for name, value in values.items()
+        if re.split("[^a-z]", name)[-1] not in _WALL_CLOCK
+    }
+
+
+def told(task: WatchedTask, journal: CountingJournal, evaluator: FakeEvaluator, error: str) -> dict[str, Any]:
     """What was watched from outside."""
     return {
         **{"error": error, "writes": journal.writes, "trained": len(evaluator.trained)},
-        **{"charged": task.charged, "late": task.late, "changed_limit": task.meter.limit != BUDGET.amount},
+        **{"charged": task.charged, "recorded": task.recorded, "late": task.late},
+        "changed_limit": task.meter.limit != BUDGET.amount,
     }
 
 
@@ -200,6 +309,7 @@ def _end(directory: RunDirectory, some: dict[str, Any]) -> None:
         "parsed": True,
         "proposals": [],
         "summary": {},
+        "checkpoint": {},
     }
     rest = {"evaluations": [], "spent": 0.0, "limit": BUDGET.amount, "generators": True, "died": False}
     write_json(directory.path / "outcome.json", {**task_is_lost, **rest, **some})
@@ -220,11 +330,11 @@ def global_generators() -> tuple[Any, ...]:
 
 
 def perform(request: Request) -> dict[str, Any]:
-    """Searches, twice if the first search was killed, and tells what happened."""
+    """Searches, and tells what happened: undisturbed, killed once, or killed in every write."""
     from harness.nets import runtime
 
-    directory = RunDirectory(Path(request.directory))
-    directory.path.mkdir(parents=True)
+    folder = Path(request.directory)
+    folder.mkdir(parents=True)
     if request.strict:
         warnings.simplefilter("error", category=DeprecationWarning)
     method = make_method(request.method, request.plugins)
@@ -234,14 +344,35 @@ def perform(request: Request) -> dict[str, Any]:
     random.seed(request.globals_seed)
     np.random.seed(request.globals_seed)  # noqa: NPY002
     before = global_generators()
-    died = False
+    if request.everywhere:
+        done = {"searches": killed_everywhere(method, space, folder)}
+    elif request.dies_at is None:
+        done = search(method, space, RunDirectory(folder)) | {"died": False}
+    else:
+        done = killed(method, space, folder, request.dies_at)
+    return done | {"generators": before == global_generators()}
+
+
+def killed(method: Method, space: Space, folder: Path, at: int) -> dict[str, Any]:
+    """A search that was killed in a write and resumed; in its last one, if it made no more than `at`."""
     try:
-        task, journal, evaluator, error = search(method, space, directory, request.dies_at)
+        undisturbed = search(method, space, RunDirectory(folder), dying(at))
     except Killed:
-        died = True
-        task, journal, evaluator, error = search(method, space, directory, None)
-    generators = before == global_generators()
-    return outcome(task, directory) | told(task, journal, evaluator, error) | {"generators": generators, "died": died}
+        return search(method, space, RunDirectory(folder)) | {"died": True}
+    if undisturbed["writes"] < 2:
+        return undisturbed | {"died": False}
+    return killed(method, space, folder / "shorter", undisturbed["writes"] - 1)
+
+
+def killed_everywhere(method: Method, space: Space, folder: Path) -> list[dict[str, Any]]:
+    """An undisturbed search, and one for each of its writes, which goes on from what a kill in it would have left.
+
+    Args:
+        folder: where each has its directory.
+    """
+    calm = RunDirectory(folder / "calm")
+    first = search(method, space, calm, copying(calm, folder))
+    return [first, *(search(method, space, RunDirectory(folder / str(at))) for at in range(first["writes"]))]
 
 
 def scenarios(request: Request) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def dataset_checks(found: Source, argument: str, root: Path) -> list[Check]:
     return [
         Check("says what it is", lambda: says_what_it_is(source(), found)),
         Check("says what is missing before and while it loads", lambda: says_what_is_missing(source(), argument)),
-        Check("tells what is hidden without the files", lambda: tells_what_is_hidden(source(), argument)),
+        Check("tells what is hidden without the files", lambda: tells_what_is_hidden(source())),
         Check("needs no TensorFlow to load", lambda: needs_no_tensorflow(found, argument, root)),
         Check("is whole", lambda: is_whole(data(), source())),
         Check("loads the same twice", lambda: same(data(), _load(source(), root))),
@@ -111,7 +111,7 @@ def says_what_is_missing(source: DatasetSource, argument: str = "") -> None:
         ensure(not list(empty.iterdir()), "looking for its files creates something; only fetch may do that")
 
 
-def tells_what_is_hidden(source: DatasetSource, argument: str = "") -> None:
+def tells_what_is_hidden(source: DatasetSource) -> None:
     """``hidden`` gives paths, none of which is the directory of all data sets or above it."""
     with tempfile.TemporaryDirectory(prefix="harness-testing-") as folder:
         root = Path(folder)

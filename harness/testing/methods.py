@@ -29,12 +29,12 @@ from harness.run.profiles import PROFILES
 from harness.spaces import get_space, names
 from harness.testing.checks import Broken, Check, Skipped, ensure
 from harness.testing.fakes import make_task
-from harness.testing.request import BUDGET, KILLED_AT, STEPS, Request
+from harness.testing.request import BUDGET, STEPS, Request, killed_at
 from harness.testing.scenarios import SCENARIOS
 
 SECONDS = 500
 """A search of seven evaluations that takes longer has hung."""
-CALM, AGAIN, KILLED, OTHERS = "calm", "again", "killed", "others"
+CALM, AGAIN, KILLED, OTHERS, EVERYWHERE = "calm", "again", "killed", "others", "everywhere"
 Told = dict[str, Any]
 
 
@@ -82,11 +82,11 @@ class Trials:
         """Starts a search unless it was; the directory that it writes into."""
         folder = self._folder / f"{name} {how}".replace("/", " of ")
         if (name, how) not in self._running:
-            number = (CALM, AGAIN, KILLED, OTHERS).index(how) + 1
+            number = (CALM, AGAIN, KILLED, OTHERS, EVERYWHERE).index(how) + 1
             request = Request(
                 method=name, plugins=self._plugins, directory=str(folder), space=self._space,
-                dies_at=KILLED_AT if how == KILLED else None, globals_seed=number, hidden=self._hidden,
-                strict=self._strict, scenarios=how == OTHERS,
+                dies_at=killed_at(name) if how == KILLED else None, everywhere=how == EVERYWHERE,
+                globals_seed=number, hidden=self._hidden, strict=self._strict, scenarios=how == OTHERS,
             )  # fmt: skip
             request.write(folder.with_suffix(".json"))
             process = self.begin(folder, number)
@@ -323,7 +323,14 @@ def keeps_to_its_budget(told: Told) -> None:
     )
     ensure(logged <= limit, f"it used {logged:g} gradient steps of {limit:g}")
     ensure(spent <= limit, f"it spent {spent:g} gradient steps of {limit:g}")
-    ensure(spent >= min(logged, limit), f"its meter says {spent:g} gradient steps, and the log says {logged:g}")
+    recorded, announced = told["recorded"], told["charged"]
+    # What it has logged as its own it has announced, most often by task.step; what it has announced need not be logged.
+    due = logged - recorded + max(recorded, announced)
+    ensure(
+        spent >= due,
+        f"its meter says {spent:g} gradient steps, and {due:g} were due: {logged:g} of evaluations in the log, of "
+        f"which {recorded:g} were its own, and it announced {announced:g} by task.step",
+    )
     rows = [*told["evaluations"], *told["proposals"]]
     ensure(all(0 <= row["spent"] <= limit for row in rows), "a row of its log is charged more than the budget")
     charged = [row["spent"] for row in told["proposals"]]
@@ -358,3 +365,11 @@ def same(one: Told, other: Told, first: str, second: str) -> None:
         a, b = (told["summary"].get(name) for told in (one, other))
         follows = "the numbers of a record have to follow from task.rng, the log and the checkpoint alone"
         ensure(a == b, f"its {name} is {a} in {first} and {b} in {second}; {follows}")
+    differing = [name for name, digest in one["checkpoint"].items() if other["checkpoint"].get(name) != digest]
+    differing += sorted(set(other["checkpoint"]) - set(one["checkpoint"]))
+    ensure(
+        not differing,
+        f"the last checkpoint of {first} and that of {second} differ in {', '.join(map(repr, differing[:5]))}; "
+        "a search that goes on has to take over all of its state. (Times are left out where the names of their entries "
+        "end in 'seconds', 'times' or 'pace'.)",
+    )

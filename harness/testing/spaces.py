@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 import numpy as np
 
 from harness.core.architecture import Architecture
 from harness.core.errors import InputError
 from harness.core.names import sentence
-from harness.core.space import Genotype, Size, Space, positions_by_node
+from harness.core.space import Genotype, Size, Space, option_text, positions_by_node
 from harness.testing.checks import Broken, Check, ensure
 
 DRAWS = 50
@@ -38,6 +39,12 @@ def drawn(space: Space) -> list[Genotype]:
     return [space.sample(rng) for _ in range(DRAWS)]
 
 
+def every_option(space: Space) -> list[Genotype]:
+    """Genotypes in which each option of each choice comes once at least."""
+    most = max((len(choice) for choice in space.choices), default=0)
+    return [space.genotype(tuple(turn % len(choice) for choice in space.choices)) for turn in range(most)]
+
+
 def draws_depend_on_the_generator(space: Space) -> None:
     """Two generators of one seed draw the same; the draws of two seeds differ."""
     some, again = (
@@ -50,7 +57,7 @@ def draws_depend_on_the_generator(space: Space) -> None:
 
 def text_is_the_genotype(space: Space) -> None:
     """``parse`` turns the text back, ``genotype`` the picks, and different genotypes have different texts."""
-    genotypes = drawn(space)
+    genotypes = [*drawn(space), *every_option(space)]
     for genotype in genotypes:
         text = str(genotype)
         ensure(text.startswith(f"{space.name}:"), f"the text '{text}' does not begin with '{space.name}:'")
@@ -167,6 +174,8 @@ def counts(space: Space) -> None:
     for choice in space.choices:
         ensure(len(choice) >= 1, f"the choice '{choice.name}' has no options")
         ensure(len(set(choice.options)) == len(choice.options), f"the choice '{choice.name}' has an option twice")
+        text, times = Counter(map(option_text, choice.options)).most_common(1)[0]
+        ensure(times == 1, f"two options of the choice '{choice.name}' are written alike, as '{text}'")
     product = math.prod(len(choice) for choice in space.choices)
     ensure(space.cardinality == product, f"its cardinality is {space.cardinality}, and its choices make {product}")
 

@@ -2,7 +2,8 @@
 
 A method runs twice, in two processes side by side: once undisturbed, once killed in the middle and resumed. Both have
 to end with the same numbers: it draws from its task alone, and its checkpoint or its log is complete. By default the
-second run is made of one method of each kind (:data:`KILLED`); ``-m slow`` makes it of all the others.
+second run is made of one method of each kind (:data:`KILLED`); ``-m slow`` makes it of all the others, and kills those
+with a checkpoint in every write.
 """
 
 from __future__ import annotations
@@ -23,9 +24,8 @@ from harness.core.method import Method
 from harness.plugins.catalogue import Catalogue, load_method
 from harness.run.profiles import SMOKE
 from harness.spaces import get_space
-from harness.testing import child
+from harness.testing import child, make_task, run
 from harness.testing import methods as kit
-from harness.testing.request import KILLED_AT
 from harness.testing.scenarios import SCENARIOS
 
 SUPERNETS = ("darts", "enas_micro", "nao_ws", "gdas", "rs_ws", "one_shot", "setn")
@@ -34,6 +34,10 @@ KILLED = ("regularized_evolution", "pnas", "bohb", "fabrics")
 """A log alone; a model and a log; shares of trainings; a supernet. (Inherited weights, `eas`, are slow.)"""
 TRAINING = ("autokeras", "enas_macro", "morphism_bo", "eas", "fabrics", "bsn", "smash", *SUPERNETS)
 """Methods that train by themselves. The others only ask for evaluations."""
+SAVING = tuple(name for name in TRAINING if name != "autokeras")
+"""Methods with a checkpoint. The others have their log alone."""
+IDLE = ("random_sampling",)
+"""Methods that are meant to evaluate nothing."""
 SAMPLES = (*KILLED, "random_search", "bsn", "darts")
 """What searches here by default; of those that only evaluate, and of those with like supernets, some."""
 NAMES = Catalogue().names("method")
@@ -105,6 +109,7 @@ def test_a_method_keeps_its_promises(name: str, trials: kit.Trials) -> None:
     calm = trials.outcome(name, kit.CALM)
     for promise in PROMISES:
         promise(calm)
+    assert bool(calm["checkpoint"]) == (name in SAVING)
 
 
 @pytest.mark.parametrize(
@@ -114,8 +119,24 @@ def test_a_method_keeps_its_promises(name: str, trials: kit.Trials) -> None:
 def test_a_method_that_was_killed_ends_as_if_it_had_not_been(name: str, trials: kit.Trials) -> None:
     trials.start(name, kit.KILLED)
     calm, killed = trials.outcome(name, kit.CALM), trials.outcome(name, kit.KILLED)
-    assert killed["died"] == (calm["writes"] > KILLED_AT)
+    assert killed["died"] or name in IDLE
     kit.same(calm, killed, "an undisturbed search", "one that was killed and resumed")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("name", SAVING)
+def test_a_method_with_a_checkpoint_may_be_killed_in_any_write(name: str, tmp_path: Path) -> None:
+    """All in one process, because most of the time goes into imports and into tracing."""
+    trials = kit.Trials(tmp_path, strict=True, seconds=3500)
+    try:
+        told = trials.outcome(name, kit.EVERYWHERE)
+    finally:
+        trials.close()
+    calm, *resumed = (search | {"generators": told["generators"]} for search in told["searches"])
+    assert len(resumed) == calm["writes"] > 1
+    for number, search in enumerate(resumed):
+        kit.same(calm, search, "an undisturbed search", f"one that was killed in write {number}")
 
 
 def loaded(name: str) -> type[Method]:
@@ -159,8 +180,16 @@ def test_no_method_can_see_test_data() -> None:
     }
 
 
-QUERYING = [name for name in NAMES if name not in TRAINING]
+QUERYING = [name for name in NAMES if name not in (*TRAINING, *IDLE)]
 """Methods that train nothing themselves; the others do not come by this evaluator."""
+
+
+@pytest.mark.parametrize("name", IDLE)
+def test_an_idle_method_proposes_without_an_evaluation(name: str) -> None:
+    cls = loaded(name)
+    task = run(cls(), make_task(get_space(cls.space)))
+    assert task.proposal is not None
+    assert task.meter.spent == 0
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
