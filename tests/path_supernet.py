@@ -44,6 +44,8 @@ class FakePaths(FakeNet):
         mixed: shares and rate of every step of the mixed network.
         asked: shares whose gradient was asked for.
         slope: that gradient, (kinds, edges, operations).
+        gates_asked: paths whose gradient by gates was asked for.
+        charges: what an operation adds to the loss where it is on the path, (edges, operations).
     """
 
     def __init__(self, space: Space, score: Score) -> None:
@@ -53,17 +55,36 @@ class FakePaths(FakeNet):
         self.mixed: list[tuple[np.ndarray, float]] = []
         self.asked: list[np.ndarray] = []
         self.slope = np.zeros((1, 6, len(self.net.operations)), np.float32)
+        self.gates_asked: list[tuple[int, ...]] = []
+        self.charges = np.zeros((6, len(self.net.operations)), np.float32)
         self.mixed_step, self.mixing_gradient = self._remember_mixed, self._tell_slope
+        self.gate_gradient = self._tell_charges
+
+    def reduced(self, path: np.ndarray) -> np.ndarray:
+        """The path: all of it counts."""
+        return path
 
     def _remember_mixed(self, images: tf.Tensor, labels: tf.Tensor, mixing: tf.Tensor, rate: tf.Tensor) -> None:
         self.mixed.append((mixing.numpy(), float(rate)))
+        self._learn(images, labels, mixing.numpy().tobytes(), float(rate))
 
     def _tell_slope(self, images: tf.Tensor, labels: tf.Tensor, mixing: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         self.asked.append(mixing.numpy())
+        self._judge(images, labels, mixing.numpy().tobytes())
         return tf.constant(self.slope), tf.constant(0.5)
 
+    def _tell_charges(self, images: tf.Tensor, labels: tf.Tensor, path: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        self.gates_asked.append(tuple(path.numpy().tolist()))
+        self._judge(images, labels, self.gates_asked[-1])
+        return tf.constant(self.charges[np.arange(6), path.numpy()]), tf.constant(0.5)
 
-def install(monkeypatch: pytest.MonkeyPatch, score: Score, slope: np.ndarray | None = None) -> list[FakePaths]:
+
+def install(
+    monkeypatch: pytest.MonkeyPatch,
+    score: Score,
+    slope: np.ndarray | None = None,
+    charges: np.ndarray | None = None,
+) -> list[FakePaths]:
     """Puts fakes in the place of all supernets that searches make; they are appended to the returned list."""
     made: list[FakePaths] = []
 
@@ -71,6 +92,8 @@ def install(monkeypatch: pytest.MonkeyPatch, score: Score, slope: np.ndarray | N
         made.append(FakePaths(space, score))
         if slope is not None:
             made[-1].slope = slope
+        if charges is not None:
+            made[-1].charges = charges
         return made[-1]
 
     monkeypatch.setattr(path_search, "GatedPaths", make)

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from fakes import FakeEvaluator, make_task, run, tiny_data
+from fakes import FakeEvaluator, MemoryJournal, make_task, run, tiny_data
 from fresh_process import in_fresh_process
 from harness.methods import darts
 from harness.methods.common.derive import derive, derived, one_hot
-from harness.methods.darts import Bilevel, Darts, Searches, architecture_gradient, divided
+from harness.methods.darts import Bilevel, Darts, Gradients, Searches, architecture_gradient, divided
+from mortal import Mortal, Stopped
+from parted import parted_data
+from round_trip import takes_everything
 
 from harness.core.budget import Meter
 from harness.core.dataset import SearchData
@@ -226,6 +231,134 @@ def check_step_and_resume(order: int) -> None:
     resumed.restore(middle)
     resumed.step(0.04)
     assert all(np.array_equal(value, resumed.state()[name]) for name, value in whole.state().items())
+
+
+FEATURES, WORTH = 8 * 8, rng(7, "worth").normal(size=(6, 5)).astype(np.float32)
+
+
+def planes(x: tf.Tensor, weights: Tensors, mixing: tf.Tensor) -> tf.Tensor:
+    """Logits of two linear maps, the second one weighed by the shares of all operations."""
+    flat = tf.reshape(x, [-1, FEATURES])
+    return flat @ weights[0] + (flat @ weights[1]) * tf.reduce_sum(mixing * WORTH)
+
+
+class Planes(Bilevel):
+    """With :func:`planes` for the relaxed network of NAS-Bench-201's cell."""
+
+    def _drawn(self, number: int) -> tuple[Any, list[np.ndarray]]:
+        generator = rng(number, "planes")
+        start = [(0.1 * generator.normal(size=(FEATURES, 4))).astype(np.float32) for _ in range(2)]
+        operations = get_space("nasbench201").choices[0].options
+        net = SimpleNamespace(
+            initial=start,
+            macs=1,
+            kinds=1,
+            edges=6,
+            operations=operations,
+            logits=planes,
+        )
+        return net, [generator.normal(size=(6, 5)).astype(np.float32)]
+
+
+class Eager(Planes):
+    """Without a trace."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._gradients, self._traced = self._batch_gradients, self._step
+
+
+def parted_task(budget: str = "99steps", **settings: Any) -> Task:
+    """A batch of 8 is all images of a split."""
+    recipe = Recipe(size=Size(4, 3), steps=8, augment=False)
+    return make_task(get_space("nasbench201"), budget, data=parted_data(8), recipe=recipe, **settings)
+
+
+@pytest.mark.parametrize("clip", [0.05, 1000.0])
+@pytest.mark.parametrize("order", [1, 2])
+def test_two_steps_are_adams_on_validation_images_and_momentums_on_training_images(order: int, clip: float) -> None:
+    """Written out with NumPy: alpha first and with its decay, then w with the new alpha, clipped and with its decay."""
+    decay, pull, momentum, beta1, own, rates = 0.02, 0.3, 0.8, 0.5, 0.07, (0.1, 0.05)
+    settings = Darts(
+        order=order, batch=8, momentum=momentum, weight_decay=decay, clip=clip, alpha_weight_decay=pull
+    )  # fmt: skip
+    task = parted_task()
+    bilevel, data = Planes(settings, task.space, task), task.data
+    bilevel.alpha_rate(own)
+
+    def gradients(x: np.ndarray, y: np.ndarray) -> Gradients:
+        images = (tf.cast(x, tf.float32) - data.mean[0]) / data.std[0]
+
+        def loss(w: tf.Tensor, alpha: Tensors) -> tf.Tensor:
+            halves = [tf.reshape(half, [FEATURES, 4]) for half in tf.split(w, 2)]
+            logits = planes(images, halves, tf.nn.softmax(alpha[0]))
+            return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits))
+
+        return gradients_of(loss)
+
+    on_train, on_valid = gradients(data.x_train, data.y_train), gradients(data.x_valid, data.y_valid)
+    w, velocity, alpha = bilevel.w.numpy(), np.zeros(2 * FEATURES * 4), bilevel.alpha[0].numpy()
+    mean = square = np.zeros_like(alpha)
+    for number, rate in enumerate(rates, start=1):
+        [direction] = architecture_gradient(
+            *(on_train, on_valid, w, [alpha], velocity.astype(np.float32)),
+            order=order,
+            rate=rate,
+            momentum=momentum,
+            decay=decay,
+        )
+        pulled = direction.numpy() + pull * alpha
+        mean, square = beta1 * mean + (1 - beta1) * pulled, 0.999 * square + 0.001 * pulled**2
+        alpha = alpha - own * mean / (1 - beta1**number) / (np.sqrt(square / (1 - 0.999**number)) + 1e-7)
+        gradient = on_train(w, [alpha])[0].numpy()
+        norm = np.linalg.norm(gradient)
+        assert (norm > clip) == (clip < 1)
+        velocity = momentum * velocity + gradient * min(1.0, clip / norm) + decay * w
+        w = (w - rate * velocity).astype(np.float32)
+        bilevel.step(rate)
+        np.testing.assert_allclose(bilevel.alpha[0].numpy(), alpha, rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(bilevel.velocity.numpy(), velocity, rtol=1e-3, atol=1e-5)
+        np.testing.assert_allclose(bilevel.w.numpy(), w, rtol=1e-3, atol=1e-5)
+
+
+def test_every_number_of_a_checkpoint_is_taken_over() -> None:
+    task = parted_task()
+    bilevel = Planes(Darts(batch=8), task.space, task)
+    takes_everything(bilevel.paced_state, bilevel.restore)
+
+
+def three_searches(journal: MemoryJournal) -> Task:
+    """Each of four steps with checkpoints after the first, the second, the fourth and its evaluation."""
+    evaluator = FakeEvaluator(gradient_steps=8)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(darts, "Bilevel", Eager)
+        method = Darts(batch=8, steps=4, propose_every=2)
+        return run(method, parted_task("48steps", evaluator=evaluator, journal=journal))
+
+
+@pytest.fixture(scope="module")
+def calm() -> tuple[Task, MemoryJournal]:
+    """Three searches that nobody kills."""
+    journal = MemoryJournal()
+    return three_searches(journal), journal
+
+
+@pytest.mark.parametrize("writes", [2, 4, 6])
+def test_a_killed_search_goes_on_where_it_was(calm: tuple[Task, MemoryJournal], writes: int) -> None:
+    """In the first of three searches, at its end, in the second one."""
+    undisturbed, whole = calm
+    assert undisturbed.planned["searches"] == len(undisturbed.evaluations) == 3
+    journal = Mortal(writes)
+    with pytest.raises(Stopped):
+        three_searches(journal)
+    journal.left = -1
+    resumed = three_searches(journal)
+    assert [e.genotype for e in resumed.evaluations] == [e.genotype for e in undisturbed.evaluations]
+    assert resumed.meter.steps == undisturbed.meter.steps
+    assert whole.state is not None
+    assert journal.state is not None
+    for name in whole.state.keys() - {"pace"}:
+        np.testing.assert_array_equal(journal.state[name], whole.state[name], err_msg=name)
 
 
 @pytest.mark.slow

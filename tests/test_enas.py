@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from fakes import MemoryJournal, make_task, run, tiny_data
 from harness.methods.common.enas import EnasSearch, EnasSettings
-from harness.methods.common.policy import Walk
 from harness.methods.enas_macro import METHOD as MACRO
 from harness.methods.enas_micro import METHOD as MICRO
 from nao_supernet import FakeNet
+from weight_searches import FakeController
 
 from harness.core.budget import BudgetSpent
 from harness.core.limits import Limits
@@ -26,34 +26,8 @@ SMALL: dict[str, Any] = {
 }
 
 
-class FakeController:
-    """Samples uniformly and remembers what it was taught."""
-
-    decisions = len(SPACE.choices)
-
-    def __init__(self) -> None:
-        self.taught: list[tuple[np.ndarray, np.ndarray]] = []
-
-    def sample(self, uniforms: np.ndarray) -> Walk:
-        """The picks of uniform numbers."""
-        sizes = np.array([len(choice) for choice in SPACE.choices])
-        zeros = np.zeros(len(uniforms), np.float32)
-        return Walk((uniforms * sizes).astype(np.int32), zeros, zeros + 2.0, zeros)
-
-    def train(self, picks: np.ndarray, advantages: np.ndarray) -> None:
-        """Remembers."""
-        self.taught.append((picks, advantages))
-
-    def state(self) -> dict[str, np.ndarray]:
-        """Nothing."""
-        return {}
-
-    def restore(self, state: dict[str, np.ndarray]) -> None:
-        """Nothing."""
-
-
 def searched(budget: str, journal: MemoryJournal, **changes: Any) -> tuple[Task, FakeNet, FakeController]:
-    task, net, controller = make_task(SPACE, budget, journal=journal, seed=2), FakeNet(), FakeController()
+    task, net, controller = make_task(SPACE, budget, journal=journal, seed=2), FakeNet(), FakeController(SPACE)
     settings = EnasSettings.of(MICRO(**{**SMALL, **changes}))
     EnasSearch(task, net, controller, settings).run()  # type: ignore[arg-type]
     return task, net, controller
@@ -127,7 +101,7 @@ def test_the_first_proposal_is_within_the_limits() -> None:
     def first(**limits: Any) -> Any:
         task, settings = make_task(SPACE, "1steps", seed=2, **limits), EnasSettings.of(MICRO(**SMALL))
         with pytest.raises(BudgetSpent):
-            EnasSearch(task, FakeNet(), FakeController(), settings).run()  # type: ignore[arg-type]
+            EnasSearch(task, FakeNet(), FakeController(SPACE), settings).run()  # type: ignore[arg-type]
         return task.proposal
 
     free = first()

@@ -9,12 +9,13 @@ from fakes import make_task, run, tiny_data
 from harness.methods.common.alpha import Alpha, alpha_rate
 from harness.methods.common.softmax import softmax
 from harness.methods.gdas import METHOD, GdasSearch, alpha_gradient, sampled
+from path_supernet import install
 from scipy.stats import chisquare
 
 from harness.core.errors import InputError
 from harness.core.recipe import Recipe
 from harness.core.seeds import rng
-from harness.core.space import Size
+from harness.core.space import Genotype, Size
 from harness.core.task import Task
 from harness.spaces import get_space
 
@@ -66,6 +67,23 @@ def test_alpha_learns_which_operation_lowers_the_loss() -> None:
         paid = np.take_along_axis(costs, sample.ops[..., None], -1)[..., 0] - 1.5
         alpha.descend(alpha_gradient(sample, paid, tau), 0.05)
     assert np.array_equal(alpha.values.argmax(-1), costs.argmin(-1))
+
+
+def test_a_search_comes_to_prefer_what_lowers_the_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One operation of every edge lowers the loss, all others raise it; weights and alpha have samples of their own."""
+    cheap = np.array([3, 1, 4, 0, 2, 3])
+    charges = np.where(np.arange(5) == cheap[:, None], -1.0, 0.5).astype(np.float32)
+    made = install(monkeypatch, lambda picks, batch: 0.5, charges=charges)
+    task = make_task(get_space("nasbench201"), "300steps", data=tiny_data(images=16))
+    search = GdasSearch(task, METHOD(batch=8, valid_batch=8))
+    search.run()
+    assert np.array_equal(search.alpha.values[0].argmax(-1), cheap)
+    [net] = made
+    assert isinstance(task.proposal, Genotype)
+    assert task.proposal.picks == tuple(cheap)
+    assert len(net.trained) == len(net.gates_asked) == 150
+    for (path, *_), gated in zip(net.trained[:10], net.gates_asked, strict=False):
+        assert path != gated
 
 
 def test_alphas_path_is_the_papers_in_a_shorter_search() -> None:
