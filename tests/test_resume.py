@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from controllers import CASES
-from fakes import MemoryJournal, make_task, run
+from fakes import make_task, run
 from harness.methods.common import eas_controller, morphism_training
 from harness.methods.common.eas_controller import Controller as EasController
 from harness.methods.common.morph_moves import Child, expansions
@@ -17,6 +17,7 @@ from harness.methods.common.nao_settings import ModelSettings
 from harness.methods.common.shared_weights import StepTimes
 from harness.methods.eas import METHOD as EAS
 from harness.methods.nao_ws import METHOD as NAO_WS
+from keeping import Keeping
 from morph_trainers import LookUp
 from round_trip import takes_everything
 from weight_searches import SEARCHES, Made, begun
@@ -31,29 +32,6 @@ from harness.spaces.morphism import Chain, MorphSpace
 _morphs = get_space("eas-2")
 assert isinstance(_morphs, MorphSpace)
 MORPHS: MorphSpace = _morphs
-TIMES = {"times", "path_times"}
-"""A process' first step counts in neither."""
-
-
-class Keeping(MemoryJournal):
-    """Keeps every checkpoint, and how many calls and evaluations came before it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.calls: list[Any] = []
-        self.kept: list[tuple[dict[str, np.ndarray], int, int]] = []
-
-    def save(self, state: Any) -> None:
-        super().save(state)
-        assert self.state is not None
-        self.kept.append((dict(self.state), len(self.calls), len(self.evaluations)))
-
-    def goes_on_as(self, whole: Keeping, number: int) -> None:
-        """Its checkpoints are those of the other after this one."""
-        for (one, *_), (other, *_) in zip(self.kept, whole.kept[number + 1 :], strict=True):
-            assert one.keys() == other.keys()
-            for name in one.keys() - TIMES:
-                np.testing.assert_array_equal(one[name], other[name], err_msg=name)
 
 
 class Wandering:
@@ -105,11 +83,9 @@ def test_a_killed_search_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch, n
     run_on(monkeypatch, name, whole)
     assert len(whole.kept) >= 4
     for number in (0, len(whole.kept) // 2, len(whole.kept) - 2):
-        state, calls, evaluations = whole.kept[number]
-        resumed = Keeping()
-        resumed.state, resumed.evaluations = state, whole.evaluations[:evaluations]
+        resumed = whole.cut(number)
         run_on(monkeypatch, name, resumed)
-        assert resumed.calls == whole.calls[calls:]
+        assert resumed.calls == whole.calls[whole.kept[number].calls :]
         assert resumed.evaluations == whole.evaluations
         resumed.goes_on_as(whole, number)
         assert resumed.proposals == whole.proposals[len(whole.proposals) - len(resumed.proposals) :]
@@ -139,9 +115,7 @@ def test_so_does_eas(monkeypatch: pytest.MonkeyPatch) -> None:
     starts = searched(whole)
     assert len(set(starts)) >= 3
     for number in (1, 3, 5):
-        resumed = Keeping()
-        resumed.state, _, evaluations = whole.kept[number]
-        resumed.evaluations = whole.evaluations[:evaluations]
+        resumed = whole.cut(number)
         after = searched(resumed)
         assert after == starts[len(starts) - len(after) :]
         assert resumed.evaluations == whole.evaluations
