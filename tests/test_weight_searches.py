@@ -1,4 +1,4 @@
-"""Searches that train shared weights go on from a checkpoint as if nothing had happened."""
+"""Searches that train shared weights: which images they see, and that they go on from a checkpoint as if not killed."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from harness.methods.eas import METHOD as EAS
 from harness.methods.nao_ws import METHOD as NAO_WS
 from keeping import Keeping
 from morph_trainers import LookUp
+from parted import TRAIN, VALID
 from round_trip import takes_everything
 from weight_searches import SEARCHES, Made, begun
 
@@ -76,19 +77,36 @@ def run_on(patch: pytest.MonkeyPatch, name: str, journal: Keeping) -> Made:
     return made
 
 
-@pytest.mark.parametrize("name", SEARCHES)
-def test_a_killed_search_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """The same calls of the supernet, the same further checkpoints and proposals: from early, halfway and late."""
-    whole = Keeping()
-    run_on(monkeypatch, name, whole)
-    assert len(whole.kept) >= 4
-    for number in (0, len(whole.kept) // 2, len(whole.kept) - 2):
-        resumed = whole.cut(number)
+@pytest.fixture(scope="module", params=SEARCHES)
+def whole(request: pytest.FixtureRequest) -> tuple[str, Made, Keeping]:
+    """A search that nobody kills, and its name."""
+    journal = Keeping()
+    with pytest.MonkeyPatch.context() as patch:
+        return request.param, run_on(patch, request.param, journal), journal
+
+
+def test_steps_see_training_images_and_everything_else_validation_images(whole: tuple[str, Made, Keeping]) -> None:
+    _, (_, net), _ = whole
+    assert net.learnt == TRAIN
+    assert net.judged == VALID
+
+
+def test_a_killed_search_goes_on_where_it_was(
+    monkeypatch: pytest.MonkeyPatch, whole: tuple[str, Made, Keeping]
+) -> None:
+    """The same calls of the supernet, the same further checkpoints and proposals: from early and late.
+
+    ENAS is then in its first cycle and in its last, and what compares candidates trains and compares.
+    """
+    name, _, calm = whole
+    assert len(calm.kept) >= 4
+    for number in (len(calm.kept) // 4, len(calm.kept) - 2):
+        resumed = calm.cut(number)
         run_on(monkeypatch, name, resumed)
-        assert resumed.calls == whole.calls[whole.kept[number].calls :]
-        assert resumed.evaluations == whole.evaluations
-        resumed.goes_on_as(whole, number)
-        assert resumed.proposals == whole.proposals[len(whole.proposals) - len(resumed.proposals) :]
+        assert resumed.calls == calm.calls[calm.kept[number].calls :]
+        assert resumed.evaluations == calm.evaluations
+        resumed.goes_on_as(calm, number)
+        assert resumed.proposals == calm.proposals[len(calm.proposals) - len(resumed.proposals) :]
 
 
 def width(proposal: Proposal) -> float:
