@@ -11,7 +11,7 @@ import numpy as np
 def takes_everything(
     state: Callable[[], Mapping[str, Any]], restore: Callable[[dict[str, np.ndarray]], Any], **told: np.ndarray
 ) -> None:
-    """Every number of a state is changed, restored and there again.
+    """Every number of a state is changed, in each entry by others, restored and there again.
 
     Args:
         state, restore: of the object, bound.
@@ -19,8 +19,8 @@ def takes_everything(
     """
     before = {name: np.asarray(value) for name, value in state().items()}
     changed = {
-        name: (value + 1 + np.arange(value.size).reshape(value.shape)).astype(value.dtype)
-        for name, value in before.items()
+        name: (value + number + np.arange(value.size).reshape(value.shape)).astype(value.dtype)
+        for number, (name, value) in enumerate(before.items(), start=1)
     }
     restore({**changed, **told})
     after = state()

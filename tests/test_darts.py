@@ -16,7 +16,7 @@ from fresh_process import in_fresh_process
 from harness.methods import darts
 from harness.methods.common.derive import derive, derived, one_hot
 from harness.methods.darts import Bilevel, Darts, Gradients, Searches, architecture_gradient, divided
-from mortal import Mortal, Stopped
+from keeping import Keeping
 from parted import parted_data
 from round_trip import takes_everything
 
@@ -337,28 +337,22 @@ def three_searches(journal: MemoryJournal) -> Task:
 
 
 @pytest.fixture(scope="module")
-def calm() -> tuple[Task, MemoryJournal]:
+def calm() -> tuple[Task, Keeping]:
     """Three searches that nobody kills."""
-    journal = MemoryJournal()
+    journal = Keeping()
     return three_searches(journal), journal
 
 
-@pytest.mark.parametrize("writes", [2, 4, 6])
-def test_a_killed_search_goes_on_where_it_was(calm: tuple[Task, MemoryJournal], writes: int) -> None:
+@pytest.mark.parametrize("number", [1, 3, 5])
+def test_a_killed_search_goes_on_where_it_was(calm: tuple[Task, Keeping], number: int) -> None:
     """In the first of three searches, at its end, in the second one."""
     undisturbed, whole = calm
     assert undisturbed.planned["searches"] == len(undisturbed.evaluations) == 3
-    journal = Mortal(writes)
-    with pytest.raises(Stopped):
-        three_searches(journal)
-    journal.left = -1
+    journal = whole.cut(number)
     resumed = three_searches(journal)
-    assert [e.genotype for e in resumed.evaluations] == [e.genotype for e in undisturbed.evaluations]
+    assert resumed.evaluations == undisturbed.evaluations
     assert resumed.meter.steps == undisturbed.meter.steps
-    assert whole.state is not None
-    assert journal.state is not None
-    for name in whole.state.keys() - {"pace"}:
-        np.testing.assert_array_equal(journal.state[name], whole.state[name], err_msg=name)
+    journal.goes_on_as(whole, number)
 
 
 @pytest.mark.slow

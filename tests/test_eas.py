@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from fakes import MemoryJournal, make_task, run, tiny_data
 from harness.methods.common import eas_controller, morphism_training
-from harness.methods.common.eas_controller import Controller
+from harness.methods.common.eas_controller import Controller, Decisions, Seen
 from harness.methods.common.inheriting import Inheriting
 from harness.methods.common.morph_moves import Child, Move, applied, expansions
 from harness.methods.common.morphism import Morphisms, Net, Noise
@@ -159,6 +159,24 @@ def test_padding_does_not_change_what_is_decided() -> None:
     forced[0, 2] = 1
     wide = probabilities(large, [chain], "wider", forced)
     assert probabilities(small, [chain], "wider", forced[:, : small.layers]) == pytest.approx(wide, rel=1e-5)
+
+
+def test_what_had_an_advantage_becomes_likelier(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An actor whose log-probability is one weight for the first child, and minus that for the second."""
+    agent = controller(rate=0.1)
+    weight, picks = agent.weights.variables["begin"], np.zeros((2, 1), np.int32)
+
+    def act(kind: str, seen: Seen, uniforms: np.ndarray, forced: np.ndarray) -> Decisions:
+        return Decisions(tf.constant(picks), weight[0, 0] * tf.constant([1.0, -1.0]), tf.zeros(2))
+
+    monkeypatch.setattr(agent, "act", act)
+    agent._played = [("wider", agent.see([SPACE.start] * 2), picks)]
+    before = float(weight[0, 0])
+    agent.learn(np.array([0.5, -0.5]))
+    assert float(weight[0, 0]) > before + 0.05
+    agent.learn(np.array([-9.0, 9.0]))
+    agent.learn(np.array([-9.0, 9.0]))
+    assert float(weight[0, 0]) < before
 
 
 @pytest.mark.slow

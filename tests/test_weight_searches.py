@@ -1,4 +1,4 @@
-"""Searches that train shared weights go on from a checkpoint as if nothing had happened."""
+"""Searches that train shared weights: which images they see, and that they go on from a checkpoint as if not killed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from controllers import CASES
-from fakes import MemoryJournal, make_task, run
+from fakes import make_task, run
 from harness.methods.common import eas_controller, morphism_training
 from harness.methods.common.eas_controller import Controller as EasController
 from harness.methods.common.morph_moves import Child, expansions
@@ -17,7 +17,9 @@ from harness.methods.common.nao_settings import ModelSettings
 from harness.methods.common.shared_weights import StepTimes
 from harness.methods.eas import METHOD as EAS
 from harness.methods.nao_ws import METHOD as NAO_WS
+from keeping import Keeping
 from morph_trainers import LookUp
+from parted import TRAIN, VALID
 from round_trip import takes_everything
 from weight_searches import SEARCHES, Made, begun
 
@@ -31,29 +33,6 @@ from harness.spaces.morphism import Chain, MorphSpace
 _morphs = get_space("eas-2")
 assert isinstance(_morphs, MorphSpace)
 MORPHS: MorphSpace = _morphs
-TIMES = {"times", "path_times"}
-"""A process' first step counts in neither."""
-
-
-class Keeping(MemoryJournal):
-    """Keeps every checkpoint, and how many calls and evaluations came before it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.calls: list[Any] = []
-        self.kept: list[tuple[dict[str, np.ndarray], int, int]] = []
-
-    def save(self, state: Any) -> None:
-        super().save(state)
-        assert self.state is not None
-        self.kept.append((dict(self.state), len(self.calls), len(self.evaluations)))
-
-    def goes_on_as(self, whole: Keeping, number: int) -> None:
-        """Its checkpoints are those of the other after this one."""
-        for (one, *_), (other, *_) in zip(self.kept, whole.kept[number + 1 :], strict=True):
-            assert one.keys() == other.keys()
-            for name in one.keys() - TIMES:
-                np.testing.assert_array_equal(one[name], other[name], err_msg=name)
 
 
 class Wandering:
@@ -98,21 +77,36 @@ def run_on(patch: pytest.MonkeyPatch, name: str, journal: Keeping) -> Made:
     return made
 
 
-@pytest.mark.parametrize("name", SEARCHES)
-def test_a_killed_search_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """The same calls of the supernet, the same further checkpoints and proposals: from early, halfway and late."""
-    whole = Keeping()
-    run_on(monkeypatch, name, whole)
-    assert len(whole.kept) >= 4
-    for number in (0, len(whole.kept) // 2, len(whole.kept) - 2):
-        state, calls, evaluations = whole.kept[number]
-        resumed = Keeping()
-        resumed.state, resumed.evaluations = state, whole.evaluations[:evaluations]
+@pytest.fixture(scope="module", params=SEARCHES)
+def whole(request: pytest.FixtureRequest) -> tuple[str, Made, Keeping]:
+    """A search that nobody kills, and its name."""
+    journal = Keeping()
+    with pytest.MonkeyPatch.context() as patch:
+        return request.param, run_on(patch, request.param, journal), journal
+
+
+def test_steps_see_training_images_and_everything_else_validation_images(whole: tuple[str, Made, Keeping]) -> None:
+    _, (_, net), _ = whole
+    assert net.learnt == TRAIN
+    assert net.judged == VALID
+
+
+def test_a_killed_search_goes_on_where_it_was(
+    monkeypatch: pytest.MonkeyPatch, whole: tuple[str, Made, Keeping]
+) -> None:
+    """The same calls of the supernet, the same further checkpoints and proposals: from early and late.
+
+    ENAS is then in its first cycle and in its last, and what compares candidates trains and compares.
+    """
+    name, _, calm = whole
+    assert len(calm.kept) >= 4
+    for number in (len(calm.kept) // 4, len(calm.kept) - 2):
+        resumed = calm.cut(number)
         run_on(monkeypatch, name, resumed)
-        assert resumed.calls == whole.calls[calls:]
-        assert resumed.evaluations == whole.evaluations
-        resumed.goes_on_as(whole, number)
-        assert resumed.proposals == whole.proposals[len(whole.proposals) - len(resumed.proposals) :]
+        assert resumed.calls == calm.calls[calm.kept[number].calls :]
+        assert resumed.evaluations == calm.evaluations
+        resumed.goes_on_as(calm, number)
+        assert resumed.proposals == calm.proposals[len(calm.proposals) - len(resumed.proposals) :]
 
 
 def width(proposal: Proposal) -> float:
@@ -139,9 +133,7 @@ def test_so_does_eas(monkeypatch: pytest.MonkeyPatch) -> None:
     starts = searched(whole)
     assert len(set(starts)) >= 3
     for number in (1, 3, 5):
-        resumed = Keeping()
-        resumed.state, _, evaluations = whole.kept[number]
-        resumed.evaluations = whole.evaluations[:evaluations]
+        resumed = whole.cut(number)
         after = searched(resumed)
         assert after == starts[len(starts) - len(after) :]
         assert resumed.evaluations == whole.evaluations
