@@ -102,7 +102,7 @@ def test_a_log_with_any_part_of_a_row_spoilt(file: Path, name: str) -> None:
         log.write_text(json.dumps(row) + "\n" + line, encoding="utf-8")
         sentence = read_and_report(file.parent)
         told.append(sentence)
-        assert sentence == "reported" or f"line 1 of {log}" in sentence, row
+        assert sentence == "reported" or f"{log} cannot be read (line 1 of {name} is no row" in sentence, row
     assert told.count("reported") < len(told) / 2
 
 

@@ -15,7 +15,8 @@ from test_run_plan import request_for
 
 from harness.core.errors import InputError
 from harness.core.evaluation import ENSEMBLE
-from harness.core.record import Record
+from harness.core.record import Record, Status
+from harness.core.stored import read_record
 from harness.core.table import Measure, Signal, Table
 from harness.run.job import Job, Outcome
 from harness.run.plan import make_plan
@@ -78,6 +79,31 @@ def test_what_only_an_interrupted_run_needs_is_gone(tmp_path: Path) -> None:
     assert not job.directory.stopped.exists()
     assert not job.directory.networks.exists()
     assert not job.directory.note.exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "part"),
+    [
+        ("search", {"search": {"steps": 1e308}}),
+        ("search", {"search": {"steps": None}}),
+        ("final", {"parameters": 2**63}),
+        ("final", {"macs": -1}),
+        ("final", {"learning": {"loss": [1e308]}}),
+        ("settings", {"draws": "\ud800"}),
+    ],
+)
+@pytest.mark.parametrize("status", ["ok", "failed"])
+def test_no_record_is_written_that_the_report_refuses(
+    tmp_path: Path, file: str, part: dict[str, object], status: Status
+) -> None:
+    job = trained(tmp_path)
+    path = getattr(job.directory, file)
+    write_json(path, read_json(path) | part)
+    record = finish(job, Outcome(status, "it crashed" if status == "failed" else ""), labels_of(tmp_path), COMMAND)
+    assert read_record(job.directory.record) == record
+    if status == "ok" or file != "final":
+        assert record.status == "failed"
+        assert "what the run left behind cannot be used" in record.reason
 
 
 def test_both_processes_are_in_the_provenance(tmp_path: Path) -> None:

@@ -161,6 +161,7 @@ class EvaluationRow(TypedDict):
     failure: str
     spent: float
     share: NotRequired[float]
+    macs: NotRequired[int]
 
 
 def trained(rows: Iterable[Mapping[str, Any]]) -> int:

@@ -19,6 +19,7 @@ from harness.core.errors import InputError
 from harness.core.files import read_text, readable, replace_text
 from harness.core.names import directory_name
 from harness.core.record import Record, phase_note
+from harness.core.stored import read_record
 from harness.run.backends.base import LOG, SCRATCH
 
 MOST_JSON = 16 * 2**20
@@ -146,9 +147,9 @@ class RunDirectory:
         """The record, if the run is over: while a phase is under way, what lies there is not the parent's.
 
         Raises:
-            InputError: the file is corrupt.
+            InputError: the file is damaged.
         """
-        return Record.read(self.record) if self.record.exists() and not self.note.exists() else None
+        return read_record(self.record) if self.record.exists() and not self.note.exists() else None
 
     def check_inputs(self, wanted: dict[str, Any]) -> None:
         """Compares what the run was started with, if it was.

@@ -121,6 +121,7 @@ def _row(key: Key, runs: Sequence[Run]) -> BaselineRow:
     ended = {run.record.seed: run for run in runs if accuracies([run])}
     kinds = [_kind(records[seed]) for seed in ended or records]
     kind = max(kinds, key=get_args(Kind).index)
+    chances = [told for record in records.values() if (told := record.final.get("chance")) is not None]
     return BaselineRow(
         key=key,
         kind=kind,
@@ -128,7 +129,7 @@ def _row(key: Key, runs: Sequence[Run]) -> BaselineRow:
         recipes=_different([record.recipes for record in records.values() if record.recipes]),
         settings=_different([record.settings for record in records.values()]),
         limits=_different([record.limits for record in records.values()]),
-        chance=max((record.final["chance"] for record in records.values() if "chance" in record.final), default=None),
+        chance=max(chances, default=None),
         results={seed: _result(run, kind) for seed, run in ended.items()},
         failures={
             s: f"{'failed' if r.status == 'ok' else r.status}: {r.reason or 'no reason given'}"
