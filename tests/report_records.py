@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from harness.core.names import directory_name
 from harness.core.record import Record, Run
 
 TITLES = {
@@ -112,9 +113,16 @@ def with_logs(run: Run, *steps: tuple[float, float | None], shared: bool = False
     return Run(run.path, record, evaluations, proposals)
 
 
+def directory_of(run: Run) -> Path:
+    """Where the runner would put it; the path of a run that was given another one."""
+    record = run.record
+    names = record.profile, record.dataset, record.space, record.method, str(record.seed)
+    return Path(*map(directory_name, names)) if run.path == Path(*names) else run.path
+
+
 def save(run: Run, root: Path) -> Path:
     """Writes the run below ``root`` as the runner does; returns its directory."""
-    directory = root / "runs" / run.path
+    directory = root / "runs" / directory_of(run)
     directory.mkdir(parents=True)
     (directory / "record.json").write_text(run.record.to_json(), encoding="utf-8")
     for name, rows in (("evaluations", run.evaluations), ("proposals", run.proposals)):

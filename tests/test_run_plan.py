@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from claimed import elsewhere
 from plugin_files import GOOD, write_method, write_squares
+from ruined import closed
 
 from harness.core.budget import Budget
 from harness.core.errors import InputError
@@ -526,3 +528,42 @@ def test_a_method_that_hides_its_space_is_planned_as_unknown(tmp_path: Path) -> 
     odd.write_text("METHOD = 42")
     plan = make_plan(dataclasses.replace(request, plugins=(*request.plugins, odd), methods=("odd",), seeds=(0,)))
     assert [(job.space, job.title) for job in plan.jobs] == [("unknown", "odd")]
+
+
+@pytest.mark.parametrize("above", range(5))
+@pytest.mark.parametrize("method", ["good", "b"])
+def test_a_directory_that_is_closed_is_refused_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, above: int
+) -> None:
+    """Also that of a run which the command does not name: the report at its end would refuse it."""
+    request = request_for(tmp_path, seeds=(0,))
+    jobs = {job.method.name: job for job in make_plan(request).jobs}
+    for job in jobs.values():
+        pretend(job)
+    shut = [(path := jobs[method].directory.path), *path.parents][above]
+    closed(monkeypatch, shut)
+    with pytest.raises(InputError, match=f"{re.escape(str(shut))}.* cannot be read .Permission denied.; "):
+        make_plan(dataclasses.replace(request, methods=("good",)))
+
+
+@pytest.mark.parametrize(
+    "change", [{"profile": "quick"}, {"dataset": "toy"}, {"space": "cell"}, {"method": "darts"}, {"seed": 8}]
+)
+def test_a_record_of_another_run_is_not_taken(tmp_path: Path, change: dict[str, object]) -> None:
+    request = request_for(tmp_path, methods=("good",), seeds=(0,))
+    [job] = make_plan(request).jobs
+    pretend(job)
+    assert len(make_plan(request).records) == 1
+    pretend(job, **change)
+    with pytest.raises(InputError, match=r"record\.json says .*, and its directory is of .*; put it back"):
+        make_plan(request)
+
+
+def test_a_record_without_what_it_was_made_with_is_not_taken(tmp_path: Path) -> None:
+    request = request_for(tmp_path, methods=("good",), seeds=(0,))
+    [job] = make_plan(request).jobs
+    pretend(job)
+    job.directory.inputs.unlink()
+    with pytest.raises(InputError, match=r"inputs\.json is missing; delete its directory to run it again"):
+        make_plan(request)
+    assert len(make_plan(dataclasses.replace(request, redo=("good",))).jobs) == 1

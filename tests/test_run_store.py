@@ -75,7 +75,7 @@ DAMAGE: dict[str, object] = {
     "search": [1],
     "search.seconds": "x",
     "search.charged": None,
-    "search.planned_epochs": "x",
+    "search.planned_simulated_wall": 10**400,
     "dataset": [1],
     "seed": "x",
     "final.chance": "x",

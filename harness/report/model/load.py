@@ -2,58 +2,100 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from harness.core.errors import InputError
-from harness.core.record import EvaluationRow, ProposalRow, Record, Run, phase_note, trained
-from harness.core.stored import AGAIN, LogRow, read_record, read_rows
+from harness.core.files import there
+from harness.core.names import one_line
+from harness.core.record import EvaluationRow, ProposalRow, Record, Run, trained
+from harness.core.stored import (
+    AGAIN,
+    RECORD,
+    LogRow,
+    begun_as,
+    check_inputs_are_of,
+    check_place,
+    find_runs,
+    read_record,
+    read_rows,
+)
+from harness.report.model.numbers import plural
+
+_NAMED = 5
+"""Runs that have not ended, of which a sentence says the names."""
 
 
-def load_runs(directory: Path) -> list[Run]:
+class Runs(list[Run]):
+    """Runs, and the directories of those that have not ended and are left out."""
+
+    def __init__(self, runs: Iterable[Run], unended: Sequence[Path] = ()) -> None:
+        super().__init__(runs)
+        self.unended = tuple(unended)
+
+
+def load_runs(directory: Path) -> Runs:
     """Every finished run below ``directory``, at any depth, in an order that depends on the records only.
 
-    A run without ``record.json``, or of which a phase is under way, has not ended and is left out. So is a record below
-    the directory of a run: a search may have put it there.
-
     Raises:
-        InputError: no record at all, a record or a log that cannot be read, or two records of the same run, which
-            would count one seed twice.
+        InputError: no record at all, a directory, a record or a log that cannot be read, a record of another run than
+            its directory's, or two records of the same run, which would count one seed twice.
     """
-    found = set(directory.rglob("record.json")) if directory.is_dir() else set()
-    paths = sorted(path for path in found if not _is_foreign(path, found))
-    if not paths:
+    found = find_runs(directory)
+    if not found.ended and found.unended:
+        raise InputError(f"no run below {directory} has ended; the same run command continues them")
+    if not found.ended:
         raise InputError(f"there is no record.json below {directory}; give the directory that a run was written to")
     known: dict[tuple[Any, ...], Run] = {}
-    for path in paths:
-        run = load_run(path.parent)
+    for path in found.ended:
+        run = load_run(path)
+        if path.name.isdecimal():  # else somebody has called it otherwise, and its place says nothing
+            check_place(run.record, path, path.relative_to(directory).parts)
         key = run_key(run)
         if key in known:
             raise InputError(
-                f"{path.parent} and {known[key].path} hold the same run; report on one output directory at a time"
+                f"{path} and {known[key].path} hold the same run; report on one output directory at a time"
             )
         known[key] = run
-    return [known[key] for key in sorted(known)]
+    return Runs((known[key] for key in sorted(known)), found.unended)
 
 
-def _is_foreign(path: Path, found: Container[Path]) -> bool:
-    """Whether a record was not written by the parent of its run, as far as its surroundings tell."""
-    run = path.parent
-    return phase_note(run).exists() or any(above / path.name in found for above in run.parents)
+def about_unended(runs: Sequence[Run]) -> list[str]:
+    """A sentence on the runs that have not ended, if there are any."""
+    return sentences_on(runs.unended) if isinstance(runs, Runs) else []
+
+
+def sentences_on(unended: Sequence[Path]) -> list[str]:
+    """Which runs have not ended, in a sentence; none without such runs."""
+    if not unended:
+        return []
+    names = [_name(run) for run in unended[:_NAMED]]
+    names += [f"and {len(unended) - _NAMED} more"] if len(unended) > _NAMED else []
+    have, are, them = ("has", "is", "it") if len(unended) == 1 else ("have", "are", "them")
+    told = f"{plural(len(unended), 'run')} {have} not ended and {are} left out ({', '.join(names)})"
+    return [f"{told}; the same run command continues {them}"]
+
+
+def _name(run: Path) -> str:
+    """Method and seed of a run, by what was noted when it was begun, or by its path."""
+    begun = begun_as(run)
+    method, seed = begun.get("method", unquote(run.parent.name)), begun.get("seed", run.name)
+    return one_line(f"{method} seed {seed}", 100)
 
 
 def load_run(directory: Path) -> Run:
     """The run whose files lie in ``directory``; logs that are not there are empty.
 
     Raises:
-        InputError: the record or a log cannot be read.
+        InputError: the record or a log cannot be read, or the record is of another run.
     """
-    path = directory / "record.json"
-    record = read_record(path)
+    record = read_record(directory / RECORD)
+    check_inputs_are_of(record, directory)
     log = directory / "evaluations.jsonl"
     evaluations = _rows(log, EvaluationRow)
-    if log.exists():  # a search on a table may keep none
+    if there(log):  # a search on a table may keep none
         _check_whole(record, evaluations, log)
     return Run(
         path=directory,
