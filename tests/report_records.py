@@ -121,11 +121,13 @@ def directory_of(run: Run) -> Path:
 
 
 def save(run: Run, root: Path) -> Path:
-    """Writes the run below ``root`` as the runner does; returns its directory."""
+    """Writes the run below ``root`` as the runner does; returns its directory. A search with a result has proposed."""
     directory = root / "runs" / directory_of(run)
     directory.mkdir(parents=True)
     (directory / "record.json").write_text(run.record.to_json(), encoding="utf-8")
-    for name, rows in (("evaluations", run.evaluations), ("proposals", run.proposals)):
+    only = {"genotype": run.record.proposal, "accuracy": None, "spent": 0.0, "shared_weights": False}
+    proposals = run.proposals or ([only] if run.record.status == "ok" else [])
+    for name, rows in (("evaluations", run.evaluations), ("proposals", proposals)):
         if rows:
             text = "".join(json.dumps(row) + "\n" for row in rows)
             (directory / f"{name}.jsonl").write_text(text, encoding="utf-8")

@@ -28,7 +28,7 @@ from harness.run.plan import check_writable, make_plan
 from harness.run.plan.jobs import ONE_CORE
 from harness.run.profiles import HOUR, SMOKE
 from harness.run.request import Request
-from harness.run.store import SOURCE, write_json
+from harness.run.store import SOURCE, write_json, write_lines
 
 
 def request_for(tmp_path: Path, **changes: object) -> Request:
@@ -57,6 +57,7 @@ def pretend(job: Job, **changes: object) -> Record:
     job.directory.path.mkdir(parents=True, exist_ok=True)
     write_json(job.directory.inputs, job.inputs)
     write_json(job.directory.settings, {"draws": 1})
+    write_lines(job.directory.proposals, [{"genotype": "x", "accuracy": None, "spent": 0.0, "shared_weights": False}])
     record = Record("ok", "", "smoke", job.dataset, job.space, job.method.name, job.title, job.seed, "40 steps")
     record = dataclasses.replace(record, **{"test_accuracy": 0.5, **changes})  # type: ignore[arg-type]
     replace_text(job.directory.record, record.to_json())

@@ -22,7 +22,7 @@ from harness.run.job import Job, Outcome
 from harness.run.plan import make_plan
 from harness.run.scoring import HiddenLabels, HiddenScores, fields, finish
 from harness.run.scoring.labels import accuracy
-from harness.run.store import read_json, write_json
+from harness.run.store import read_json, write_json, write_lines
 
 COMMAND = {"command": "python -m harness run", "cpu": "a processor"}
 
@@ -48,6 +48,8 @@ def trained(tmp_path: Path) -> Job:
     write_json(job.directory.settings, {"draws": 1})
     found = {"proposal": {"text": "macro-3:x"}, "search": {"steps": 4}, "title": "Good", "process": {"device": "CPU"}}
     write_json(job.directory.search, found)
+    proposal = {"genotype": "macro-3:x", "accuracy": None, "spent": 4.0, "shared_weights": False}
+    write_lines(job.directory.proposals, [proposal] * 2)
     result = {"final": {"steps": 9, "limit": "steps"}, "parameters": 10, "macs": 20, "process": {"device": "CPU"}}
     write_json(job.directory.final, result)
     labels = np.load(tmp_path / "data" / "squares" / "y_test.npy")
@@ -104,6 +106,16 @@ def test_no_record_is_written_that_the_report_refuses(
     if status == "ok" or file != "final":
         assert record.status == "failed"
         assert "what the run left behind cannot be used" in record.reason
+
+
+def test_a_record_counts_its_proposals_and_a_result_has_one(tmp_path: Path) -> None:
+    job = trained(tmp_path)
+    assert finish(job, Outcome("ok"), labels_of(tmp_path), COMMAND).search["proposals"] == 2
+    for lost in (lambda: write_lines(job.directory.proposals, []), job.directory.proposals.unlink):
+        lost()
+        record = finish(job, Outcome("ok"), labels_of(tmp_path), COMMAND)
+        assert record.status == "failed"
+        assert "proposals.jsonl holds no proposal" in record.reason
 
 
 def test_both_processes_are_in_the_provenance(tmp_path: Path) -> None:

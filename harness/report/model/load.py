@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from harness.core.errors import InputError
 from harness.core.files import there
 from harness.core.names import one_line
-from harness.core.record import EvaluationRow, ProposalRow, Record, Run, trained
+from harness.core.record import EvaluationRow, ProposalRow, Run, trained
 from harness.core.stored import (
     AGAIN,
     RECORD,
@@ -94,15 +94,19 @@ def load_run(directory: Path) -> Run:
     record = read_record(directory / RECORD)
     check_inputs_are_of(record, directory)
     log = directory / "evaluations.jsonl"
-    evaluations = _rows(log, EvaluationRow)
-    if there(log):  # a search on a table may keep none
-        _check_whole(record, evaluations, log)
-    return Run(
+    run = Run(
         path=directory,
         record=record,
-        evaluations=evaluations,
+        evaluations=_rows(log, EvaluationRow),
         proposals=_rows(directory / "proposals.jsonl", ProposalRow),
     )
+    if record.status == "ok":
+        if there(log):  # a search on a table may keep none
+            _check_whole(run, "evaluations", trained(run.evaluations))
+        _check_whole(run, "proposals", len(run.proposals))
+        if not run.proposals:
+            raise InputError(f"{directory / RECORD} says 'ok', and there is no proposal in proposals.jsonl; {AGAIN}")
+    return run
 
 
 def run_key(run: Run) -> tuple[str, str, str, str, str, int]:
@@ -111,13 +115,11 @@ def run_key(run: Run) -> tuple[str, str, str, str, str, int]:
     return record.profile, record.budget, record.space, record.dataset, record.method, record.seed
 
 
-def _check_whole(record: Record, evaluations: Sequence[EvaluationRow], path: Path) -> None:
+def _check_whole(run: Run, what: str, logged: int) -> None:
     """Refuses a log that has lost rows, or won some: curves and costs would be others than those of the search."""
-    logged = trained(evaluations)
-    counted = record.search.get("evaluations")
-    if record.status == "ok" and counted is not None and logged != counted:
-        record_file = path.with_name("record.json")
-        raise InputError(f"{record_file} counts {counted:g} evaluations, and {path.name} holds {logged}; {AGAIN}")
+    counted = run.record.search.get(what)
+    if counted is not None and logged != counted:
+        raise InputError(f"{run.path / RECORD} counts {counted:g} {what}, and {what}.jsonl holds {logged}; {AGAIN}")
 
 
 def _rows(path: Path, kind: type[LogRow]) -> tuple[LogRow, ...]:

@@ -62,12 +62,16 @@ def finish(job: Job, outcome: Outcome, scorer: Scorer, provenance: dict[str, Any
         record = _with_what_is_left(job, record, provenance)
         if outcome.status == "ok":
             evaluations = read_rows(job.directory.evaluations, EvaluationRow)
-            read_rows(job.directory.proposals, ProposalRow)
+            proposals = read_rows(job.directory.proposals, ProposalRow)
             if not job.directory.search.exists():
                 raise ValueError(f"{job.directory.search.name} is gone")
             check_charged(job, record.search, evaluations)
             check_counted(job, record.search, evaluations)
-            record = scorer.score(job, record)
+            record = dataclasses.replace(record, search={**record.search, "proposals": len(proposals)})
+            scored = scorer.score(job, record)
+            if scored.status == "ok" and not proposals:
+                raise ValueError(f"{job.directory.proposals.name} holds no proposal")
+            record = scored
     except Exception as error:
         record = _failed(record, f"what the run left behind cannot be used: {sentence(error)}")
     if wrong := what_is_wrong(record):  # a record that the report refuses would hold up all others
