@@ -116,8 +116,9 @@ def test_run_and_report_refuse_the_same_records(tmp_path: Path, field: str) -> N
 @pytest.mark.parametrize("change", [{"test_accuracy": 0.0}, {"test_accuracy": 1.0, "macs": 0}, {"macs": 2**63 - 1}])
 def test_the_ends_of_the_ranges_are_in_them(tmp_path: Path, change: dict[str, object]) -> None:
     save(make("darts", 0.9, final={"chance": None}, **change), tmp_path)
-    [run] = load_runs(tmp_path)
-    assert [row.chance for row in rows_of([run])] == [None]
+    assert [row.chance for row in rows_of(load_runs(tmp_path))] == [None]
+    save(make("darts", 0.9, 1, final={"chance": 0.1}), tmp_path)
+    assert [row.chance for row in rows_of(load_runs(tmp_path))] == [0.1], "of the runs that say it"
 
 
 @pytest.mark.parametrize(
