@@ -58,7 +58,9 @@ def pretend(job: Job, **changes: object) -> Record:
     write_json(job.directory.inputs, job.inputs)
     write_json(job.directory.settings, {"draws": 1})
     write_lines(job.directory.proposals, [{"genotype": "x", "accuracy": None, "spent": 0.0, "shared_weights": False}])
-    record = Record("ok", "", "smoke", job.dataset, job.space, job.method.name, job.title, job.seed, "40 steps")
+    record = Record(
+        "ok", "", job.profile.name, job.dataset, job.space, job.method.name, job.title, job.seed, "40 steps"
+    )
     record = dataclasses.replace(record, **{"test_accuracy": 0.5, **changes})  # type: ignore[arg-type]
     replace_text(job.directory.record, record.to_json())
     return record
