@@ -25,6 +25,8 @@ def leave(job: Job, phase: Phase) -> None:
         cost = {"seconds": 1.0, "steps": 4, "macs": 0, "spent": 4.0}
         row = {"number": 0, "genotype": f"macro-3:{job.seed}", "accuracy": 0.5, "curve": [0.5], "failure": "", **cost}
         write_lines(job.directory.evaluations, [row])
+        proposal = {"genotype": row["genotype"], "accuracy": 0.5, "spent": 4.0, "shared_weights": False}
+        write_lines(job.directory.proposals, [proposal])
     else:
         write_json(
             job.directory.final,

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from harness.core.names import directory_name
 from harness.core.record import Record, Run
 
 TITLES = {
@@ -112,12 +113,21 @@ def with_logs(run: Run, *steps: tuple[float, float | None], shared: bool = False
     return Run(run.path, record, evaluations, proposals)
 
 
+def directory_of(run: Run) -> Path:
+    """Where the runner would put it; the path of a run that was given another one."""
+    record = run.record
+    names = record.profile, record.dataset, record.space, record.method, str(record.seed)
+    return Path(*map(directory_name, names)) if run.path == Path(*names) else run.path
+
+
 def save(run: Run, root: Path) -> Path:
-    """Writes the run below ``root`` as the runner does; returns its directory."""
-    directory = root / "runs" / run.path
+    """Writes the run below ``root`` as the runner does; returns its directory. A search with a result has proposed."""
+    directory = root / "runs" / directory_of(run)
     directory.mkdir(parents=True)
     (directory / "record.json").write_text(run.record.to_json(), encoding="utf-8")
-    for name, rows in (("evaluations", run.evaluations), ("proposals", run.proposals)):
+    only = {"genotype": run.record.proposal, "accuracy": None, "spent": 0.0, "shared_weights": False}
+    proposals = run.proposals or ([only] if run.record.status == "ok" else [])
+    for name, rows in (("evaluations", run.evaluations), ("proposals", proposals)):
         if rows:
             text = "".join(json.dumps(row) + "\n" for row in rows)
             (directory / f"{name}.jsonl").write_text(text, encoding="utf-8")

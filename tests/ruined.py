@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from harness.run.store import RunDirectory
 
@@ -35,3 +39,22 @@ def ruin(path: Path, kind: str) -> None:
     path.unlink(missing_ok=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     KINDS[kind](path)
+
+
+def closed(monkeypatch: pytest.MonkeyPatch, directory: Path) -> None:
+    """Lets a directory look as one that nobody may read or enter does: to root, no directory is closed."""
+    listed, looked_at = os.scandir, os.stat
+
+    def refuse(path: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    def scandir(path: Any = ".") -> Any:
+        return refuse(path) if directory in (Path(path), *Path(path).parents) else listed(path)
+
+    def look(path: Any, *args: Any, **more: Any) -> os.stat_result:
+        if not isinstance(path, int) and directory in Path(os.fsdecode(path)).parents:
+            refuse(path)
+        return looked_at(path, *args, **more)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    monkeypatch.setattr(os, "stat", look)

@@ -25,6 +25,7 @@ def stored(out: Path, made: Record, evaluations: list[dict], proposals: list[dic
         made = dataclasses.replace(made, search={**made.search, "evaluations": len(evaluations)})
         directory.evaluations.write_text("".join(json.dumps(row) + "\n" for row in evaluations))
     directory.record.write_text(made.to_json())
+    proposals = proposals or [proposal("unknown", None)]  # a search with a result has proposed
     directory.proposals.write_text("".join(json.dumps(row) + "\n" for row in proposals))
 
 

@@ -116,3 +116,11 @@ def test_a_damaged_mark_is_no_mark(report: tuple[Path, Path], text: str) -> None
     directory, _ = report
     (directory / ".report.json").write_text(text)
     assert not is_fresh(directory)
+
+
+def test_a_mark_that_cannot_be_written_is_none(report: tuple[Path, Path]) -> None:
+    directory, _ = report
+    (directory / ".report.json").unlink()
+    (directory / ".report.json").mkdir()
+    fresh.mark(directory, fresh.state_of(directory), [directory / "performance.md"])
+    assert not is_fresh(directory)

@@ -70,10 +70,10 @@ WRAPPERS = {
 }
 """Modules whose classes derive from such a package's, and which are themselves imported only when they are needed."""
 EXTRA = {
-    "harness.core": {"numpy"},
+    "harness.core": {"numpy", "msgspec"},
     "harness.spaces": {"numpy"},
     "harness.nets": {"numpy", "tensorflow", "keras", "scipy", "PIL", "onnx", "tf2onnx"},
-    "harness.report": {"numpy", "matplotlib", "plotly", "jinja2", "msgspec", "scipy"},
+    "harness.report": {"numpy", "matplotlib", "plotly", "jinja2", "scipy"},
     "harness.run.backends": {"filelock", "ray"},
     "harness.run": {"numpy", "rich", "sklearn", "threadpoolctl"},
     "harness.plugins": set(),

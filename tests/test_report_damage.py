@@ -102,7 +102,7 @@ def test_a_log_with_any_part_of_a_row_spoilt(file: Path, name: str) -> None:
         log.write_text(json.dumps(row) + "\n" + line, encoding="utf-8")
         sentence = read_and_report(file.parent)
         told.append(sentence)
-        assert sentence == "reported" or f"line 1 of {log}" in sentence, row
+        assert sentence == "reported" or f"{log} cannot be read (line 1 of {name} is no row" in sentence, row
     assert told.count("reported") < len(told) / 2
 
 
@@ -148,6 +148,27 @@ def test_a_shortened_log_is_one_sentence(tmp_path: Path) -> None:
         assert told in read_and_report(tmp_path)
     log.write_bytes(b"".join(rows)[:-9])
     assert "evaluations.jsonl holds 4" in read_and_report(tmp_path), "half a row is none"
+
+
+@pytest.mark.parametrize("counted_in_record", [True, False])
+def test_lost_proposals_are_one_sentence(tmp_path: Path, counted_in_record: bool) -> None:
+    """Older records do not say how many there were, but a search with a result has proposed it."""
+    run = with_logs(tabular("random_search", 0.9), *((float(spent), 0.5) for spent in range(1, 6)))
+    log = save(run, tmp_path) / "proposals.jsonl"
+    record = log.with_name("record.json")
+    if counted_in_record:
+        whole = json.loads(record.read_text(encoding="utf-8"))
+        whole["search"]["proposals"] = 5
+        record.write_text(json.dumps(whole), encoding="utf-8")
+    rows = log.read_bytes().splitlines(keepends=True)
+    assert read_and_report(tmp_path) == "reported"
+    for kept in [*(rows[:number] for number in range(5)), rows[1:], [*rows, rows[0]]]:
+        log.write_bytes(b"".join(kept))
+        told = f"record.json counts 5 proposals, and proposals.jsonl holds {len(kept)}; delete its directory"
+        told = told if counted_in_record else "" if kept else "says 'ok', and there is no proposal in proposals.jsonl"
+        assert told in read_and_report(tmp_path)
+    log.unlink()
+    assert "proposal" in read_and_report(tmp_path)
 
 
 def test_refused_proposals_are_no_evaluations(tmp_path: Path) -> None:

@@ -1,13 +1,21 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
 import pytest
 from report_records import examples, make, save, with_logs
+from ruined import closed
 
+from harness.commands.freshness import state_of
 from harness.core.errors import InputError
+from harness.report.forms.html import report_html
+from harness.report.forms.markdown import markdown
+from harness.report.gate.baseline import write_baseline
 from harness.report.model.load import load_run, load_runs
+from harness.report.model.performance import performance
+from harness.report.stats.page import statistics
 
 
 def test_reads_back_what_a_run_wrote_at_any_depth(tmp_path: Path):
@@ -97,4 +105,106 @@ def test_the_same_run_twice_would_count_its_seed_twice(tmp_path: Path):
     for root in ("first", "second"):
         save(make("darts", 0.9), tmp_path / root)
     with pytest.raises(InputError, match="hold the same run"):
+        load_runs(tmp_path)
+
+
+@pytest.mark.parametrize("above", range(5))
+def test_what_cannot_be_read_is_not_left_out_without_a_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, above: int
+) -> None:
+    save(make("random_search", 0.9), tmp_path)
+    run = save(make("darts", 0.9), tmp_path)
+    shut = [run, *run.parents][above]
+    closed(monkeypatch, shut)
+    for read in (load_runs, state_of):
+        with pytest.raises(InputError) as told:
+            read(tmp_path)
+        assert str(told.value).startswith(f"{shut} cannot be read (Permission denied); ")
+
+
+def test_what_a_search_has_closed_in_its_own_directory_holds_nobody_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = save(make("darts", 0.9), tmp_path)
+    (run / "scratch").mkdir()
+    closed(monkeypatch, run / "scratch")
+    assert len(load_runs(tmp_path)) == 1
+    state_of(tmp_path)
+
+
+FIELDS = {"profile": "smoke", "dataset": "cifar10", "space": "cell-2", "method": "enas", "seed": 7}
+NOTED = {"profile": "profile", "dataset": "data set", "space": "space", "method": "method", "seed": "seed"}
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_a_record_of_another_run_than_its_directory_is_named(tmp_path: Path, field: str) -> None:
+    run = save(make("darts:order=2", 0.9), tmp_path)
+    assert load_runs(tmp_path)
+    other = dataclasses.replace(make("darts:order=2", 0.9).record, **{field: FIELDS[field]})
+    (run / "record.json").write_text(other.to_json(), encoding="utf-8")
+    told = rf"record\.json says {NOTED[field]} {FIELDS[field]}, and its directory is of {NOTED[field]} "
+    with pytest.raises(InputError, match=told):
+        load_runs(tmp_path)
+    # below the directory that was given, fewer parts of the path are told
+    parts = [*FIELDS].index(field)
+    with pytest.raises(InputError, match=told):
+        load_runs([run, *run.parents][5 - parts])
+    if field != "seed":
+        assert load_runs([run, *run.parents][4 - parts])
+    # wherever it lies, it says itself what it was begun as
+    begun = {NOTED[name]: getattr(make("darts:order=2", 0.9).record, name) for name in FIELDS}
+    (run / "inputs.json").write_text(json.dumps(begun), encoding="utf-8")
+    moved = run.rename(tmp_path / "by another name")
+    for read in (load_runs, load_run):
+        with pytest.raises(InputError, match=told):
+            read(moved)
+
+
+def test_a_run_by_another_name_is_told_by_its_inputs_only(tmp_path: Path) -> None:
+    run = save(make("darts", 0.9), tmp_path)
+    run.rename(tmp_path / "mine")
+    assert len(load_runs(tmp_path)) == 1
+
+
+def unended(root: Path, seeds: int) -> None:
+    """One run that has ended, and others that have not: some have no record, of some a phase is under way."""
+    save(make("darts", 0.9, seeds), root)
+    for seed in range(seeds):
+        run = save(make("darts", 0.9, seed), root)
+        (run / "inputs.json").write_text(json.dumps({"method": "darts", "seed": seed}) if seed else "{", "utf-8")
+        if seed % 2:
+            run.with_name(f".{run.name}.phase").write_text("search", encoding="utf-8")
+        else:
+            (run / "record.json").unlink()
+
+
+@pytest.mark.parametrize(
+    ("seeds", "words"),
+    [
+        (1, "1 run has not ended and is left out (darts seed 0); the same run command continues it"),
+        (2, "2 runs have not ended and are left out (darts seed 0, darts seed 1); the same run command continues them"),
+        (7, "7 runs have not ended and are left out (darts seed 0, darts seed 1, darts seed 2, darts seed 3, darts"),
+    ],
+)
+def test_runs_that_have_not_ended_are_named_everywhere(tmp_path: Path, seeds: int, words: str) -> None:
+    before = state_of(tmp_path)
+    unended(tmp_path, seeds)
+    runs = load_runs(tmp_path)
+    assert [run.record.seed for run in runs] == [seeds]
+    page = report_html(runs, tmp_path, lambda _: None, [], [])
+    for text in (markdown(performance(runs)), markdown(statistics(runs)), page):
+        assert words in text.replace("\\", "")
+        assert "and 2 more)" in text or seeds < 7
+    _, notes = write_baseline(runs, "x", tmp_path / "baselines")
+    assert words in notes[0]
+    assert before != state_of(tmp_path)
+    whole = state_of(tmp_path)
+    next(tmp_path.rglob("0/inputs.json")).unlink()
+    assert state_of(tmp_path) != whole
+
+
+def test_where_no_run_has_ended_it_says_so(tmp_path: Path) -> None:
+    unended(tmp_path, 1)
+    next(tmp_path.rglob("1/record.json")).unlink()
+    with pytest.raises(InputError, match=r"no run below .* has ended; the same run command continues them"):
         load_runs(tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from claimed import elsewhere
 from plugin_files import GOOD, write_method, write_squares
+from ruined import closed
 
 from harness.core.budget import Budget
 from harness.core.errors import InputError
@@ -26,7 +28,7 @@ from harness.run.plan import check_writable, make_plan
 from harness.run.plan.jobs import ONE_CORE
 from harness.run.profiles import HOUR, SMOKE
 from harness.run.request import Request
-from harness.run.store import SOURCE, write_json
+from harness.run.store import SOURCE, write_json, write_lines
 
 
 def request_for(tmp_path: Path, **changes: object) -> Request:
@@ -55,7 +57,10 @@ def pretend(job: Job, **changes: object) -> Record:
     job.directory.path.mkdir(parents=True, exist_ok=True)
     write_json(job.directory.inputs, job.inputs)
     write_json(job.directory.settings, {"draws": 1})
-    record = Record("ok", "", "smoke", job.dataset, job.space, job.method.name, job.title, job.seed, "40 steps")
+    write_lines(job.directory.proposals, [{"genotype": "x", "accuracy": None, "spent": 0.0, "shared_weights": False}])
+    record = Record(
+        "ok", "", job.profile.name, job.dataset, job.space, job.method.name, job.title, job.seed, "40 steps"
+    )
     record = dataclasses.replace(record, **{"test_accuracy": 0.5, **changes})  # type: ignore[arg-type]
     replace_text(job.directory.record, record.to_json())
     return record
@@ -526,3 +531,42 @@ def test_a_method_that_hides_its_space_is_planned_as_unknown(tmp_path: Path) -> 
     odd.write_text("METHOD = 42")
     plan = make_plan(dataclasses.replace(request, plugins=(*request.plugins, odd), methods=("odd",), seeds=(0,)))
     assert [(job.space, job.title) for job in plan.jobs] == [("unknown", "odd")]
+
+
+@pytest.mark.parametrize("above", range(5))
+@pytest.mark.parametrize("method", ["good", "b"])
+def test_a_directory_that_is_closed_is_refused_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, above: int
+) -> None:
+    """Also that of a run which the command does not name: the report at its end would refuse it."""
+    request = request_for(tmp_path, seeds=(0,))
+    jobs = {job.method.name: job for job in make_plan(request).jobs}
+    for job in jobs.values():
+        pretend(job)
+    shut = [(path := jobs[method].directory.path), *path.parents][above]
+    closed(monkeypatch, shut)
+    with pytest.raises(InputError, match=f"{re.escape(str(shut))}.* cannot be read .Permission denied.; "):
+        make_plan(dataclasses.replace(request, methods=("good",)))
+
+
+@pytest.mark.parametrize(
+    "change", [{"profile": "quick"}, {"dataset": "toy"}, {"space": "cell"}, {"method": "darts"}, {"seed": 8}]
+)
+def test_a_record_of_another_run_is_not_taken(tmp_path: Path, change: dict[str, object]) -> None:
+    request = request_for(tmp_path, methods=("good",), seeds=(0,))
+    [job] = make_plan(request).jobs
+    pretend(job)
+    assert len(make_plan(request).records) == 1
+    pretend(job, **change)
+    with pytest.raises(InputError, match=r"record\.json says .*, and its directory is of .*; put it back"):
+        make_plan(request)
+
+
+def test_a_record_without_what_it_was_made_with_is_not_taken(tmp_path: Path) -> None:
+    request = request_for(tmp_path, methods=("good",), seeds=(0,))
+    [job] = make_plan(request).jobs
+    pretend(job)
+    job.directory.inputs.unlink()
+    with pytest.raises(InputError, match=r"inputs\.json is missing; delete its directory to run it again"):
+        make_plan(request)
+    assert len(make_plan(dataclasses.replace(request, redo=("good",))).jobs) == 1

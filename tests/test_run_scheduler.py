@@ -241,7 +241,7 @@ def test_a_final_result_that_a_search_left_is_not_taken_after_a_kill(tmp_path: P
     phases.instead = {"good": forge_and_die}
     with pytest.raises(KeyboardInterrupt):
         run(make_plan(request), phases)
-    with pytest.raises(InputError, match=r"no record\.json"):
+    with pytest.raises(InputError, match="has ended; the same run command"):
         load_runs(tmp_path / "out")
     again = Fake()
     [record], _ = run(make_plan(request), again)
@@ -484,7 +484,7 @@ DAMAGE: dict[str, Callable[[Job], object]] = {
     "evaluations beyond what is read": lambda job: _grow(job.directory.evaluations),
     "proposals beyond what is read": lambda job: _grow(job.directory.proposals),
     "evaluations as a pipe": lambda job: (job.directory.evaluations.unlink(), os.mkfifo(job.directory.evaluations)),
-    "proposals as a pipe": lambda job: os.mkfifo(job.directory.proposals),
+    "proposals as a pipe": lambda job: (job.directory.proposals.unlink(), os.mkfifo(job.directory.proposals)),
     "search.json as a pipe": lambda job: (job.directory.search.unlink(), os.mkfifo(job.directory.search)),
     "record.json as a directory": lambda job: job.directory.record.mkdir(),
     "inputs.json as a directory": lambda job: (job.directory.inputs.unlink(), job.directory.inputs.mkdir()),

@@ -15,13 +15,14 @@ from test_run_plan import request_for
 
 from harness.core.errors import InputError
 from harness.core.evaluation import ENSEMBLE
-from harness.core.record import Record
+from harness.core.record import Record, Status
+from harness.core.stored import read_record
 from harness.core.table import Measure, Signal, Table
 from harness.run.job import Job, Outcome
 from harness.run.plan import make_plan
 from harness.run.scoring import HiddenLabels, HiddenScores, fields, finish
 from harness.run.scoring.labels import accuracy
-from harness.run.store import read_json, write_json
+from harness.run.store import read_json, write_json, write_lines
 
 COMMAND = {"command": "python -m harness run", "cpu": "a processor"}
 
@@ -47,6 +48,8 @@ def trained(tmp_path: Path) -> Job:
     write_json(job.directory.settings, {"draws": 1})
     found = {"proposal": {"text": "macro-3:x"}, "search": {"steps": 4}, "title": "Good", "process": {"device": "CPU"}}
     write_json(job.directory.search, found)
+    proposal = {"genotype": "macro-3:x", "accuracy": None, "spent": 4.0, "shared_weights": False}
+    write_lines(job.directory.proposals, [proposal] * 2)
     result = {"final": {"steps": 9, "limit": "steps"}, "parameters": 10, "macs": 20, "process": {"device": "CPU"}}
     write_json(job.directory.final, result)
     labels = np.load(tmp_path / "data" / "squares" / "y_test.npy")
@@ -78,6 +81,41 @@ def test_what_only_an_interrupted_run_needs_is_gone(tmp_path: Path) -> None:
     assert not job.directory.stopped.exists()
     assert not job.directory.networks.exists()
     assert not job.directory.note.exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "part"),
+    [
+        ("search", {"search": {"steps": 1e308}}),
+        ("search", {"search": {"steps": None}}),
+        ("final", {"parameters": 2**63}),
+        ("final", {"macs": -1}),
+        ("final", {"learning": {"loss": [1e308]}}),
+        ("settings", {"draws": "\ud800"}),
+    ],
+)
+@pytest.mark.parametrize("status", ["ok", "failed"])
+def test_no_record_is_written_that_the_report_refuses(
+    tmp_path: Path, file: str, part: dict[str, object], status: Status
+) -> None:
+    job = trained(tmp_path)
+    path = getattr(job.directory, file)
+    write_json(path, read_json(path) | part)
+    record = finish(job, Outcome(status, "it crashed" if status == "failed" else ""), labels_of(tmp_path), COMMAND)
+    assert read_record(job.directory.record) == record
+    if status == "ok" or file != "final":
+        assert record.status == "failed"
+        assert "what the run left behind cannot be used" in record.reason
+
+
+def test_a_record_counts_its_proposals_and_a_result_has_one(tmp_path: Path) -> None:
+    job = trained(tmp_path)
+    assert finish(job, Outcome("ok"), labels_of(tmp_path), COMMAND).search["proposals"] == 2
+    for lost in (lambda: write_lines(job.directory.proposals, []), job.directory.proposals.unlink):
+        lost()
+        record = finish(job, Outcome("ok"), labels_of(tmp_path), COMMAND)
+        assert record.status == "failed"
+        assert "proposals.jsonl holds no proposal" in record.reason
 
 
 def test_both_processes_are_in_the_provenance(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import InputError
+from harness.core.files import there
 from harness.core.record import Record, Run
 from harness.plugins.catalogue import PACKAGES, Catalogue
 from harness.run.backends import in_a_process, make_backend
@@ -141,4 +142,4 @@ def _run(record: Record, out: Path) -> Run:
 
     names = record.profile, record.dataset, record.space, record.method
     directory = RunDirectory.of(out, *names, record.seed)
-    return load_run(directory.path) if directory.record.exists() else Run(directory.path, record, (), ())
+    return load_run(directory.path) if there(directory.record) else Run(directory.path, record, (), ())

@@ -13,11 +13,13 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from harness.core.files import there, walk
 from harness.core.home import PACKAGE, folder
+from harness.core.stored import INPUTS, RECORD, Found, find_runs
 from harness.run.store import write_json
 
 _MARK = ".report.json"
-_READ = ("record.json", "evaluations.jsonl", "proposals.jsonl")
+_READ = (RECORD, INPUTS, "evaluations.jsonl", "proposals.jsonl")
 _LIBRARIES = ("jinja2", "matplotlib", "numpy", "plotly", "scipy")
 """What tables and drawings are made with, besides the code of the harness."""
 
@@ -33,7 +35,8 @@ def is_fresh(directory: Path, state: str) -> bool:
 
 def mark(directory: Path, state: str, files: Sequence[Path]) -> None:
     """Notes that ``files`` in ``directory`` tell about the runs that :func:`state_of` saw before they were read."""
-    write_json(directory / _MARK, {"state": state, "files": _files(directory, [path.name for path in files])})
+    with contextlib.suppress(OSError):  # without it the next report is made again
+        write_json(directory / _MARK, {"state": state, "files": _files(directory, [path.name for path in files])})
 
 
 def state_of(directory: Path) -> str:
@@ -45,20 +48,37 @@ def state_of(directory: Path) -> str:
     for home in (PACKAGE, folder("methods"), folder("results/published")):
         for line in sorted(_lines(home)):
             digest.update(line.encode())
-    for line in sorted(_lines(directory, _READ)):
-        digest.update(line.encode())
+    found = find_runs(directory)
+    for line in sorted(_run_lines(directory, found)):
+        digest.update(line.encode(errors="surrogateescape"))
     return digest.hexdigest()
 
 
-def _lines(directory: Path, names: Sequence[str] = ()) -> Iterator[str]:
-    """One line per file below ``directory``, or per file of these names."""
-    for where, folders, files in os.walk(directory):
+def _lines(directory: Path) -> Iterator[str]:
+    """One line per file below ``directory``."""
+    for where, folders, files in walk(directory):
         folders[:] = [name for name in folders if name != "__pycache__"]
-        for name in names or files:
-            if name in files:
-                with contextlib.suppress(FileNotFoundError):  # a link to nothing
-                    found = os.stat(os.path.join(where, name))
-                    yield f"{os.path.relpath(where, directory)}/{name} {found.st_size} {found.st_mtime_ns}\n"
+        yield from filter(None, (_line(directory, where / name) for name in files))
+
+
+def _run_lines(directory: Path, found: Found) -> Iterator[str]:
+    """One line per file that a report reads of the runs below ``directory``, and per run that it leaves out."""
+    yield from filter(None, (_line(directory, run / name) for run in found.ended for name in _READ))
+    yield from (f"{run.relative_to(directory)} has not ended\n" for run in found.unended)
+
+
+def _line(directory: Path, path: Path) -> str:
+    """Name, size and time of change of a file; "" if there is nothing.
+
+    Raises:
+        InputError: it is in a directory that is closed.
+    """
+    try:
+        found = os.stat(path)
+    except OSError:
+        there(path)  # raises where it is closed
+        return ""
+    return f"{path.relative_to(directory)} {found.st_size} {found.st_mtime_ns}\n"
 
 
 def _files(directory: Path, names: Sequence[str]) -> dict[str, list[int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from harness.commands.freshness import is_fresh, mark, state_of
 from harness.core.errors import InputError
 from harness.core.names import one_of
 from harness.core.record import CORRUPTED_ACCURACY, Run
+from harness.core.stored import find_runs
+from harness.report.model.load import Runs, load_runs, sentences_on
 from harness.report.model.metrics import ACCURACY, METRICS, measured_by
 from harness.run.profile import Profile
 
@@ -31,8 +34,6 @@ def tables(directory: Path, metric: str = ACCURACY) -> str:
 
 def records(directory: Path, metric: str = ACCURACY) -> list[dict[str, Any]]:
     """The records as plain values; files and errors as with :func:`tables`."""
-    from harness.report.model.load import load_runs
-
     _write(directory, metric)
     return [json.loads(run.record.to_json()) for run in load_runs(directory)]
 
@@ -72,14 +73,16 @@ def check_same_data(runs: Sequence[Run]) -> None:
 def _write(directory: Path, metric: str) -> None:
     check_metric(metric)
     state = f"{state_of(directory)} {metric}"
+    for sentence in sentences_on(find_runs(directory).unended):
+        print(sentence, file=sys.stderr)
     if is_fresh(directory, state):
         return
     from harness.commands.inspection import proposed
     from harness.commands.listing import members_of
     from harness.plugins.catalogue import Catalogue
     from harness.report.forms.write import write_all
-    from harness.report.model.load import load_runs
 
     runs = load_runs(directory)
     check_same_data(runs)
-    mark(directory, state, write_all(measured_by(runs, metric), directory, proposed, members_of(Catalogue())))
+    measured = Runs(measured_by(runs, metric), runs.unended)
+    mark(directory, state, write_all(measured, directory, proposed, members_of(Catalogue())))

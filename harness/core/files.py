@@ -7,13 +7,18 @@ anything in its place.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from harness.core.errors import InputError
+
 MOST_TEXT = 256 * 2**20
 """Bytes of a file of text in a run's directory that are read: the command has to live with what a search has left."""
+_NOTHING = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+"""What the system says where there is nothing."""
 
 
 @contextlib.contextmanager
@@ -66,6 +71,44 @@ def readable(path: Path, most: int = 0) -> Path:
     if most and path.exists() and (size := path.stat().st_size) > most:
         raise ValueError(f"{path.name} holds {size / 2**20:,.0f} MiB, and {most // 2**20} are read")
     return path
+
+
+def there(path: Path) -> bool:
+    """Whether there is something; a link to nothing is nothing.
+
+    ``Path.exists`` raises where a directory on the way is closed, or says that there is nothing: it depends on Python.
+
+    Raises:
+        InputError: nobody can tell.
+    """
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno in _NOTHING:
+            return False
+        raise _closed(path, error) from error
+    return True
+
+
+def walk(directory: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """As ``os.walk``, which leaves out what it cannot read without a word; without a directory, nothing.
+
+    Raises:
+        InputError: a directory cannot be read.
+    """
+
+    def refuse(error: OSError) -> None:
+        if error.errno not in _NOTHING:  # another command may have removed it meanwhile
+            raise _closed(Path(error.filename), error) from error
+
+    for where, folders, files in os.walk(directory, onerror=refuse):
+        yield Path(where), folders, files
+
+
+def _closed(path: Path, error: OSError) -> InputError:
+    return InputError(
+        f"{path} cannot be read ({error.strerror}); give yourself the right to read it, or move it out of the way"
+    )
 
 
 def read_text(path: Path, most: int = MOST_TEXT) -> str:

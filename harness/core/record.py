@@ -49,7 +49,8 @@ class Record:
         macs: multiply-accumulates of one forward pass of the final network (convolutions and dense layers), likewise.
         search: ``charged`` (in the budget's unit), ``share`` (what that is of the budget, above 1 if the search has
             overrun it; older records call it ``overrun``), ``seconds``, ``cpu_seconds``, ``evaluations``, ``unique``,
-            ``steps``, ``macs`` (charged multiply-accumulates of training). Where there were any: ``refused`` (proposals
+            ``steps``, ``macs`` (charged multiply-accumulates of training), ``proposals`` (logged ones; older records do
+            not say it). Where there were any: ``refused`` (proposals
             beyond a limit, which are no evaluations), ``discarded`` (proposals that came after the budget's end).
             ``planned_...``: what the method has made of the budget, a number each. Where children were trained at the
             same time, ``device_seconds``, the sum of what each took, and ``restarts``, the trainings that were begun
@@ -161,6 +162,7 @@ class EvaluationRow(TypedDict):
     failure: str
     spent: float
     share: NotRequired[float]
+    macs: NotRequired[int]
 
 
 def trained(rows: Iterable[Mapping[str, Any]]) -> int:

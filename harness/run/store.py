@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import InputError
-from harness.core.files import read_text, readable, replace_text
+from harness.core.files import read_text, readable, replace_text, there
 from harness.core.names import directory_name
 from harness.core.record import Record, phase_note
+from harness.core.stored import AGAIN, INPUTS, RECORD, check_place, read_record
 from harness.run.backends.base import LOG, SCRATCH
 
 MOST_JSON = 16 * 2**20
@@ -42,7 +43,7 @@ class RunDirectory:
     @property
     def inputs(self) -> Path:
         """What the run was started with."""
-        return self.path / "inputs.json"
+        return self.path / INPUTS
 
     @property
     def settings(self) -> Path:
@@ -118,7 +119,7 @@ class RunDirectory:
     @property
     def record(self) -> Path:
         """The result: exists when the run is over."""
-        return self.path / "record.json"
+        return self.path / RECORD
 
     @property
     def note(self) -> Path:
@@ -146,9 +147,15 @@ class RunDirectory:
         """The record, if the run is over: while a phase is under way, what lies there is not the parent's.
 
         Raises:
-            InputError: the file is corrupt.
+            InputError: the file is damaged, or of another run, or nothing says what the run was made with.
         """
-        return Record.read(self.record) if self.record.exists() and not self.note.exists() else None
+        if there(self.note) or not there(self.record):
+            return None
+        record = read_record(self.record)
+        check_place(record, self.path, self.path.parts)
+        if not there(self.inputs):
+            raise InputError(f"{self.inputs} is missing; {AGAIN}")
+        return record
 
     def check_inputs(self, wanted: dict[str, Any]) -> None:
         """Compares what the run was started with, if it was.
@@ -156,7 +163,7 @@ class RunDirectory:
         Raises:
             InputError: one of ``wanted`` was another, or the file is damaged.
         """
-        if not self.inputs.exists():
+        if not there(self.inputs):
             return
         stored = read_json(self.inputs)
         for name, value in plain(wanted).items():
@@ -174,7 +181,7 @@ class RunDirectory:
         Raises:
             InputError: the file is damaged.
         """
-        return not self.inputs.exists() or read_json(self.inputs).get(SOURCE, source) == source
+        return not there(self.inputs) or read_json(self.inputs).get(SOURCE, source) == source
 
     def check_settings(self, method: str, stated: dict[str, Any]) -> None:
         """Compares the hyper-parameters that a method's source states with those that the run has, if it has any.
@@ -182,7 +189,7 @@ class RunDirectory:
         Raises:
             InputError: one has changed, or the file is damaged.
         """
-        if not self.settings.exists():
+        if not there(self.settings):
             return
         stored = read_json(self.settings)
         for name, value in plain(stated).items():

@@ -27,6 +27,7 @@ from harness.report.forms.networks import networks
 from harness.report.forms.robustness import robustness
 from harness.report.model.cost import cost_table, provenance
 from harness.report.model.groups import Block, accuracies, blocks
+from harness.report.model.load import about_unended
 from harness.report.model.nodes import nodes_table, where
 from harness.report.model.numbers import NOT_RECORDED, numbers
 from harness.report.model.performance import brief, datasets_not_run, performance_table, published_tables
@@ -184,6 +185,7 @@ def _facts(runs: Sequence[Run]) -> dict[str, str]:
         "Data sets": ", ".join(sorted({record.dataset for record in records})),
         "Seeds": numbers(record.seed for record in records),
         "Runs": ", ".join(counts),
+        **dict(zip(["Left out"], about_unended(runs), strict=False)),
         "Commit": ", ".join(sorted(set(map(_commit, records)))),
     }
 

@@ -21,7 +21,7 @@ from harness.core.files import read_text, replace_text
 from harness.core.record import Record, Run
 from harness.report.gate.chance import LEVEL, UNKNOWN_CHANCE, room
 from harness.report.model.groups import accuracies
-from harness.report.model.load import run_key
+from harness.report.model.load import about_unended, run_key
 from harness.report.model.numbers import numbers
 
 SCHEMA = 2
@@ -121,6 +121,7 @@ def _row(key: Key, runs: Sequence[Run]) -> BaselineRow:
     ended = {run.record.seed: run for run in runs if accuracies([run])}
     kinds = [_kind(records[seed]) for seed in ended or records]
     kind = max(kinds, key=get_args(Kind).index)
+    chances = [told for record in records.values() if (told := record.final.get("chance")) is not None]
     return BaselineRow(
         key=key,
         kind=kind,
@@ -128,7 +129,7 @@ def _row(key: Key, runs: Sequence[Run]) -> BaselineRow:
         recipes=_different([record.recipes for record in records.values() if record.recipes]),
         settings=_different([record.settings for record in records.values()]),
         limits=_different([record.limits for record in records.values()]),
-        chance=max((record.final["chance"] for record in records.values() if "chance" in record.final), default=None),
+        chance=max(chances, default=None),
         results={seed: _result(run, kind) for seed, run in ended.items()},
         failures={
             s: f"{'failed' if r.status == 'ok' else r.status}: {r.reason or 'no reason given'}"
@@ -179,8 +180,8 @@ def write_baseline(runs: Sequence[Run], name: str, directory: Path) -> tuple[Pat
     """Writes ``directory/name.json``, replacing an older one; the same records give the same bytes.
 
     Returns:
-        Its path, and sentences: one per row that was left out because its method does not support the task, and one
-        per row that a statistical check could not decide.
+        Its path, and sentences: one on runs that have not ended, one per row that was left out because its method does
+        not support the task, and one per row that a statistical check could not decide.
 
     Raises:
         InputError: the name cannot name a file; a run failed, or a row mixes recipes, settings or limits: all this is
@@ -216,7 +217,7 @@ def write_baseline(runs: Sequence[Run], name: str, directory: Path) -> tuple[Pat
         replace_text(path, json.dumps(content, indent=1) + "\n")
     except OSError as error:
         raise InputError(f"the baseline cannot be written to {path} ({error}); name another directory") from error
-    return path, left_out + _undecidable(rows)
+    return path, about_unended(runs) + left_out + _undecidable(rows)
 
 
 def _undecidable(rows: Sequence[BaselineRow]) -> list[str]:

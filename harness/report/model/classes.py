@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,20 +13,6 @@ MOST = 20
 """Classes of a matrix that is shown as a whole; of more, the pairs that are confused most often are named."""
 _PAIRS = 10
 Counts = NDArray[np.int64]
-
-
-def check_confusion(classes: Mapping[str, Sequence[str]]) -> None:
-    """Looks whether the texts of a record are a matrix of counts with a row and a column per class.
-
-    Raises:
-        ValueError: they are not; the message is a sentence.
-    """
-    names = classes.get("names", ())
-    rows = [row.split() for row in classes.get("confusion", ())]
-    if any(not word.isdecimal() or not word.isascii() for row in rows for word in row):
-        raise ValueError("its confusion matrix holds something else than counts")
-    if any(len(row) != len(rows) for row in rows) or len(names) not in (0, len(rows)):
-        raise ValueError("its confusion matrix does not have a row and a column per class")
 
 
 def matrix(runs: Sequence[Run]) -> tuple[list[str], Counts] | None:

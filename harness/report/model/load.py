@@ -2,181 +2,111 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
-
-import msgspec
+from typing import Any
+from urllib.parse import unquote
 
 from harness.core.errors import InputError
-from harness.core.files import readable
-from harness.core.names import one_of
-from harness.core.record import EvaluationRow, ProposalRow, Record, Run, phase_note, trained
-from harness.core.signal import ACCURACY, SIGNALS
-from harness.report.model.classes import check_confusion
+from harness.core.files import there
+from harness.core.names import one_line
+from harness.core.record import EvaluationRow, ProposalRow, Run, trained
+from harness.core.stored import (
+    AGAIN,
+    RECORD,
+    LogRow,
+    begun_as,
+    check_inputs_are_of,
+    check_place,
+    find_runs,
+    read_record,
+    read_rows,
+)
+from harness.report.model.numbers import plural
 
-LogRow = TypeVar("LogRow", EvaluationRow, ProposalRow)
-
-_AGAIN = "delete its directory to run it again"
-
-
-class _Provenance(msgspec.Struct):
-    """What the report reads of a record's provenance."""
-
-    commit: str | None = None
-    dirty: bool | None = None
-    versions: dict[str, str | None] = {}
-    command: str | list[str] = ""
-    data: str = ""
-    device: str = ""
-    nodes: dict[str, str] = {}
+_NAMED = 5
+"""Runs that have not ended, of which a sentence says the names."""
 
 
-class _Size(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The fields of :class:`~harness.core.space.Size`."""
+class Runs(list[Run]):
+    """Runs, and the directories of those that have not ended and are left out."""
 
-    channels: Annotated[int, msgspec.Meta(ge=1)]
-    layers: Annotated[int, msgspec.Meta(ge=1)]
-    stem_stride: Literal[1, 2] = 1
-    more: int = 0
-
-
-class _Limits(msgspec.Struct, forbid_unknown_fields=True):
-    """The fields of :class:`~harness.core.limits.Limits`."""
-
-    parameters: Annotated[int, msgspec.Meta(ge=0)] = 0
-    macs: Annotated[int, msgspec.Meta(ge=0)] = 0
-    latency: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    def __init__(self, runs: Iterable[Run], unended: Sequence[Path] = ()) -> None:
+        super().__init__(runs)
+        self.unended = tuple(unended)
 
 
-class _Classes(msgspec.Struct, forbid_unknown_fields=True):
-    """What stored predictions say by class."""
-
-    names: list[str] = []
-    confusion: list[str] = []
-
-
-_Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
-"""Of images."""
-
-
-class _Measure(msgspec.Struct, forbid_unknown_fields=True):
-    """The fields of :class:`~harness.core.table.Measure`."""
-
-    name: str
-    unit: str = "%"
-    worst: float = 0.0
-    best: float = 100.0
-
-
-class _Search(msgspec.Struct):
-    """What the report reads of the facts of a search; what a method has planned is there too, of any kind."""
-
-    charged: float = 0.0
-    seconds: float = 0.0
-    cpu_seconds: float = 0.0
-    evaluations: float = 0.0
-    unique: float = 0.0
-    steps: float = 0.0
-    macs: float = 0.0
-    share: float = 0.0
-    overrun: float = 0.0
-
-
-class _Final(msgspec.Struct):
-    """What the report reads of the facts of a final training."""
-
-    seconds: float = 0.0
-    cpu_seconds: float = 0.0
-    steps: float = 0.0
-    images_per_second: float = 0.0
-    latency: float = 0.0
-    training_seed: float = 0.0
-    optimum: float = 0.0
-    noise: float = 0.0
-    epochs: float = 0.0
-    capped: bool = False
-    limit: Literal["", "epochs", "seconds", "steps"] = ""
-
-
-class _ProxyRecipe(msgspec.Struct):
-    """What the report reads of the recipe of a search's trainings, or of a table that stands for them."""
-
-    signal: str = ACCURACY
-
-
-class _FinalRecipe(msgspec.Struct):
-    """What the report reads of the recipe of a final training, or of a table that stands for it."""
-
-    table: str = ""
-    score: str = ""
-    size: _Size = _Size(16, 15)
-    measure: _Measure | None = None
-    top: Annotated[int, msgspec.Meta(ge=1)] = 1
-
-
-class _Network(msgspec.Struct):
-    """One of several networks of a record."""
-
-    rank: Annotated[int, msgspec.Meta(ge=1)]
-    genotype: str
-    member: Annotated[int, msgspec.Meta(ge=1)] = 1
-    validation_accuracy: float | None = None
-    test_accuracy: float | None = None
-    failure: str = ""
-
-
-def load_runs(directory: Path) -> list[Run]:
+def load_runs(directory: Path) -> Runs:
     """Every finished run below ``directory``, at any depth, in an order that depends on the records only.
 
-    A run without ``record.json``, or of which a phase is under way, has not ended and is left out. So is a record below
-    the directory of a run: a search may have put it there.
-
     Raises:
-        InputError: no record at all, a record or a log that cannot be read, or two records of the same run, which
-            would count one seed twice.
+        InputError: no record at all, a directory, a record or a log that cannot be read, a record of another run than
+            its directory's, or two records of the same run, which would count one seed twice.
     """
-    found = set(directory.rglob("record.json")) if directory.is_dir() else set()
-    paths = sorted(path for path in found if not _is_foreign(path, found))
-    if not paths:
+    found = find_runs(directory)
+    if not found.ended and found.unended:
+        raise InputError(f"no run below {directory} has ended; the same run command continues them")
+    if not found.ended:
         raise InputError(f"there is no record.json below {directory}; give the directory that a run was written to")
     known: dict[tuple[Any, ...], Run] = {}
-    for path in paths:
-        run = load_run(path.parent)
+    for path in found.ended:
+        run = load_run(path)
+        if path.name.isdecimal():  # else somebody has called it otherwise, and its place says nothing
+            check_place(run.record, path, path.relative_to(directory).parts)
         key = run_key(run)
         if key in known:
             raise InputError(
-                f"{path.parent} and {known[key].path} hold the same run; report on one output directory at a time"
+                f"{path} and {known[key].path} hold the same run; report on one output directory at a time"
             )
         known[key] = run
-    return [known[key] for key in sorted(known)]
+    return Runs((known[key] for key in sorted(known)), found.unended)
 
 
-def _is_foreign(path: Path, found: Container[Path]) -> bool:
-    """Whether a record was not written by the parent of its run, as far as its surroundings tell."""
-    run = path.parent
-    return phase_note(run).exists() or any(above / path.name in found for above in run.parents)
+def about_unended(runs: Sequence[Run]) -> list[str]:
+    """A sentence on the runs that have not ended, if there are any."""
+    return sentences_on(runs.unended) if isinstance(runs, Runs) else []
+
+
+def sentences_on(unended: Sequence[Path]) -> list[str]:
+    """Which runs have not ended, in a sentence; none without such runs."""
+    if not unended:
+        return []
+    names = [_name(run) for run in unended[:_NAMED]]
+    names += [f"and {len(unended) - _NAMED} more"] if len(unended) > _NAMED else []
+    have, are, them = ("has", "is", "it") if len(unended) == 1 else ("have", "are", "them")
+    told = f"{plural(len(unended), 'run')} {have} not ended and {are} left out ({', '.join(names)})"
+    return [f"{told}; the same run command continues {them}"]
+
+
+def _name(run: Path) -> str:
+    """Method and seed of a run, by what was noted when it was begun, or by its path."""
+    begun = begun_as(run)
+    method, seed = begun.get("method", unquote(run.parent.name)), begun.get("seed", run.name)
+    return one_line(f"{method} seed {seed}", 100)
 
 
 def load_run(directory: Path) -> Run:
     """The run whose files lie in ``directory``; logs that are not there are empty.
 
     Raises:
-        InputError: the record or a log cannot be read.
+        InputError: the record or a log cannot be read, or the record is of another run.
     """
-    path = directory / "record.json"
-    record = Record.read(path)
-    _check(record, path)
+    record = read_record(directory / RECORD)
+    check_inputs_are_of(record, directory)
     log = directory / "evaluations.jsonl"
-    evaluations = _rows(log, EvaluationRow)
-    if log.exists():  # a search on a table may keep none
-        _check_whole(record, evaluations, log)
-    return Run(
+    run = Run(
         path=directory,
         record=record,
-        evaluations=evaluations,
+        evaluations=_rows(log, EvaluationRow),
         proposals=_rows(directory / "proposals.jsonl", ProposalRow),
     )
+    if record.status == "ok":
+        if there(log):  # a search on a table may keep none
+            _check_whole(run, "evaluations", trained(run.evaluations))
+        _check_whole(run, "proposals", len(run.proposals))
+        if not run.proposals:
+            raise InputError(f"{directory / RECORD} says 'ok', and there is no proposal in proposals.jsonl; {AGAIN}")
+    return run
 
 
 def run_key(run: Run) -> tuple[str, str, str, str, str, int]:
@@ -185,63 +115,18 @@ def run_key(run: Run) -> tuple[str, str, str, str, str, int]:
     return record.profile, record.budget, record.space, record.dataset, record.method, record.seed
 
 
-def _check(record: Record, path: Path) -> None:
-    """Refuses a record whose fields are of other kinds than :class:`Record` says, or which contradicts itself."""
-    try:
-        msgspec.convert(vars(record), Record)
-        msgspec.convert(record.provenance, _Provenance)
-        msgspec.convert(record.search, _Search)
-        msgspec.convert(record.final, _Final)
-        msgspec.convert(record.limits, _Limits)
-        msgspec.convert(record.classes, _Classes)
-        check_confusion(record.classes)
-        final = msgspec.convert(record.recipes.get("final", {}), _FinalRecipe)
-        proxy = msgspec.convert(record.recipes.get("proxy", {}), _ProxyRecipe)
-        if not final.table:
-            one_of("signal", proxy.signal, SIGNALS)
-        msgspec.convert(record.networks, list[_Network])
-        msgspec.convert(record.robustness, dict[str, list[_Share]])
-        msgspec.convert(record.recipes.get("extra", {}), dict[str, float])
-    except (msgspec.ValidationError, ValueError, InputError) as error:
-        raise InputError(f"{path} is damaged: {_sentence(error)}; {_AGAIN}") from error
-    if record.status == "ok" and record.test_accuracy is None:
-        raise InputError(f"{path} is damaged: it says 'ok' but has no test accuracy; {_AGAIN}")
-
-
-def _check_whole(record: Record, evaluations: Sequence[EvaluationRow], path: Path) -> None:
+def _check_whole(run: Run, what: str, logged: int) -> None:
     """Refuses a log that has lost rows, or won some: curves and costs would be others than those of the search."""
-    logged = trained(evaluations)
-    counted = record.search.get("evaluations")
-    if record.status == "ok" and counted is not None and logged != counted:
-        record_file = path.with_name("record.json")
-        raise InputError(f"{record_file} counts {counted:g} evaluations, and {path.name} holds {logged}; {_AGAIN}")
-
-
-def _sentence(error: Exception) -> str:
-    """``Expected `int`, got `str` - at `$.seed` `` as ``expected `int`, got `str` at `seed` ``."""
-    text = str(error).replace(" - at `$.", " at `").replace("`$.", "`")
-    return text[:1].lower() + text[1:]
+    counted = run.record.search.get(what)
+    if counted is not None and logged != counted:
+        raise InputError(f"{run.path / RECORD} counts {counted:g} {what}, and {what}.jsonl holds {logged}; {AGAIN}")
 
 
 def _rows(path: Path, kind: type[LogRow]) -> tuple[LogRow, ...]:
-    """The rows of a log. A last line without its newline may be half a row: a killed process left it."""
+    """The rows of a log, in a sentence where there can be none."""
     try:
-        lines = readable(path).read_bytes().split(b"\n")
-    except FileNotFoundError:
-        return ()
+        return tuple(read_rows(path, kind))
     except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); {_AGAIN}") from error
+        raise InputError(f"{path} cannot be read ({error.strerror}); {AGAIN}") from error
     except ValueError as error:
-        raise InputError(f"{path} cannot be read ({error}); {_AGAIN}") from error
-    decode = msgspec.json.Decoder(kind).decode
-    rows: list[LogRow] = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            rows.append(decode(line))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            if number == len(lines):
-                break
-            raise InputError(f"line {number} of {path} is no row of this log ({_sentence(error)}); {_AGAIN}") from error
-    return tuple(rows)
+        raise InputError(f"{path} cannot be read ({error}); {AGAIN}") from error

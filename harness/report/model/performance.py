@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from harness.core.record import Run
 from harness.report.model.groups import BASELINE, Block, MethodInSpace, blocks
 from harness.report.model.literature import BenchmarkTable, nasbench201, table_a
+from harness.report.model.load import about_unended
 from harness.report.model.metrics import is_percent, measure_of
 from harness.report.model.numbers import DASH
 from harness.report.model.results import (
@@ -160,7 +161,8 @@ def performance(runs: Sequence[Run]) -> list[Part]:
     shown_here = blocks(runs)
     titles = {title_of_measure(block) for block in shown_here}
     title = titles.pop() if len(titles) == 1 else _ACCURACY
-    parts: list[Part] = [Heading(1, title), *verdict(runs), Text(_reading(title, runs))]
+    parts: list[Part] = [Heading(1, title), *map(Text, about_unended(runs)), *verdict(runs)]
+    parts.append(Text(_reading(title, runs)))
     for block in shown_here:
         table = performance_table(block)
         if len(block.methods) > MOST_COLUMNS:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from harness.core.record import Record, Run
 from harness.report.model.groups import REFERENCE, ZERO_LINE, Block, MethodInSpace, accuracies, blocks
+from harness.report.model.load import about_unended
 from harness.report.model.metrics import measure_of, shown
 from harness.report.model.numbers import DASH, listed, mean, mean_text, signed, span
 from harness.report.model.performance import name_cell
@@ -67,7 +68,7 @@ def statistics(runs: Sequence[Run]) -> list[Part]:
     shown_here = blocks(runs)
     titles = sorted({title_of_measure(block) for block in shown_here})
     told = ", ".join(f"{title} in %" if title.lower() == TEST else title for title in titles)
-    parts: list[Part] = [Heading(1, "Statistics"), Text(_READING.format(told))]
+    parts: list[Part] = [Heading(1, "Statistics"), *map(Text, about_unended(runs)), Text(_READING.format(told))]
     for block in shown_here:
         parts += _refused(block)
         for dataset in block.datasets:

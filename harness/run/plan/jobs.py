@@ -15,6 +15,7 @@ from harness.core.home import CHECKOUT, PACKAGE, folder
 from harness.core.names import directory_name, one_of
 from harness.core.record import Record
 from harness.core.signal import ACCURACY
+from harness.core.stored import find_runs
 from harness.plugins.catalogue import FOLDERS, GIVEN, PACKAGES, Catalogue, Source
 from harness.run.backends.base import Capacity
 from harness.run.fence import Forbidden
@@ -83,6 +84,7 @@ def make_plan(request: Request, capacity: Capacity = ONE_CORE) -> Plan:
     versions = {name: method.version() for name, method in {row.method.name: row.method for row in rows}.items()}
     over, pending, again = _sorted_out(rows, request, versions)
     redone = {row.directory for row in again}
+    find_runs(request.out, {directory.path for directory in redone})  # the report would refuse what is closed
     kept = [row for row in rows if row.directory not in redone]
     pending += again
     for name in {record.dataset: None for record in over}.keys() - {row.dataset for row in pending}:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from pathlib import Path
 from typing import Any, Protocol
 
 from harness.core.files import replace_text
 from harness.core.names import sentence
 from harness.core.record import EvaluationRow, ProposalRow, Record
+from harness.core.stored import read_rows, what_is_wrong
 from harness.run.backends.base import Outcome
 from harness.run.job import Job
 from harness.run.scoring.fields import line, numbers, process
-from harness.run.scoring.recount import check_charged, check_counted, rows_of
+from harness.run.scoring.recount import check_charged, check_counted
 from harness.run.store import read_json
 
 
@@ -55,18 +57,25 @@ def finish(job: Job, outcome: Outcome, scorer: Scorer, provenance: dict[str, Any
         look=job.look,
         seen=job.seen,
     )
+    bare = record
     try:
         record = _with_what_is_left(job, record, provenance)
         if outcome.status == "ok":
-            evaluations = rows_of(job.directory.evaluations, EvaluationRow)
-            rows_of(job.directory.proposals, ProposalRow)
+            evaluations = read_rows(job.directory.evaluations, EvaluationRow)
+            proposals = read_rows(job.directory.proposals, ProposalRow)
             if not job.directory.search.exists():
                 raise ValueError(f"{job.directory.search.name} is gone")
             check_charged(job, record.search, evaluations)
             check_counted(job, record.search, evaluations)
-            record = scorer.score(job, record)
+            record = dataclasses.replace(record, search={**record.search, "proposals": len(proposals)})
+            scored = scorer.score(job, record)
+            if scored.status == "ok" and not proposals:
+                raise ValueError(f"{job.directory.proposals.name} holds no proposal")
+            record = scored
     except Exception as error:
         record = _failed(record, f"what the run left behind cannot be used: {sentence(error)}")
+    if wrong := what_is_wrong(record):  # a record that the report refuses would hold up all others
+        record = _failed(bare, f"what the run left behind cannot be used: {wrong}")
     if outcome.status != "busy":
         try:
             replace_text(job.directory.record, record.to_json(), durable=job.durable)
@@ -82,9 +91,13 @@ def finish(job: Job, outcome: Outcome, scorer: Scorer, provenance: dict[str, Any
 
 def _put_aside(job: Job) -> None:
     """Renames logs that the report could not read: what is wrong with one run does not hold up all others."""
-    for log, kind in ((job.directory.evaluations, EvaluationRow), (job.directory.proposals, ProposalRow)):
+    logs: tuple[tuple[Path, type[Any]], ...] = (
+        (job.directory.evaluations, EvaluationRow),
+        (job.directory.proposals, ProposalRow),
+    )
+    for log, kind in logs:
         try:
-            rows_of(log, kind)
+            read_rows(log, kind)
         except (ValueError, OSError):
             aside = log.with_name(f"{log.name}.damaged")
             if aside.is_dir() and not aside.is_symlink():

@@ -1,0 +1,376 @@
+"""What a valid record is, and a valid row of a log: whoever reads what a run has left asks here.
+
+A search may have put anything into its logs, and a disk or a hand anything anywhere. What passes here can be sorted,
+computed with and printed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Never, TypeVar
+
+import msgspec
+
+from harness.core.errors import InputError
+from harness.core.files import MOST_TEXT, read_text, readable, there, walk
+from harness.core.names import directory_name, one_of
+from harness.core.record import EvaluationRow, ProposalRow, Record, phase_note
+from harness.core.signal import ACCURACY, SIGNALS
+
+AGAIN = "delete its directory to run it again"
+_NAMES = {"profile": "profile", "dataset": "data set", "space": "space", "method": "method", "seed": "seed"}
+"""What tells runs apart in a directory of records: by the record's field, the name in ``inputs.json``."""
+RECORD = "record.json"
+INPUTS = "inputs.json"
+LogRow = TypeVar("LogRow", EvaluationRow, ProposalRow)
+
+_MOST = 1e100
+"""Size of the numbers that are computed with: squares and sums of them are numbers, too."""
+_DIGITS = 15
+"""Of a count in a confusion matrix."""
+_Number = Annotated[float, msgspec.Meta(ge=-_MOST, le=_MOST)]
+_Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+_Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+_Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+_Position = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+
+
+class _Provenance(msgspec.Struct):
+    """What is read of a record's provenance."""
+
+    commit: str | None = None
+    dirty: bool | None = None
+    versions: dict[str, str | None] = {}
+    command: str | list[str] = ""
+    data: str = ""
+    device: str = ""
+    nodes: dict[str, str] = {}
+
+
+class _Size(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The fields of :class:`~harness.core.space.Size`."""
+
+    channels: _Position
+    layers: _Position
+    stem_stride: Literal[1, 2] = 1
+    more: _Whole = 0
+
+
+class _Limits(msgspec.Struct, forbid_unknown_fields=True):
+    """The fields of :class:`~harness.core.limits.Limits`."""
+
+    parameters: _Count = 0
+    macs: _Count = 0
+    latency: Annotated[float, msgspec.Meta(ge=0, le=_MOST)] = 0.0
+
+
+class _Classes(msgspec.Struct, forbid_unknown_fields=True):
+    """What stored predictions say by class."""
+
+    names: list[str] = []
+    confusion: list[str] = []
+
+
+class _Measure(msgspec.Struct, forbid_unknown_fields=True):
+    """The fields of :class:`~harness.core.table.Measure`."""
+
+    name: str
+    unit: str = "%"
+    worst: _Number = 0.0
+    best: _Number = 100.0
+
+
+class _Search(msgspec.Struct):
+    """What is read of the facts of a search; what a method has planned is there too, of any kind."""
+
+    charged: _Number = 0.0
+    share: _Number = 0.0
+    overrun: _Number = 0.0
+    seconds: _Number = 0.0
+    cpu_seconds: _Number = 0.0
+    device_seconds: _Number = 0.0
+    evaluations: _Number = 0.0
+    unique: _Number = 0.0
+    proposals: _Number = 0.0
+    steps: _Number = 0.0
+    macs: _Number = 0.0
+    planned_simulated_wall: _Number | bool | str | None = None
+
+
+class _Final(msgspec.Struct):
+    """What is read of the facts of a final training."""
+
+    seconds: _Number = 0.0
+    cpu_seconds: _Number = 0.0
+    steps: _Number = 0.0
+    images_per_second: _Number = 0.0
+    latency: _Number = 0.0
+    training_seed: _Number = 0.0
+    optimum: _Number = 0.0
+    noise: _Number = 0.0
+    epochs: _Number = 0.0
+    chance: _Share | None = None
+    capped: bool = False
+    limit: Literal["", "epochs", "seconds", "steps"] = ""
+
+
+class _ProxyRecipe(msgspec.Struct):
+    """What is read of the recipe of a search's trainings, or of a table that stands for them."""
+
+    signal: str = ACCURACY
+
+
+class _FinalRecipe(msgspec.Struct):
+    """What is read of the recipe of a final training, or of a table that stands for it."""
+
+    table: str = ""
+    score: str = ""
+    size: _Size = _Size(16, 15)
+    measure: _Measure | None = None
+    top: _Position = 1
+
+
+class _Network(msgspec.Struct):
+    """One of several networks of a record."""
+
+    rank: _Position
+    genotype: str
+    member: _Position = 1
+    validation_accuracy: _Share | None = None
+    test_accuracy: _Share | None = None
+    failure: str = ""
+
+
+class _Recipes(msgspec.Struct):
+    """What is read of the recipes."""
+
+    final: _FinalRecipe = msgspec.field(default_factory=_FinalRecipe)
+    proxy: _ProxyRecipe = msgspec.field(default_factory=_ProxyRecipe)
+    extra: dict[str, _Number] = {}
+
+
+class _Fields(msgspec.Struct):
+    """What :class:`Record` does not say of its fields itself. A table's own measure stands there as a share, too."""
+
+    test_accuracy: _Share | None
+    parameters: _Count | None
+    macs: _Count | None
+    position: _Whole | None
+    look: _Whole | None
+    search: _Search
+    final: _Final
+    recipes: _Recipes
+    provenance: _Provenance
+    limits: _Limits
+    metrics: dict[str, _Number]
+    classes: _Classes
+    learning: dict[str, list[_Number]]
+    networks: list[_Network]
+    robustness: dict[str, list[_Share]]
+
+
+@dataclass(frozen=True)
+class Found:
+    """The directories of runs.
+
+    Args:
+        ended: those of runs that are over.
+        unended: those of runs that were begun and are not.
+    """
+
+    ended: tuple[Path, ...]
+    unended: tuple[Path, ...]
+
+
+def find_runs(directory: Path, without: Container[Path] = ()) -> Found:
+    """The directories of runs below a directory, at any depth, in the order of their paths.
+
+    A run has ended if it has a record and no phase of it is under way. What lies in the directory of a run is not
+    looked at: a search may have put anything there. One that was set aside to be done again is none.
+
+    Args:
+        directory: to look below; it need not be there.
+        without: directories that are left out.
+
+    Raises:
+        InputError: a directory cannot be read.
+    """
+    ended, unended = list[Path](), list[Path]()
+    for where, folders, files in walk(directory):
+        if not {RECORD, INPUTS} & {*folders, *files}:
+            folders[:] = [name for name in folders if where / name not in without]
+            continue
+        folders.clear()
+        if not there(phase_note(where)) and there(where / RECORD):
+            ended.append(where)
+        elif not where.name.startswith("."):
+            unended.append(where)
+    return Found(tuple(sorted(ended)), tuple(sorted(unended)))
+
+
+def read_record(path: Path) -> Record:
+    """The record in a file, looked at.
+
+    Raises:
+        InputError: it cannot be read, or is damaged.
+    """
+    record = Record.read(path)
+    if wrong := what_is_wrong(record):
+        raise InputError(f"{path} is damaged: {wrong}; {AGAIN}")
+    return record
+
+
+def check_place(record: Record, run: Path, parts: Sequence[str]) -> None:
+    """Looks whether a record is that of its directory: one that was changed or put there gives another run's row.
+
+    Args:
+        record: of a run.
+        run: its directory.
+        parts: the end of its path, the seed last: as many of the five names as there are.
+
+    Raises:
+        InputError: it is not.
+    """
+    own = [str(getattr(record, field)) for field in _NAMES]
+    for name, value, part in zip(reversed(_NAMES.values()), reversed(own), reversed(parts), strict=False):
+        if directory_name(value) != part:
+            _refuse_place(run, name, value, part)
+
+
+def check_inputs_are_of(record: Record, run: Path) -> None:
+    """Looks whether a record is of the run that was begun in its directory, wherever that lies by now.
+
+    Older runs do not say what they are, and what nobody can read says nothing.
+
+    Raises:
+        InputError: it is not.
+    """
+    begun = begun_as(run)
+    for field, name in _NAMES.items():
+        if name in begun and begun[name] != (value := getattr(record, field)):
+            _refuse_place(run, name, value, begun[name])
+
+
+def begun_as(run: Path) -> dict[str, Any]:
+    """What the run in a directory was started with; nothing where nobody can read it."""
+    try:
+        begun = json.loads(read_text(run / INPUTS))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return begun if isinstance(begun, dict) else {}
+
+
+def _refuse_place(run: Path, name: str, value: object, other: object) -> Never:
+    raise InputError(
+        f"{run / RECORD} says {name} {value}, and its directory is of {name} {other}; put it back to where it "
+        f"belongs, or {AGAIN}"
+    )
+
+
+def what_is_wrong(record: Record) -> str:
+    """What makes a record unusable, as a part of a sentence; "" if nothing does.
+
+    It has fields of other kinds than :class:`Record` says, or numbers out of their range, or contradicts itself.
+    """
+    try:
+        msgspec.convert(vars(record), Record)
+        recipes = msgspec.convert(vars(record), _Fields).recipes
+        if not recipes.final.table:
+            one_of("signal", recipes.proxy.signal, SIGNALS)
+        _check_confusion(record.classes)
+        _check_texts(record)
+    except (msgspec.ValidationError, ValueError, InputError, RecursionError) as error:
+        return _sentence(error)
+    if record.status == "ok" and record.test_accuracy is None:
+        return "it says 'ok' but has no test accuracy"
+    return ""
+
+
+def _check_confusion(classes: Mapping[str, list[str]]) -> None:
+    """Looks whether the texts of a record are a matrix of counts with a row and a column per class.
+
+    Raises:
+        ValueError: they are not; the message is a sentence.
+    """
+    names = classes.get("names", ())
+    rows = [row.split() for row in classes.get("confusion", ())]
+    if any(not (word.isdecimal() and word.isascii() and len(word) <= _DIGITS) for row in rows for word in row):
+        raise ValueError("its confusion matrix holds something else than counts")
+    if any(len(row) != len(rows) for row in rows) or len(names) not in (0, len(rows)):
+        raise ValueError("its confusion matrix does not have a row and a column per class")
+
+
+def _check_texts(record: Record) -> None:
+    """Looks whether what a record holds can be written again, at any depth.
+
+    Raises:
+        ValueError: it cannot; the message is a sentence.
+    """
+    try:
+        text = json.dumps(vars(record), ensure_ascii=False, allow_nan=False)
+    except ValueError as error:
+        raise ValueError("a number in it is infinite or none") from error
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("a text in it holds half a character") from error
+
+
+def read_rows(log: Path, kind: type[LogRow]) -> list[LogRow]:
+    """The rows of a log. A last line without its newline may be half a row: a killed process left it.
+
+    Args:
+        log: one that is not there has no rows.
+        kind: of its rows.
+
+    Raises:
+        OSError, ValueError: it cannot be read, or holds something else; the message is a sentence.
+    """
+    try:
+        lines = readable(log, MOST_TEXT).read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return []
+    decode = msgspec.json.Decoder(kind).decode
+    rows: list[LogRow] = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = decode(line)
+            _check_row(row)
+        except (ValueError, RecursionError) as error:  # those of msgspec and of UTF-8 are such
+            if number == len(lines):
+                break
+            raise ValueError(f"line {number} of {log.name} is no row of this log ({_sentence(error)})") from error
+        rows.append(row)
+    return rows
+
+
+def _check_row(row: EvaluationRow | ProposalRow) -> None:
+    """Looks whether the numbers of a row are in their range.
+
+    Raises:
+        ValueError: one is not; the message is a sentence.
+    """
+    accuracy = row["accuracy"]
+    if accuracy is not None and not 0 <= accuracy <= 1:
+        raise ValueError("an accuracy is a number from 0 to 1")
+    if any(abs(number) > _MOST for number in _numbers(row)):
+        raise ValueError("a number in it is out of range")
+
+
+def _numbers(row: Mapping[str, Any]) -> Iterator[float]:
+    for value in row.values():
+        if isinstance(value, int | float):
+            yield value
+        elif isinstance(value, list):
+            yield from value
+
+
+def _sentence(error: Exception) -> str:
+    """``Expected `int`, got `str` - at `$.seed` `` as ``expected `int`, got `str` at `seed` ``."""
+    text = str(error).replace(" - at `$.", " at `").replace("`$.", "`")
+    return text[:1].lower() + text[1:]
