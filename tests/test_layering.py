@@ -18,13 +18,15 @@ ALLOWED = {
     "harness.spaces": {"harness.core", "harness.spaces"},
     "harness.nets": {"harness.core", "harness.spaces", "harness.nets"},
     "harness.plugins": {"harness.core", "harness.spaces", "harness.plugins"},
-    "harness.report": {"harness.core", "harness.report"},
+    "harness.stored": {"harness.core", "harness.stored"},
+    "harness.report": {"harness.core", "harness.stored", "harness.report"},
     "harness.run.backends": {"harness.core", "harness.run.backends"},
     "harness.run": {
         "harness.core",
         "harness.spaces",
         "harness.nets",
         "harness.plugins",
+        "harness.stored",
         "harness.run.backends",
         "harness.run",
     },
@@ -33,6 +35,7 @@ ALLOWED = {
         "harness.spaces",
         "harness.nets",
         "harness.plugins",
+        "harness.stored",
         "harness.report",
         "harness.run.backends",
         "harness.run",
@@ -70,7 +73,8 @@ WRAPPERS = {
 }
 """Modules whose classes derive from such a package's, and which are themselves imported only when they are needed."""
 EXTRA = {
-    "harness.core": {"numpy", "msgspec"},
+    "harness.core": {"numpy"},
+    "harness.stored": {"msgspec"},
     "harness.spaces": {"numpy"},
     "harness.nets": {"numpy", "tensorflow", "keras", "scipy", "PIL", "onnx", "tf2onnx"},
     "harness.report": {"numpy", "matplotlib", "plotly", "jinja2", "scipy"},

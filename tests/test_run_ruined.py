@@ -21,12 +21,12 @@ from harness.core.errors import InputError
 from harness.core.recipe import Recipe
 from harness.core.record import EvaluationRow, ProposalRow
 from harness.core.space import Size
-from harness.core.stored import read_rows
 from harness.report.model.load import load_runs
 from harness.run.backends.base import Call, Outcome
 from harness.run.journal import DiskJournal, Progress
 from harness.run.plan import make_plan
 from harness.run.store import RunDirectory, read_json, read_lines, write_lines
+from harness.stored.logs import read_rows
 
 REGULAR = ("an empty file", "brackets", "garbage")
 pytestmark = pytest.mark.timeout(300)

@@ -16,13 +16,13 @@ from test_run_plan import request_for
 from harness.core.errors import InputError
 from harness.core.evaluation import ENSEMBLE
 from harness.core.record import Record, Status
-from harness.core.stored import read_record
 from harness.core.table import Measure, Signal, Table
 from harness.run.job import Job, Outcome
 from harness.run.plan import make_plan
 from harness.run.scoring import HiddenLabels, HiddenScores, fields, finish
 from harness.run.scoring.labels import accuracy
 from harness.run.store import read_json, write_json, write_lines
+from harness.stored.fields import read_record
 
 COMMAND = {"command": "python -m harness run", "cpu": "a processor"}
 

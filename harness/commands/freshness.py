@@ -15,8 +15,8 @@ from pathlib import Path
 
 from harness.core.files import there, walk
 from harness.core.home import PACKAGE, folder
-from harness.core.stored import INPUTS, RECORD, Found, find_runs
 from harness.run.store import write_json
+from harness.stored.runs import INPUTS, RECORD, Found, find_runs
 
 _MARK = ".report.json"
 _READ = (RECORD, INPUTS, "evaluations.jsonl", "proposals.jsonl")

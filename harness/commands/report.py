@@ -12,10 +12,10 @@ from harness.commands.freshness import is_fresh, mark, state_of
 from harness.core.errors import InputError
 from harness.core.names import one_of
 from harness.core.record import CORRUPTED_ACCURACY, Run
-from harness.core.stored import find_runs
 from harness.report.model.load import Runs, load_runs, sentences_on
 from harness.report.model.metrics import ACCURACY, METRICS, measured_by
 from harness.run.profile import Profile
+from harness.stored.runs import find_runs
 
 
 def tables(directory: Path, metric: str = ACCURACY) -> str:

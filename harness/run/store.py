@@ -19,8 +19,9 @@ from harness.core.errors import InputError
 from harness.core.files import read_text, readable, replace_text, there
 from harness.core.names import directory_name
 from harness.core.record import Record, phase_note
-from harness.core.stored import AGAIN, INPUTS, RECORD, check_place, read_record
 from harness.run.backends.base import LOG, SCRATCH
+from harness.stored.fields import AGAIN, read_record
+from harness.stored.runs import INPUTS, RECORD, check_place
 
 MOST_JSON = 16 * 2**20
 """Bytes of a JSON file of a run that are read: as values they take some twenty times that in the memory."""

@@ -11,18 +11,10 @@ from harness.core.errors import InputError
 from harness.core.files import there
 from harness.core.names import one_line
 from harness.core.record import EvaluationRow, ProposalRow, Run, trained
-from harness.core.stored import (
-    AGAIN,
-    RECORD,
-    LogRow,
-    begun_as,
-    check_inputs_are_of,
-    check_place,
-    find_runs,
-    read_record,
-    read_rows,
-)
 from harness.report.model.numbers import plural
+from harness.stored.fields import AGAIN, read_record
+from harness.stored.logs import LogRow, read_rows
+from harness.stored.runs import RECORD, begun_as, check_inputs_are_of, check_place, find_runs
 
 _NAMED = 5
 """Runs that have not ended, of which a sentence says the names."""

@@ -15,7 +15,6 @@ from harness.core.home import CHECKOUT, PACKAGE, folder
 from harness.core.names import directory_name, one_of
 from harness.core.record import Record
 from harness.core.signal import ACCURACY
-from harness.core.stored import find_runs
 from harness.plugins.catalogue import FOLDERS, GIVEN, PACKAGES, Catalogue, Source
 from harness.run.backends.base import Capacity
 from harness.run.fence import Forbidden
@@ -30,6 +29,7 @@ from harness.run.request import Request
 from harness.run.scoring import Scorer
 from harness.run.store import SOURCE, read_json
 from harness.spaces.keras import KerasSpace
+from harness.stored.runs import find_runs
 
 ONE_CORE = Capacity()
 

@@ -10,12 +10,13 @@ from typing import Any, Protocol
 from harness.core.files import replace_text
 from harness.core.names import sentence
 from harness.core.record import EvaluationRow, ProposalRow, Record
-from harness.core.stored import read_rows, what_is_wrong
 from harness.run.backends.base import Outcome
 from harness.run.job import Job
 from harness.run.scoring.fields import line, numbers, process
 from harness.run.scoring.recount import check_charged, check_counted
 from harness.run.store import read_json
+from harness.stored.fields import what_is_wrong
+from harness.stored.logs import read_rows
 
 
 class Scorer(Protocol):

@@ -1,37 +1,25 @@
-"""What a valid record is, and a valid row of a log: whoever reads what a run has left asks here.
-
-A search may have put anything into its logs, and a disk or a hand anything anywhere. What passes here can be sorted,
-computed with and printed.
-"""
+"""What a valid record is: the fields that are read of it, their kinds and their ranges."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Never, TypeVar
+from typing import Annotated, Literal
 
 import msgspec
 
 from harness.core.errors import InputError
-from harness.core.files import MOST_TEXT, read_text, readable, there, walk
-from harness.core.names import directory_name, one_of
-from harness.core.record import EvaluationRow, ProposalRow, Record, phase_note
+from harness.core.names import one_of
+from harness.core.record import Record
 from harness.core.signal import ACCURACY, SIGNALS
 
 AGAIN = "delete its directory to run it again"
-_NAMES = {"profile": "profile", "dataset": "data set", "space": "space", "method": "method", "seed": "seed"}
-"""What tells runs apart in a directory of records: by the record's field, the name in ``inputs.json``."""
-RECORD = "record.json"
-INPUTS = "inputs.json"
-LogRow = TypeVar("LogRow", EvaluationRow, ProposalRow)
-
-_MOST = 1e100
+MOST = 1e100
 """Size of the numbers that are computed with: squares and sums of them are numbers, too."""
 _DIGITS = 15
 """Of a count in a confusion matrix."""
-_Number = Annotated[float, msgspec.Meta(ge=-_MOST, le=_MOST)]
+_Number = Annotated[float, msgspec.Meta(ge=-MOST, le=MOST)]
 _Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 _Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
@@ -64,7 +52,7 @@ class _Limits(msgspec.Struct, forbid_unknown_fields=True):
 
     parameters: _Count = 0
     macs: _Count = 0
-    latency: Annotated[float, msgspec.Meta(ge=0, le=_MOST)] = 0.0
+    latency: Annotated[float, msgspec.Meta(ge=0, le=MOST)] = 0.0
 
 
 class _Classes(msgspec.Struct, forbid_unknown_fields=True):
@@ -172,45 +160,6 @@ class _Fields(msgspec.Struct):
     robustness: dict[str, list[_Share]]
 
 
-@dataclass(frozen=True)
-class Found:
-    """The directories of runs.
-
-    Args:
-        ended: those of runs that are over.
-        unended: those of runs that were begun and are not.
-    """
-
-    ended: tuple[Path, ...]
-    unended: tuple[Path, ...]
-
-
-def find_runs(directory: Path, without: Container[Path] = ()) -> Found:
-    """The directories of runs below a directory, at any depth, in the order of their paths.
-
-    A run has ended if it has a record and no phase of it is under way. What lies in the directory of a run is not
-    looked at: a search may have put anything there. One that was set aside to be done again is none.
-
-    Args:
-        directory: to look below; it need not be there.
-        without: directories that are left out.
-
-    Raises:
-        InputError: a directory cannot be read.
-    """
-    ended, unended = list[Path](), list[Path]()
-    for where, folders, files in walk(directory):
-        if not {RECORD, INPUTS} & {*folders, *files}:
-            folders[:] = [name for name in folders if where / name not in without]
-            continue
-        folders.clear()
-        if not there(phase_note(where)) and there(where / RECORD):
-            ended.append(where)
-        elif not where.name.startswith("."):
-            unended.append(where)
-    return Found(tuple(sorted(ended)), tuple(sorted(unended)))
-
-
 def read_record(path: Path) -> Record:
     """The record in a file, looked at.
 
@@ -221,53 +170,6 @@ def read_record(path: Path) -> Record:
     if wrong := what_is_wrong(record):
         raise InputError(f"{path} is damaged: {wrong}; {AGAIN}")
     return record
-
-
-def check_place(record: Record, run: Path, parts: Sequence[str]) -> None:
-    """Looks whether a record is that of its directory: one that was changed or put there gives another run's row.
-
-    Args:
-        record: of a run.
-        run: its directory.
-        parts: the end of its path, the seed last: as many of the five names as there are.
-
-    Raises:
-        InputError: it is not.
-    """
-    own = [str(getattr(record, field)) for field in _NAMES]
-    for name, value, part in zip(reversed(_NAMES.values()), reversed(own), reversed(parts), strict=False):
-        if directory_name(value) != part:
-            _refuse_place(run, name, value, part)
-
-
-def check_inputs_are_of(record: Record, run: Path) -> None:
-    """Looks whether a record is of the run that was begun in its directory, wherever that lies by now.
-
-    Older runs do not say what they are, and what nobody can read says nothing.
-
-    Raises:
-        InputError: it is not.
-    """
-    begun = begun_as(run)
-    for field, name in _NAMES.items():
-        if name in begun and begun[name] != (value := getattr(record, field)):
-            _refuse_place(run, name, value, begun[name])
-
-
-def begun_as(run: Path) -> dict[str, Any]:
-    """What the run in a directory was started with; nothing where nobody can read it."""
-    try:
-        begun = json.loads(read_text(run / INPUTS))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return begun if isinstance(begun, dict) else {}
-
-
-def _refuse_place(run: Path, name: str, value: object, other: object) -> Never:
-    raise InputError(
-        f"{run / RECORD} says {name} {value}, and its directory is of {name} {other}; put it back to where it "
-        f"belongs, or {AGAIN}"
-    )
 
 
 def what_is_wrong(record: Record) -> str:
@@ -283,7 +185,7 @@ def what_is_wrong(record: Record) -> str:
         _check_confusion(record.classes)
         _check_texts(record)
     except (msgspec.ValidationError, ValueError, InputError, RecursionError) as error:
-        return _sentence(error)
+        return said(error)
     if record.status == "ok" and record.test_accuracy is None:
         return "it says 'ok' but has no test accuracy"
     return ""
@@ -319,58 +221,7 @@ def _check_texts(record: Record) -> None:
         raise ValueError("a text in it holds half a character") from error
 
 
-def read_rows(log: Path, kind: type[LogRow]) -> list[LogRow]:
-    """The rows of a log. A last line without its newline may be half a row: a killed process left it.
-
-    Args:
-        log: one that is not there has no rows.
-        kind: of its rows.
-
-    Raises:
-        OSError, ValueError: it cannot be read, or holds something else; the message is a sentence.
-    """
-    try:
-        lines = readable(log, MOST_TEXT).read_bytes().split(b"\n")
-    except FileNotFoundError:
-        return []
-    decode = msgspec.json.Decoder(kind).decode
-    rows: list[LogRow] = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            row = decode(line)
-            _check_row(row)
-        except (ValueError, RecursionError) as error:  # those of msgspec and of UTF-8 are such
-            if number == len(lines):
-                break
-            raise ValueError(f"line {number} of {log.name} is no row of this log ({_sentence(error)})") from error
-        rows.append(row)
-    return rows
-
-
-def _check_row(row: EvaluationRow | ProposalRow) -> None:
-    """Looks whether the numbers of a row are in their range.
-
-    Raises:
-        ValueError: one is not; the message is a sentence.
-    """
-    accuracy = row["accuracy"]
-    if accuracy is not None and not 0 <= accuracy <= 1:
-        raise ValueError("an accuracy is a number from 0 to 1")
-    if any(abs(number) > _MOST for number in _numbers(row)):
-        raise ValueError("a number in it is out of range")
-
-
-def _numbers(row: Mapping[str, Any]) -> Iterator[float]:
-    for value in row.values():
-        if isinstance(value, int | float):
-            yield value
-        elif isinstance(value, list):
-            yield from value
-
-
-def _sentence(error: Exception) -> str:
+def said(error: Exception) -> str:
     """``Expected `int`, got `str` - at `$.seed` `` as ``expected `int`, got `str` at `seed` ``."""
     text = str(error).replace(" - at `$.", " at `").replace("`$.", "`")
     return text[:1].lower() + text[1:]
