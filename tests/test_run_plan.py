@@ -549,6 +549,18 @@ def test_a_directory_that_is_closed_is_refused_before_any_work(
         make_plan(dataclasses.replace(request, methods=("good",)))
 
 
+@pytest.mark.parametrize("method", ["good", "b"])
+def test_a_damaged_record_is_refused_before_any_work(tmp_path: Path, method: str) -> None:
+    """Also that of a run which the command does not name."""
+    request = request_for(tmp_path, seeds=(0,))
+    jobs = {job.method.name: job for job in make_plan(request).jobs}
+    pretend(jobs[method])
+    record = jobs[method].directory.record
+    record.write_text(record.read_text().replace('"seed": 0', '"seed": "x"'))
+    with pytest.raises(InputError, match=f"{re.escape(str(record))} is damaged: .*; delete its directory"):
+        make_plan(dataclasses.replace(request, methods=("good",)))
+
+
 @pytest.mark.parametrize(
     "change", [{"profile": "quick"}, {"dataset": "toy"}, {"space": "cell"}, {"method": "darts"}, {"seed": 8}]
 )

@@ -29,7 +29,8 @@ from harness.run.request import Request
 from harness.run.scoring import Scorer
 from harness.run.store import SOURCE, read_json
 from harness.spaces.keras import KerasSpace
-from harness.stored.runs import find_runs
+from harness.stored.fields import read_record
+from harness.stored.runs import RECORD, find_runs
 
 ONE_CORE = Capacity()
 
@@ -84,7 +85,9 @@ def make_plan(request: Request, capacity: Capacity = ONE_CORE) -> Plan:
     versions = {name: method.version() for name, method in {row.method.name: row.method for row in rows}.items()}
     over, pending, again = _sorted_out(rows, request, versions)
     redone = {row.directory for row in again}
-    find_runs(request.out, {directory.path for directory in redone})  # the report would refuse what is closed
+    # What the command does not name is in the report, too, which would refuse it after all work.
+    for path in find_runs(request.out, {row.directory.path for row in rows}).ended:
+        read_record(path / RECORD)
     kept = [row for row in rows if row.directory not in redone]
     pending += again
     for name in {record.dataset: None for record in over}.keys() - {row.dataset for row in pending}:
