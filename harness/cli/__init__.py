@@ -351,7 +351,7 @@ def experience(
 
     Genotypes and validation accuracies, no test results.
 
-    python -m harness experience runs experience.csv
+    python -m harness experience runs ~/experience.csv
     """
     from harness.commands.experience import write_experience
 

@@ -96,6 +96,7 @@ def table_(
 
       python -m harness table table:photos.csv --runs runs --plot evaluations.png
     """
+    from harness.commands.outputs import check_output
     from harness.commands.tabulate import page
     from harness.commands.tabulate import plot as draw
     from harness.run.request import absolute_path, absolute_paths
@@ -103,7 +104,8 @@ def table_(
     root, plugins = absolute_path(data), absolute_paths(plugin or ())
     if plot is not None and runs is None:
         raise InputError("--plot draws searches; name their directory with --runs")
+    figure = check_output(plot, (".png",), [runs]) if plot is not None and runs is not None else None
     print(page(name, root, plugins, runs), end="")
-    if plot is not None and runs is not None:
-        draw(name, root, plugins, runs, plot)
+    if figure is not None and runs is not None:
+        draw(name, root, plugins, runs, figure)
         print(f"wrote {plot}", file=sys.stderr)
