@@ -186,8 +186,60 @@ def test_a_reader_that_has_gone_leaves_a_whole_report(tmp_path: Path) -> None:
     with os.fdopen(writing, "wb") as gone:
         words = [sys.executable, "-m", "harness", "report", str(tmp_path)]
         done = subprocess.run(words, cwd=ROOT, stdout=gone, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (141, "")
+    assert (tmp_path / "runs" / "report.html").exists() or (tmp_path / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    "words", [("report", "{runs}"), ("report", "{runs}", "--json"), ("list", "methods"), ("--help",)]
+)
+def test_output_that_cannot_be_written_is_one_sentence(tmp_path: Path, words: tuple[str, ...]) -> None:
+    save(make("darts", 0.9), tmp_path)
+    command = [sys.executable, "-m", "harness", *(word.format(runs=tmp_path) for word in words)]
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run(
+            command, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120, check=False
+        )
+    assert done.returncode == 4
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert ["No space left on device" in line and "what was done before is stored" in line for line in errors] == [True]
     assert "Traceback" not in done.stderr
-    assert (tmp_path / "report.html").exists()
+    assert "Exception ignored" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [("list", "methods"), ("--help",), ("inspect", "--published", "all")])
+def test_output_that_nobody_reads_is_no_failed_run(words: tuple[str, ...]) -> None:
+    """Exit code 1 means that a run failed."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as gone:
+        command = [sys.executable, "-m", "harness", *words]
+        done = subprocess.run(
+            command, cwd=ROOT, stdout=gone, stderr=subprocess.PIPE, text=True, timeout=120, check=False
+        )
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("run", "--workers", "0"), "greater than or equal to 1; see python -m harness run --help"),
+        (("run", "--bogus"), "no such option: --bogus"),
+        (("run", "--seeds"), "--seeds"),
+        (("list", "foo"), "'foo' is not one of"),
+        (("report",), "missing argument"),
+        (("report", "a", "b"), "unexpected extra argument"),
+        (("nonsense",), "no such command 'nonsense'"),
+    ],
+)
+def test_words_that_no_command_has_are_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], sentence: str
+) -> None:
+    told = refused(monkeypatch, capsys, *words)
+    assert told.startswith("error: ")
+    assert sentence in told
+    assert told.rstrip().endswith("--help")
+    assert len(told.splitlines()) == 1
 
 
 def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
@@ -203,8 +255,9 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
         timeout=120,
         check=False,
     )
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: ")
+    assert done.returncode == 4
+    assert done.stderr.startswith("error: the runs are stored")
+    assert f"make room, or make the directory writable, then: python -m harness report {tmp_path}" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 

@@ -51,7 +51,8 @@ def tabulate(
 
       python -m harness tabulate --dataset folder:photos --out photos.csv --merge p1.csv --merge p2.csv
 
-    Exit code: 0 if all was trained, 1 if a training failed (its row says why), 2 for bad input, before any work.
+    Exit code: 0 if all was trained, 1 if a training failed (its row says why), 2 for bad input, before any work, 4 if
+    the disk took no more (what was done is stored).
     """
     from rich.console import Console
 

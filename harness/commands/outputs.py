@@ -32,7 +32,7 @@ def check_output(path: Path, suffixes: Sequence[str], closed: Sequence[Path] = (
     if os.path.isdir(whole):
         raise InputError(f"{path} is a directory; name a file in it, or elsewhere")
     check_apart(whole, closed)
-    if not checkout and CHECKOUT in _above(whole):
+    if not checkout and CHECKOUT in tuple(_above(whole)):
         raise InputError(f"{path} would be in the checkout, which no search may read; name a file elsewhere")
     if not os.path.isdir(whole.parent):
         raise InputError(f"there is no directory {whole.parent} to write {whole.name} into; make it, or name another")
