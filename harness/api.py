@@ -105,7 +105,7 @@ def compare(
     from rich.console import Console
 
     from harness.commands.compare import compare as run
-    from harness.run.request import DEFAULT_DATA, make_request
+    from harness.run.request import DEFAULT_DATA, check_back_end, make_request
 
     request = make_request(
         methods=methods,
@@ -133,5 +133,6 @@ def compare(
         children=children,
         cards=cards,
     )
+    check_back_end(request, backend)
     console = Console(stderr=True) if progress else None
     return run(request, command="harness.compare", backend=backend, address=address, console=console)

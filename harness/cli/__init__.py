@@ -31,7 +31,7 @@ from harness.cli.options import (
 from harness.cli.tables import table_, tabulate
 from harness.commands.printing import print_json, print_rows
 from harness.core.errors import InputError, StorageError
-from harness.core.names import one_line
+from harness.core.names import one_line, printable
 
 _UsageError = cast(type[Exception], typer.BadParameter.__mro__[1])
 """What typer raises for words that it does not understand; it comes from click, or from typer's own copy of that."""
@@ -141,7 +141,8 @@ def _drop_output() -> None:
 
 def _check_words(words: Sequence[str]) -> None:
     """An empty word is a variable of a script that was not set: an empty path would be the present directory. And what
-    Python takes for digits of other alphabets is a number to some versions of Typer and to others none.
+    Python takes for digits of other alphabets is a number to some versions of Typer and to others none. What is no
+    text cannot be written into a record or a report.
 
     Raises:
         InputError: there is such a word.
@@ -149,6 +150,8 @@ def _check_words(words: Sequence[str]) -> None:
     for before, word in zip(["", *words], words, strict=False):
         if word == "--":
             return
+        if word != printable(word):
+            raise InputError(f"'{word}' is no text in UTF-8; name files and directories that are")
         name, equals, value = word.partition("=")
         if not word or (name.startswith("--") and equals and not value):
             what = name if equals else before
@@ -293,7 +296,7 @@ def run(
 
     from harness.commands.compare import compare
     from harness.commands.report import check_metric, records, tables
-    from harness.run.request import make_request
+    from harness.run.request import check_back_end, make_request
 
     request = make_request(
         methods=methods,
@@ -322,6 +325,7 @@ def run(
         cards=cards,
     )
     check_metric(metric, request.profile)
+    check_back_end(request, backend)
     command = f"python -m harness {shlex.join(sys.argv[1:])}"
     results = compare(request, command=command, backend=backend, address=address, console=Console(stderr=True))
     _print_report(records(request.out, metric) if as_json else tables(request.out, metric), out)
