@@ -212,11 +212,7 @@ def _data_sets(given: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def _seeds(given: str | int | Iterable[int]) -> tuple[int, ...]:
-    return parse_seeds(given if isinstance(given, str) else str(given) if isinstance(given, int) else _listed(given))
-
-
-def _listed(seeds: Iterable[int]) -> str:
-    return ",".join(str(seed) for seed in seeds)
+    return parse_seeds(str(given) if isinstance(given, str | int) else ",".join(map(str, given)))
 
 
 def absolute_path(path: str | Path) -> Path:
@@ -236,11 +232,7 @@ def absolute_path(path: str | Path) -> Path:
 
 
 def output_path(path: str | Path) -> Path:
-    """As :func:`absolute_path`, of what results are written into.
-
-    Raises:
-        InputError: also if it is no text, which a report could not name.
-    """
+    """As :func:`absolute_path`, of what results are written into: also refused if a report could not name it."""
     whole = absolute_path(path)
     if str(whole) != printable(str(whole)):
         raise InputError(f"'{printable(str(whole))}' is no text in UTF-8; name another directory with --out")
