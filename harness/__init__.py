@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # the same names for type checkers, which cannot read the tab
     from harness.core.dataset import DatasetSource as DatasetSource
     from harness.core.dataset import SearchData as SearchData
     from harness.core.errors import InputError as InputError
+    from harness.core.errors import StorageError as StorageError
     from harness.core.evaluation import Ensemble as Ensemble
     from harness.core.evaluation import Evaluation as Evaluation
     from harness.core.evaluation import KerasConfig as KerasConfig
@@ -56,7 +57,7 @@ PUBLIC = {
     "harness.core.architecture": ("Architecture", "Cell", "CellStack", "Edge"),
     "harness.core.budget": ("Budget", "BudgetSpent", "Meter"),
     "harness.core.dataset": ("Dataset", "DatasetSource", "SearchData"),
-    "harness.core.errors": ("InputError",),
+    "harness.core.errors": ("InputError", "StorageError"),
     "harness.core.evaluation": ("Ensemble", "Evaluation", "KerasConfig", "Proposal"),
     "harness.core.graph": ("LayerGraph", "Layers"),
     "harness.core.journal": ("State",),

@@ -14,13 +14,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.core.errors import InputError
+from harness.core.errors import InputError, StorageError
 
 if TYPE_CHECKING:
     from harness.commands.compare import Results
     from harness.run.profiles import Profile
 
-__all__ = ["InputError", "compare"]
+__all__ = ["InputError", "StorageError", "compare"]
 
 
 def compare(
@@ -97,6 +97,7 @@ def compare(
 
     Raises:
         InputError: something cannot be used; the message is one sentence, and nothing was done.
+        StorageError: there is no room for more results; what was done is stored, and the same call continues.
         KeyboardInterrupt: every process was stopped; the same call continues.
     """
     import os
@@ -104,7 +105,7 @@ def compare(
     from rich.console import Console
 
     from harness.commands.compare import compare as run
-    from harness.run.request import DEFAULT_DATA, make_request
+    from harness.run.request import DEFAULT_DATA, check_back_end, make_request
 
     request = make_request(
         methods=methods,
@@ -132,5 +133,6 @@ def compare(
         children=children,
         cards=cards,
     )
+    check_back_end(request, backend)
     console = Console(stderr=True) if progress else None
     return run(request, command="harness.compare", backend=backend, address=address, console=console)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import subprocess
@@ -53,7 +54,7 @@ RUN = ("run", "--profile", "smoke", "--methods", "random_sampling")
         ((*RUN, "--budget", "nans"), "is no budget"),
         ((*RUN, "--budget", "99999999999999evals"), "1e+09evals is the most"),
         ((*RUN, "--max-macs", DIGITS), "--max-macs"),
-        ((*RUN, "--methods", "random_sampling\udcff"), "there is no method"),
+        ((*RUN, "--methods", "random_sampling\udcff"), "is no text in UTF-8"),
         ((*RUN, "--methods", "regularized_evolution:population=5:population=6"), "population twice"),
         ((*RUN, "--methods", "regularized_evolution:population=1e400"), "and the like, not '1e400'"),
         ((*RUN, "--methods", f"regularized_evolution:population={DIGITS}"), "write it with 0 to 9"),
@@ -186,8 +187,60 @@ def test_a_reader_that_has_gone_leaves_a_whole_report(tmp_path: Path) -> None:
     with os.fdopen(writing, "wb") as gone:
         words = [sys.executable, "-m", "harness", "report", str(tmp_path)]
         done = subprocess.run(words, cwd=ROOT, stdout=gone, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (141, "")
+    assert (tmp_path / "runs" / "report.html").exists() or (tmp_path / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    "words", [("report", "{runs}"), ("report", "{runs}", "--json"), ("list", "methods"), ("--help",)]
+)
+def test_output_that_cannot_be_written_is_one_sentence(tmp_path: Path, words: tuple[str, ...]) -> None:
+    save(make("darts", 0.9), tmp_path)
+    command = [sys.executable, "-m", "harness", *(word.format(runs=tmp_path) for word in words)]
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run(
+            command, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120, check=False
+        )
+    assert done.returncode == 4
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert ["No space left on device" in line and "what was done before is stored" in line for line in errors] == [True]
     assert "Traceback" not in done.stderr
-    assert (tmp_path / "report.html").exists()
+    assert "Exception ignored" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [("list", "methods"), ("--help",), ("inspect", "--published", "all")])
+def test_output_that_nobody_reads_is_no_failed_run(words: tuple[str, ...]) -> None:
+    """Exit code 1 means that a run failed."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as gone:
+        command = [sys.executable, "-m", "harness", *words]
+        done = subprocess.run(
+            command, cwd=ROOT, stdout=gone, stderr=subprocess.PIPE, text=True, timeout=120, check=False
+        )
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("run", "--workers", "0"), "greater than or equal to 1; see python -m harness run --help"),
+        (("run", "--bogus"), "no such option: --bogus"),
+        (("run", "--seeds"), "--seeds"),
+        (("list", "foo"), "'foo' is not one of"),
+        (("report",), "missing argument"),
+        (("report", "a", "b"), "unexpected extra argument"),
+        (("nonsense",), "no such command 'nonsense'"),
+    ],
+)
+def test_words_that_no_command_has_are_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], sentence: str
+) -> None:
+    told = refused(monkeypatch, capsys, *words)
+    assert told.startswith("error: ")
+    assert sentence in told
+    assert told.rstrip().endswith("--help")
+    assert len(told.splitlines()) == 1
 
 
 def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
@@ -203,10 +256,103 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
         timeout=120,
         check=False,
     )
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: ")
+    assert done.returncode == 4
+    assert done.stderr.startswith("error: the runs are stored")
+    assert f"make room, or make the directory writable, then: python -m harness report {tmp_path}" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
 def test_no_home_is_no_hindrance(tmp_path: Path) -> None:
     assert "fashion_mnist" in call("list", "datasets", HOME="").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("run", "--methods", "td,"), "a method has no name in 'td,'"),
+        (("run", "--methods", "td,,gp"), "a method has no name"),
+        (("run", "--redo", ",td"), "a method has no name"),
+        (("run", "--datasets", "tables/fashion_mnist,"), "leave that comma out"),
+        (("run", "--architecture", ","), "leave that comma out"),
+        (("tabulate", "--dataset", "toy,", "--out", "t.csv"), "leave that comma out"),
+        (("run", "--methods", "all,td"), "'all' stands alone"),
+        (("run", "--children", "5"), "leave --children 5 out"),
+        (("run", "--mixed-devices"), "leave it out, or add --backend ray"),
+        (("run", "--budget", "0.5evals"), "write 1evals or more"),
+        (("run", "--budget", "1macs"), "buys no evaluation: the cheapest row of 'tables/fashion_mnist' costs"),
+        (("run", "--budget", "0.1s"), "buys no evaluation: the cheapest row of 'tables/fashion_mnist' costs 1s"),
+        (("run", "--datasets", "toy:x"), "'toy' takes nothing behind the colon; write toy"),
+        (("run", "--datasets", "toy:"), "nothing is behind the colon of 'toy:'"),
+        (("run", "--out", "\udcff"), "is no text in UTF-8"),
+        (("report", "runs\udcff"), "is no text in UTF-8"),
+        (("fetch", "fashion_mnist", "--data", "{file}"), "is no directory; make it one, or name another with --data"),
+        (("table", "table:{directory}"), "is a directory; write table:FILE.csv"),
+        (("show", "{directory}"), "is no run that has ended; name the directory of one, down to its seed"),
+        (("tabulate", "--dataset", "toy", "--out", "{directory}"), "is a directory; name a file in it"),
+    ],
+)
+def test_what_cannot_be_meant_or_would_do_nothing_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    words: tuple[str, ...],
+    sentence: str,
+) -> None:
+    (tmp_path / "d.csv").mkdir()
+    (tmp_path / "file").touch()
+    monkeypatch.chdir(tmp_path)
+    given = (word.format(directory=tmp_path / "d.csv", file=tmp_path / "file") for word in words)
+    told = refused(monkeypatch, capsys, *given)
+    assert sentence in told
+    assert told.startswith("error: ")
+    assert len(told.splitlines()) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["d.csv", "file"]
+
+
+def test_nobody_is_told_to_delete_a_directory_that_is_no_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """One level above a run, or all of its runs."""
+    run = save(make("darts", 0.9), tmp_path)
+    for above in list(run.parents)[:6]:
+        assert "delete its directory" not in refused(monkeypatch, capsys, "show", str(above))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("run", "--methods", "td", "--out", "x"),
+        ("run", "--datasets", "table:x.csv"),
+        ("table", "table:x.csv"),
+        ("experience", "{runs}", "x.csv"),
+        ("show", "{runs}", "--svg", "x.svg"),
+        ("tabulate", "--dataset", "toy", "--out", "x.csv"),
+        ("list", "methods", "--plugin", "x.py"),
+    ],
+)
+def test_a_present_directory_that_is_gone_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    run = save(make("darts", 0.9), tmp_path)
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    told = refused(monkeypatch, capsys, *(word.format(runs=run) for word in words))
+    assert told.startswith("error: ")
+    assert len(told.splitlines()) == 1
+
+
+def test_a_data_directory_that_cannot_be_looked_into_leaves_the_list_whole(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A name that is too long stands for it: it is refused to everybody."""
+    monkeypatch.setattr("sys.argv", ["harness", "list", "datasets", "--json", "--data", "x" * 300])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    told = capsys.readouterr()
+    rows = {row["name"]: row for row in json.loads(told.out)}
+    assert (ended.value.code, told.err) == (0, "")
+    assert rows["toy"]["here"]
+    assert rows["fashion_mnist"]["here"] is False
+    assert "File name too long" in rows["fashion_mnist"]["missing"]
+    assert rows["fashion_mnist"]["summary"], "what it is, is known all the same"

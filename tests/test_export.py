@@ -111,8 +111,9 @@ def test_without_its_packages_onnx_is_one_sentence(
 )
 def test_anything_else_is_one_sentence(tmp_path: Path, name: str, form: str, sentence: str) -> None:
     """Said before the model, which is none here, is read."""
-    directory = RunDirectory(tmp_path)
+    directory = RunDirectory(tmp_path / "run")
+    directory.path.mkdir()
     directory.model.touch()
     directory.final.touch()
     with pytest.raises(InputError, match=sentence):
-        export(tmp_path, tmp_path / name, form)
+        export(directory.path, tmp_path / name, form)

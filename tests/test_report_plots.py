@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import math
+import os
 import random
 import re
 from collections.abc import Callable
@@ -14,7 +16,7 @@ import pytest
 from report_records import make, with_logs
 
 from harness.commands.show import lines, show, sparkline
-from harness.core.errors import InputError
+from harness.core.errors import InputError, StorageError
 from harness.core.seeds import rng
 from harness.core.space import Size
 from harness.report import plots
@@ -236,8 +238,28 @@ def test_nothing_to_report_on_is_said(tmp_path: Path):
     with pytest.raises(InputError, match="no runs"):
         write_all([], tmp_path)
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot be written"):
+    with pytest.raises(StorageError, match=r"the runs are stored.*cannot be written.*python -m harness report .*file"):
         write_all(logged(), tmp_path / "file")
+
+
+@pytest.mark.parametrize("place", ["performance.csv", "report.html", "accuracy_parameters.png"])
+def test_a_disk_that_fills_up_leaves_the_older_report_whole(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, place: str
+) -> None:
+    write_all(logged(), tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def full(path: Path, *_: object) -> None:
+        if path.name == place:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        path.write_text("new")
+
+    monkeypatch.setattr("harness.report.forms.write.replace_text", full)
+    for name in ("anytime", "accuracy_parameters"):
+        monkeypatch.setattr(f"harness.report.forms.write.{name}", lambda _, path: full(path))
+    with pytest.raises(StorageError, match="No space left on device"):
+        write_all(logged()[:1], tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_show_tells_the_best_different_evaluations_and_is_json():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import io
 import os
 import shutil
@@ -19,17 +20,17 @@ from tables_on_disk import write_table
 from test_run_plan import request_for
 
 from harness.core.budget import Budget
-from harness.core.errors import InputError
-from harness.core.files import MOST_TEXT
+from harness.core.errors import InputError, StorageError
+from harness.core.files import MOST_TEXT, replace_text
 from harness.core.record import Record
 from harness.report.model.load import load_runs
 from harness.run.backends.base import Call, Capacity, Handle, Outcome, Position
-from harness.run.job import Job, Phase
+from harness.run.job import SMALLEST, Job, Phase
 from harness.run.plan import Plan, make_plan
 from harness.run.profiles import NB201
 from harness.run.progress import Bar, PlainScreen, View, duration, screen_for
 from harness.run.request import Request
-from harness.run.scheduler import SMALLEST, Scheduler
+from harness.run.scheduler import Scheduler
 from harness.run.store import read_json, write_json, write_lines
 
 COMMAND = {"command": "a test", "cpu": "none"}
@@ -637,3 +638,71 @@ def test_on_a_terminal_bars_come_and_go() -> None:
     text = out.getvalue()
     assert "toy enas #0 final training" in text
     assert "toy darts #0: 50 %" in text
+
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+
+def no_room(number: int) -> OSError:
+    return OSError(number, os.strerror(number))
+
+
+@pytest.mark.parametrize("number", FULL)
+@pytest.mark.parametrize("where", ["the inputs", "the record", "a search", "a final training"])
+def test_a_disk_that_takes_no_more_ends_the_command_and_the_same_one_continues(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, phases: Fake, where: str, number: int
+) -> None:
+    """The second run of four meets it; no run is a failed row, and nothing is begun after it."""
+    full = [True]
+
+    def meets(path: object) -> bool:
+        return full[0] and "/good/1" in str(path)
+
+    def unless_full(write: Callable[..., None]) -> Callable[..., None]:
+        def written(path: Path, *words: object, **more: object) -> None:
+            if meets(path):
+                raise no_room(number)
+            write(path, *words, **more)
+
+        return written
+
+    if where == "the inputs":
+        monkeypatch.setattr("harness.run.scheduler.write_json", unless_full(write_json))
+    elif where == "the record":
+        monkeypatch.setattr("harness.run.scoring.records.replace_text", unless_full(replace_text))
+    else:
+        words = "search" if where == "a search" else "final training"
+        told = f"OSError: [Errno {number}] {os.strerror(number)}"
+        phases.instead["good"] = lambda call: (
+            (Outcome("failed", told),) if meets(call.items[0].directory) and call.words == words else succeed(call)
+        )
+        monkeypatch.setattr("harness.core.room.tempfile.TemporaryFile", lambda dir: Broken(number))
+    plan = make_plan(request_for(tmp_path, workers=1))
+    with pytest.raises(
+        StorageError, match=rf"out takes no more \({os.strerror(number)}\): 2 of 4 runs are stored; make"
+    ):
+        Scheduler(plan, phases, COMMAND, Lines()).run()
+    assert phases.closed
+    assert ("b", 1, "search") not in phases.started, "nothing is begun where there is no room"
+    assert [run.record.status for run in load_runs(tmp_path / "out")] == ["ok", "ok"]
+    full[0] = False
+    records, _ = run(make_plan(request_for(tmp_path, workers=1)), Fake())
+    assert [record.status for record in records] == ["ok"] * 4
+
+
+class Broken(io.BytesIO):
+    """A file on a full disk."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+    def write(self, _: object) -> int:
+        raise no_room(self.number)
+
+
+def test_a_method_that_says_that_the_disk_is_full_holds_nobody_up(tmp_path: Path, phases: Fake) -> None:
+    """It may say anything; there is room."""
+    phases.instead["good"] = lambda call: (Outcome("failed", f"OSError: {os.strerror(errno.ENOSPC)}"),)
+    records, _ = run(make_plan(request_for(tmp_path)), phases)
+    assert sorted(record.status for record in records) == ["failed", "failed", "ok", "ok"]

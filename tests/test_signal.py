@@ -222,4 +222,4 @@ class TestReport:
     def test_experience_is_of_accuracies(self, tmp_path: Path) -> None:
         save(with_logs(make("darts", 0.9, recipes=TOLD), (1.0, 0.5)), tmp_path)
         with pytest.raises(InputError, match="were told macro_f1"):
-            write_experience(tmp_path, tmp_path / "experience.csv")
+            write_experience(tmp_path / "runs", tmp_path / "experience.csv")

@@ -51,6 +51,8 @@ class _Column:
 
 
 def missing(path: Path) -> str | None:
+    if path.is_dir():
+        return f"{path} is a directory; write table:FILE.csv with the path of your table"
     if not path.is_file():
         return f"{path} is missing; write table:FILE.csv with the path of your table"
     if not path.with_suffix(".toml").is_file():

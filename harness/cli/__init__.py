@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import shlex
@@ -9,7 +10,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 from typer.core import TyperGroup
@@ -19,6 +20,8 @@ from harness.cli.options import (
     DEFAULT_DATA,
     FAILED_ROWS,
     INTERRUPTED,
+    NO_READER,
+    STORAGE,
     AsJson,
     DataRoot,
     Metric,
@@ -27,7 +30,11 @@ from harness.cli.options import (
 )
 from harness.cli.tables import table_, tabulate
 from harness.commands.printing import print_json, print_rows
-from harness.core.errors import InputError
+from harness.core.errors import InputError, StorageError
+from harness.core.names import one_line, printable
+
+_UsageError = cast(type[Exception], typer.BadParameter.__mro__[1])
+"""What typer raises for words that it does not understand; it comes from click, or from typer's own copy of that."""
 
 
 class _Commands(TyperGroup):
@@ -73,25 +80,69 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Runs the command line; bad input is one sentence on standard error and exit code 2."""
+    """Runs the command line; what is wrong is one sentence on standard error, and an exit code."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal may not know all characters
             stream.reconfigure(errors="backslashreplace")
+    code, sentence = _answer()
+    if sentence:
+        with contextlib.suppress(OSError):  # nobody may read that either
+            print(f"error: {sentence}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _answer() -> tuple[int, str]:
+    """Does what the words say; the exit code, and what is wrong."""
     try:
         _check_words(sys.argv[1:])
-        app(prog_name="python -m harness")
+        code = app(prog_name="python -m harness", standalone_mode=False)
+        _flush()
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(BAD_INPUT)
-    except BrokenPipeError:
+        return BAD_INPUT, str(error)
+    except _UsageError as error:
+        return BAD_INPUT, _usage(error)
+    except StorageError as error:
+        return STORAGE, str(error)
+    except typer.Abort:
+        return INTERRUPTED, "stopped"
+    except (BrokenPipeError, SystemExit):  # rich and typer end the process where nobody reads any more
+        _drop_output()
+        return NO_READER, ""
+    except OSError as error:
+        _drop_output()
+        what = error.filename or "the output, or a file,"
+        told = one_line(f"{what} cannot be written or read ({error.strerror or error})")
+        return STORAGE, f"{told}; what was done before is stored: mend that, and the same command continues"
+    return (code if isinstance(code, int) else 0), ""
+
+
+def _usage(error: Any) -> str:
+    """What typer says of words that it does not understand, in a line, and where the help is."""
+    told = one_line(error.format_message()).rstrip(".").replace(": Value error, ", ": ")
+    if not told:  # no words at all, which the help has answered
+        return ""
+    command = error.ctx.command_path if error.ctx else "python -m harness"
+    return f"{told[:1].lower()}{told[1:]}; see {command} --help"
+
+
+def _flush() -> None:
+    if sys.stdout is not None:  # it is closed, for >&-
+        sys.stdout.flush()
+
+
+def _drop_output() -> None:
+    """Throws away what cannot be written of the output, or the end of the process would try again."""
+    try:
+        _flush()
+    except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(FAILED_ROWS)
 
 
 def _check_words(words: Sequence[str]) -> None:
     """An empty word is a variable of a script that was not set: an empty path would be the present directory. And what
-    Python takes for digits of other alphabets is a number to some versions of Typer and to others none.
+    Python takes for digits of other alphabets is a number to some versions of Typer and to others none. What is no
+    text cannot be written into a record or a report.
 
     Raises:
         InputError: there is such a word.
@@ -99,6 +150,8 @@ def _check_words(words: Sequence[str]) -> None:
     for before, word in zip(["", *words], words, strict=False):
         if word == "--":
             return
+        if word != printable(word):
+            raise InputError(f"'{word}' is no text in UTF-8; name files and directories that are")
         name, equals, value = word.partition("=")
         if not word or (name.startswith("--") and equals and not value):
             what = name if equals else before
@@ -236,13 +289,14 @@ def run(
 
       python -m harness run --top 3                                # three final trainings a run, chosen by validation
 
-    Exit code: 0 if every row is there, 1 if a run failed (its row says why), 2 for bad input, before any work.
+    Exit code: 0 if every row is there, 1 if a run failed (its row says why), 2 for bad input, before any work, 4 if the
+    disk took no more (what was done is stored), 130 after Ctrl-C, 141 if the reader of the output has gone.
     """
     from rich.console import Console
 
     from harness.commands.compare import compare
     from harness.commands.report import check_metric, records, tables
-    from harness.run.request import make_request
+    from harness.run.request import check_back_end, make_request
 
     request = make_request(
         methods=methods,
@@ -271,6 +325,7 @@ def run(
         cards=cards,
     )
     check_metric(metric, request.profile)
+    check_back_end(request, backend)
     command = f"python -m harness {shlex.join(sys.argv[1:])}"
     results = compare(request, command=command, backend=backend, address=address, console=Console(stderr=True))
     _print_report(records(request.out, metric) if as_json else tables(request.out, metric), out)
@@ -351,7 +406,7 @@ def experience(
 
     Genotypes and validation accuracies, no test results.
 
-    python -m harness experience runs experience.csv
+    python -m harness experience runs ~/experience.csv
     """
     from harness.commands.experience import write_experience
 
@@ -390,7 +445,8 @@ def check(
     """Says of every row of a baseline whether it got worse.
 
     Exit code: 0 if none did; 1 if one did, failed, or changed without --accept; 2 if one was not run or the baseline
-    cannot be read; 3 if chance allows so large a drop that nothing can be said. See docs/gate.md.
+    cannot be read; 3 if chance allows so large a drop that nothing can be said; 4 and more as
+    for run. See docs/gate.md.
 
       python -m harness check runs --against results/baseline/smoke.json
 

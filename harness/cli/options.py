@@ -8,8 +8,10 @@ from typing import Annotated
 
 import typer
 
-FAILED_ROWS, BAD_INPUT, INTERRUPTED = 1, 2, 130
-"""Exit codes."""
+FAILED_ROWS, BAD_INPUT, STORAGE, INTERRUPTED, NO_READER = 1, 2, 4, 130, 141
+"""Exit codes: a run failed; nothing was done; something could not be written on the way, and what was done before is
+stored; Ctrl-C; nobody reads the output any more. The last two are what a shell says of SIGINT and SIGPIPE. ``check``
+has 3 besides."""
 
 
 class What(StrEnum):

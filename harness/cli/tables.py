@@ -51,7 +51,8 @@ def tabulate(
 
       python -m harness tabulate --dataset folder:photos --out photos.csv --merge p1.csv --merge p2.csv
 
-    Exit code: 0 if all was trained, 1 if a training failed (its row says why), 2 for bad input, before any work.
+    Exit code: 0 if all was trained, 1 if a training failed (its row says why), 2 for bad input, before any work, 4 if
+    the disk took no more (what was done is stored).
     """
     from rich.console import Console
 
@@ -96,6 +97,7 @@ def table_(
 
       python -m harness table table:photos.csv --runs runs --plot evaluations.png
     """
+    from harness.commands.outputs import check_output
     from harness.commands.tabulate import page
     from harness.commands.tabulate import plot as draw
     from harness.run.request import absolute_path, absolute_paths
@@ -103,7 +105,8 @@ def table_(
     root, plugins = absolute_path(data), absolute_paths(plugin or ())
     if plot is not None and runs is None:
         raise InputError("--plot draws searches; name their directory with --runs")
+    figure = check_output(plot, (".png",), [runs]) if plot is not None and runs is not None else None
     print(page(name, root, plugins, runs), end="")
-    if plot is not None and runs is not None:
-        draw(name, root, plugins, runs, plot)
+    if figure is not None and runs is not None:
+        draw(name, root, plugins, runs, figure)
         print(f"wrote {plot}", file=sys.stderr)

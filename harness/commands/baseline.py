@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
+from harness.commands.outputs import check_apart
 from harness.commands.printing import print_json, print_rows
 from harness.report.gate.baseline import read_baseline, write_baseline
 from harness.report.gate.chance import LEVEL
 from harness.report.gate.check import check, exit_code, summary
 from harness.report.model.load import load_runs
+from harness.run.request import absolute_path
 
 
 def store(directory: Path, name: str, out: Path) -> tuple[Path, list[str]]:
     """Writes the baseline of the runs below a directory; its path, and what has to be known about it.
 
     Raises:
-        InputError: the runs cannot be read or are no baseline, or the file cannot be written.
+        InputError: the runs cannot be read or are no baseline, or the file cannot be written, or would be among
+            the results of runs.
     """
+    check_apart(absolute_path(out) / f"{name}.json", [directory])
     return write_baseline(load_runs(directory), name, out)
 
 

@@ -6,6 +6,7 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
+from harness.commands.outputs import check_output
 from harness.core.errors import InputError
 from harness.core.files import replacing
 from harness.core.record import Run
@@ -22,8 +23,10 @@ def write_experience(directory: Path, file: Path) -> int:
     A search on a table logs its proposals only. Nothing of the test set is written: records are read for their names.
 
     Raises:
-        InputError: there are no such trainings, searches were told another number, or ``file`` cannot be written.
+        InputError: there are no such trainings, searches were told another number, or ``file`` cannot be written: no
+            search could read one among the runs, or in the checkout.
     """
+    path = check_output(file, (".csv",), [directory], checkout=False)
     runs = load_runs(directory)
     for run in runs:
         if (told := signal_of(run.record.recipes)) != ACCURACY:
@@ -31,10 +34,8 @@ def write_experience(directory: Path, file: Path) -> int:
     rows = [row for run in runs for row in _rows(run)]
     if not rows:
         raise InputError(f"no search in {directory} has logged an accuracy; there is nothing to learn from")
-    if not file.absolute().parent.is_dir():
-        raise InputError(f"there is no directory {file.absolute().parent} to write {file.name} into")
     try:
-        with replacing(file) as new, new.open("w", encoding="utf-8", newline="") as stream:
+        with replacing(path) as new, new.open("w", encoding="utf-8", newline="") as stream:
             csv.writer(stream).writerows([COLUMNS, *rows])
     except OSError as error:
         raise InputError(f"{file} cannot be written ({error.strerror or error})") from error

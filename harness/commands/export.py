@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
+from harness.commands.outputs import check_output
 from harness.core.errors import InputError
 from harness.core.files import replacing
 from harness.run.store import RunDirectory, read_json
@@ -23,21 +24,20 @@ def export(run: Path, file: Path, form: str = "") -> None:
         form: one of :data:`FORMATS`; empty: by the file's ending.
 
     Raises:
-        InputError: the run has no trained network, ``file`` has another ending or cannot be written, there is no such
-            format, or a package that it needs is missing.
+        InputError: the run has no trained network, ``file`` has another ending, is among the results of runs or cannot
+            be written, there is no such format, or a package that it needs is missing.
     """
     directory = RunDirectory(run)
     form = _format(file, form)
     if not directory.model.exists() or not directory.final.exists():
         raise InputError(f"there is no trained network in {run}; name the directory of one run, down to its seed")
-    if not file.absolute().parent.is_dir():
-        raise InputError(f"there is no directory {file.absolute().parent} to write the model into")
+    path = check_output(file, [f".{form}"], [run])
     facts = read_json(directory.final)
     from harness.nets.export import plain
     from harness.nets.formats import write
     from harness.nets.runtime import load
 
-    with replacing(file) as new:
+    with replacing(path) as new:
         write(plain(load(directory.model), facts["mean"], facts["std"]), facts.get("classes", ()), new, form)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -22,8 +23,12 @@ def fetch(names: Sequence[str], catalogue: Catalogue, root: Path, say: Callable[
         say: told about progress, a line at a time.
 
     Raises:
-        InputError: an unknown name, a data set that cannot be fetched automatically (with what to do), or a failure.
+        InputError: an unknown name, a data set that cannot be fetched automatically (with what to do), a directory that
+            is none or that cannot be looked into, or a failure.
     """
+    if os.path.lexists(root) and not (os.path.isdir(root) and os.access(root, os.R_OK | os.X_OK)):
+        why = "cannot be looked into" if os.path.isdir(root) else "is no directory"
+        raise InputError(f"{root} {why}; make it one, or name another with --data")
     sources = []
     for name in names:
         source = source_of(name, catalogue)

@@ -57,13 +57,16 @@ def datasets(catalogue: Catalogue, root: Path) -> list[Row]:
 
 
 def _dataset(source: Source, root: Path) -> Row:
+    from harness.run.plan.datasets import absence
+
+    summary = ""
     try:
         summary = source.facts().summary
         if source.needs_argument():
             return {"name": f"{source.name}:PATH", "here": None, "summary": summary, "missing": ""}
-        missing = load_dataset(source).missing(root) or ""
+        missing = absence(source.name, load_dataset(source), root) or ""
     except (InputError, BrokenPlugin) as error:
-        return {"name": source.name, "here": False, "summary": "", "missing": str(error)}
+        return {"name": source.name, "here": False, "summary": summary, "missing": str(error)}
     return {"name": source.name, "here": not missing, "summary": summary, "missing": missing}
 
 

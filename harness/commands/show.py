@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.commands.inspection import proposed
+from harness.commands.outputs import check_output
 from harness.commands.printing import print_json
 from harness.core.architecture import Architecture
 from harness.core.errors import InputError
@@ -29,16 +31,19 @@ def show_run(directory: Path, svg: Path | None, *, as_json: bool) -> None:
     """Prints one run, and draws what it has found into a file if one is named.
 
     Raises:
-        InputError: the run cannot be read, or there is nothing to draw.
+        InputError: the run cannot be read, there is nothing to draw, or the file may not be written.
     """
+    if not os.path.lexists(directory / "record.json"):
+        raise InputError(f"{directory} is no run that has ended; name the directory of one, down to its seed")
+    drawing = None if svg is None else check_output(svg, (".svg",), [directory])
     run = load_run(directory)
     architecture = proposed(run.record)
-    if svg is not None:
+    if drawing is not None:
         from harness.report.drawing.draw import write_svg
 
         if architecture is None:
             raise InputError(f"there is nothing to draw: {directory} found no architecture of a built-in space")
-        write_svg(architecture, svg)
+        write_svg(architecture, drawing)
         print(f"wrote {svg}", file=sys.stderr)
     facts = show(run)
     if as_json:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.dataset import Dataset
 from harness.core.errors import InputError
+from harness.core.files import replacing
 from harness.core.names import directory_name
 from harness.core.paths import dataset_name
 from harness.core.space import Space
@@ -156,8 +157,10 @@ def plot(name: str, data_root: Path, plugins: tuple[Path, ...], runs: Path, path
     table, found = _table(name, data_root, plugins), _blocks(name, runs)
     points = min((points_of(block.runs) for block in found), key=len)
     looks = {method: look for block in found for method, look in block.looks.items()}
+    drawn = {block.title: progress(block.runs, table, points) for block in found}
     try:
-        draw({block.title: progress(block.runs, table, points) for block in found}, points, looks, path)
+        with replacing(path) as new:
+            draw(drawn, points, looks, new)
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror})") from error
 

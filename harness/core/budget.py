@@ -61,7 +61,8 @@ class Budget:
         """The budget of a text like ``60s``, ``2m``, ``1h``, ``2d``, ``50evals``, ``500steps`` or ``2e12macs``.
 
         Raises:
-            InputError: the text is no budget, or the budget is zero, or larger than anybody can mean.
+            InputError: the text is no budget, or the budget is zero, less than one evaluation, or larger than
+                anybody can mean.
         """
         match = _PATTERN.match(text)
         if match is None:
@@ -70,6 +71,8 @@ class Budget:
         if amount <= 0:
             raise InputError("a budget must be larger than zero")
         found = Budget(amount * _SECONDS.get(unit, 1.0), "s" if unit in _SECONDS else _counted(unit))
+        if found.unit == "evals" and found.amount < 1:
+            raise InputError(f"'{text}' is less than one evaluation, and no search ends without; write 1evals or more")
         if found.amount > _MOST[found.unit]:
             raise InputError(
                 f"'{text}' is more than any search can spend; {_MOST[found.unit]:.0e}{found.unit} is the most"

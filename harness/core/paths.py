@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
+from harness.core.errors import InputError
+
 
 def spelled(name: str) -> str:
     """A name with its accented letters composed: an accented letter may be one character or two, as macOS writes it."""
@@ -26,8 +28,14 @@ def existing(path: Path) -> Path:
 
 
 def dataset_name(word: str) -> str:
-    """The one name of a data set: of ``folder:X`` and ``folder:X/`` it is the same."""
+    """The one name of a data set: of ``folder:X`` and ``folder:X/`` it is the same.
+
+    Raises:
+        InputError: nothing is behind the colon.
+    """
     kind, colon, path = word.partition(":")
+    if colon and not path:
+        raise InputError(f"nothing is behind the colon of '{word}'; write {kind} alone, or {kind}:PATH if it takes one")
     return f"{kind}:{spelled(str(Path(path)))}" if colon and path else word
 
 
@@ -42,17 +50,23 @@ def existing_paths(text: str) -> list[Path]:
 
 
 def _split(text: str, path_in: Callable[[str], str]) -> list[str]:
-    """The words between commas; several are one if that has a path in it which exists."""
+    """The words between commas; several are one if that has a path in it which exists.
+
+    Raises:
+        InputError: a word is empty.
+    """
     words = text.split(",")
     found: list[str] = []
     while words:
         taken = 1
         path = path_in(words[0].strip())
         for count in range(len(words), 1, -1) if path else ():
-            if os.path.lexists(existing(Path(",".join([path, *words[1:count]])).expanduser().absolute())):
+            if os.path.lexists(existing(Path(os.path.expanduser(",".join([path, *words[1:count]]))))):
                 taken = count
                 break
         word = ",".join(words[:taken]).strip()
+        if not word and text.strip():
+            raise InputError(f"there is nothing between two commas, or at an end, of '{text}'; leave that comma out")
         found += [word] if word else []
         words = words[taken:]
     return found

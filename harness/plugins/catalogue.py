@@ -118,6 +118,10 @@ class Source:
             self.kind == "dataset" and bool(self.file) and facts.defines(Path(self.file), _FACTORY, EXPORTS["dataset"])
         )
 
+    def takes_argument(self) -> bool:
+        """Whether this is a data set that may be named with a path."""
+        return facts.assigned(facts.parse(Path(self.file)), _FACTORY) is not None
+
 
 class Catalogue:
     """Everything that can be named on the command line.
@@ -232,11 +236,13 @@ def load_dataset(source: Source, argument: str = "") -> DatasetSource:
         argument: what follows the colon in ``folder:PATH``.
 
     Raises:
-        InputError: the data set needs an argument.
+        InputError: the data set needs an argument, or takes none.
         BrokenPlugin: the file does not load, or exports something else.
     """
     from harness.core.dataset import DatasetSource
 
+    if argument and source.file and not source.takes_argument():
+        raise InputError(f"'{source.name}' takes nothing behind the colon; write {source.name}")
     if argument:
         exported = _load(replace(source, attribute=_FACTORY))(Path(argument))
     elif source.needs_argument():

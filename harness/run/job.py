@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -26,6 +26,9 @@ CORRUPTED = "corrupted "
 """How the names of predictions for corrupted test images begin; ``noise-1`` or the like follows."""
 Phase = Literal["search", "final"]
 WORDS: dict[Phase, str] = {"search": "search", "final": "final training"}
+SMALLEST = 25
+"""Searches on tables that share a process at least: a start costs as much as some twenty of them."""
+_PER_WORKER = 4  # processes per worker and method, so that the work spreads evenly
 
 
 class RunJournal(Journal, Protocol):
@@ -255,3 +258,21 @@ def _raised_at(error: BaseException) -> str:
     """Where an exception was raised: file and line, in brackets."""
     frames = traceback.extract_tb(error.__traceback__)
     return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+
+
+def together(jobs: Sequence[Job], workers: int) -> Iterator[tuple[Phase, tuple[Job, ...]]]:
+    """Jobs that share a process, by method, in the order in which the methods come first; the others one by one.
+
+    Every job is in one: another command may have left all results of a run that it has not let go of yet. What such a
+    run needs is looked at when it can be claimed.
+    """
+    by_method: dict[str, list[Job]] = {}
+    for job in jobs:
+        key = job.method.name if job.prepared.together > 1 else job.label
+        by_method.setdefault(key, []).append(job)
+    for mine in by_method.values():
+        size = min(mine[0].prepared.together, max(SMALLEST, -(-len(mine) // (_PER_WORKER * workers))))
+        for first in range(0, len(mine), size):
+            chunk = tuple(mine[first : first + size])
+            phases = (phase for job in chunk if (phase := job.next_phase()))
+            yield next(phases, chunk[0].prepared.phases[-1]), chunk

@@ -14,8 +14,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from harness.core.record import Record
+from harness.run.profile import Profile
 
 _PAUSE = 30.0  # seconds between two lines where there is no terminal
+_START_UP = 10.0  # seconds a process needs before it works
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,22 @@ def duration(seconds: float | None) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def time_left(profile: Profile, rounds: float, share: float, gained: float, elapsed: float) -> float | None:
+    """Seconds to go: from the profile's times if it works by the clock, else from the rate so far.
+
+    Args:
+        profile: of the runs.
+        rounds: runs that each worker has to do, one after the other.
+        share: of the whole work that is done, 0..1.
+        gained: what of that this command has done.
+        elapsed: seconds that it took.
+    """
+    if not profile.budget.counted and profile.final.limit == "seconds":
+        each = profile.budget.amount + profile.top * profile.final.seconds + 2 * _START_UP
+        return (1 - share) * rounds * each
+    return elapsed * (1 - share) / gained if gained > 0 else None
 
 
 class LiveScreen:

@@ -10,6 +10,7 @@ from pathlib import Path
 from harness.core.budget import Budget
 from harness.core.errors import InputError
 from harness.core.limits import Limits
+from harness.core.names import printable
 from harness.core.paths import dataset_name, dataset_names, existing_paths
 from harness.core.recipe import Limit
 from harness.run.fitting import usual_profile
@@ -148,6 +149,8 @@ def make_request(
             "--max-latency is measured, and networks that are trained meanwhile would change it; leave --children "
             f"{children} out"
         )
+    if children > 1 and chosen.tabular:
+        raise InputError(f"nothing is trained on tables, so no children can; leave --children {children} out")
     if not (named or chosen.datasets):
         raise InputError(f"profile '{chosen.name}' has no data sets of its own here; name one with --datasets")
     return Request(
@@ -155,7 +158,7 @@ def make_request(
         datasets=named or chosen.datasets,
         profile=chosen.with_budget(Budget.parse(budget)) if budget else chosen,
         seeds=chosen.seeds if seeds is None or seeds == "" else _seeds(seeds),
-        out=absolute_path(out),
+        out=output_path(out),
         data_root=absolute_path(data),
         space=space,
         workers=workers,
@@ -170,11 +173,24 @@ def make_request(
     )
 
 
+def check_back_end(request: Request, backend: str) -> None:
+    """Looks whether a back end can do what a request says of its devices.
+
+    Raises:
+        InputError: it has one kind of devices.
+    """
+    if request.mixed_devices and backend == "local":
+        raise InputError("--mixed-devices is of a cluster, and this is one machine; leave it out, or add --backend ray")
+
+
 def _named_or_usual(methods: str | Sequence[str] | None, alone: bool) -> tuple[str, ...]:
     """The methods of a command; without any, all of them, or none beside given architectures (``alone``)."""
     if methods is None:
         return () if alone else ("all",)
-    return _names("method", methods)
+    names = _names("method", methods)
+    if "all" in names and len(names) > 1:
+        raise InputError("'all' stands alone and means every method; leave it, or the other names, out")
+    return names
 
 
 def _limit(word: str) -> Limit:
@@ -196,11 +212,7 @@ def _data_sets(given: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def _seeds(given: str | int | Iterable[int]) -> tuple[int, ...]:
-    return parse_seeds(given if isinstance(given, str) else str(given) if isinstance(given, int) else _listed(given))
-
-
-def _listed(seeds: Iterable[int]) -> str:
-    return ",".join(str(seed) for seed in seeds)
+    return parse_seeds(str(given) if isinstance(given, str | int) else ",".join(map(str, given)))
 
 
 def absolute_path(path: str | Path) -> Path:
@@ -215,6 +227,16 @@ def absolute_path(path: str | Path) -> Path:
         return Path(path).expanduser().absolute()
     except RuntimeError as error:  # there is no such user, or no home directory
         raise InputError(f"'{path}' is nowhere on this machine; write the whole path") from error
+    except FileNotFoundError as error:
+        raise InputError(f"'{path}' is nowhere: the present directory is gone; go into one that is there") from error
+
+
+def output_path(path: str | Path) -> Path:
+    """As :func:`absolute_path`, of what results are written into: also refused if a report could not name it."""
+    whole = absolute_path(path)
+    if str(whole) != printable(str(whole)):
+        raise InputError(f"'{printable(str(whole))}' is no text in UTF-8; name another directory with --out")
+    return whole
 
 
 def absolute_paths(paths: str | Path | Iterable[str | Path]) -> tuple[Path, ...]:
@@ -233,7 +255,7 @@ def parse_names(what: str, text: str) -> tuple[str, ...]:
         InputError: nothing in it, or a name twice.
     """
     names: list[str] = []
-    for word in filter(None, (word.strip() for word in text.split(","))):
+    for word in (word.strip() for word in text.split(",")):
         before, equals, _ = word.partition("=")
         if names and equals and ":" not in before:
             names[-1] += f":{word}"
@@ -243,8 +265,10 @@ def parse_names(what: str, text: str) -> tuple[str, ...]:
 
 
 def _distinct(what: str, names: tuple[str, ...], text: str) -> tuple[str, ...]:
-    if not names:
+    if not any(names):
         raise InputError(f"name at least one {what}")
+    if not all(names):
+        raise InputError(f"a {what} has no name in '{text}'; write the names with one comma between two")
     if len(set(names)) != len(names):
         raise InputError(f"a {what} is named twice in '{text}'")
     return names

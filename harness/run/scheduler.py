@@ -12,7 +12,7 @@ import functools
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -21,20 +21,17 @@ from harness.core.errors import InputError
 from harness.core.files import remove, replace_text
 from harness.core.names import sentence
 from harness.core.record import Record
+from harness.core.room import check_room, going_on_later, is_full
 from harness.run import children, final, search
 from harness.run.backends.base import Backend, Call, Handle, Item, Outcome, Tell
 from harness.run.claims import Claims
 from harness.run.fence import Forbidden
-from harness.run.job import WORDS, Job, Phase
+from harness.run.job import WORDS, Job, Phase, together
 from harness.run.plan import Plan
-from harness.run.progress import Bar, Screen, View, lines_of
+from harness.run.progress import Bar, Screen, View, lines_of, time_left
 from harness.run.scoring import finish
 from harness.run.store import RunDirectory, write_json
 
-START_UP = 10.0  # seconds a process needs before it works, for the estimate of the time left
-SMALLEST = 25
-"""Searches on tables that a batch holds at least: a start costs as much as some twenty of them."""
-_PER_WORKER = 4  # batches per worker and method, so that the work spreads evenly
 _TICK = 0.5
 _BUSY = Outcome("busy", "another command is working on the same run")
 _FUNCTIONS: dict[Phase, Callable[[Job, Tell], Outcome]] = {"search": search.search, "final": final.train_finally}
@@ -101,8 +98,13 @@ class Scheduler:
         Raises:
             KeyboardInterrupt: passed on after the processes were stopped; the same command continues.
             InputError: there can be no locks in the directory of the records.
+            StorageError: there is no room for more; what runs was stopped, and the same command continues.
         """
-        with contextlib.closing(Claims(self.plan.out)) as self._claims, contextlib.closing(self.backend):
+        with (
+            contextlib.closing(Claims(self.plan.out)) as self._claims,
+            going_on_later(self.plan.out, self._stored),
+            contextlib.closing(self.backend),
+        ):
             self._queue()
             while self._waiting or self._running:
                 while self._waiting and len(self._running) < self.plan.workers:
@@ -116,6 +118,10 @@ class Scheduler:
         assert len(self.records) == len(self.plan.records) + len(self.plan.jobs), "every run ends with a row"
         return self.records
 
+    def _stored(self) -> str:
+        done = len(self.plan.records) + sum(map(_is_stored, self.plan.jobs))
+        return f"{done} of {len(self.plan.records) + len(self.plan.jobs)} runs are stored"
+
     def _queue(self) -> None:
         """The next phase of each job; a job whose phases are all over needs no more than its record.
 
@@ -126,7 +132,7 @@ class Scheduler:
             found[job.directory] = self._settled(job) if self._claims.take(job.directory.path) else None
             self._claims.leave(job.directory.path)
         pending = [job for job in self.plan.jobs if found[job.directory] is None]
-        self._waiting.extend(_batches(pending, self.plan.workers))
+        self._waiting.extend(Batch(*some) for some in together(pending, self.plan.workers))
         self._tell([record for record in found.values() if record is not None])
         self._share_before = self._share()
 
@@ -164,6 +170,8 @@ class Scheduler:
                 replace_text(job.directory.note, found, durable=job.durable)
                 write_json(job.directory.inputs, job.inputs, durable=job.durable)
             except OSError as error:
+                if is_full(error):
+                    raise
                 reason = f"its directory cannot be written: {sentence(error)}"
                 over.append(self._finish(job, Outcome("failed", reason)))
                 continue
@@ -207,7 +215,9 @@ class Scheduler:
         return True
 
     def _finish(self, job: Job, outcome: Outcome) -> Record:
-        """Turns a job that is over into its record."""
+        """Turns a job that is over into its record; raises an OSError where there is no room for it, or was none."""
+        if outcome.status == "failed":
+            check_room(self.plan.out, outcome.reason)
         own: dict[str, Any] = {"started": self._started.get(job.directory, ""), "ended": _now()}
         if nodes := self._nodes.pop(job.directory, None):
             own["nodes"] = nodes
@@ -244,16 +254,11 @@ class Scheduler:
         return done / max(1, len(self.plan.jobs))
 
     def _time_left(self) -> float | None:
-        """Seconds to go: from the profile's times if it works by the clock, else from the rate so far."""
-        jobs = self.plan.jobs
-        if not jobs:
+        if not (jobs := self.plan.jobs):
             return 0.0
-        profile, share = jobs[0].profile, self._share()
-        if not profile.budget.counted and profile.final.limit == "seconds":
-            each = profile.budget.amount + profile.top * profile.final.seconds + 2 * START_UP
-            return (1 - share) * len(jobs) * each / min(self.plan.workers, len(jobs))
-        gained = share - self._share_before
-        return (time.monotonic() - self._began) * (1 - share) / gained if gained > 0 else None
+        share, elapsed = self._share(), time.monotonic() - self._began
+        rounds = len(jobs) / min(self.plan.workers, len(jobs))
+        return time_left(jobs[0].profile, rounds, share, share - self._share_before, elapsed)
 
 
 def _discard_later(job: Job, phase: Phase) -> list[str]:
@@ -269,26 +274,12 @@ def _discard_later(job: Job, phase: Phase) -> list[str]:
     return sorted(name for name in names if os.path.lexists(job.directory.path / name))
 
 
+def _is_stored(job: Job) -> bool:
+    return job.directory.record.exists() and not job.directory.note.exists()
+
+
 def _stuck(names: Sequence[str]) -> Outcome:
     return Outcome("failed", f"an earlier phase left {', '.join(names)} behind, which cannot be removed")
-
-
-def _batches(jobs: Sequence[Job], workers: int) -> Iterator[Batch]:
-    """Jobs that share a process, by method, in the order in which the methods come first; the others one by one.
-
-    Every job is in one: another command may have left all results of a run that it has not let go of yet. What such a
-    run needs is looked at when it can be claimed.
-    """
-    by_method: dict[str, list[Job]] = {}
-    for job in jobs:
-        key = job.method.name if job.prepared.together > 1 else job.label
-        by_method.setdefault(key, []).append(job)
-    for mine in by_method.values():
-        size = min(mine[0].prepared.together, max(SMALLEST, -(-len(mine) // (_PER_WORKER * workers))))
-        for first in range(0, len(mine), size):
-            chunk = tuple(mine[first : first + size])
-            phases = (phase for job in chunk if (phase := job.next_phase()))
-            yield Batch(next(phases, chunk[0].prepared.phases[-1]), chunk)
 
 
 def _before(batch: Batch) -> float:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.core.errors import InputError
+from harness.core.errors import InputError, StorageError
 from harness.core.families import Member
 from harness.core.files import replace_text
 from harness.core.record import Record, Run
@@ -36,7 +38,7 @@ def write_all(
     all of it.
 
     ``critical_difference.png`` is there with enough data sets only; else an older one is removed. Existing files of
-    these names are replaced.
+    these names are replaced when all new ones are whole, so that a full disk leaves no mixture of two reports.
 
     Args:
         runs: at least one.
@@ -48,7 +50,8 @@ def write_all(
         The paths of all files.
 
     Raises:
-        InputError: there are no runs, or the directory cannot be written.
+        InputError: there are no runs.
+        StorageError: the directory cannot be written.
     """
     if not runs:
         raise InputError("there are no runs to report on; run some first")
@@ -73,12 +76,18 @@ def write_all(
     texts["report.html"] = report_html(runs, directory, decode, numbers, files, known)
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
-            replace_text(directory / name, text)
-        for name, draw in figures.items():
-            draw(runs, directory / name)
+        with tempfile.TemporaryDirectory(prefix=".report-", dir=directory) as new:
+            for name, text in texts.items():
+                replace_text(Path(new, name), text)
+            for name, draw in figures.items():
+                draw(runs, Path(new, name))
+            for name in (*texts, *figures):
+                Path(new, name).replace(directory / name)
         if _DIAGRAM not in figures:  # an older one, of runs that are not all here any more
             (directory / _DIAGRAM).unlink(missing_ok=True)
     except OSError as error:
-        raise InputError(f"the report cannot be written to {directory} ({error}); name another directory") from error
+        raise StorageError(
+            f"the runs are stored, but their report cannot be written into {directory} ({error.strerror or error}); "
+            f"make room, or make the directory writable, then: python -m harness report {shlex.quote(str(directory))}"
+        ) from error
     return [directory / name for name in (*files, "report.html")]

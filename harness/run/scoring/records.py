@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from harness.core.files import replace_text
 from harness.core.names import sentence
 from harness.core.record import EvaluationRow, ProposalRow, Record
+from harness.core.room import is_full
 from harness.run.backends.base import Outcome
 from harness.run.job import Job
 from harness.run.scoring.fields import line, numbers, process
@@ -39,6 +40,9 @@ def finish(job: Job, outcome: Outcome, scorer: Scorer, provenance: dict[str, Any
         outcome: of that phase.
         scorer: knows the test set.
         provenance: of this command.
+
+    Raises:
+        OSError: there is no room for the record.
     """
     record = Record(
         status="failed" if outcome.status == "busy" else outcome.status,
@@ -86,6 +90,8 @@ def finish(job: Job, outcome: Outcome, scorer: Scorer, provenance: dict[str, Any
             if record.status != "ok":
                 _put_aside(job)
         except (OSError, ValueError) as error:
+            if is_full(error):
+                raise
             record = _failed(record, f"the record could not be written: {sentence(error)}")
     return record
 

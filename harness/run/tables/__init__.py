@@ -35,6 +35,7 @@ from harness.run.backends.base import Tell
 from harness.run.job import Job, Phase, Prepared, Workbench
 from harness.run.profiles import PROFILES
 from harness.run.scoring import HiddenScores
+from harness.run.tables.cheapest import check_affordable
 from harness.run.tables.evaluator import TableEvaluator
 from harness.run.tables.journal import TableJournal
 from harness.spaces.table import TableSpace
@@ -99,6 +100,7 @@ class Images(Protocol):
     """The images behind tables: :class:`harness.run.tables.images.ImagesBehind`."""
 
     notes: list[str]
+    needed: bool
 
     def prepare(self, table: PreparedTable, name: str, seeds: Iterable[int]) -> Prepared | None:
         """A table with its images; None where they cannot be had."""
@@ -116,7 +118,7 @@ class Tables:
         images: behind the tables.
 
     Raises:
-        InputError: a table has no such signal, or does not know what the budget counts.
+        InputError: a table has no such signal, or does not know what the budget counts, or that buys nothing of it.
     """
 
     def __init__(
@@ -131,6 +133,9 @@ class Tables:
         self._tables, self._images = tables, images
         self._prepared = {name: locate(table, signal, out, budget) for name, table in tables.items()}
         for name, table in tables.items():
+            # Where methods train weights of their own, a search may do without a look-up.
+            if images is None or not images.needed:
+                check_affordable(table, self._prepared[name].signal, budget)
             check_limits(table, self._prepared[name], limits)
         self.spaces: Mapping[str, str | None] = {name: table.space.name for name, table in tables.items()}
         self.scorer = HiddenScores(tables, {name: table.signal for name, table in self._prepared.items()})

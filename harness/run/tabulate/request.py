@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.core.errors import InputError
 from harness.core.paths import dataset_names
 from harness.run.profiles import Profile, get_profile
-from harness.run.request import absolute_path, absolute_paths, parse_seeds
+from harness.run.request import absolute_path, absolute_paths, output_path, parse_seeds
 
 _PART = re.compile(r"^(\d{1,4})/(\d{1,4})$", re.ASCII)
 
@@ -71,9 +71,11 @@ def make_table_request(
         raise InputError(f"profile '{profile}' looks tables up and trains nothing; use --profile tabulate")
     if "seconds" in (chosen.proxy.limit, chosen.final.limit):
         raise InputError(f"profile '{profile}' trains for so many seconds, which depends on the machine; use another")
-    path = absolute_path(out)
+    path = output_path(out)
     if path.suffix != ".csv":
         raise InputError(f"'{out}' does not end in .csv; a table is FILE.csv with FILE.toml beside it")
+    if path.is_dir():
+        raise InputError(f"'{out}' is a directory; name a file in it, or elsewhere")
     names = dataset_names(dataset)
     if len(names) != 1:
         raise InputError(f"'{dataset}' is not one data set; a table is of one")
