@@ -131,7 +131,8 @@ def test_what_is_missing_is_said_and_the_others_go_on(tmp_path: Path, budget: st
 
 
 def test_what_was_left_out_of_the_images_is_said_once(made: Path, tmp_path: Path) -> None:
-    prepared = {job.method.name: job.prepared for job in make_plan(request_for(made, tmp_path, "random_search")).jobs}
+    plan = make_plan(request_for(made, tmp_path, "random_search", budget="3e9macs"))
+    prepared = {job.method.name: job.prepared for job in plan.jobs}
     names = {name: Behind("toy", checksum(tmp_path), 0.1) for name in ("one", "two")}
     images = ImagesBehind(
         names,

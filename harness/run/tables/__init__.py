@@ -100,7 +100,6 @@ class Images(Protocol):
     """The images behind tables: :class:`harness.run.tables.images.ImagesBehind`."""
 
     notes: list[str]
-    needed: bool
 
     def prepare(self, table: PreparedTable, name: str, seeds: Iterable[int]) -> Prepared | None:
         """A table with its images; None where they cannot be had."""
@@ -116,6 +115,7 @@ class Tables:
         budget: of the searches.
         limits: of their proposals.
         images: behind the tables.
+        trains: whether a method may train weights of its own on them.
 
     Raises:
         InputError: a table has no such signal, or does not know what the budget counts, or that buys nothing of it.
@@ -129,12 +129,12 @@ class Tables:
         budget: Budget,
         limits: Limits = NO_LIMITS,
         images: Images | None = None,
+        trains: bool = True,
     ) -> None:
         self._tables, self._images = tables, images
         self._prepared = {name: locate(table, signal, out, budget) for name, table in tables.items()}
         for name, table in tables.items():
-            # Where methods train weights of their own, a search may do without a look-up.
-            if images is None or not images.needed:
+            if budget.unit == "s" or not (trains and table.behind):  # who trains may do without a look-up
                 check_affordable(table, self._prepared[name].signal, budget)
             check_limits(table, self._prepared[name], limits)
         self.spaces: Mapping[str, str | None] = {name: table.space.name for name, table in tables.items()}

@@ -104,7 +104,7 @@ class ImagesBehind:
         needed: bool = False,
     ) -> None:
         self._behind, self._find, self._load = behind, find, load
-        self._root, self._out, self._counted, self.needed = root, out, budget.unit == "macs", needed
+        self._root, self._out, self._counted, self._needed = root, out, budget.unit == "macs", needed
         self.notes: list[str] = []
 
     def prepare(self, table: PreparedTable, name: str, seeds: Iterable[int]) -> TableWithImages | None:
@@ -116,7 +116,7 @@ class ImagesBehind:
         behind = self._behind[name]
         source = self._find(behind.dataset) if behind else None
         if behind is None or source is None:
-            if self.needed:
+            if self._needed:
                 self._note(name, "on images that are known here, and those behind this table are not")
             return None
         if not self._counted:
@@ -140,6 +140,6 @@ class ImagesBehind:
 
     def _note(self, table: str, words: str) -> None:
         told = f"{table}: methods that train weights themselves work {words}"
-        if self.needed:
+        if self._needed:
             raise InputError(told)
         self.notes.append(told)
