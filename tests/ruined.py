@@ -49,7 +49,8 @@ def closed(monkeypatch: pytest.MonkeyPatch, directory: Path) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
     def scandir(path: Any = ".") -> Any:
-        return refuse(path) if directory in (Path(path), *Path(path).parents) else listed(path)
+        shut = not isinstance(path, int) and directory in (Path(path), *Path(path).parents)
+        return refuse(path) if shut else listed(path)
 
     def look(path: Any, *args: Any, **more: Any) -> os.stat_result:
         if not isinstance(path, int) and directory in Path(os.fsdecode(path)).parents:

@@ -52,7 +52,8 @@ def test_no_command_writes_among_the_results(
     file: str,
 ) -> None:
     run, ending = next(runs.rglob("record.json")).parent, ENDINGS[command]
-    path = {"new": run / f"new{ending}", "up": runs / f"new{ending}", "link": tmp_path / f"link{ending}"}.get(file)
+    up = runs if command == "experience" else run.parent
+    path = {"new": run / f"new{ending}", "up": up / f"new{ending}", "link": tmp_path / f"link{ending}"}.get(file)
     if file == "link":
         (tmp_path / f"link{ending}").symlink_to(run / "record.json")
     before = everything(runs)
@@ -101,15 +102,17 @@ def test_a_baseline_is_not_written_over_a_record(
 
 
 def test_a_directory_of_runs_is_known_by_what_is_in_it(tmp_path: Path, runs: Path) -> None:
-    """Not only the one that the command names: also another one, and a new one without a record."""
-    for inside in (runs, next(runs.glob("*/*"))):
-        with pytest.raises(InputError, match="among the results"):
-            check_output(inside / "x.csv", (".csv",))
-    (tmp_path / "begun").mkdir()
-    (tmp_path / "begun" / ".claims").touch()
-    with pytest.raises(InputError, match="among the results"):
-        check_output(tmp_path / "begun" / "x.csv", (".csv",))
-    assert check_output(tmp_path / "x.csv", (".csv",)) == tmp_path / "x.csv", "beside them is no matter"
+    """Not only the one that the command names: also another one, and a run that has not ended."""
+    run = next(runs.rglob("record.json")).parent
+    for without in (False, True):
+        for inside in (run, *run.parents[:4]):
+            with pytest.raises(InputError, match="among the results"):
+                check_output(inside / "x.csv", (".csv",))
+        if not without:
+            (run / "record.json").rename(run / "inputs.json")
+    for beside in (runs, tmp_path):  # as of a run with --out .
+        (beside / ".claims").touch()
+        assert check_output(beside / "x.csv", (".csv",)) == beside / "x.csv"
 
 
 def test_experience_in_the_checkout_could_not_be_read() -> None:

@@ -163,7 +163,7 @@ def test_a_checkpoint_of_another_version_is_refused() -> None:
     frozen = json.loads(str(journal.state["_task"]))
     for old in ({**frozen, "version": -1}, {name: value for name, value in frozen.items() if name != "version"}):
         journal.state["_task"] = np.array(json.dumps(old))
-        with pytest.raises(InputError, match="another version of the harness; begin the run again with --redo"):
+        with pytest.raises(InputError, match="another version of the harness; do it again with --retry-failed"):
             make_task(space, journal=journal).restored()
 
 
@@ -179,6 +179,24 @@ def test_two_keras_models_of_one_name_are_not_taken_for_one() -> None:
         with pytest.raises(ValueError, match="two different Keras models are both named 'net'"):
             use(model("[]"))
     assert task.proposal == model("{}")
+
+
+def test_a_keras_model_that_is_built_again_is_the_same() -> None:
+    """Keras numbers layers on, and so another name stands in the text."""
+
+    def built(first: int) -> KerasConfig:
+        names = [f"conv2d_{first}", f"dense_{first + 1}"]
+        layers = [{"class_name": "Layer", "config": {"name": name, "units": 3}, "name": name} for name in names]
+        links = [{"args": [{"config": {"keras_history": [names[0], 0, 0]}}]}]
+        return KerasConfig("net", json.dumps({"layers": layers, "inbound_nodes": links, "name": f"functional_{first}"}))
+
+    task = make_task(VectorSpace(5))
+    task.evaluate([built(0)])
+    task.propose(built(7), 0.5)
+    assert task.proposal == built(7)
+    other = KerasConfig("net", built(0).json.replace("3", "4"))
+    with pytest.raises(ValueError, match="two different Keras models"):
+        task.propose(other)
 
 
 def test_a_checkpoint_keeps_which_evaluation_began_which_training() -> None:

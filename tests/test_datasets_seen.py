@@ -210,6 +210,22 @@ def test_colour_of_sixteen_bits_is_whole_or_refused(tmp_path: Path, channels: in
         assert "divided by 256" in load(root).note
 
 
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_sixteen_bits_of_all_channels_together_are_no_deep_colour(tmp_path: Path, part: str) -> None:
+    """A BMP file of five, six and five bits a pixel, as cameras of old wrote it; the others are ordinary."""
+    root = tree(tmp_path / "pets", {"train": 8, "test": 2})
+    for image in (root / part).rglob("*.png"):
+        head = struct.pack("<2sIHHI", b"BM", 66 + 12 * 24, 0, 0, 66)
+        about = struct.pack("<IiiHHIIiiIIIII", 40, 12, 12, 1, 16, 3, 12 * 24, 0, 0, 0, 0, 0xF800, 0x07E0, 0x001F)
+        image.with_suffix(".bmp").write_bytes(
+            head + about + np.resize(np.array([0x18C3, 0x0841], "<u2"), 144).tobytes()
+        )
+        image.unlink()
+    data = load(root)
+    assert (data.x_train if part == "train" else data.x_test).max() == 24
+    assert "16-bit" not in data.note
+
+
 def test_sixteen_bits_in_the_test_set_alone_are_refused(tmp_path: Path) -> None:
     root = tree(tmp_path, {"train": 3})
     save_deep(root / "test/cat/x.png", ramp(4095, 0))

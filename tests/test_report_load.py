@@ -9,6 +9,7 @@ from report_records import examples, make, save, with_logs
 from ruined import closed
 
 from harness.commands.freshness import state_of
+from harness.commands.report import tables
 from harness.core.errors import InputError
 from harness.report.forms.html import report_html
 from harness.report.forms.markdown import markdown
@@ -120,6 +121,18 @@ def test_what_cannot_be_read_is_not_left_out_without_a_word(
         with pytest.raises(InputError) as told:
             read(tmp_path)
         assert str(told.value).startswith(f"{shut} cannot be read (Permission denied); ")
+
+
+def test_what_is_closed_and_holds_no_run_holds_nobody_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``--out`` may be the root of a disk, where there is a directory that nobody may read."""
+    save(make("darts", 0.9), tmp_path)
+    (tmp_path / "runs" / "lost+found").mkdir()
+    closed(monkeypatch, tmp_path / "runs" / "lost+found")
+    assert len(load_runs(tmp_path / "runs")) == 1
+    tables(tmp_path / "runs")
+    assert capsys.readouterr().err == f"{tmp_path / 'runs' / 'lost+found'} cannot be read, left out\n"
 
 
 def test_what_a_search_has_closed_in_its_own_directory_holds_nobody_up(

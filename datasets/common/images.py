@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ GROUND = (255, 255, 255)
 """What transparent pixels are laid on: white, as paper is."""
 _GREY = frozenset({"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N"})
 _SIXTEEN_BITS = frozenset({"I", "I;16", "I;16B", "I;16L", "I;16N"})
+_SIXTEEN = re.compile(";16[BLN]")
+"""In the raw mode of a file's pixels: sixteen bits of each channel. Those of BGR;16 are of all three together."""
 _ORIENTATION, _TURNED = 0x0112, frozenset({5, 6, 7, 8})
 _SAMPLES_PER_PIXEL = 277
 Item = TypeVar("Item")
@@ -170,7 +173,7 @@ def _largest_value(path: Path) -> int | None:
 
 def _in_deep_colour(image: ImageFile) -> bool:
     """Whether a file that is not yet decoded has several channels of sixteen bits."""
-    return image.mode not in _SIXTEEN_BITS and any(";16" in str(tile[3]) for tile in image.tile)
+    return image.mode not in _SIXTEEN_BITS and any(_SIXTEEN.search(str(tile[3])) for tile in image.tile)
 
 
 def _values(image: Image, path: Path) -> NDArray[np.int64]:

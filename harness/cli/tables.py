@@ -105,7 +105,7 @@ def table_(
     root, plugins = absolute_path(data), absolute_paths(plugin or ())
     if plot is not None and runs is None:
         raise InputError("--plot draws searches; name their directory with --runs")
-    figure = check_output(plot, (".png",), [runs]) if plot is not None and runs is not None else None
+    figure = check_output(plot, (".png",)) if plot is not None and runs is not None else None
     print(page(name, root, plugins, runs), end="")
     if figure is not None and runs is not None:
         draw(name, root, plugins, runs, figure)

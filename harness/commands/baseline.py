@@ -21,7 +21,7 @@ def store(directory: Path, name: str, out: Path) -> tuple[Path, list[str]]:
         InputError: the runs cannot be read or are no baseline, or the file cannot be written, or would be among
             the results of runs.
     """
-    check_apart(absolute_path(out) / f"{name}.json", [directory])
+    check_apart(absolute_path(out) / f"{name}.json")
     return write_baseline(load_runs(directory), name, out)
 
 

@@ -78,7 +78,7 @@ class Results:
         """Writes tables, statistics, plots and ``report.html`` of all runs in :attr:`out`, as ``report`` does.
 
         Raises:
-            InputError: they cannot be written.
+            StorageError: they cannot be written.
         """
         from harness.commands.report import tables
 

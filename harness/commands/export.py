@@ -31,7 +31,7 @@ def export(run: Path, file: Path, form: str = "") -> None:
     form = _format(file, form)
     if not directory.model.exists() or not directory.final.exists():
         raise InputError(f"there is no trained network in {run}; name the directory of one run, down to its seed")
-    path = check_output(file, [f".{form}"], [run])
+    path = check_output(file, [f".{form}"])
     facts = read_json(directory.final)
     from harness.nets.export import plain
     from harness.nets.formats import write

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from harness.core.files import there, walk
+from harness.core.files import there
 from harness.core.home import PACKAGE, folder
 from harness.run.store import write_json
 from harness.stored.runs import INPUTS, RECORD, Found, find_runs
@@ -56,9 +56,9 @@ def state_of(directory: Path) -> str:
 
 def _lines(directory: Path) -> Iterator[str]:
     """One line per file below ``directory``."""
-    for where, folders, files in walk(directory):
+    for where, folders, files in os.walk(directory):
         folders[:] = [name for name in folders if name != "__pycache__"]
-        yield from filter(None, (_line(directory, where / name) for name in files))
+        yield from filter(None, (_line(directory, Path(where, name)) for name in files))
 
 
 def _run_lines(directory: Path, found: Found) -> Iterator[str]:

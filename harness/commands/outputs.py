@@ -9,9 +9,9 @@ from pathlib import Path
 
 from harness.core.errors import InputError
 from harness.core.home import CHECKOUT
-from harness.run.claims import FILE as CLAIMS
 from harness.run.profiles import PROFILES
 from harness.run.request import absolute_path
+from harness.stored.runs import INPUTS, RECORD
 
 
 def check_output(path: Path, suffixes: Sequence[str], closed: Sequence[Path] = (), *, checkout: bool = True) -> Path:
@@ -20,7 +20,7 @@ def check_output(path: Path, suffixes: Sequence[str], closed: Sequence[Path] = (
     Args:
         path: as the person has written it.
         suffixes: that it may end in.
-        closed: directories of runs that the command reads.
+        closed: directories that it may not be in, besides runs.
         checkout: whether it may be in the checkout.
 
     Raises:
@@ -49,7 +49,7 @@ def check_apart(path: Path, closed: Sequence[Path] = ()) -> None:
 
     Args:
         path: of the file, from the root.
-        closed: directories of runs, besides those that are known by what is in them.
+        closed: directories that it may not be in, besides runs.
 
     Raises:
         InputError: it would.
@@ -67,8 +67,9 @@ def _above(path: Path) -> Iterator[Path]:
 
 
 def _holds_runs(directory: Path) -> bool:
-    """Whether a directory is a run, or one that runs were written to; older ones have no file of claims, but the
-    directory of a profile."""
-    if any(os.path.lexists(directory / name) for name in ("record.json", CLAIMS)):
+    """Whether a directory is a run, or that of a profile with runs. Beside that of a profile, where reports are, other
+    files may be, too: somebody may have said ``--out .``."""
+    if any(os.path.lexists(directory / name) for name in (RECORD, INPUTS)):
         return True
-    return any(next((directory / name).glob("*/*/*/*/record.json"), None) is not None for name in PROFILES)
+    found = (run for name in (RECORD, INPUTS) for run in directory.glob(f"*/*/*/*/{name}"))
+    return directory.name in PROFILES and next(found, None) is not None

@@ -73,7 +73,8 @@ def check_same_data(runs: Sequence[Run]) -> None:
 def _write(directory: Path, metric: str) -> None:
     check_metric(metric)
     state = f"{state_of(directory)} {metric}"
-    for sentence in sentences_on(find_runs(directory).unended):
+    found = find_runs(directory)
+    for sentence in (*sentences_on(found.unended), *(f"{path} cannot be read, left out" for path in found.closed)):
         print(sentence, file=sys.stderr)
     if is_fresh(directory, state):
         return

@@ -35,7 +35,7 @@ def show_run(directory: Path, svg: Path | None, *, as_json: bool) -> None:
     """
     if not os.path.lexists(directory / "record.json"):
         raise InputError(f"{directory} is no run that has ended; name the directory of one, down to its seed")
-    drawing = None if svg is None else check_output(svg, (".svg",), [directory])
+    drawing = None if svg is None else check_output(svg, (".svg",))
     run = load_run(directory)
     architecture = proposed(run.record)
     if drawing is not None:

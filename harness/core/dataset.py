@@ -20,7 +20,8 @@ _FOLDER = "folder"
 def seeded_by(dataset: str) -> str:
     """What names the random draws on a data set: its name; of a folder without the path.
 
-    The path says where the images are, and not which: the same ones are split alike on every machine.
+    The path says where the images are, and not which: the same ones are split alike on every machine. What stands
+    behind the name of a plug-in's set may say which, and counts.
     """
     return _FOLDER if dataset.startswith(f"{_FOLDER}:") else dataset
 

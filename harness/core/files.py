@@ -86,26 +86,28 @@ def there(path: Path) -> bool:
     except OSError as error:
         if error.errno in _NOTHING:
             return False
-        raise _closed(path, error) from error
+        raise unreadable(path, error) from error
     return True
 
 
-def walk(directory: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
+def walk(directory: Path, closed: list[OSError]) -> Iterator[tuple[Path, list[str], list[str]]]:
     """As ``os.walk``, which leaves out what it cannot read without a word; without a directory, nothing.
 
-    Raises:
-        InputError: a directory cannot be read.
+    Args:
+        directory: to begin with.
+        closed: gets the error of each directory that cannot be read, with its name.
     """
 
-    def refuse(error: OSError) -> None:
+    def note(error: OSError) -> None:
         if error.errno not in _NOTHING:  # another command may have removed it meanwhile
-            raise _closed(Path(error.filename), error) from error
+            closed.append(error)
 
-    for where, folders, files in os.walk(directory, onerror=refuse):
+    for where, folders, files in os.walk(directory, onerror=note):
         yield Path(where), folders, files
 
 
-def _closed(path: Path, error: OSError) -> InputError:
+def unreadable(path: Path, error: OSError) -> InputError:
+    """The sentence about something that cannot be read."""
     return InputError(
         f"{path} cannot be read ({error.strerror}); give yourself the right to read it, or move it out of the way"
     )

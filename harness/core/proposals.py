@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.core.evaluation import Ensemble, KerasConfig, Proposal
@@ -25,6 +27,35 @@ def identity(proposal: Proposal) -> str:
     if isinstance(proposal, KerasConfig):
         return f"{proposal} {hashlib.sha256(proposal.json.encode()).hexdigest()}"
     return str(proposal)
+
+
+def structure(model: KerasConfig) -> str:
+    """The JSON of a Keras model without the names of its layers, which Keras numbers anew each time it is built."""
+    try:
+        read = json.loads(model.json)
+    except ValueError:
+        return model.json
+    numbers = {name: f"#{number}" for number, name in enumerate(dict.fromkeys(_names(read)))}
+    return json.dumps(_renamed(read, numbers), sort_keys=True)
+
+
+def _names(value: Any) -> Iterator[str]:
+    """Names in the order in which they stand there."""
+    if isinstance(value, dict):
+        if isinstance(name := value.get("name"), str):
+            yield name
+        value = list(value.values())
+    if isinstance(value, list):
+        for part in value:
+            yield from _names(part)
+
+
+def _renamed(value: Any, numbers: Mapping[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {key: _renamed(part, numbers) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_renamed(part, numbers) for part in value]
+    return numbers.get(value, value) if isinstance(value, str) else value
 
 
 def proposal_from_json(stored: dict[str, Any], space: Space) -> Proposal:

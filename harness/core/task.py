@@ -21,7 +21,7 @@ from harness.core.errors import InputError
 from harness.core.evaluation import REFUSED, Ensemble, Evaluation, Evaluator, KerasConfig, Part, Proposal
 from harness.core.journal import EVALUATIONS, Journal, State
 from harness.core.limits import NO_LIMITS, Limits
-from harness.core.proposals import proposal_from_json, proposal_to_json
+from harness.core.proposals import proposal_from_json, proposal_to_json, structure
 from harness.core.ranking import Ranking
 from harness.core.recipe import Recipe
 from harness.core.refusals import Refusals
@@ -324,7 +324,7 @@ class Task:
             ValueError: another Keras model was called the same.
         """
         text = str(proposal)
-        if isinstance(proposal, KerasConfig) and self._models.setdefault(text, proposal.json) != proposal.json:
+        if isinstance(proposal, KerasConfig) and self._models.setdefault(text, form := structure(proposal)) != form:
             raise ValueError(f"two different Keras models are both named '{proposal.name}'; each needs its own name")
         return text
 
@@ -592,7 +592,7 @@ class Task:
         """Takes over what :meth:`_frozen` returned, and the first ``evaluations`` of the journal."""
         state: dict[str, Any] = json.loads(frozen)
         if state.get("version") != _VERSION:
-            raise InputError("the checkpoint is of another version of the harness; begin the run again with --redo")
+            raise InputError("the checkpoint is of another version of the harness; do it again with --retry-failed")
         self.rng.bit_generator.state = state["rng"]
         self.meter.restore(seconds=state["seconds"], steps=state["steps"], macs=state["macs"], own=state["own"])
         self._last_checkpoint = self.meter.spent

@@ -22,9 +22,9 @@ _TRANSPOSED = (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras
 _FREE = (
     *(keras.layers.BatchNormalization, FusedBatchNormalization, keras.layers.LayerNormalization),
     *(keras.layers.GroupNormalization, keras.layers.RMSNormalization, keras.layers.Normalization),
-    *(keras.layers.PReLU, keras.layers.Embedding, DropPath),
+    *(keras.layers.PReLU, DropPath),
 )
-"""Layers with weights that multiply no matrix. Their subclasses may: Keras' reversible embedding does."""
+"""Layers with weights that multiply no matrix."""
 
 
 def main_path(model: keras.Model) -> keras.Model:
@@ -57,7 +57,9 @@ def _of_graph(model: keras.Model) -> int:
 
 def _of_call(layer: Any, inputs: list[Any], outputs: list[Any]) -> int:
     """Of one call of a layer, of a nested model, or of an operation without weights."""
-    if not isinstance(layer, keras.layers.Layer) or not layer.weights or type(layer) in _FREE:
+    if not isinstance(layer, keras.layers.Layer) or not layer.weights or isinstance(layer, _FREE):
+        return 0
+    if type(layer) is keras.layers.Embedding:  # its subclass, Keras' reversible embedding, multiplies
         return 0
     if isinstance(layer, keras.Model):
         return _of_graph(layer)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Never
 
 from harness.core.errors import InputError
-from harness.core.files import read_text, there, walk
+from harness.core.files import read_text, there, unreadable, walk
 from harness.core.names import directory_name
 from harness.core.record import Record, phase_note
 from harness.stored.fields import AGAIN
@@ -27,36 +27,50 @@ class Found:
     Args:
         ended: those of runs that are over.
         unended: those of runs that were begun and are not.
+        closed: directories that nobody may look into, and that no run is beside of.
     """
 
     ended: tuple[Path, ...]
     unended: tuple[Path, ...]
+    closed: tuple[Path, ...]
 
 
-def find_runs(directory: Path, without: Container[Path] = ()) -> Found:
+def find_runs(directory: Path, without: Collection[Path] = ()) -> Found:
     """The directories of runs below a directory, at any depth, in the order of their paths.
 
     A run has ended if it has a record and no phase of it is under way. What lies in the directory of a run is not
-    looked at: a search may have put anything there. One that was set aside to be done again is none.
+    looked at: a search may have put anything there. One that was set aside to be done again is none; its name begins
+    with a point, as those of directories that are not looked at.
 
     Args:
         directory: to look below; it need not be there.
-        without: directories that are left out.
+        without: directories of runs that are left out.
 
     Raises:
-        InputError: a directory cannot be read.
+        InputError: a directory cannot be read, and runs lie beside it, or none were found.
     """
-    ended, unended = list[Path](), list[Path]()
-    for where, folders, files in walk(directory):
+    ended, unended, closed = list[Path](), list[Path](), list[OSError]()
+    for where, folders, files in walk(directory, closed):
         if not {RECORD, INPUTS} & {*folders, *files}:
-            folders[:] = [name for name in folders if where / name not in without]
+            folders[:] = [name for name in folders if name[:1] != "." and where / name not in without]
             continue
         folders.clear()
         if not there(phase_note(where)) and there(where / RECORD):
             ended.append(where)
         elif not where.name.startswith("."):
             unended.append(where)
-    return Found(tuple(sorted(ended)), tuple(sorted(unended)))
+    # Below the same profile as runs there may be others. What else is closed there, lost+found, say, is nobody's run.
+    known = {_top(path, directory) for path in (*ended, *unended, *without)}
+    shut = {Path(error.filename): error for error in closed}
+    for path, error in shut.items():
+        if not known or _top(path, directory) in (*known, ()):
+            raise unreadable(path, error) from error
+    return Found(tuple(sorted(ended)), tuple(sorted(unended)), tuple(shut))
+
+
+def _top(path: Path, directory: Path) -> tuple[str, ...]:
+    """The first part of a path below a directory."""
+    return path.relative_to(directory).parts[:1]
 
 
 def check_place(record: Record, run: Path, parts: Sequence[str]) -> None:

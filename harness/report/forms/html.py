@@ -178,6 +178,7 @@ def _facts(runs: Sequence[Run]) -> dict[str, str]:
     records = [run.record for run in runs]
     status = Counter("failed" if r.record.status == "ok" and not accuracies([r]) else r.record.status for r in runs)
     counts = [f"{len(runs):,}", *(f"{status[name]:,} {name}" for name in ("failed", "unsupported") if status[name])]
+    left_out = {"Left out": " ".join(sentences)} if (sentences := about_unended(runs)) else {}
     return {
         "Profile": ", ".join(sorted({record.profile for record in records})),
         "Search budget": ", ".join(sorted({record.budget for record in records})),
@@ -185,7 +186,7 @@ def _facts(runs: Sequence[Run]) -> dict[str, str]:
         "Data sets": ", ".join(sorted({record.dataset for record in records})),
         "Seeds": numbers(record.seed for record in records),
         "Runs": ", ".join(counts),
-        **dict(zip(["Left out"], about_unended(runs), strict=False)),
+        **left_out,
         "Commit": ", ".join(sorted(set(map(_commit, records)))),
     }
 

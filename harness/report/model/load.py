@@ -78,7 +78,7 @@ def _name(run: Path) -> str:
 
 
 def load_run(directory: Path) -> Run:
-    """The run whose files lie in ``directory``; logs that are not there are empty.
+    """The run whose files lie in ``directory``; logs that are not there are empty, as those of a failed run may be.
 
     Raises:
         InputError: the record or a log cannot be read, or the record is of another run.

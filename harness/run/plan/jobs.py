@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import InputError
+from harness.core.files import there
 from harness.core.home import CHECKOUT, PACKAGE, folder
 from harness.core.names import directory_name, one_of
 from harness.core.record import Record
@@ -85,9 +86,10 @@ def make_plan(request: Request, capacity: Capacity = ONE_CORE) -> Plan:
     versions = {name: method.version() for name, method in {row.method.name: row.method for row in rows}.items()}
     over, pending, again = _sorted_out(rows, request, versions)
     redone = {row.directory for row in again}
-    # What the command does not name is in the report, too, which would refuse it after all work.
+    # Records that the command does not name are in the report, too, which would refuse a damaged one after all work.
     for path in find_runs(request.out, {row.directory.path for row in rows}).ended:
-        read_record(path / RECORD)
+        if there(path / RECORD):  # another command may do it again now
+            read_record(path / RECORD)
     kept = [row for row in rows if row.directory not in redone]
     pending += again
     for name in {record.dataset: None for record in over}.keys() - {row.dataset for row in pending}:

@@ -16,6 +16,7 @@ from typing import Any
 
 from harness.core.errors import InputError
 from harness.core.files import replace_text
+from harness.core.room import is_full
 from harness.core.space import Genotype
 from harness.run.profiles import Profile
 
@@ -194,6 +195,8 @@ def _replace(path: Path, text: str) -> None:
     try:
         replace_text(path, text)
     except OSError as error:
+        if is_full(error):
+            raise
         raise InputError(f"{path} cannot be written ({error.strerror}); name another file with --out") from error
 
 

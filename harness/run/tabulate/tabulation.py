@@ -24,6 +24,7 @@ from harness.core.errors import InputError
 from harness.core.lowering import lower
 from harness.core.measure import Shape, measure
 from harness.core.names import sentence
+from harness.core.room import check_room, going_on_later
 from harness.core.space import Genotype, Space
 from harness.run.backends.base import Backend, Call, Handle, Item, Outcome
 from harness.run.progress import Bar, Screen, View
@@ -98,8 +99,9 @@ class Tabulator:
         Raises:
             KeyboardInterrupt: passed on after the processes were stopped; the same command continues.
             InputError: the table cannot be written any more.
+            StorageError: there is no room for more; the same command continues.
         """
-        try:
+        with going_on_later(self._sheet.path.parent, self._stored), contextlib.closing(self._backend):
             left = [entry for entry in self._task.entries if not self._is_over(entry)]
             self._before = self.tally.done
             waiting = deque(_batches(left))
@@ -113,9 +115,10 @@ class Tabulator:
                 for handle in ended:
                     waiting.extendleft(self._end(self._running.pop(handle), handle.outcomes))
                 self._screen.show(self._view())
-        finally:
-            self._backend.close()
         return self.tally
+
+    def _stored(self) -> str:
+        return f"{self.tally.done} of {len(self._task.entries)} trainings are stored"
 
     def _is_over(self, entry: Entry) -> bool:
         """Whether an earlier command has left a training to be scored."""
@@ -151,6 +154,8 @@ class Tabulator:
         if outcome.status == "busy":
             self.tally.busy += 1
             return
+        if outcome.status == "failed":
+            check_room(entry.directory, outcome.reason)
         try:
             values = self._values(entry) if outcome.status == "ok" else {FAILURE: outcome.reason}
         except (InputError, OSError, ValueError, KeyError, TypeError) as error:
