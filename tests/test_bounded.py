@@ -172,7 +172,7 @@ def test_methods_that_train_weights_get_the_images_of_the_table(tmp_path: Path, 
 def behind(folder: Path, data: Dataset, checksum: str, image: tuple[int, ...]) -> tuple[list[str], bool]:
     """Whether the images behind a table are taken, of which it says such a checksum and size."""
     table = written(folder / "toy.csv")
-    [job] = make_plan(table_request(table, folder / "out", "random_search")).jobs
+    [job] = make_plan(table_request(table, folder / "out", "random_search", budget="2e11macs")).jobs
     assert isinstance(job.prepared, PreparedTable)
     assert job.prepared.trained is not None
     its = dataclasses.replace(job.prepared, trained=dataclasses.replace(job.prepared.trained, image=image))

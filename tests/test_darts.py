@@ -26,7 +26,7 @@ from harness.core.errors import InputError
 from harness.core.evaluation import Evaluation, Proposal
 from harness.core.recipe import Recipe
 from harness.core.seeds import rng
-from harness.core.space import Size
+from harness.core.space import Size, Space
 from harness.core.task import Task
 from harness.nets import runtime
 from harness.nets.constants import Constants
@@ -202,15 +202,16 @@ def tiny_task() -> SearchData:
     )
 
 
+SMALL = CellSpace("cell-2", nodes=2, operations=("skip_connect", "sep_conv_5x5", "dil_conv_5x5", "max_pool_3x3"))
+
+
 class FakeTask:
     """What ``Bilevel`` reads of a task."""
 
+    space: Space = SMALL
     data = tiny_task()
     seed = 5
     recipe = Recipe(size=Size(8, 3), steps=1)  # a stem of 24 channels, which are normalised in pairs of pixels
-
-
-SMALL = CellSpace("cell-2", nodes=2, operations=("skip_connect", "sep_conv_5x5", "dil_conv_5x5", "max_pool_3x3"))
 
 
 @pytest.mark.parametrize("order", [1, pytest.param(2, marks=pytest.mark.slow)])
@@ -515,6 +516,7 @@ def test_after_evaluations_that_failed_the_cells_of_later_searches_are_proposed(
 class FakeTaskOfStages(FakeTask):
     """Cells with one input, in three stages."""
 
+    space = get_space("nasbench201")
     recipe = Recipe(size=Size(4, 3), steps=1)
 
 

@@ -201,15 +201,17 @@ class TestPredictions:
         first, again = (ProxyEvaluator(CELLS, data, recipe, 3, tmp_path / name) for name in ("a", "b"))
         for evaluator in (first, again):
             evaluator.keep_predictions()
-        meter, whole = Meter(Budget(100, "steps"), 6), Part(0, 6)
-        first.evaluate_part(one, 0, meter, whole)
+        meter, rest = Meter(Budget(100, "steps"), 6), Part(3, 6)
+        for evaluator in (first, again):
+            evaluator.evaluate_part(one, 0, meter, Part(0, 3))
+        first.evaluate_part(one, 0, meter, rest)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(np, "save", lambda *args, **kwargs: (_ for _ in ()).throw(KeyboardInterrupt))
             patch.setattr(Path, "unlink", lambda *args, **kwargs: None)
             with pytest.raises(KeyboardInterrupt):
-                again.evaluate_part(one, 0, meter, whole)
+                again.evaluate_part(one, 0, meter, rest)
         assert (tmp_path / "b" / "0.npz").exists()
-        again.evaluate_part(one, 0, meter, whole)
+        again.evaluate_part(one, 0, meter, rest)
         np.testing.assert_array_equal(again.predictions(one, 0), first.predictions(one, 0))
 
     def test_nothing_is_kept_unless_it_is_asked_for(self, tmp_path: Path) -> None:

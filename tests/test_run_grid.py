@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from plugin_files import GOOD, write_method, write_squares
+from report_records import make
 
 from harness.core.budget import Budget
 from harness.core.home import CHECKOUT as ROOT
@@ -283,7 +284,7 @@ def test_a_hostile_method_finds_no_test_labels(tmp_path: Path) -> None:
     request = dataclasses.replace(request, methods=("hostile",), plugins=(squares, hostile))
     other = tmp_path / "out" / "smoke" / "squares" / "macro-3" / "other" / "0" / "record.json"
     other.parent.mkdir(parents=True)
-    other.write_text("a result on the test set")
+    other.write_text(make("other", 0.9).record.to_json())
     tables = ("report.html", "statistics.md", "performance.csv", "performance.tex", "plots/a.svg")
     for name in tables:
         (tmp_path / "out" / name).parent.mkdir(exist_ok=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import errno
 import itertools
+import os
 import signal
 import subprocess
 import sys
@@ -16,14 +18,15 @@ import pytest
 from test_run_plan import request_for
 
 from harness.commands.tabulate import Made, _images, _trainings, tabulate
-from harness.core.errors import InputError
+from harness.core.errors import InputError, StorageError
 from harness.core.home import CHECKOUT
 from harness.core.space import Space
 from harness.run.images import locate
 from harness.run.plan import make_plan
+from harness.run.tabulate import sheet
 from harness.run.tabulate.architectures import architectures
 from harness.run.tabulate.request import make_table_request
-from harness.run.tabulate.tabulation import alone
+from harness.run.tabulate.tabulation import Tabulator, Tally, alone
 from harness.spaces import get_space
 
 SMALL = "nasbench201:skip_connect,nor_conv_3x3,avg_pool_3x3"
@@ -75,6 +78,20 @@ class TestArchitectures:
     def test_what_there_is_not_is_refused(self, space: str, sample: int) -> None:
         with pytest.raises(InputError):
             architectures(get_space(space), sample)
+
+
+def one_missing(whole: Path, path: Path, failure: str = "") -> None:
+    """A copy of a table that lacks a training, or says that it has failed."""
+    path.with_suffix(".toml").write_bytes(whole.with_suffix(".toml").read_bytes())
+    with whole.open(newline="") as file:
+        found = list(csv.DictReader(file))
+    for name in found[0]:
+        if name.endswith("_s1"):
+            found[0][name] = failure if name.startswith("failure") else ""
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(found[0]))
+        writer.writeheader()
+        writer.writerows(found)
 
 
 @pytest.fixture(scope="module")
@@ -159,18 +176,28 @@ class TestTable:
             make(path, seeds="0-1")
         assert path.read_text() == text
 
+    def test_a_full_disk_loses_nothing(self, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        path = tmp_path / "full.csv"
+        one_missing(whole, path)
+
+        def full(path: Path, text: str) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        def begin(tabulator: Tabulator) -> Tally:
+            monkeypatch.setattr(sheet, "replace_text", full)
+            return run(tabulator)
+
+        run = Tabulator.run
+        monkeypatch.setattr(Tabulator, "run", begin)
+        with pytest.raises(StorageError, match=r"takes no more .*: \d of 1 trainings are stored; make room, and"):
+            make(path, seeds="0-1")
+        monkeypatch.undo()
+        assert make(path, seeds="0-1").rows == 3
+        assert rows(path) == rows(whole)
+
     def test_a_failed_training_is_a_row_and_can_be_done_again(self, whole: Path, tmp_path: Path) -> None:
         path = tmp_path / "failed.csv"
-        path.with_suffix(".toml").write_bytes(whole.with_suffix(".toml").read_bytes())
-        with whole.open(newline="") as file:
-            found = list(csv.DictReader(file))
-        for name in found[0]:
-            if name.endswith("_s1"):
-                found[0][name] = "it diverged" if name.startswith("failure") else ""
-        with path.open("w", newline="") as file:
-            writer = csv.DictWriter(file, list(found[0]))
-            writer.writeheader()
-            writer.writerows(found)
+        one_missing(whole, path, "it diverged")
         assert make(path, seeds="0-1").rows == 2
         assert rows(path)[0]["failure_s1"] == "it diverged"
         assert make(path, seeds="0-1", retry_failed=True).rows == 3
