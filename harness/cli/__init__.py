@@ -33,7 +33,7 @@ from harness.commands.printing import print_json, print_rows
 from harness.core.errors import InputError, StorageError
 from harness.core.names import one_line, printable
 
-_UsageError = cast(type[Exception], typer.BadParameter.__mro__[1])
+_UsageError = cast(type[Exception], next(one for one in typer.BadParameter.__mro__ if one.__name__ == "UsageError"))
 """What typer raises for words that it does not understand; it comes from click, or from typer's own copy of that."""
 
 
