@@ -224,8 +224,8 @@ def test_output_that_nobody_reads_is_no_failed_run(words: tuple[str, ...]) -> No
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("run", "--workers", "0"), "greater than or equal to 1; see python -m harness run --help"),
-        (("run", "--bogus"), "no such option: --bogus"),
+        (("run", "--workers", "0"), "; see python -m harness run --help"),
+        (("run", "--bogus"), "--bogus"),
         (("run", "--seeds"), "--seeds"),
         (("list", "foo"), "'foo' is not one of"),
         (("report",), "missing argument"),

@@ -37,7 +37,7 @@ def read_rows(log: Path, kind: type[LogRow]) -> list[LogRow]:
         try:
             row = decode(line)
             _check_row(row)
-        except (ValueError, RecursionError) as error:  # those of msgspec and of UTF-8 are such
+        except (ValueError, RecursionError, msgspec.MsgspecError) as error:  # the lowest msgspec's are no ValueErrors
             if number == len(lines):
                 break
             raise ValueError(f"line {number} of {log.name} is no row of this log ({said(error)})") from error
