@@ -85,7 +85,7 @@ class _Search(msgspec.Struct):
     proposals: _Number = 0.0
     steps: _Number = 0.0
     macs: _Number = 0.0
-    planned_simulated_wall: _Number | bool | str | None = None
+    planned_simulated_wall: _Number | None = None
 
 
 class _Final(msgspec.Struct):
