@@ -186,6 +186,8 @@ def what_is_wrong(record: Record) -> str:
         _check_texts(record)
     except (msgspec.ValidationError, ValueError, InputError, RecursionError) as error:
         return said(error)
+    except SystemError:  # of the lowest msgspec, where a whole number is too large for a float
+        return "a number in it is out of range"
     if record.status == "ok" and record.test_accuracy is None:
         return "it says 'ok' but has no test accuracy"
     return ""
