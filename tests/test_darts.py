@@ -214,7 +214,8 @@ class FakeTask:
     recipe = Recipe(size=Size(8, 3), steps=1)  # a stem of 24 channels, which are normalised in pairs of pixels
 
 
-@pytest.mark.parametrize("order", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow  # with a whole supernet in a process of its own; the other tests of steps and checkpoints are quick
+@pytest.mark.parametrize("order", [1, 2])
 def test_a_step_moves_both_levels_and_resumes_exactly(order: int) -> None:
     in_fresh_process("test_darts", f"check_step_and_resume({order})")
 
