@@ -71,15 +71,19 @@ def read_parts(train: Sequence[Path], test: Sequence[Path], height: int, width: 
     Raises:
         InputError: as there, or the test images have more bits than the training images.
     """
-    largest, others = (_each(_largest_value, paths) for paths in (train, test))
-    deep = [value for value in largest if value is not None]
-    if not deep and (odd := [path for path, value in zip(test, others, strict=True) if value is not None]):
-        raise InputError(f"{odd[0]} has 16 bits and the training images have 8; save all with equally many")
-    bits = max(8, max(deep, default=0).bit_length())
-    x_train, grey_train = read_images(train, height, width, bits)
-    x_test, grey_test = read_images(test, height, width, bits)
-    beyond = sum(value is not None and value >= 1 << bits for value in others)
-    return Pixels(x_train, x_test, grey_train and grey_test, _scale(max(deep), bits, beyond) if deep else "")
+    parts = [(paths, *_read(paths, height, width)) for paths in (train, test)]
+    [(_, x_train, grey_train, deep_train), (_, x_test, grey_test, deep_test)] = parts
+    grey, note = grey_train and grey_test, ""
+    if deep_test and not deep_train:
+        raise InputError(f"{test[deep_test[0]]} has 16 bits and the training images have 8; save all with equally many")
+    if deep_train:
+        largest, others = (_each(_largest_value, [paths[number] for number in deep]) for paths, _, _, deep in parts)
+        bits = max(8, max(largest).bit_length())
+        if bits < 16:  # as 16 they are read already
+            for paths, pixels, _, deep in parts:
+                _read_again(paths, pixels, deep, bits)
+        note = _scale(max(largest), bits, sum(value >= 1 << bits for value in others))
+    return Pixels(x_train, x_test, grey, note)
 
 
 def _scale(largest: int, bits: int, beyond: int) -> str:
@@ -89,7 +93,7 @@ def _scale(largest: int, bits: int, beyond: int) -> str:
     return f"{words}, larger ones in {beyond:,} test images are cut off" if beyond else words
 
 
-def read_images(paths: Sequence[Path], height: int, width: int, bits: int = 16) -> tuple[NDArray[np.uint8], bool]:
+def read_images(paths: Sequence[Path], height: int, width: int) -> tuple[NDArray[np.uint8], bool]:
     """All images at one size: ``uint8`` of shape ``(n, height, width, 3)``, and whether every one of them is grey.
 
     An image is scaled until it covers the size and cropped around its centre, so nothing is distorted. Decoding runs
@@ -98,18 +102,33 @@ def read_images(paths: Sequence[Path], height: int, width: int, bits: int = 16) 
     Args:
         paths: of the files.
         height, width: of the result.
-        bits: that the values in files of sixteen bits fill; larger values are cut off.
 
     Raises:
         InputError: names the first file that is no image, is cut short, or has values that eight bits cannot hold.
     """
+    pixels, grey, _ = _read(paths, height, width)
+    return pixels, grey
+
+
+def _read(paths: Sequence[Path], height: int, width: int) -> tuple[NDArray[np.uint8], bool, tuple[int, ...]]:
+    """As :func:`read_images`, and which of the files have sixteen bits."""
     pixels = np.empty((len(paths), height, width, 3), dtype=np.uint8)
 
-    def read(number: int) -> bool:
-        pixels[number], grey = _pixels(paths[number], height, width, bits)
-        return grey
+    def read(number: int) -> tuple[bool, bool]:
+        pixels[number], grey, deep = _pixels(paths[number], height, width)
+        return grey, deep
 
-    return pixels, all(_each(read, range(len(paths))))
+    told = _each(read, range(len(paths)))
+    return pixels, all(grey for grey, _ in told), tuple(number for number, (_, deep) in enumerate(told) if deep)
+
+
+def _read_again(paths: Sequence[Path], pixels: NDArray[np.uint8], numbers: Sequence[int], bits: int) -> None:
+    """Reads the images of these numbers as of so many bits."""
+
+    def read(number: int) -> None:
+        pixels[number] = _pixels(paths[number], pixels.shape[1], pixels.shape[2], bits)[0]
+
+    _each(read, numbers)
 
 
 def _each(function: Callable[[Item], Answer], items: Sequence[Item]) -> list[Answer]:
@@ -141,12 +160,15 @@ def _opened(path: Path) -> Iterator[ImageFile]:
         raise _broken(path, error) from error
 
 
-def _pixels(path: Path, height: int, width: int, bits: int) -> tuple[NDArray[np.uint8], bool]:
+def _pixels(path: Path, height: int, width: int, bits: int = 16) -> tuple[NDArray[np.uint8], bool, bool]:
+    """An image, whether it is grey, and whether its file has sixteen bits, of which so many are filled; larger values
+    are cut off."""
     from PIL.Image import Resampling
     from PIL.ImageOps import exif_transpose, fit
 
     with _opened(path) as image:
-        if bits < 16 and _in_deep_colour(image):
+        colour = _in_deep_colour(image)
+        if bits < 16 and colour:
             raise InputError(
                 f"{path} has several channels of 16 bits, of which the upper 8 can be read, and the values of the "
                 f"training images fill the lower {bits}; save all with 8 bits per channel"
@@ -156,17 +178,15 @@ def _pixels(path: Path, height: int, width: int, bits: int) -> tuple[NDArray[np.
         image.draft(None, (2 * across, 2 * down))  # a large JPEG is decoded at a fraction of its size
         mode = image.mode
         fitted = fit(_as_rgb(exif_transpose(image), path, bits), (width, height), Resampling.BILINEAR)
-        return np.asarray(fitted, dtype=np.uint8), mode in _GREY
+        return np.asarray(fitted, dtype=np.uint8), mode in _GREY, colour or mode in _SIXTEEN_BITS
 
 
-def _largest_value(path: Path) -> int | None:
+def _largest_value(path: Path) -> int:
     """The largest value of a file of sixteen bits; of several channels that which has the same upper bits, since Pillow
-    leaves the others out. None of a file of eight bits."""
+    leaves the others out."""
     with _opened(path) as image:
         if image.mode in _SIXTEEN_BITS:
             return int(_values(image, path).max())
-        if not _in_deep_colour(image):
-            return None
         bands = [np.asarray(image.getchannel(band)) for band in image.getbands() if band != "A"]
         return max(int(band.max()) << 8 | 255 for band in bands)
 
