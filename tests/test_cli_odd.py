@@ -33,6 +33,8 @@ def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
     told = capsys.readouterr()
     assert ended.value.code == 2
     assert told.out == ""
+    assert told.err.startswith("error: ")
+    assert len(told.err.splitlines()) == 1
     return told.err
 
 
@@ -71,9 +73,7 @@ def test_odd_words_are_one_sentence(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     told = refused(monkeypatch, capsys, *words)
-    assert told.startswith("error: ")
     assert sentence in told
-    assert len(told.splitlines()) == 1
     assert not list(tmp_path.iterdir())
 
 
@@ -108,7 +108,6 @@ def test_a_setting_that_the_method_refuses_is_refused_before_work(
     monkeypatch.delattr("harness.run.search.load_method")
     told = refused(monkeypatch, capsys, "run", "--profile", "smoke", "--methods", name, "--out", str(tmp_path / "out"))
     assert name.partition(":")[0] in told
-    assert len(told.splitlines()) == 1
     assert not list((tmp_path / "out").rglob("inputs.json"))
 
 
@@ -153,7 +152,6 @@ def test_a_data_set_that_ends_its_process_is_one_sentence(
     words = [word.format(out=tmp_path / "out") for word in COMMANDS[command]]
     told = refused(monkeypatch, capsys, *words, "--plugin", str(file), "--data", str(tmp_path / "data"))
     assert "does not load: SystemExit" in told
-    assert len(told.splitlines()) == 1
 
 
 @pytest.mark.parametrize("content", [BRACKETS, "9" * 5000], ids=["brackets", "digits"])
@@ -170,7 +168,6 @@ def test_nested_brackets_and_endless_numbers_are_one_sentence(
     file.write_text(content, encoding="utf-8")
     told = refused(monkeypatch, capsys, *(word.format(runs=tmp_path, file=file) for word in words))
     assert str(file) in told
-    assert len(told.splitlines()) == 1
 
 
 def test_output_that_cannot_be_encoded_ends_no_report(tmp_path: Path) -> None:
@@ -237,10 +234,8 @@ def test_words_that_no_command_has_are_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], sentence: str
 ) -> None:
     told = refused(monkeypatch, capsys, *words)
-    assert told.startswith("error: ")
     assert sentence in told
     assert told.rstrip().endswith("--help")
-    assert len(told.splitlines()) == 1
 
 
 def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
@@ -307,8 +302,6 @@ def test_what_cannot_be_meant_or_would_do_nothing_is_refused(
     given = (word.format(directory=tmp_path / "d.csv", file=tmp_path / "file") for word in words)
     told = refused(monkeypatch, capsys, *given)
     assert sentence in told
-    assert told.startswith("error: ")
-    assert len(told.splitlines()) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["d.csv", "file"]
 
 
@@ -340,9 +333,7 @@ def test_a_present_directory_that_is_gone_is_one_sentence(
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
-    told = refused(monkeypatch, capsys, *(word.format(runs=run) for word in words))
-    assert told.startswith("error: ")
-    assert len(told.splitlines()) == 1
+    refused(monkeypatch, capsys, *(word.format(runs=run) for word in words))
 
 
 def test_a_data_directory_that_cannot_be_looked_into_leaves_the_list_whole(

@@ -60,7 +60,6 @@ def test_no_command_writes_among_the_results(
     words = [word.format(runs=runs, run=run, file=path or run / file) for word in COMMANDS[command]]
     told = refused(monkeypatch, capsys, *words)
     assert "among the results of runs" in told or "has to end in" in told
-    assert len(told.splitlines()) == 1
     assert everything(runs) == before
 
 
@@ -89,7 +88,6 @@ def test_a_file_that_cannot_be_meant_is_refused_before_work(
     path = tmp_path / file.format(ending=ending)
     told = refused(monkeypatch, capsys, *(word.format(runs=runs, run=run, file=path) for word in COMMANDS[command]))
     assert sentence in told
-    assert len(told.splitlines()) == 1
 
 
 def test_a_baseline_is_not_written_over_a_record(

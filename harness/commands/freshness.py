@@ -39,17 +39,21 @@ def mark(directory: Path, state: str, files: Sequence[Path]) -> None:
         write_json(directory / _MARK, {"state": state, "files": _files(directory, [path.name for path in files])})
 
 
-def state_of(directory: Path) -> str:
+def state_of(directory: Path, found: Found | None = None) -> str:
     """A digest of what a report depends on: runs, all code of the harness (a drawing comes through spaces, core and
-    commands), methods, published numbers, versions of libraries."""
+    commands), methods, published numbers, versions of libraries.
+
+    Args:
+        directory: of the runs.
+        found: what lies there; None: it is looked up.
+    """
     digest = hashlib.sha256()
     for library in _LIBRARIES:
         digest.update(f"{library} {version(library)}\n".encode())
     for home in (PACKAGE, folder("methods"), folder("results/published")):
         for line in sorted(_lines(home)):
             digest.update(line.encode())
-    found = find_runs(directory)
-    for line in sorted(_run_lines(directory, found)):
+    for line in sorted(_run_lines(directory, found or find_runs(directory))):
         digest.update(line.encode(errors="surrogateescape"))
     return digest.hexdigest()
 

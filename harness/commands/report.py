@@ -72,8 +72,8 @@ def check_same_data(runs: Sequence[Run]) -> None:
 
 def _write(directory: Path, metric: str) -> None:
     check_metric(metric)
-    state = f"{state_of(directory)} {metric}"
     found = find_runs(directory)
+    state = f"{state_of(directory, found)} {metric}"
     for sentence in (*sentences_on(found.unended), *(f"{path} cannot be read, left out" for path in found.closed)):
         print(sentence, file=sys.stderr)
     if is_fresh(directory, state):
@@ -83,7 +83,7 @@ def _write(directory: Path, metric: str) -> None:
     from harness.plugins.catalogue import Catalogue
     from harness.report.forms.write import write_all
 
-    runs = load_runs(directory)
+    runs = load_runs(directory, found)
     check_same_data(runs)
     measured = Runs(measured_by(runs, metric), runs.unended)
     mark(directory, state, write_all(measured, directory, proposed, members_of(Catalogue())))

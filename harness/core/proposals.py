@@ -23,18 +23,19 @@ def proposal_to_json(proposal: Proposal) -> dict[str, Any]:
 
 
 def identity(proposal: Proposal) -> str:
-    """A text that no other proposal has; of a Keras model its name is not enough."""
+    """A text that no other proposal has; of a Keras model its name is not enough, and it is the same each time that the
+    model is built."""
     if isinstance(proposal, KerasConfig):
-        return f"{proposal} {hashlib.sha256(proposal.json.encode()).hexdigest()}"
+        return f"{proposal} {hashlib.sha256(_structure(proposal.json).encode()).hexdigest()}"
     return str(proposal)
 
 
-def structure(model: KerasConfig) -> str:
+def _structure(model: str) -> str:
     """The JSON of a Keras model without the names of its layers, which Keras numbers anew each time it is built."""
     try:
-        read = json.loads(model.json)
+        read = json.loads(model)
     except ValueError:
-        return model.json
+        return model
     numbers = {name: f"#{number}" for number, name in enumerate(dict.fromkeys(_names(read)))}
     return json.dumps(_renamed(read, numbers), sort_keys=True)
 

@@ -21,7 +21,7 @@ from harness.core.errors import InputError
 from harness.core.evaluation import REFUSED, Ensemble, Evaluation, Evaluator, KerasConfig, Part, Proposal
 from harness.core.journal import EVALUATIONS, Journal, State
 from harness.core.limits import NO_LIMITS, Limits
-from harness.core.proposals import proposal_from_json, proposal_to_json, structure
+from harness.core.proposals import identity, proposal_from_json, proposal_to_json
 from harness.core.ranking import Ranking
 from harness.core.recipe import Recipe
 from harness.core.refusals import Refusals
@@ -324,7 +324,7 @@ class Task:
             ValueError: another Keras model was called the same.
         """
         text = str(proposal)
-        if isinstance(proposal, KerasConfig) and self._models.setdefault(text, form := structure(proposal)) != form:
+        if isinstance(proposal, KerasConfig) and self._models.setdefault(text, own := identity(proposal)) != own:
             raise ValueError(f"two different Keras models are both named '{proposal.name}'; each needs its own name")
         return text
 

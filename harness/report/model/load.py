@@ -14,7 +14,7 @@ from harness.core.record import EvaluationRow, ProposalRow, Run, trained
 from harness.report.model.numbers import plural
 from harness.stored.fields import AGAIN, read_record
 from harness.stored.logs import LogRow, read_rows
-from harness.stored.runs import RECORD, begun_as, check_inputs_are_of, check_place, find_runs
+from harness.stored.runs import RECORD, Found, begun_as, check_inputs_are_of, check_place, find_runs
 
 _NAMED = 5
 """Runs that have not ended, of which a sentence says the names."""
@@ -28,14 +28,18 @@ class Runs(list[Run]):
         self.unended = tuple(unended)
 
 
-def load_runs(directory: Path) -> Runs:
+def load_runs(directory: Path, found: Found | None = None) -> Runs:
     """Every finished run below ``directory``, at any depth, in an order that depends on the records only.
+
+    Args:
+        directory: to look below.
+        found: what lies there; None: it is looked up.
 
     Raises:
         InputError: no record at all, a directory, a record or a log that cannot be read, a record of another run than
             its directory's, or two records of the same run, which would count one seed twice.
     """
-    found = find_runs(directory)
+    found = found or find_runs(directory)
     if not found.ended and found.unended:
         raise InputError(f"no run below {directory} has ended; the same run command continues them")
     if not found.ended:

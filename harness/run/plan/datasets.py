@@ -172,8 +172,10 @@ def data_sets(request: Request, sources: Mapping[str, DatasetSource], catalogue:
             needed=profile.supernet is not None,
         )
         methods = catalogue.names("method") if request.methods == ("all",) else request.methods
-        trains = profile.supernet or any(catalogue.source("method", name).facts().trains for name in methods)
-        return Tables(tables, profile.column, request.out, profile.budget, profile.limits, images, bool(trains))
+        trains = profile.supernet is not None or any(
+            catalogue.source("method", name).facts().trains for name in methods
+        )
+        return Tables(tables, profile.column, request.out, profile.budget, profile.limits, images, trains)
 
     def load(name: str) -> Dataset:
         return load_images(name, sources[name], request.data_root).bounded(profile.side)
