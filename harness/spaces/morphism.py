@@ -31,6 +31,7 @@ ADD, CONCAT = "add", "concat"
 MORPH_WIDTHS = (64, 128, 256, 512)
 MORPH_UNITS = (64, 128, 256)
 EAS_WIDTHS = (16, 32, 64, 96, 128, 192, 256, 320, 384, 448, 512, 576, 640)
+EAS_UNITS = (64, 128, 256, 384, 512, 640, 768, 896, 1024, 1152, 1280)
 EAS_WHOLE_DEPTH = 5
 """Convolutions per block from which on the space has all widths."""
 EAS_NARROW = 7
@@ -274,7 +275,7 @@ def eas_space(name: str = "eas", depth: int = 5) -> MorphSpace:
         skips=0,
         kernels=(1, 3, 5),
         widths=widths,
-        units=tuple(2 * width for width in (32, *widths[2:])),
+        units=tuple(units for units in EAS_UNITS if units <= 2 * widths[-1]),
         start=start,
         full=32,
     )
