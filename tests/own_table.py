@@ -20,7 +20,7 @@ from harness.core.seeds import derive_seed, rng
 from harness.core.table import Table
 from harness.core.task import Task
 from harness.plugins.catalogue import Catalogue, Source, load_dataset
-from harness.report.stats.tests import Comparison, compare
+from harness.report.stats.inference import Comparison, compare
 from harness.run.profiles import TABLE as PROFILE
 from harness.run.search import configured, let_search
 from harness.run.tables.evaluator import TableEvaluator

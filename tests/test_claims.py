@@ -16,7 +16,7 @@ from own_table import BASE, Row, against_random_search, claimed, score, scores, 
 from planted import DEFECTS
 
 from harness.core.home import CHECKOUT
-from harness.report.stats.tests import LEVEL, holm
+from harness.report.stats.inference import LEVEL, holm
 
 MAIN, WIDE = "table-fashion_mnist", "table-fashion_mnist-200"
 """The README's first command, and the same with 200 seeds for the methods that have fewer there."""

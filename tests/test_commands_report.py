@@ -19,6 +19,35 @@ def test_runs_on_other_data_of_the_same_name_are_not_put_into_one_table(tmp_path
     assert not (tmp_path / "report.html").exists()
 
 
+@pytest.mark.parametrize(
+    ("other", "what"),
+    [
+        ({"settings": {"rate": 0.2}}, "rate is 0.1 in the one and 0.2 in the other"),
+        ({"recipes": {"proxy": {"steps": 50}, "final": {"epochs": 50}}}, "final.epochs is 5 in the one and 50"),
+        ({"recipes": {"proxy": {"steps": 99}, "final": {"epochs": 5}}}, "proxy.steps is 50 in the one and 99"),
+    ],
+)
+def test_runs_with_other_settings_or_recipes_are_not_averaged(
+    tmp_path: Path, other: dict[str, object], what: str
+) -> None:
+    """Two output directories below one: `run` refuses such a mixture, and so does their common report."""
+    made = {"settings": {"rate": 0.1}, "recipes": {"proxy": {"steps": 50}, "final": {"epochs": 5}}}
+    save(make("darts", 0.9, 0, **made), tmp_path / "a")
+    save(make("darts", 0.1, 1, **(made | other)), tmp_path / "b")
+    with pytest.raises(InputError, match=what):
+        tables(tmp_path)
+
+
+def test_recipes_are_those_of_a_space_and_settings_those_of_a_method(tmp_path: Path) -> None:
+    """Also networks with more filters, and what an older record does not say, are no mixture."""
+    recipes = {"proxy": {"steps": 50}, "final": {"epochs": 5}}
+    save(make("darts", 0.9, 0, settings={"rate": 0.1}, recipes=recipes), tmp_path)
+    save(make("nas_rl", 0.9, 0, settings={"rate": 0.2}, recipes={**recipes, "proxy": {"steps": 9}}), tmp_path)
+    save(make("large", 0.9, 0, recipes={"final": {"epochs": 9}, "extra": {"filters": 2.0}}), tmp_path)
+    save(make("darts", 0.8, 1, recipes={"final": {"epochs": 5}}), tmp_path)
+    assert "85.00 (2)" in tables(tmp_path)
+
+
 def test_older_records_and_other_tables_are_no_mixture(tmp_path: Path) -> None:
     save(make("darts", 0.9, 0), tmp_path)
     save(make("darts", 0.8, 1, provenance={name: v for name, v in PROVENANCE.items() if name != "data"}), tmp_path)

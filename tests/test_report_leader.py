@@ -9,7 +9,7 @@ from report_records import make
 from harness.core.record import Run
 from harness.report.forms.markdown import markdown
 from harness.report.model.groups import Block, MethodInSpace, blocks
-from harness.report.stats import tests as stats
+from harness.report.stats import inference as stats
 from harness.report.stats.leader import leader
 from harness.report.stats.verdict import verdict
 

@@ -6,19 +6,22 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from report_records import counted, make, tabular, with_logs
 
 from harness.core.record import Run
+from harness.core.zero_line import RANDOM_SAMPLING, RANDOM_SEARCH
 from harness.report.forms.markdown import markdown
-from harness.report.model.groups import BASELINE, REFERENCE, Block, MethodInSpace, blocks
+from harness.report.model.groups import Block, MethodInSpace, blocks
 from harness.report.model.performance import performance
 from harness.report.model.results import result_of
-from harness.report.stats import tests as stats
+from harness.report.stats import inference as stats
 from harness.report.stats.page import ranking, statistics
-from harness.report.stats.pairs import compared, differences, failures, searches
+from harness.report.stats.pairs import compared, failures, searches, with_random_search
 from harness.report.stats.power import MOST, pairs_for_power
-from harness.report.stats.verdict import Standing, standings, verdict
+from harness.report.stats.standing import Standing, standings
+from harness.report.stats.verdict import verdict
 
 SETS = ("one", "two", "three")
 
@@ -36,6 +39,10 @@ def block_of(runs: Sequence[Run]) -> Block:
 def method_of(block: Block, name: str) -> MethodInSpace:
     [method] = [one for one in block.methods if one.name == name]
     return method
+
+
+def differences(block: Block, method: MethodInSpace, datasets: Sequence[str]) -> dict[int, float]:
+    return with_random_search(block, method, datasets).differences
 
 
 def told(runs: Sequence[Run]) -> str:
@@ -57,7 +64,7 @@ def stand(runs: Sequence[Run], method: str) -> Standing:
 
 def test_a_difference_is_in_points_and_a_mean_over_the_data_sets() -> None:
     """Seeds that only one of the two has make no pair, nor do runs that are not supported."""
-    runs = series(REFERENCE, [0.5, 0.6, 0.7], dataset="one") + series(REFERENCE, [0.25, 0.5], dataset="two")
+    runs = series(RANDOM_SEARCH, [0.5, 0.6, 0.7], dataset="one") + series(RANDOM_SEARCH, [0.25, 0.5], dataset="two")
     runs += series("darts", [0.75, 0.5], dataset="one") + series("darts", [0.5, 0.5, 0.5], dataset="two")
     runs += [make("darts", None, 2, dataset="one", status="unsupported")]
     block = block_of(runs)
@@ -65,6 +72,7 @@ def test_a_difference_is_in_points_and_a_mean_over_the_data_sets() -> None:
     assert differences(block, darts, ("one",)) == pytest.approx({0: 25.0, 1: -10.0})
     assert differences(block, darts, ("one", "two")) == pytest.approx({0: 25.0, 1: -5.0})
     assert list(differences(block, darts, block.datasets)) == [0, 1]
+    assert with_random_search(block, darts, ("one", "two")).partial == 0
     assert differences(block, darts, ()) == {}
 
 
@@ -79,7 +87,7 @@ def test_a_difference_is_in_points_and_a_mean_over_the_data_sets() -> None:
     ],
 )
 def test_a_failed_run_is_worse_than_any_result(own: float | None, other: float | None, expected: float) -> None:
-    block = block_of([make("darts", own), make(REFERENCE, other)])
+    block = block_of([make("darts", own), make(RANDOM_SEARCH, other)])
     assert differences(block, method_of(block, "darts"), block.datasets) == pytest.approx({0: expected}, nan_ok=True)
 
 
@@ -98,22 +106,22 @@ def test_over_several_data_sets_the_side_with_more_failures_has_lost(
     own: Sequence[float | None], other: Sequence[float | None], expected: float
 ) -> None:
     runs = [make("darts", a, dataset=name) for name, a in zip(SETS, own, strict=True)]
-    runs += [make(REFERENCE, a, dataset=name) for name, a in zip(SETS, other, strict=True)]
+    runs += [make(RANDOM_SEARCH, a, dataset=name) for name, a in zip(SETS, other, strict=True)]
     block = block_of(runs)
     assert differences(block, method_of(block, "darts"), block.datasets) == pytest.approx({0: expected}, nan_ok=True)
 
 
 def test_failures_are_counted_over_all_data_sets_and_refusals_are_none() -> None:
     runs = series("darts", [0.9, None, math.nan], dataset="one") + series("darts", [None, 0.9], dataset="two")
-    runs += [make("darts", None, 7, dataset="two", status="unsupported"), *series(REFERENCE, [0.9], dataset="one")]
+    runs += [make("darts", None, 7, dataset="two", status="unsupported"), *series(RANDOM_SEARCH, [0.9], dataset="one")]
     block = block_of(runs)
     assert failures(block, method_of(block, "darts")) == 3
-    assert failures(block, method_of(block, REFERENCE)) == 0
+    assert failures(block, method_of(block, RANDOM_SEARCH)) == 0
 
 
 def test_the_two_zero_lines_and_larger_networks_are_not_compared() -> None:
     larger = {"recipes": {"extra": {"filters": 2.0}}}
-    runs = [make(name, 0.9) for name in (BASELINE, REFERENCE, "darts")] + [make("large", 0.9, **larger)]
+    runs = [make(name, 0.9) for name in (RANDOM_SAMPLING, RANDOM_SEARCH, "darts")] + [make("large", 0.9, **larger)]
     assert [method.name for method in compared(block_of(runs))] == ["darts"]
 
 
@@ -166,14 +174,14 @@ CLEAR = [0.8 + 0.001 * n for n in range(8)]
 
 
 def test_a_table_is_called_by_its_title_data_sets_and_seeds() -> None:
-    runs = [run for name in ("one", "two") for run in series(REFERENCE, CLEAR[:2], dataset=name)]
+    runs = [run for name in ("one", "two") for run in series(RANDOM_SEARCH, CLEAR[:2], dataset=name)]
     assert told(runs).startswith("Profile quick, search budget 60s, native spaces; one and two; 2 seeds: nothing to ")
-    assert "; 1 seed: " in told(series(REFERENCE, [0.9]))
+    assert "; 1 seed: " in told(series(RANDOM_SEARCH, [0.9]))
 
 
 @pytest.mark.parametrize("methods", [1, 2, 3])
 def test_why_few_seeds_tell_nothing_follows_from_the_number_of_comparisons(methods: int) -> None:
-    runs = series(REFERENCE, [0.5] * 2) + [run for n in range(methods) for run in series(f"m{n}", [0.9] * 2)]
+    runs = series(RANDOM_SEARCH, [0.5] * 2) + [run for n in range(methods) for run in series(f"m{n}", [0.9] * 2)]
     made = told(runs)
     assert ("each p is corrected for their number" in made) == (methods > 1)
     assert ("it has to be 0.05 or less" in made) == (methods == 1)
@@ -194,7 +202,7 @@ def test_why_few_seeds_tell_nothing_follows_from_the_number_of_comparisons(metho
 def test_the_summary_counts_and_names_those_that_were_told_apart(effects: tuple[int, int], words: str) -> None:
     even = [0.01 if n % 2 else -0.01 for n in range(8)]
     shifts = [even if effect == 0 else [effect / 100] * 8 for effect in effects]
-    runs = series(REFERENCE, CLEAR)
+    runs = series(RANDOM_SEARCH, CLEAR)
     for n, shift in enumerate(shifts):
         runs += series(f"m{n}", [a + b + 0.0001 * s for s, (a, b) in enumerate(zip(CLEAR, shift, strict=True))])
     assert words in told(runs)
@@ -205,7 +213,7 @@ def test_the_clearest_come_first_and_better_before_worse_before_undecided() -> N
     def shifted(points: Sequence[float]) -> list[float]:
         return [a + b / 100 for a, b in zip(CLEAR, points, strict=True)]
 
-    runs = series(REFERENCE, CLEAR)
+    runs = series(RANDOM_SEARCH, CLEAR)
     runs += series("near", shifted([1, -1, 1, -1, 1, -1, 1, 1.5])) + series(
         "down", shifted([-2, -3, -4] * 2 + [-5, -6])
     )
@@ -217,18 +225,101 @@ def test_the_clearest_come_first_and_better_before_worse_before_undecided() -> N
 
 
 def test_failures_are_told_where_there_are_some() -> None:
-    fine = series(REFERENCE, CLEAR) + series("m", [a + 0.01 for a in CLEAR])
+    fine = series(RANDOM_SEARCH, CLEAR) + series("m", [a + 0.01 for a in CLEAR])
     line = line_of(fine, "m")
     assert "failed" not in line
     assert "corrected p" in line
     assert "seed would tell" not in line
-    lost = series(REFERENCE, [None, *CLEAR[1:]]) + series("m", [0.5, None, None, *CLEAR[3:]])
-    assert "2 failed runs counted as worst; random search failed in 1 run" in line_of(lost, "m")
+    lost = series(RANDOM_SEARCH, [None, *CLEAR[1:]]) + series("m", [0.5, None, None, *CLEAR[3:]])
+    assert "; 2 lower because it failed; 1 higher because random search failed; " in line_of(lost, "m")
     assert "corrected p" not in line_of(lost, "m")
 
 
+def test_only_failures_in_pairs_are_told_and_two_failures_are_equal() -> None:
+    lost = series(RANDOM_SEARCH, [*CLEAR[:5], None]) + series("m", [*CLEAR[:5], None, None, None])
+    line = line_of(lost, "m")
+    assert "equal in 6, lower in 0 of 6 seeds; 1 equal because both failed; " in line
+    assert "lower because" not in line
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_the_failures_told_are_among_the_pairs_counted(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    runs = []
+    for method in (RANDOM_SEARCH, "m"):
+        for number in rng.permutation(12)[: rng.integers(6, 12)]:
+            accuracy = None if rng.random() < 0.3 else 0.8 + round(float(rng.normal(0, 0.01)), 2)
+            runs.append(make(method, accuracy, int(number)))
+    found = stand(runs, "m")
+    pairs, one = found.pairs, found.comparison
+    assert one is not None
+    assert pairs.won <= one.wins
+    assert pairs.lost <= one.losses
+    assert pairs.void <= one.ties
+    assert pairs.won + pairs.lost + pairs.void + len(one.ended) == one.pairs == len(found.differences)
+
+
+# Several data sets
+
+
+def test_a_seed_on_some_of_the_data_sets_only_is_no_pair_and_that_is_said() -> None:
+    """A mean over one data set beside means over two would be of another thing."""
+    runs = [run for name in ("one", "two") for run in series(RANDOM_SEARCH, CLEAR, dataset=name)]
+    runs += series("m", [a + 0.01 for a in CLEAR], dataset="one")
+    runs += series("m", [a - 0.01 for a in CLEAR[:3]], dataset="two")
+    found = stand(runs, "m")
+    assert (list(found.pairs.differences), found.pairs.partial) == ([0, 1, 2], 5)
+    assert all(abs(difference) < 1e-9 for difference in found.differences)
+    assert "5 seeds without a pair on every data set left out" in line_of(runs, "m")
+
+
+def test_a_method_that_supports_one_data_set_is_compared_there_and_leads_nobody_who_has_both() -> None:
+    runs = [run for name in ("one", "two") for run in series(RANDOM_SEARCH, CLEAR, dataset=name)]
+    runs += [run for name in ("one", "two") for run in series("both", [a + 0.01 for a in CLEAR], dataset=name)]
+    runs += series("half", [a + 0.05 for a in CLEAR], dataset="one")
+    runs += series("half", [None] * len(CLEAR), dataset="two", status="unsupported", reason="no")
+    assert stand(runs, "half").pairs.datasets == ("one",)
+    assert line_of(runs, "half").startswith("- half in cell: on one only, better than random search, +5.00 points")
+    assert " only, " not in line_of(runs, "both")
+    assert "both is in front, +1.00 points" in told(runs)
+
+
+def test_a_seed_that_failed_on_one_of_several_data_sets_says_on_which() -> None:
+    runs = [run for name in ("one", "two") for run in series(RANDOM_SEARCH, CLEAR, dataset=name)]
+    runs += series("m", [a + 0.01 for a in CLEAR], dataset="one")
+    runs += series("m", [None, *(a + 0.01 for a in CLEAR[1:])], dataset="two")
+    assert "1 lower because it failed on two; " in line_of(runs, "m")
+
+
+# Why nothing can be told
+
+
+@pytest.mark.parametrize(
+    ("runs", "why"),
+    [
+        (series("m", CLEAR), "random search was not run in the space of any method"),
+        (series(RANDOM_SEARCH, [None] * 8) + series("m", [None] * 8), "all runs of these methods and of random search"),
+        (series(RANDOM_SEARCH, [None] * 2) + series("m", [None] * 2), "all runs of these methods and of random search"),
+        (
+            series(RANDOM_SEARCH, CLEAR) + series("m", [None] * 8, status="unsupported", reason="no"),
+            "none of the methods is supported there",
+        ),
+        (series(RANDOM_SEARCH, CLEAR[:2]) + series("m", CLEAR[:3], first=4), "no method has a seed in common"),
+    ],
+    ids=["no random search", "all failed", "two failed", "unsupported", "other seeds"],
+)
+def test_why_nothing_can_be_told_is_the_reason(runs: list[Run], why: str) -> None:
+    assert f"nothing can be told, because {why}" in told(runs)
+
+
+def test_who_is_better_by_the_failures_of_random_search_leads_by_no_mean() -> None:
+    runs = series(RANDOM_SEARCH, [0.9, *[None] * 9]) + series("m", [0.88] * 10) + series("n", [0.87] * 10)
+    assert stand(runs, "m").outcome == "better"
+    assert "in front" not in told(runs)
+
+
 def test_a_method_without_a_pair_is_named_with_the_reason() -> None:
-    runs = series(REFERENCE, CLEAR) + series("m", [a + 0.01 for a in CLEAR])
+    runs = series(RANDOM_SEARCH, CLEAR) + series("m", [a + 0.01 for a in CLEAR])
     strangers = [*runs, *series("late", CLEAR, first=50), *series("later", CLEAR, first=50)]
     assert "not compared (no seed with a result of theirs and of random search: the table says why): late" in told(
         strangers
@@ -241,7 +332,7 @@ def test_a_method_without_a_pair_is_named_with_the_reason() -> None:
 
 def test_more_seeds_are_told_only_where_two_differ() -> None:
     def words(shifts: Sequence[float]) -> str:
-        runs = series(REFERENCE, [0.5] * len(shifts)) + series("m", [0.5 + shift / 100 for shift in shifts])
+        runs = series(RANDOM_SEARCH, [0.5] * len(shifts)) + series("m", [0.5 + shift / 100 for shift in shifts])
         return line_of(runs, "m")
 
     few = "too few seeds differ to say how many would tell"
@@ -258,7 +349,7 @@ def test_a_method_that_is_told_apart_asks_for_no_seeds_and_frees_level_for_the_o
     """Holm's correction tests those that are left at the level shared by them."""
     shift = [1.0, -1.0, 1.0, -1.0, 1.0, -1.0, 1.0, 1.5]
     clear = [a + 0.02 + 0.0001 * n for n, a in enumerate(CLEAR)]
-    runs = series(REFERENCE, CLEAR) + series("m", [a + b / 100 for a, b in zip(CLEAR, shift, strict=True)])
+    runs = series(RANDOM_SEARCH, CLEAR) + series("m", [a + b / 100 for a, b in zip(CLEAR, shift, strict=True)])
     alone, beside = stand(runs, "m"), stand([*runs, *series("clear", clear)], "m")
     assert alone.outcome == beside.outcome == "undecided"
     assert alone.seeds_needed == beside.seeds_needed == pairs_for_power(alone.differences, stats.LEVEL)
@@ -269,9 +360,9 @@ def test_a_method_that_is_told_apart_asks_for_no_seeds_and_frees_level_for_the_o
 
 def test_what_the_tables_mark_is_counted_once() -> None:
     def marked(capped: int, over: int) -> str:
-        runs = series(REFERENCE, CLEAR) + series("m", CLEAR)
+        runs = series(RANDOM_SEARCH, CLEAR) + series("m", CLEAR)
         for n in range(capped):
-            runs[n] = make(REFERENCE, CLEAR[n], n, final={"capped": True})
+            runs[n] = make(RANDOM_SEARCH, CLEAR[n], n, final={"capped": True})
         for n in range(over):
             runs[8 + n] = make("m", CLEAR[n], n, search={"share": 1.06})
         return told(runs)
@@ -282,10 +373,10 @@ def test_what_the_tables_mark_is_counted_once() -> None:
 
 
 def test_the_meaning_of_the_numbers_is_told_where_there_are_some() -> None:
-    assert "Wilcoxon" in told(series(REFERENCE, CLEAR[:3]) + series("m", CLEAR[:3]))
-    assert "Wilcoxon" not in told(series(REFERENCE, CLEAR[:2]) + series("m", CLEAR[:2]))
-    both = series(REFERENCE, CLEAR) + series("m", CLEAR)
-    assert told([*both, counted(REFERENCE, 0.9)]).count("Wilcoxon") == 1
+    assert "Wilcoxon" in told(series(RANDOM_SEARCH, CLEAR[:3]) + series("m", CLEAR[:3]))
+    assert "Wilcoxon" not in told(series(RANDOM_SEARCH, CLEAR[:2]) + series("m", CLEAR[:2]))
+    both = series(RANDOM_SEARCH, CLEAR) + series("m", CLEAR)
+    assert told([*both, counted(RANDOM_SEARCH, 0.9)]).count("Wilcoxon") == 1
 
 
 # Several networks together
@@ -299,7 +390,7 @@ def together(method: str, accuracies: Sequence[float | None], members: int = 3) 
 
 def test_ensembles_are_compared_with_no_single_network() -> None:
     """An ensemble that is better in every seed has neither RI nor test, is in no count, and the report says why."""
-    runs = series(BASELINE, [0.7] * 8) + series(REFERENCE, CLEAR) + series("m", [a + 0.01 for a in CLEAR])
+    runs = series(RANDOM_SAMPLING, [0.7] * 8) + series(RANDOM_SEARCH, CLEAR) + series("m", [a + 0.01 for a in CLEAR])
     both = [*runs, *together("nes", [a + 0.05 for a in CLEAR])]
     block = block_of(both)
     nes = method_of(block, "nes")
@@ -317,9 +408,8 @@ def test_ensembles_are_compared_with_no_single_network() -> None:
     assert "Not compared (trained otherwise, or several networks): nes." in page
     assert "| fashion_mnist | nes |" not in page
     assert stand(both, "m").corrected == stand(runs, "m").corrected
-    assert "the networks of all other rows were trained otherwise, or are several" in told(
-        series(REFERENCE, CLEAR) + together("nes", CLEAR)
-    )
+    alone = told(series(RANDOM_SEARCH, CLEAR) + together("nes", CLEAR))
+    assert "nothing to compare, because nes is left out (trained otherwise, or several networks)." in alone
 
 
 # Searches that are the same
@@ -351,7 +441,7 @@ def test_searches_that_are_the_same_are_tested_once_and_named() -> None:
         run
         for name in sets
         for run in (
-            *searched(REFERENCE, 12, name),
+            *searched(RANDOM_SEARCH, 12, name),
             *searched("evolution", 12, name, shift=0.01),
             *searched("other", 12, name, shift=0.005),
         )
@@ -376,7 +466,7 @@ def test_searches_that_are_the_same_are_tested_once_and_named() -> None:
 
 @pytest.mark.parametrize("difference", ["proposal", "cost", "step", "failure", "no log", "result"])
 def test_searches_that_differ_once_are_two(difference: str) -> None:
-    runs = searched(REFERENCE, 8) + searched("evolution", 8)
+    runs = searched(RANDOM_SEARCH, 8) + searched("evolution", 8)
     copies = searched("transfer", 8, twin="evolution")
     [*same, last] = copies
     record = last.record
@@ -402,5 +492,20 @@ def test_searches_that_differ_once_are_two(difference: str) -> None:
 
 
 def test_methods_without_a_seed_in_common_are_two() -> None:
-    runs = searched(REFERENCE, 8) + searched("evolution", 4) + searched("transfer", 8, twin="evolution")[4:]
+    runs = searched(RANDOM_SEARCH, 8) + searched("evolution", 4) + searched("transfer", 8, twin="evolution")[4:]
     assert [method.name for method in compared(block_of(runs))] == ["evolution", "transfer"]
+
+
+def test_a_method_that_is_random_search_run_for_run_is_not_tested() -> None:
+    """With a few children evolution and local search still draw at random."""
+    others = searched(RANDOM_SEARCH, 8) + searched("gp", 8, shift=0.01)
+    copies = [run for name in ("evolution", "climbs") for run in searched(name, 8, twin=RANDOM_SEARCH)]
+    assert [method.name for method in compared(block_of([*others, *copies]))] == ["gp"]
+    assert stand([*others, *copies], "gp") == stand(others, "gp"), "no other correction than without them"
+    made = told([*others, *copies])
+    assert "are random search itself at this budget, with the same proposals at the same cost" in made
+    assert "- not compared (random search itself at this budget): " in made
+    alone = told(searched(RANDOM_SEARCH, 8) + searched("evolution", 8, twin=RANDOM_SEARCH))
+    assert "nothing to compare, because evolution is left out (random search itself at this budget)." in alone
+    few = searched(RANDOM_SEARCH, 2) + searched("evolution", 2, twin=RANDOM_SEARCH)
+    assert [method.name for method in compared(block_of(few))] == ["evolution"], "two seeds may be a coincidence"

@@ -13,12 +13,13 @@ from report_records import PROVENANCE, make, save, tabular
 
 from harness.core.errors import InputError
 from harness.core.record import Run
+from harness.core.zero_line import RANDOM_SAMPLING, RANDOM_SEARCH, ZERO_LINE
 from harness.report.forms.charts import chart
 from harness.report.forms.csv_files import records_csv, tables_csv
 from harness.report.forms.latex import tables_tex
 from harness.report.forms.markdown import markdown
 from harness.report.model.cost import cost, cost_table
-from harness.report.model.groups import BASELINE, REFERENCE, ZERO_LINE, blocks, limit_of
+from harness.report.model.groups import blocks, limit_of
 from harness.report.model.literature import table_b
 from harness.report.model.load import load_runs
 from harness.report.model.performance import performance, performance_table
@@ -68,7 +69,7 @@ def test_methods_of_one_space_stand_together_behind_their_zero_lines():
         spaces = [method.space for method in block.methods]
         assert [space for n, space in enumerate(spaces) if n == 0 or spaces[n - 1] != space] == list(block.spaces)
         for space in block.spaces:
-            assert [method.name for method in block.of_space(space)][:2] == [BASELINE, REFERENCE]
+            assert [method.name for method in block.of_space(space)][:2] == [RANDOM_SAMPLING, RANDOM_SEARCH]
     table = performance_table(blocks(runs)[0])
     assert [row[0].value.small for row in table.rows] == spaces
     rows = re.findall(r"^\| .* <sub>(.*)</sub> \|", markdown(performance(runs)), re.MULTILINE)
@@ -128,17 +129,26 @@ def test_zero_lines_in_a_native_space_make_no_table_of_their_own():
     assert moved not in native.runs
 
 
+def test_zero_lines_of_a_space_that_only_strangers_searched_stand_with_these_alone():
+    runs = [new(zero, 0.5, space="cell-2", native="cell-2") for zero in ZERO_LINE]
+    runs.append(new("reinforce", 0.6, space="cell-2", native="nasbench201"))
+    [block] = blocks(runs)
+    assert (block.common, {method.name for method in block.methods}) == ("cell-2", {"reinforce", *ZERO_LINE})
+    [alone] = blocks(runs[:2])
+    assert alone.common == "", "without any method they are at home"
+
+
 def test_every_space_has_its_own_improvement_and_none_has_none():
     runs = with_zero_lines("darts", "enas_macro")
     [block] = blocks(runs)
     for method in block.methods:
         result = result_of(block, "fashion_mnist", method)
-        if method.name == BASELINE:
+        if method.name == RANDOM_SAMPLING:
             assert result.improvement is None
         else:
             base = {"cell-3": 0.8, "macro-6": 0.82}[method.space]
             assert result.improvement == pytest.approx(100 * (result.mean / 100 - base) / base)
-    without = [run for run in runs if (run.record.method, run.record.space) != (BASELINE, "macro-6")]
+    without = [run for run in runs if (run.record.method, run.record.space) != (RANDOM_SAMPLING, "macro-6")]
     row = cells(markdown(performance(without)), "RI, fashion_mnist")
     assert row.count("–") == 2, "ENAS and random search in macro-6"
     found = list(csv.DictReader(io.StringIO(tables_csv([performance_table(b) for b in blocks(without)]))))
@@ -179,7 +189,7 @@ def test_an_old_record_tells_its_limit_by_its_recipe_and_a_failed_run_stands_wit
     assert limit_of(new("darts", 0.9, final={"limit": "steps"}).record) == ""
     runs = [new("darts", 0.9), new("local_search", None)]
     [block] = blocks(runs)
-    assert (block.limit, len(block.runs)) == ("epochs", 2)
+    assert (block.ended_by, len(block.runs)) == ("epochs", 2)
     assert len(blocks([*runs, make("darts", 0.9, 1, budget="2e12 macs")])) == 2
 
 
@@ -199,7 +209,7 @@ def test_several_devices_are_said_where_the_clock_counts(budget: str, final: dic
 
 
 def test_several_devices_do_not_matter_on_a_table():
-    runs = [tabular("darts", 0.9), tabular(REFERENCE, 0.9, provenance=PROVENANCE | {"device": "another"})]
+    runs = [tabular("darts", 0.9), tabular(RANDOM_SEARCH, 0.9, provenance=PROVENANCE | {"device": "another"})]
     assert "Several devices" not in markdown(performance(runs))
 
 

@@ -13,14 +13,15 @@ import numpy as np
 import pytest
 from report_records import OPTIMUM, examples, make, tabular, with_logs
 
+from harness.core.zero_line import RANDOM_SEARCH
 from harness.report.drawing.diagram import critical_difference, rankings
 from harness.report.forms.markdown import markdown
 from harness.report.forms.write import write_all
-from harness.report.model.groups import REFERENCE, blocks
+from harness.report.model.groups import blocks
 from harness.report.model.metrics import measured_by
 from harness.report.model.performance import performance
+from harness.report.stats import inference as stats
 from harness.report.stats import page
-from harness.report.stats import tests as stats
 from harness.report.stats.page import TOO_SMALL, ranking, regrets
 
 RNG = np.random.default_rng
@@ -248,7 +249,7 @@ def test_a_band_holds_last_values_and_has_gaps_where_one_is_not_known():
 
 def races(wins: int, methods: int = 1, **changes):
     """Random search and methods that beat it on each of ``wins`` seeds, always by another distance."""
-    runs = [make(REFERENCE, 0.8, seed, **changes) for seed in range(wins)]
+    runs = [make(RANDOM_SEARCH, 0.8, seed, **changes) for seed in range(wins)]
     return runs + [
         make(f"method{n}", 0.81 + 0.001 * seed, seed, **changes) for n in range(methods) for seed in range(wins)
     ]
@@ -274,7 +275,7 @@ def test_no_verdict_where_n_cannot_support_it_whatever_the_numbers():
     rng = random.Random(0)
     for _ in range(30):
         seeds, methods = rng.randint(1, 9), rng.randint(1, 4)
-        names = [REFERENCE, *(f"method{n}" for n in range(methods))]
+        names = [RANDOM_SEARCH, *(f"method{n}" for n in range(methods))]
         runs = [
             make(name, rng.choice((0.8, 0.85, 0.9)) + 0.02 * n, s) for n, name in enumerate(names) for s in range(seeds)
         ]
@@ -286,17 +287,17 @@ def test_no_verdict_where_n_cannot_support_it_whatever_the_numbers():
 
 def test_a_method_is_compared_seed_by_seed():
     accuracies = [0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97]
-    runs = [make(REFERENCE, accuracy, seed) for seed, accuracy in enumerate(accuracies)]
+    runs = [make(RANDOM_SEARCH, accuracy, seed) for seed, accuracy in enumerate(accuracies)]
     runs += [make("darts", accuracy + 0.001, seed) for seed, accuracy in enumerate(accuracies)]
     cells = row(comparison(statistics(runs)), "fashion_mnist | DARTS")
     assert (cells[2], cells[-1]) == ("7 / 0 / 0", "better")
-    strangers = [run for run in runs if run.record.method == REFERENCE] + [make("darts", 0.9, 77)]
+    strangers = [run for run in runs if run.record.method == RANDOM_SEARCH] + [make("darts", 0.9, 77)]
     assert "no seed with both results" in comparison(statistics(strangers))
 
 
 def test_random_search_in_the_same_space_is_the_reference():
-    runs = [make(REFERENCE, 0.9, s, space="macro-6", native="") for s in range(6)]
-    runs += [make(REFERENCE, 0.7, s) for s in range(6)] + [make("darts", 0.8, s) for s in range(6)]
+    runs = [make(RANDOM_SEARCH, 0.9, s, space="macro-6", native="") for s in range(6)]
+    runs += [make(RANDOM_SEARCH, 0.7, s) for s in range(6)] + [make("darts", 0.8, s) for s in range(6)]
     made = comparison(statistics(runs))
     assert row(made, "fashion_mnist | DARTS")[2] == "6 / 0 / 0"
     made = comparison(statistics([*runs, *(make("enas_macro", 0.8, s) for s in range(6))]))
@@ -308,13 +309,13 @@ def test_random_search_in_the_same_space_is_the_reference():
 
 def test_what_is_missing_is_said():
     assert "No comparison: random_search was not run." in statistics([make("darts", 0.9)])
-    assert "No comparison: only random sampling and random search were run." in statistics([make(REFERENCE, 0.9)])
+    assert "No comparison: only random sampling and random search were run." in statistics([make(RANDOM_SEARCH, 0.9)])
     assert "No ranks: they need at least two data sets." in statistics([make("darts", 0.9)])
     assert row(statistics([make("darts", None)]), "DARTS")[1] == "no result"
 
 
 def test_regret_is_the_distance_to_the_best_of_the_table():
-    runs = [tabular(REFERENCE, OPTIMUM - 0.001 * seed, seed) for seed in range(4)] + [tabular("darts", None, 0)]
+    runs = [tabular(RANDOM_SEARCH, OPTIMUM - 0.001 * seed, seed) for seed in range(4)] + [tabular("darts", None, 0)]
     assert regrets(runs) == pytest.approx([0, 0.1, 0.2, 0.3])
     made = statistics(runs)
     assert row(made, "Random search")[-1] == "0.15 ± 0.13 (4)"
@@ -325,9 +326,9 @@ def test_regret_is_the_distance_to_the_best_of_the_table():
 def test_scores_that_are_no_test_accuracy_are_called_by_their_name():
     recipes = {"final": {"table": "simple", "score": "validation accuracy"}}
     assert "table simple has no test accuracy: these numbers are its validation" in statistics(
-        [tabular(REFERENCE, 0.9, recipes=recipes)]
+        [tabular(RANDOM_SEARCH, 0.9, recipes=recipes)]
     )
-    assert "has no test accuracy" not in statistics([tabular(REFERENCE, 0.9)])
+    assert "has no test accuracy" not in statistics([tabular(RANDOM_SEARCH, 0.9)])
 
 
 def test_the_report_does_not_depend_on_the_order_of_the_runs():
@@ -439,7 +440,9 @@ def test_ranks_are_within_a_space_and_of_compared_rows_and_the_zero_line():
 def test_rows_that_are_wholly_unsupported_are_named_once_with_the_reason():
     """Also if it is only on one of two data sets; a failed run is no such row, nor is one of several that ended."""
     no = {"status": "unsupported"}
-    runs = [make(m, 0.8 + 0.01 * s, s, dataset=d) for d in ("a", "b") for m in (REFERENCE, "darts") for s in range(3)]
+    runs = [
+        make(m, 0.8 + 0.01 * s, s, dataset=d) for d in ("a", "b") for m in (RANDOM_SEARCH, "darts") for s in range(3)
+    ]
     runs += [make("gp", None, s, dataset=d, reason="no kernel", **no) for d in ("a", "b") for s in range(3)]
     runs += [make("bsn", None, s, dataset=d, reason="no kernel", **no) for d in ("a", "b") for s in range(3)]
     runs += [make("nao", 0.8, 0, dataset="a"), make("nao", None, 0, dataset="b", reason="too small", **no)]
@@ -455,7 +458,7 @@ def test_rows_that_are_wholly_unsupported_are_named_once_with_the_reason():
     verdict = markdown(performance(runs)).partition("## Test")[0]
     assert "not compared (unsupported: the table says why): bsn in cell; gp in cell" in verdict
     assert verdict.count("gp") == 1
-    refused = [run for run in runs if run.record.method in (REFERENCE, "gp")]
+    refused = [run for run in runs if run.record.method in (RANDOM_SEARCH, "gp")]
     assert "No comparison: no other method supports it." in statistics(refused)
     assert "| gp" not in statistics([run for run in refused if run.record.method == "gp"])
 
@@ -484,7 +487,7 @@ def test_thousands_of_runs_take_seconds():
             tabular(method, float(0.94 - 0.004 * rng.random()), seed, dataset=dataset),
             *((200.0 * n + float(rng.random()), 0.5 + 0.01 * n) for n in range(1, 12)),
         )
-        for method in (REFERENCE, "regularized_evolution", "reinforce")
+        for method in (RANDOM_SEARCH, "regularized_evolution", "reinforce")
         for dataset in ("nasbench201/cifar10", "nasbench201/cifar100", "nasbench201/imagenet16-120")
         for seed in range(500)
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,18 +12,24 @@ import pytest
 from report_records import make, tabular
 
 from harness.core.record import Run
+from harness.core.zero_line import RANDOM_SAMPLING, RANDOM_SEARCH
 from harness.report.forms.html import report_html
 from harness.report.forms.markdown import markdown
-from harness.report.model.groups import BASELINE, REFERENCE, blocks
+from harness.report.model.groups import Block, MethodInSpace, blocks
 from harness.report.model.performance import performance
-from harness.report.stats import tests as stats
+from harness.report.stats import inference as stats
 from harness.report.stats.leader import FEWEST
 from harness.report.stats.page import statistics
-from harness.report.stats.pairs import differences, searches
+from harness.report.stats.pairs import searches, with_random_search
 from harness.report.stats.power import MOST, _critical, pairs_for_power, power, smallest_sample
-from harness.report.stats.verdict import Standing, standings, verdict
+from harness.report.stats.standing import Standing, standings
+from harness.report.stats.verdict import verdict
 
 RNG = np.random.default_rng
+
+
+def differences(block: Block, method: MethodInSpace, datasets: Sequence[str]) -> dict[int, float]:
+    return with_random_search(block, method, datasets).differences
 
 
 def told(runs: list[Run]) -> str:
@@ -44,7 +51,7 @@ def test_methods_stand_in_the_order_of_their_differences_whatever_their_seeds():
     """A small lead of many seeds has the smaller p, and would look like the better method."""
     rng = RNG(0)
     luck, cell = rng.normal(0.8, 0.001, 40), {"space": "cell", "native": "cell"}
-    runs = series(REFERENCE, luck) + series("darts", luck + 0.004 + rng.normal(0, 0.001, 40))
+    runs = series(RANDOM_SEARCH, luck) + series("darts", luck + 0.004 + rng.normal(0, 0.001, 40))
     runs += series("local_search", (luck + 0.01 + rng.normal(0, 0.001, 40))[:10])
     runs += series("nas_rl", luck - 0.02, **cell) + series("enas_macro", luck - 0.01, **cell)
     assert stand(runs, "local_search").corrected > stand(runs, "darts").corrected
@@ -53,7 +60,7 @@ def test_methods_stand_in_the_order_of_their_differences_whatever_their_seeds():
 
 
 def test_a_table_says_that_its_trainings_are_the_same_for_all_seeds():
-    runs = [tabular(REFERENCE, 0.9 + 0.001 * seed, seed) for seed in range(8)]
+    runs = [tabular(RANDOM_SEARCH, 0.9 + 0.001 * seed, seed) for seed in range(8)]
     plain = told([*runs, *(tabular("darts", 0.91, seed) for seed in range(8))])
     assert "the trainings behind a table are the same for all of them" in plain
     assert "differ beyond chance" not in plain, "nobody knows how noisy they are"
@@ -61,13 +68,13 @@ def test_a_table_says_that_its_trainings_are_the_same_for_all_seeds():
     assert "differ beyond chance if their scores are at least 0.83 points (nasbench201/cifar10) apart" in told(
         [*runs, *noisy]
     )
-    assert "behind a table" not in told(series(REFERENCE, [0.5] * 8) + series("darts", [0.6] * 8))
+    assert "behind a table" not in told(series(RANDOM_SEARCH, [0.5] * 8) + series("darts", [0.6] * 8))
 
 
 def league(rng, seeds: int, effects: dict[str, float], shared: float, datasets=("fashion_mnist", "cifar10")):
     """Runs in points around 80 %. ``shared`` of a run's luck belongs to its seed and is the same on all data sets."""
     runs = []
-    for method in (REFERENCE, *effects):
+    for method in (RANDOM_SEARCH, *effects):
         luck = rng.normal(0, math.sqrt(shared), seeds)
         for dataset in datasets:
             own = rng.normal(0, math.sqrt(1 - shared), seeds)
@@ -82,7 +89,7 @@ def league(rng, seeds: int, effects: dict[str, float], shared: float, datasets=(
 @pytest.fixture
 def _no_planning(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the numbers of seeds, which take most of the time and change no outcome."""
-    monkeypatch.setattr("harness.report.stats.verdict.pairs_for_power", lambda *_: None)
+    monkeypatch.setattr("harness.report.stats.standing.pairs_for_power", lambda *_: None)
 
 
 @pytest.mark.usefixtures("_no_planning")
@@ -139,6 +146,31 @@ def test_from_ten_pairs_on_the_sample_told_suits_the_differences_seen(seed: int)
     assert 0.75 <= np.mean(wilcoxon(drawn, axis=1, method=method, correction=True).pvalue <= 0.05) <= 0.9
 
 
+@pytest.mark.parametrize("level", [0.05, 0.025])
+@pytest.mark.parametrize(
+    "values",
+    [
+        [0.1] * 13 + [-0.1] * 6,
+        [0.1] * 9 + [0.2] * 9 + [-0.1] * 7,
+        [0.05, 0.1, 0.1, 0.2, 0.3, -0.1, -0.1, -0.2, 0.1, 0.4],
+    ],
+    ids=["one size", "two sizes", "few"],
+)
+def test_where_many_differences_are_equal_the_sample_told_has_the_power_in_the_test_itself(
+    values: list[float], level: float
+):
+    """Accuracies of a table are counts of images: some distances come again and again."""
+    told = pairs_for_power(values, level)
+    assert told is not None
+
+    def found(pairs: int) -> float:
+        drawn = RNG(7).choice(values, (400, pairs))
+        return float(np.mean([stats.compare_differences(row).p <= level for row in drawn]))
+
+    assert found(told) >= 0.72
+    assert found(told - max(1, told // 5)) <= 0.84
+
+
 @pytest.mark.parametrize("pairs", [8, 20, 50, 51, 80])
 def test_the_power_without_a_difference_is_the_level(pairs: int):
     assert power(pairs, 0.0, 0.05) <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 2000)
@@ -159,7 +191,7 @@ def test_the_critical_sums_of_many_pairs_are_those_of_the_exact_distribution(
 ):
     """Sums of signed ranks go by twos. Further out than 5 % the normal distribution, as the test has it, is wider."""
     told = _critical.__wrapped__(pairs, 0.05)
-    monkeypatch.setattr("harness.report.stats.power._EXACT", pairs)
+    monkeypatch.setattr("harness.report.stats.power.EXACT", pairs)
     assert told == pytest.approx(_critical.__wrapped__(pairs, 0.05), abs=2)
 
 
@@ -167,7 +199,7 @@ def test_the_seeds_told_would_tell_about_four_times_in_five():
     """The whole way: a pilot of eight seeds names a number, and new tables with so many seeds find the method."""
     pilot = np.array([1.0, -1.0] * 4)
     pilot = 0.5 + pilot / np.std(pilot, ddof=1)  # points: mean 0.5, spread 1
-    runs = series(REFERENCE, [0.8] * 8) + series("darts", 0.8 + pilot / 100) + series("other", [0.8, 0.801] * 4)
+    runs = series(RANDOM_SEARCH, [0.8] * 8) + series("darts", 0.8 + pilot / 100) + series("other", [0.8, 0.801] * 4)
     first = stand(runs, "darts")
     assert (first.outcome, len(first.differences)) == ("undecided", 8)
     assert first.seeds_needed is not None
@@ -201,7 +233,7 @@ def test_how_many_pairs_follows_effect_level_and_equal_pairs():
 
 def test_it_stands_first_in_the_tables_and_on_the_page(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("plotly.offline.get_plotlyjs", lambda: "")
-    runs = series(REFERENCE, np.linspace(0.8, 0.81, 8)) + series("darts", np.linspace(0.83, 0.85, 8))
+    runs = series(RANDOM_SEARCH, np.linspace(0.8, 0.81, 8)) + series("darts", np.linspace(0.83, 0.85, 8))
     sentence = "the one method compared beats random search in its space beyond chance."
     lines = markdown(performance(runs)).splitlines()
     assert lines[0] == "# Test accuracy"
@@ -215,7 +247,7 @@ def test_it_stands_first_in_the_tables_and_on_the_page(monkeypatch: pytest.Monke
 @pytest.mark.parametrize("seeds", [1, 2])
 @pytest.mark.parametrize("methods", [1, 3, 14])
 def test_one_or_two_seeds_tell_nothing_and_it_says_how_many_could(seeds: int, methods: int):
-    runs = series(REFERENCE, [0.5] * seeds)
+    runs = series(RANDOM_SEARCH, [0.5] * seeds)
     runs += [run for n in range(methods) for run in series(f"method{n}", [0.9] * seeds)]
     made = told(runs)
     assert "nothing can be told" in made
@@ -228,7 +260,7 @@ def test_one_or_two_seeds_tell_nothing_and_it_says_how_many_could(seeds: int, me
 def test_a_clean_sweep_is_told_from_the_smallest_number_on(methods: int):
     needed = stats.pairs_needed(methods)
     for seeds in range(FEWEST, needed + 2):
-        runs = series(REFERENCE, [0.8] * seeds)
+        runs = series(RANDOM_SEARCH, [0.8] * seeds)
         runs += [run for n in range(methods) for run in series(f"m{n}", 0.82 + 0.001 * np.arange(seeds))]
         outcomes = {one.outcome for one in standings(blocks(runs)[0])}
         assert outcomes == ({"better"} if seeds >= needed else {"too few"})
@@ -238,7 +270,9 @@ def test_a_clean_sweep_is_told_from_the_smallest_number_on(methods: int):
 def test_who_is_better_worse_and_neither_with_difference_and_interval():
     noise = RNG(3).normal(0, 0.002, (4, 12))
     runs = (
-        series(REFERENCE, 0.8 + noise[0]) + series("darts", 0.82 + noise[1]) + series("local_search", 0.79 + noise[2])
+        series(RANDOM_SEARCH, 0.8 + noise[0])
+        + series("darts", 0.82 + noise[1])
+        + series("local_search", 0.79 + noise[2])
     )
     runs += series("other", 0.8 + noise[3])
     made = told(runs)
@@ -268,21 +302,23 @@ def test_intervals_of_three_to_nine_seeds_cover_as_often_as_they_say():
 
 def test_methods_are_compared_within_their_space_only():
     runs = (
-        series(REFERENCE, [0.5] * 8)
+        series(RANDOM_SEARCH, [0.5] * 8)
         + series("enas_macro", [0.9] * 8)
         + series("darts", [0.6 + 0.001 * n for n in range(8)])
     )
     assert stand(runs, "enas_macro").outcome == "not compared"
     assert "not compared (random search was not run in their space): ENAS (macro) in macro-6" in told(runs)
-    both = [*runs, *series(REFERENCE, [0.95 + 0.001 * n for n in range(8)], space="macro-6")]
+    both = [*runs, *series(RANDOM_SEARCH, [0.95 + 0.001 * n for n in range(8)], space="macro-6")]
     assert stand(both, "enas_macro").outcome == "worse"
     assert stand(both, "darts").outcome == "better"
 
 
 def test_nothing_to_compare_is_said():
-    assert "only random sampling and random search were run" in told(series(REFERENCE, [0.9]) + series(BASELINE, [0.9]))
-    assert "no method has a seed in common" in told(series("darts", [0.9]))
-    strangers = series(REFERENCE, [0.9] * 4) + [make("darts", 0.9, seed) for seed in range(10, 14)]
+    assert "only random sampling and random search were run" in told(
+        series(RANDOM_SEARCH, [0.9]) + series(RANDOM_SAMPLING, [0.9])
+    )
+    assert "random search was not run in the space of any method" in told(series("darts", [0.9]))
+    strangers = series(RANDOM_SEARCH, [0.9] * 4) + [make("darts", 0.9, seed) for seed in range(10, 14)]
     assert "no method has a seed in common" in told(strangers)
 
 
@@ -290,19 +326,19 @@ def test_nothing_to_compare_is_said():
 
 
 def test_failed_runs_are_the_worst_of_their_pairs():
-    runs = series(REFERENCE, [0.5] * 8) + series("darts", [None] * 8)
+    runs = series(RANDOM_SEARCH, [0.5] * 8) + series("darts", [None] * 8)
     found = stand(runs, "darts")
     assert (found.outcome, found.comparison.losses, found.comparison.difference) == ("worse", 8, None)
     assert "no two results to subtract" in told(runs)
-    mostly = series(REFERENCE, [0.5] * 8) + series("darts", [*[0.500001] * 2, *[None] * 6])
+    mostly = series(RANDOM_SEARCH, [0.5] * 8) + series("darts", [*[0.500001] * 2, *[None] * 6])
     assert stand(mostly, "darts").comparison.effect < -0.8, "a failure weighs more than the largest difference"
     assert stand(mostly, "darts").outcome == "worse", "the mean of the two that ended says nothing of the six"
-    both = stand(series(REFERENCE, [None] * 8) + series("darts", [None] * 8), "darts")
+    both = stand(series(RANDOM_SEARCH, [None] * 8) + series("darts", [None] * 8), "darts")
     assert (both.comparison.ties, both.outcome) == (8, "undecided")
-    lucky = series(REFERENCE, [None] * 8) + series("darts", [0.1] * 8)
+    lucky = series(RANDOM_SEARCH, [None] * 8) + series("darts", [0.1] * 8)
     assert stand(lucky, "darts").outcome == "better"
-    assert "random search failed in 8 runs" in told(lucky)
-    refused = series(REFERENCE, [0.5] * 8) + series("darts", [None] * 8, status="unsupported", reason="no")
+    assert "8 higher because random search failed" in told(lucky)
+    refused = series(RANDOM_SEARCH, [0.5] * 8) + series("darts", [None] * 8, status="unsupported", reason="no")
     assert stand(refused, "darts").outcome == "not compared"
 
 
@@ -328,7 +364,7 @@ def test_a_failure_on_one_of_several_data_sets_is_a_failure_of_the_seed():
 def beside(shifts, base: float = 0.8) -> list[Run]:
     """Random search at one accuracy, and a method that differs from it by so many points; None is a failed run."""
     points = [None if shift is None else base + shift / 100 for shift in shifts]
-    return series(REFERENCE, [base] * len(shifts)) + series("darts", points)
+    return series(RANDOM_SEARCH, [base] * len(shifts)) + series("darts", points)
 
 
 def line_of(runs: list[Run], title: str) -> str:
@@ -339,7 +375,7 @@ def line_of(runs: list[Run], title: str) -> str:
 def test_a_method_with_too_few_seeds_is_not_said_to_be_like_random_search():
     """Five seeds beside forty: no outcome could have been beyond chance. All equal in forty is another matter."""
     base, noise = [0.8] * 40, RNG(2).normal(0, 0.002, 40)
-    runs = series(REFERENCE, base) + series("darts", 0.8 + noise) + series("few", [0.9, 0.91, 0.92, 0.93, 0.94])
+    runs = series(RANDOM_SEARCH, base) + series("darts", 0.8 + noise) + series("few", [0.9, 0.91, 0.92, 0.93, 0.94])
     runs += series("equal", base)
     made = told(runs)
     assert [stand(runs, name).outcome for name in ("few", "darts", "equal")] == ["too few", "undecided", "undecided"]
@@ -349,7 +385,7 @@ def test_a_method_with_too_few_seeds_is_not_said_to_be_like_random_search():
     assert "more seeds would tell" in line_of(runs, "few")
     assert "cannot be told apart" not in line_of(runs, "few")
     assert "equal in 40, lower in 0 of 40 seeds" in line_of(runs, "equal")
-    alone = told(series(REFERENCE, [0.8] * 5) + series("few", [0.9, 0.91, 0.92, 0.93, 0.94]))
+    alone = told(series(RANDOM_SEARCH, [0.8] * 5) + series("few", [0.9, 0.91, 0.92, 0.93, 0.94]))
     assert "; 5 seeds: the one method compared has too few seeds to be told apart" in alone
     assert "No result could have been beyond chance" in alone
     assert "No result could have been beyond chance" not in made
@@ -463,13 +499,13 @@ def lookups(seeds: int, methods=("darts", "local_search"), own: bool = False) ->
     return [
         tabular(
             method,
-            0.9 + 0.02 * (method != REFERENCE) + float(rng.normal(0, 0.003)),
+            0.9 + 0.02 * (method != RANDOM_SEARCH) + float(rng.normal(0, 0.003)),
             seed,
             dataset=dataset,
             proposal=f"nasbench201:{method}{seed}{dataset if own else ''}",
             recipes={"proxy": {"signal": "cifar10-12"}, "final": {"table": dataset, "score": "test accuracy"}},
         )
-        for method in (REFERENCE, *methods)
+        for method in (RANDOM_SEARCH, *methods)
         for dataset in SETS
         for seed in range(seeds)
     ]

@@ -13,9 +13,9 @@ from test_notation import ODD, V2
 from test_run_plan import pretend, request_for
 
 from harness.core.errors import InputError
+from harness.core.zero_line import ZERO_LINE
 from harness.plugins.catalogue import Catalogue, load_method
 from harness.run.plan import make_plan
-from harness.run.plan.rows import BASELINES
 from harness.run.request import Request, make_request
 from harness.run.scoring import HiddenLabels
 from harness.spaces import get_space
@@ -45,7 +45,7 @@ def test_what_is_given_needs_no_zero_line_but_stands_beside_one(request_: Reques
         f"no random search in space '{space}': its networks are given, not searched" for space in ("cell", "given")
     )
     beside = make_plan(dataclasses.replace(request_, methods=("darts",), space="cell"))
-    assert {job.method.name for job in beside.jobs if job.space == "cell"} == {"darts", *BASELINES, "given/v2"}
+    assert {job.method.name for job in beside.jobs if job.space == "cell"} == {"darts", *ZERO_LINE, "given/v2"}
 
 
 def test_the_method_proposes_it_and_spends_nothing(request_: Request) -> None:

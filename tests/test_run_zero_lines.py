@@ -12,9 +12,9 @@ from tables_on_disk import write_table
 from test_run_plan import pretend, request_for
 
 from harness.core.errors import InputError
+from harness.core.zero_line import ZERO_LINE
 from harness.plugins.catalogue import Catalogue
 from harness.run.plan import Plan, make_plan
-from harness.run.plan.rows import BASELINES
 from harness.run.profiles import NB201, PROFILES, QUICK, SMOKE
 from harness.run.request import Request, make_request
 
@@ -38,7 +38,7 @@ def test_each_space_gets_both_baselines_and_the_rows_are_announced(tmp_path: Pat
     plan = planned(tmp_path, "darts", "good", "b", "gp")
     cell = SMOKE.space_for("cell")
     assert lines(plan)[:4] == [("darts", cell), ("good", "macro-3"), ("b", "macro-3"), ("gp", "nasbench201")]
-    assert lines(plan)[4:] == [(name, space) for space in (cell, "macro-3", "nasbench201") for name in BASELINES]
+    assert lines(plan)[4:] == [(name, space) for space in (cell, "macro-3", "nasbench201") for name in ZERO_LINE]
     [note] = plan.notes
     assert "6 rows were added" in note
     assert f"{cell}, macro-3, nasbench201" in note
@@ -65,7 +65,7 @@ def test_all_methods_have_a_zero_line_in_their_space(tmp_path: Path, profile: ob
     assert max(there.values()) == 1, "a run that two methods share is done once"
     spaces = {space for _, space in there}
     for space in spaces - {"keras"}:
-        assert all((name, space) in there for name in BASELINES), space
+        assert all((name, space) in there for name in ZERO_LINE), space
     assert {name for name, _ in there} == set(Catalogue().names("method")) | {"good", "b"}
     assert [(name, space) for name, space in there if space == "keras"] == [("autokeras", "keras")]
     assert any("no random search in space 'keras': it has no genotypes" in note for note in plan.notes)
@@ -75,7 +75,7 @@ def test_all_methods_have_a_zero_line_in_their_space(tmp_path: Path, profile: ob
 
 def test_a_baseline_is_at_home_in_every_space_whichever_command_came_first(tmp_path: Path) -> None:
     added = planned(tmp_path, "gp").jobs[1:]
-    named = planned(tmp_path, *BASELINES, space="nasbench201").jobs
+    named = planned(tmp_path, *ZERO_LINE, space="nasbench201").jobs
     assert {job.directory for job in added} == {job.directory for job in named}
     assert [job.native for job in (*added, *named)] == ["nasbench201"] * 4
     assert [job.inputs for job in added] == [job.inputs for job in named]
@@ -83,13 +83,13 @@ def test_a_baseline_is_at_home_in_every_space_whichever_command_came_first(tmp_p
 
 def test_one_space_for_all_has_one_zero_line(tmp_path: Path) -> None:
     plan = planned(tmp_path, "darts", "gp", "good", space="cell-2")
-    assert lines(plan) == [(name, "cell-2") for name in ("darts", "gp", "good", *BASELINES)]
+    assert lines(plan) == [(name, "cell-2") for name in ("darts", "gp", "good", *ZERO_LINE)]
 
 
 def test_every_seed_and_every_data_set_has_its_own(tmp_path: Path) -> None:
     plan = planned(tmp_path, "good", seeds=(3, 4))
     assert [(job.method.name, job.seed) for job in plan.jobs] == [
-        (name, seed) for seed in (3, 4) for name in ("good", *BASELINES)
+        (name, seed) for seed in (3, 4) for name in ("good", *ZERO_LINE)
     ]
     assert "2 rows (4 runs) were added" in plan.notes[0]
 
@@ -100,7 +100,7 @@ def test_a_space_from_a_plug_in_is_tried(tmp_path: Path) -> None:
     mine.write_text(LAYERS_PLUGIN)
     layered = write_method(tmp_path / "plugins", "layered", GOOD, space="mine")
     plan = make_plan(dataclasses.replace(request, plugins=(*request.plugins, mine, layered)))
-    assert lines(plan) == [(name, "mine") for name in ("layered", *BASELINES)]
+    assert lines(plan) == [(name, "mine") for name in ("layered", *ZERO_LINE)]
     assert all(job.space_source is not None for job in plan.jobs)
 
 
@@ -127,7 +127,7 @@ def test_a_table_has_one_space_and_one_zero_line(tmp_path: Path) -> None:
         out=tmp_path / "out",
     )
     plan = make_plan(request)
-    assert Counter(job.method.name for job in plan.jobs) == dict.fromkeys(("regularized_evolution", *BASELINES), 3)
+    assert Counter(job.method.name for job in plan.jobs) == dict.fromkeys(("regularized_evolution", *ZERO_LINE), 3)
     assert len({job.space for job in plan.jobs}) == 1
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.commands.freshness import is_fresh, mark, state_of
+from harness.commands.mixture import check_one_experiment
 from harness.core.errors import InputError
 from harness.core.names import one_of
-from harness.core.record import CORRUPTED_ACCURACY, Run
+from harness.core.record import CORRUPTED_ACCURACY
 from harness.report.model.load import Runs, load_runs, sentences_on
 from harness.report.model.metrics import ACCURACY, METRICS, measured_by
 from harness.run.profile import Profile
@@ -51,25 +51,6 @@ def check_metric(metric: str, profile: Profile | None = None) -> None:
         raise InputError(f"{metric} is measured with --corruptions only; add it, or leave --metric out")
 
 
-def check_same_data(runs: Sequence[Run]) -> None:
-    """Looks whether runs that would stand in one table were made with the same data; older records do not say.
-
-    Raises:
-        InputError: they were not.
-    """
-    first: dict[tuple[str, str, str], Run] = {}
-    for run in runs:
-        record, checksum = run.record, run.record.provenance.get("data")
-        if not checksum:
-            continue
-        other = first.setdefault((record.profile, record.budget, record.dataset), run)
-        if other.record.provenance["data"] != checksum:
-            raise InputError(
-                f"{run.path} and {other.path} were made with different data of the name '{record.dataset}'; they do "
-                "not belong in one table, so move the runs with the one into another directory"
-            )
-
-
 def _write(directory: Path, metric: str) -> None:
     check_metric(metric)
     found = find_runs(directory)
@@ -84,6 +65,6 @@ def _write(directory: Path, metric: str) -> None:
     from harness.report.forms.write import write_all
 
     runs = load_runs(directory, found)
-    check_same_data(runs)
+    check_one_experiment(runs)
     measured = Runs(measured_by(runs, metric), runs.unended)
     mark(directory, state, write_all(measured, directory, proposed, members_of(Catalogue())))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.report.model.groups import REFERENCE
+from harness.core.zero_line import RANDOM_SEARCH
 from harness.report.stats.evaluations import Progress, ranks
 from harness.report.style import FAINT, colour_of, figure, marker_of, short
 
@@ -33,7 +33,7 @@ def draw(found: Mapping[str, Sequence[Progress]], points: Sequence[int], looks: 
                 mean = one.mean()
                 low, high = np.where(np.isnan(ends := one.intervals().T), mean, ends)
                 label = f"{short(one.title)} (n = {len(one.seeds)})"
-                style = "--" if one.method == REFERENCE else "-"
+                style = "--" if one.method == RANDOM_SEARCH else "-"
                 above.plot(points, mean, style, color=color, marker=marker, markersize=4, label=label)
                 above.fill_between(points, low, high, color=color, alpha=0.15, linewidth=0)
                 below.plot(points, places, style, color=color, marker=marker, markersize=4)

@@ -10,7 +10,7 @@ from harness.core.record import Run
 from harness.report.model.groups import Block, MethodInSpace
 
 if TYPE_CHECKING:
-    from harness.report.stats.tests import Band
+    from harness.report.stats.inference import Band
 
 Curve = list[tuple[float, float]]
 
@@ -49,7 +49,7 @@ def anytime_curves(block: Block, dataset: str, space: str = "") -> tuple[list[An
         block, dataset: which table.
         space: the only space to look at, or empty for all.
     """
-    from harness.report.stats.tests import band
+    from harness.report.stats.inference import band
 
     anytime: list[Anytime] = []
     silent: list[str] = []

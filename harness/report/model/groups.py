@@ -18,18 +18,10 @@ from harness.core.limits import Limits
 from harness.core.method import LAST
 from harness.core.record import Record, Run
 from harness.core.signal import ACCURACY, SIGNALS
+from harness.core.zero_line import ZERO_LINE
 from harness.report.model.literature import table_a
 from harness.report.model.load import run_key
 from harness.report.model.numbers import NOT_RECORDED
-
-BASELINE = "random_sampling"
-"""The method over which relative improvements are computed: no search."""
-
-REFERENCE = "random_search"
-"""The method that the others are compared with: a search that learns nothing from its evaluations."""
-
-ZERO_LINE = (BASELINE, REFERENCE)
-"""The methods that every space of a table should have been searched with."""
 
 LOOKS = 99
 """How many methods a figure can tell apart: nine colours times eleven markers."""
@@ -51,8 +43,8 @@ class Block:
         profile, budget: the same for all.
         common: the common space, or empty where every method searches its native one.
         runs: the runs, in the order of :func:`harness.report.model.load.run_key`.
-        size: the limits of the final networks in words; empty without one.
-        limit: what ends the final trainings, see :func:`limit_of`.
+        ended_by: what ends the final trainings, see :func:`limit_of`.
+        limits: of the final networks, in words; empty without one.
         top: how many proposals of each search were trained finally.
         signal: what searches on images were told of the validation images, by name.
     """
@@ -61,8 +53,8 @@ class Block:
     budget: str
     common: str
     runs: tuple[Run, ...]
-    limit: str = ""
-    size: str = ""
+    ended_by: str = ""
+    limits: str = ""
     top: int = 1
     signal: str = ACCURACY
 
@@ -76,9 +68,9 @@ class Block:
         """Profile, budget, kind of space and measure of the final training, as printed above the table."""
         spaces = f"common space {self.common}" if self.common else "native spaces"
         trained = {"epochs": ", final trainings of equal epochs", "seconds": ", final trainings of equal seconds"}
-        told = f"profile {self.profile}, search budget {self.budget}, {spaces}{trained.get(self.limit, '')}"
+        told = f"profile {self.profile}, search budget {self.budget}, {spaces}{trained.get(self.ended_by, '')}"
         told += f", searches told the {self.told}" if self.signal != ACCURACY else ""
-        told += f", networks of {self.size}" if self.size else ""
+        told += f", networks of {self.limits}" if self.limits else ""
         return f"{told}, the best {self.top} of each search trained finally" if self.top > 1 else told
 
     @cached_property
@@ -201,21 +193,23 @@ def blocks(runs: Iterable[Run]) -> list[Block]:
     line of a space stands wherever the space does.
     """
     ordered = sorted(runs, key=lambda run: (*run_key(run), run.path.as_posix()))
-    keys = sorted({_table_of(run) for run in ordered})
+    keys = sorted({table_of(run) for run in ordered})
     return [
-        dataclasses.replace(block, size=size, top=top, signal=signal)
-        for profile, budget, size, top, signal in keys
-        for limit, here in _by_limit([run for run in ordered if _table_of(run) == (profile, budget, size, top, signal)])
-        for block in _by_space(profile, budget, limit, here)
+        dataclasses.replace(block, limits=limits, top=top, signal=signal)
+        for profile, budget, limits, top, signal in keys
+        for ended_by, here in _by_limit(
+            [run for run in ordered if table_of(run) == (profile, budget, limits, top, signal)]
+        )
+        for block in _by_space(profile, budget, ended_by, here)
     ]
 
 
-def _table_of(run: Run) -> tuple[str, str, str, int, str]:
+def table_of(run: Run) -> tuple[str, str, str, int, str]:
     """What the runs of a table have in common: profile, budget, limits of size, number of final trainings, signal."""
     record = run.record
-    size = Limits(**record.limits).words()  # type: ignore[arg-type]
+    limits = Limits(**record.limits).words()  # type: ignore[arg-type]
     top = int(record.recipes.get("final", {}).get("top", 1))
-    return record.profile, record.budget, size, top, signal_of(record.recipes)
+    return record.profile, record.budget, limits, top, signal_of(record.recipes)
 
 
 def signal_of(recipes: Mapping[str, Mapping[str, Any]]) -> str:
@@ -241,20 +235,27 @@ def _by_limit(runs: Sequence[Run]) -> list[tuple[str, list[Run]]]:
     return list(groups.items())
 
 
-def _by_space(profile: str, budget: str, limit: str, runs: Sequence[Run]) -> list[Block]:
-    """One table of native spaces, and one for each common space."""
+def _by_space(profile: str, budget: str, ended_by: str, runs: Sequence[Run]) -> list[Block]:
+    """One table of native spaces, and one for each common space.
+
+    A zero line is at home everywhere. It stands in the table of native spaces where a method is at home in its space,
+    or where no method searched that.
+    """
     learning = [run for run in runs if run.record.method not in ZERO_LINE]
+    searched = {run.record.space for run in learning}
     at_home = {run.record.space for run in learning if in_native_space(run.record)}
-    native = tuple(
-        run
-        for run in runs
-        if in_native_space(run.record) or (run.record.method in ZERO_LINE and run.record.space in at_home)
-    )
-    tables = [Block(profile, budget, "", native, limit)] if native else []
+
+    def is_native(run: Run) -> bool:
+        if run.record.method in ZERO_LINE and run.record.space in searched:
+            return run.record.space in at_home
+        return in_native_space(run.record)
+
+    native = tuple(filter(is_native, runs))
+    tables = [Block(profile, budget, "", native, ended_by)] if native else []
     covered = set(map(id, native))
     for space in sorted({run.record.space for run in runs if id(run) not in covered}):
         same = tuple(run for run in runs if run.record.space == space)
-        tables.append(Block(profile, budget, space, same, limit))
+        tables.append(Block(profile, budget, space, same, ended_by))
     return tables
 
 
@@ -280,7 +281,7 @@ def extra_of(record: Record) -> dict[str, float]:
 
 def devices(block: Block) -> dict[str, int]:
     """Number of runs by kind of device, where the clock decides how much work a run was given; else empty."""
-    timed = block.limit == "seconds" or (block.budget.endswith("s") and " " not in block.budget)
+    timed = block.ended_by == "seconds" or (block.budget.endswith("s") and " " not in block.budget)
     if not timed or all(is_tabular(run.record) for run in block.runs):
         return {}
     return dict(sorted(Counter(str(run.record.provenance.get("device") or NOT_RECORDED) for run in block.runs).items()))

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from harness.core.record import Run
-from harness.report.model.groups import BASELINE, Block, MethodInSpace, blocks
+from harness.core.zero_line import RANDOM_SAMPLING
+from harness.report.model.groups import Block, MethodInSpace, blocks
 from harness.report.model.literature import BenchmarkTable, nasbench201, table_a
 from harness.report.model.load import about_unended
 from harness.report.model.metrics import is_percent, measure_of
@@ -101,7 +102,7 @@ def brief(table: Table) -> Table:
 def keys(block: Block) -> dict[str, str]:
     """What the block's rows of a CSV file begin with."""
     names = {"profile": block.profile, "budget": block.budget, "common_space": block.common}
-    return {**names, "final_limit": block.limit}
+    return {**names, "final_limit": block.ended_by}
 
 
 def name_cell(block: Block, method: MethodInSpace) -> TableCell:
@@ -117,7 +118,7 @@ def accuracy_cell(result: MethodResult, notes: Notes) -> TableCell:
 
 def _improvement(result: MethodResult) -> Improvement:
     """RI, or why there is none."""
-    if result.method.name == BASELINE:
+    if result.method.name == RANDOM_SAMPLING:
         return Improvement(None, DASH)
     if not result.runs:
         return Improvement(None, NOT_RUN)
@@ -186,12 +187,12 @@ def datasets_not_run(block: Block) -> list[str]:
 def _improvements(block: Block, table: Table) -> list[Part]:
     """RI as a table of its own."""
     title = f"RI: relative improvement over random sampling, {block.title}"
-    others = [method for method in block.methods if method.name != BASELINE]
-    if not any(block.zero(BASELINE, method.space) for method in others):
+    others = [method for method in block.methods if method.name != RANDOM_SAMPLING]
+    if not any(block.zero(RANDOM_SAMPLING, method.space) for method in others):
         why = "nothing but random_sampling was run"
         if others:
             somewhere = len(others) < len(block.methods)
-            why = f"{BASELINE} was not run{' in the spaces of the other methods' if somewhere else ''}"
+            why = f"{RANDOM_SAMPLING} was not run{' in the spaces of the other methods' if somewhere else ''}"
         return [Heading(3, title), Text(f"No RI: {why}.")]
     how = f"{_RI} (n of the method, n of random sampling), within a space. {DASH}: random sampling has no result there."
     columns = [

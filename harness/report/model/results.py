@@ -11,8 +11,8 @@ from types import MappingProxyType
 
 from harness.core.record import Record, Run
 from harness.core.table import Measure
+from harness.core.zero_line import RANDOM_SAMPLING
 from harness.report.model.groups import (
-    BASELINE,
     Block,
     MethodInSpace,
     accuracies,
@@ -194,13 +194,13 @@ class MethodResult:
     @cached_property
     def random(self) -> list[float]:
         """Accuracies of random sampling in the method's space, on this data set."""
-        other = self.block.zero(BASELINE, self.method.space)
+        other = self.block.zero(RANDOM_SAMPLING, self.method.space)
         return accuracies(self.block.runs_of(self.dataset, other)) if other else []
 
     @cached_property
     def improvement(self) -> float | None:
         """RI, the relative improvement over random sampling, in %; of random sampling itself there is none."""
-        if self.method.name == BASELINE or self.alone or not self.accuracies or not any(self.random):
+        if self.method.name == RANDOM_SAMPLING or self.alone or not self.accuracies or not any(self.random):
             return None
         own, random = (shown(self.unit, mean(values)) for values in (self.accuracies, self.random))
         if not random:

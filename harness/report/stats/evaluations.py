@@ -17,13 +17,14 @@ from harness.core.budget import Budget
 from harness.core.errors import InputError
 from harness.core.record import Run
 from harness.core.table import Table
-from harness.report.model.groups import BASELINE, REFERENCE, blocks
+from harness.core.zero_line import RANDOM_SAMPLING, RANDOM_SEARCH
+from harness.report.model.groups import blocks
 from harness.report.model.numbers import DASH
 from harness.report.model.results import not_blind
 from harness.report.model.table import Column, Heading, Part, TableCell, Text
 from harness.report.model.table import Table as Sheet
 from harness.report.model.values import Words
-from harness.report.stats import tests as stats
+from harness.report.stats import inference as stats
 from harness.report.stats.family import Outcome, family
 from harness.report.stats.pairs import repeated, twins
 
@@ -127,7 +128,7 @@ def progress(runs: Sequence[Run], table: Table, points: Sequence[int]) -> list[P
 
 def _searches(runs: Sequence[Run]) -> dict[str, list[Run]]:
     """By method, its runs with evaluations to count and its failed ones; nothing of methods that only sample."""
-    samples = {run.record.method for run in runs if run.record.status == "ok" and not _counts(run)} | {BASELINE}
+    samples = {run.record.method for run in runs if run.record.status == "ok" and not _counts(run)} | {RANDOM_SAMPLING}
     found: dict[str, list[Run]] = {}
     for run in runs:
         if _counts(run) or (run.record.status == "failed" and run.record.method not in samples):
@@ -189,7 +190,7 @@ def verdicts(methods: Sequence[Progress]) -> Mapping[tuple[str, int], str]:
 
     The test and its correction are those of :mod:`harness.report.stats.page`; each point is a comparison of its own.
     """
-    reference = next((one for one in methods if one.method == REFERENCE), None)
+    reference = next((one for one in methods if one.method == RANDOM_SEARCH), None)
     if reference is None:
         return {}
     theirs, tested = reference.by_seed(), dict[tuple[str, int], stats.Comparison]()

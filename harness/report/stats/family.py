@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.report.stats.tests import LEVEL, Comparison, holm, smallest_p
+from harness.report.stats.inference import LEVEL, Comparison, holm, smallest_p
 
 Outcome = Literal["better", "worse", "mixed", "undecided", "too few"]
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from harness.report.model.groups import Block, MethodInSpace
 from harness.report.stats.family import outcome
+from harness.report.stats.inference import compare_differences, smallest_p
 from harness.report.stats.pairs import between
-from harness.report.stats.tests import compare_differences, smallest_p
 
 FEWEST = 3
 """With fewer common seeds nothing is told of two methods."""
@@ -65,7 +65,7 @@ def leader(
 
 def _against(block: Block, rival: MethodInSpace, first: MethodInSpace, comparisons: int) -> str:
     """``behind``: worse than the leader beyond chance; ``few``: no result could have shown it; else ``close``."""
-    values = list(between(block, first, rival, block.datasets).values())
+    values = list(between(block, first, rival, block.datasets).differences.values())
     if len(values) < FEWEST:
         return "few"
     one = compare_differences(values)

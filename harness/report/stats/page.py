@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.core.record import Record, Run
-from harness.report.model.groups import REFERENCE, ZERO_LINE, Block, MethodInSpace, accuracies, blocks
+from harness.core.zero_line import RANDOM_SEARCH, ZERO_LINE
+from harness.report.model.groups import Block, MethodInSpace, accuracies, blocks
 from harness.report.model.load import about_unended
 from harness.report.model.metrics import measure_of, shown
 from harness.report.model.numbers import DASH, listed, mean, mean_text, signed, span
@@ -18,9 +19,9 @@ from harness.report.model.performance import name_cell
 from harness.report.model.results import TEST, measures, mixed_devices, result_of, title_of_measure, unsupported
 from harness.report.model.table import Column, Fact, Facts, Heading, Part, Table, TableCell, Text
 from harness.report.model.values import Words
-from harness.report.stats import tests as stats
+from harness.report.stats import inference as stats
 from harness.report.stats.family import Tested, family, mixed
-from harness.report.stats.pairs import compared, differences, failures, left_out, nothing_compared, searches
+from harness.report.stats.pairs import compared, failures, left_out, nothing_compared, searches, with_random_search
 
 _READING = (
     "{}. Mean ± sample standard deviation (n = number of seeds with a result). Intervals: 95 % "
@@ -170,15 +171,19 @@ def _comparisons(block: Block) -> list[Part]:
     if not methods:
         why = "no other method supports it" if refused else nothing_compared(block)
         return [Text(f"No comparison: {why}.")]
-    zeros = {method.space for method in methods if block.zero(REFERENCE, method.space)}
+    zeros = {method.space for method in methods if block.zero(RANDOM_SEARCH, method.space)}
     if not zeros:
-        return [Text(f"No comparison: {REFERENCE} was not run{' in these spaces' if _has(block, REFERENCE) else ''}.")]
+        return [
+            Text(
+                f"No comparison: {RANDOM_SEARCH} was not run{' in these spaces' if _has(block, RANDOM_SEARCH) else ''}."
+            )
+        ]
     groups = searches(block)
     pairs = {
-        (group, method): list(values.values())
+        (group, method): list(own.differences.values())
         for group in groups
         for method in methods
-        if (values := differences(block, method, group))
+        if (own := with_random_search(block, method, group)).differences
     }
     tested = dict(zip(pairs, family([stats.compare_differences(values) for values in pairs.values()]), strict=True))
     rows = []
@@ -209,14 +214,14 @@ def _has(block: Block, name: str) -> bool:
 
 def _missing(block: Block, method: MethodInSpace) -> str:
     """Why there is no comparison."""
-    if block.zero(REFERENCE, method.space) is None:
-        return f"{REFERENCE} was not run in {method.space}"
+    if block.zero(RANDOM_SEARCH, method.space) is None:
+        return f"{RANDOM_SEARCH} was not run in {method.space}"
     return "no seed with both results"
 
 
 def _lookup(block: Block, method: MethodInSpace, dataset: str) -> tuple[TableCell, ...]:
     """How a search does on one of several data sets that it was looked up on: no test of its own."""
-    values = list(differences(block, method, (dataset,)).values())
+    values = list(with_random_search(block, method, (dataset,)).differences.values())
     words = _counts(stats.compare_differences(values)) if values else [DASH] * 4
     return _cells([dataset, block.heading(method), *words, *[DASH] * 3])
 

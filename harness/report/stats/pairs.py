@@ -1,23 +1,29 @@
 """Which methods are compared with random search, their pairs with it, and which searches are one and the same.
 
 The unit is the seed. The runs of a method with one seed draw the same random numbers on every data set, so their
-differences from random search are not independent: over several data sets a seed counts once, with the mean.
+differences from random search are not independent: over several data sets a seed counts once, with the mean. A seed
+that has runs on some of the data sets only is no pair: means over different data sets are no sample of one thing.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from harness.core.record import Run
-from harness.report.model.groups import REFERENCE, ZERO_LINE, Block, MethodInSpace, accuracies, accuracy, is_tabular
+from harness.core.zero_line import RANDOM_SEARCH, ZERO_LINE
+from harness.report.model.groups import Block, MethodInSpace, accuracies, accuracy, is_tabular
 from harness.report.model.numbers import listed
-from harness.report.stats.tests import difference
+from harness.report.stats.inference import difference
+
+ALIKE = 3
+"""Fewest common runs with a result from which a method may be called random search itself."""
 
 
 def compared(block: Block) -> list[MethodInSpace]:
     """The methods that are compared with random search: all but the two that every space has, those whose rows are
-    compared with none (:meth:`Block.alone`), and those whose searches are those of another one."""
+    compared with none (:meth:`Block.alone`), and those whose searches are those of another one or of random search."""
     again = repeated(block)
     return [method for method in _comparable(block) if method not in again]
 
@@ -33,35 +39,54 @@ def left_out(block: Block) -> dict[str, list[MethodInSpace]]:
     if alone:
         found["trained otherwise, or several networks"] = alone
     for method, other in repeated(block).items():
-        found.setdefault(f"tested as {block.heading(other)}, whose searches are the same", []).append(method)
+        itself = other.name == RANDOM_SEARCH
+        why = _ITSELF if itself else f"tested as {block.heading(other)}, whose searches are the same"
+        found.setdefault(why, []).append(method)
     return found
+
+
+_ITSELF = "random search itself at this budget"
 
 
 def nothing_compared(block: Block) -> str:
     """Why no method of a table is compared with random search."""
-    if left_out(block):
-        return "the networks of all other rows were trained otherwise, or are several"
-    return "only random sampling and random search were run"
+    reasons = left_out(block)
+    if not reasons:
+        return "only random sampling and random search were run"
+    told = [
+        (listed([block.heading(one) for one in out]), "is" if len(out) == 1 else "are", why)
+        for why, out in reasons.items()
+    ]
+    return "; ".join(f"{names} {verb} left out ({why})" for names, verb, why in told)
 
 
 def twins(block: Block) -> list[str]:
-    """A sentence per method that stands for others whose searches are the same."""
+    """A sentence per method, or random search, that stands for others whose searches are the same."""
     groups: dict[MethodInSpace, list[str]] = {}
     for method, other in repeated(block).items():
         groups.setdefault(other, []).append(block.heading(method))
-    return [
-        f"{listed([block.heading(other), *names])} are the same searches, with the same proposals at the same cost "
-        f"under every seed that they share. They are tested once, as {block.heading(other)}."
-        for other, names in groups.items()
-    ]
+    sentences = []
+    for other, names in groups.items():
+        how = "with the same proposals at the same cost under every seed that they share"
+        if other.name == RANDOM_SEARCH:
+            verb = "is" if len(names) == 1 else "are"
+            sentences.append(f"{listed(names)} {verb} {_ITSELF}, {how}. Not tested.")
+            continue
+        sentences.append(
+            f"{listed([block.heading(other), *names])} are the same searches, {how}. They are tested once, as "
+            f"{block.heading(other)}."
+        )
+    return sentences
 
 
 def repeated(block: Block) -> dict[MethodInSpace, MethodInSpace]:
     """The methods whose searches are those of another one, with the one of them that has the most results.
 
-    A method with settings that change nothing, say, or one that adds something only to what it is given.
+    A method with settings that change nothing, say, or one that adds something only to what it is given. At budgets of
+    a few children some methods still draw at random: they are random search itself, which then stands for them.
     """
-    groups: list[list[MethodInSpace]] = []
+    references = [one for space in block.spaces if (one := block.zero(RANDOM_SEARCH, space))]
+    groups: list[list[MethodInSpace]] = [[one] for one in references]
     for method in _comparable(block):
         same = next((group for group in groups if _same_proposals(block, group[0], method)), None)
         if same is None:
@@ -71,15 +96,20 @@ def repeated(block: Block) -> dict[MethodInSpace, MethodInSpace]:
     found = dict[MethodInSpace, MethodInSpace]()
     for group in groups:
         most = max(group, key=lambda method: sum(len(accuracies(block.runs_of(d, method))) for d in block.datasets))
-        found |= {method: most for method in group if method != most}
+        stands = group[0] if group[0] in references else most
+        found |= {method: stands for method in group if method != stands}
     return found
 
 
 def _same_proposals(block: Block, first: MethodInSpace, second: MethodInSpace) -> bool:
-    """Whether two methods of one space did the same under every seed that they share, and share one with a result."""
+    """Whether two methods of one space did the same under every seed that they share, and share one with a result.
+
+    With random search, at least :data:`ALIKE` runs with a result: the best of a search that learns is one of its first,
+    random architectures now and then.
+    """
     if first.space != second.space:
         return False
-    ended = False
+    ended, needed = 0, ALIKE if first.name == RANDOM_SEARCH else 1
     for dataset in block.datasets:
         own, other = (
             {run.record.seed: run for run in block.runs_of(dataset, one) if run.record.status != "unsupported"}
@@ -89,8 +119,8 @@ def _same_proposals(block: Block, first: MethodInSpace, second: MethodInSpace) -
             steps = [_proposals(own[seed]), _proposals(other[seed])]
             if steps[0] != steps[1]:
                 return False
-            ended = ended or steps[0] is not None
-    return ended
+            ended += steps[0] is not None
+    return ended >= needed
 
 
 def _proposals(run: Run) -> tuple[object, ...] | None:
@@ -103,24 +133,57 @@ def _proposals(run: Run) -> tuple[object, ...] | None:
     return record.proposal, record.test_accuracy, record.search.get("charged"), *(way or [record.method])
 
 
-def differences(block: Block, method: MethodInSpace, datasets: Sequence[str]) -> dict[int, float]:
-    """By seed, accuracy minus that of random search in the same space, in points, as a mean over the data sets.
+@dataclass(frozen=True)
+class Pairs:
+    """Two methods, seed by seed.
 
-    A run that failed is worse than any result: the difference is infinite, and NaN if both failed. A run that is not
-    supported makes no pair. Empty without a common seed, or where random search was not run in that space.
+    Args:
+        differences: by seed, how much higher the accuracy of the first is, in points, as a mean over ``datasets``. A
+            run that failed is worse than any result: the difference is infinite, and NaN if both failed.
+        datasets: those on which both were run and supported.
+        partial: how many seeds have pairs on some of these data sets only, and are left out.
+        failed: the data sets on which a run of a pair, of either method, has failed.
     """
-    reference = block.zero(REFERENCE, method.space)
-    return {} if reference is None else between(block, method, reference, datasets)
+
+    differences: dict[int, float]
+    datasets: tuple[str, ...]
+    partial: int
+    failed: tuple[str, ...]
+
+    @property
+    def lost(self) -> int:
+        """Pairs that the first has lost because it failed."""
+        return sum(value == -math.inf for value in self.differences.values())
+
+    @property
+    def won(self) -> int:
+        """Pairs that it has won because the second failed."""
+        return sum(value == math.inf for value in self.differences.values())
+
+    @property
+    def void(self) -> int:
+        """Pairs in which both have failed equally often."""
+        return sum(map(math.isnan, self.differences.values()))
 
 
-def between(block: Block, first: MethodInSpace, second: MethodInSpace, datasets: Sequence[str]) -> dict[int, float]:
-    """The same of any two methods: by seed, how much higher the accuracy of ``first`` is."""
-    found: dict[int, list[float]] = {}
+def with_random_search(block: Block, method: MethodInSpace, datasets: Sequence[str]) -> Pairs:
+    """The pairs of a method with random search in the same space; without any where that was not run there."""
+    reference = block.zero(RANDOM_SEARCH, method.space)
+    return Pairs({}, (), 0, ()) if reference is None else between(block, method, reference, datasets)
+
+
+def between(block: Block, first: MethodInSpace, second: MethodInSpace, datasets: Sequence[str]) -> Pairs:
+    """The pairs of two methods, see :class:`Pairs`; a run that is not supported makes none."""
+    values: dict[str, dict[int, float]] = {}
     for dataset in datasets:
         own, other = (_by_seed(block.runs_of(dataset, one)) for one in (first, second))
-        for seed in own.keys() & other.keys():
-            found.setdefault(seed, []).append(difference(own[seed], other[seed]))
-    return {seed: _mean(found[seed]) for seed in sorted(found)}
+        if own and other:
+            values[dataset] = {seed: difference(own[seed], other[seed]) for seed in own.keys() & other.keys()}
+    seeds = sorted(set().union(*values.values()))
+    whole = [seed for seed in seeds if all(seed in one for one in values.values())]
+    failed = [name for name, one in values.items() if any(not math.isfinite(one[seed]) for seed in whole)]
+    means = {seed: _mean([one[seed] for one in values.values()]) for seed in whole}
+    return Pairs(means, tuple(values), len(seeds) - len(whole), tuple(failed))
 
 
 def _by_seed(runs: Sequence[Run]) -> dict[int, float]:
@@ -139,7 +202,7 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def failures(block: Block, method: MethodInSpace) -> int:
-    """How many of a method's runs have failed."""
+    """How many of a method's runs have failed, in pairs or not."""
     runs = [run for dataset in block.datasets for run in block.runs_of(dataset, method)]
     return sum(accuracy(run.record) is None and run.record.status != "unsupported" for run in runs)
 

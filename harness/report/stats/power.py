@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from harness.report.stats.tests import differ, ranked, signed_sums
+from harness.report.stats.inference import EXACT, differ, ranked, signed_sums
 
 POWER = 0.8
 """Probability that so many pairs show a difference that is as large as the one seen."""
@@ -20,7 +20,6 @@ RESAMPLED = 10
 """Fewest pairs that stand for a distribution of their own."""
 
 _DRAWS = 2000
-_EXACT = 50
 _EFFICIENCY = 3 / math.pi
 """Of Wilcoxon's test against Student's, on normally distributed differences."""
 
@@ -97,16 +96,24 @@ def _smallest_resampled(moved: np.ndarray, level: float) -> int | None:
 
 
 def _found(drawn: np.ndarray, level: float) -> float:
-    """The share of rows of differences whose two-sided p is at ``level`` or below."""
-    ranks = np.abs(drawn).argsort(axis=1).argsort(axis=1) + 1
+    """The share of rows of differences whose two-sided p is at ``level`` or below.
+
+    Equal distances share their mean rank, as in the test. Then the sum of signed ranks spreads less under chance, by a
+    factor that is known, and the critical sum of different ranks is taken that many times.
+    """
+    from scipy import stats
+
+    ranks = stats.rankdata(np.abs(drawn), axis=1)
     sums = np.abs(np.sum(np.sign(drawn) * ranks, axis=1))
-    return float(np.mean(sums >= _critical(drawn.shape[1], level)))
+    pairs = drawn.shape[1]
+    spread = np.sqrt(np.sum(ranks**2, axis=1) / np.sum(np.arange(1, pairs + 1) ** 2))
+    return float(np.mean(sums >= _critical(pairs, level) * spread - 1e-9))
 
 
 @lru_cache(maxsize=1024)
 def _critical(pairs: int, level: float) -> float:
     """The smallest absolute sum of signed ranks whose p is at most ``level``; infinite if none is."""
-    if pairs > _EXACT:
+    if pairs > EXACT:
         from scipy import stats
 
         # One for continuity: sums of signed ranks go by twos.

@@ -8,46 +8,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 from harness.core.record import Run
-from harness.report.model.groups import REFERENCE, Block, MethodInSpace, accuracies, blocks
+from harness.core.zero_line import RANDOM_SEARCH
+from harness.report.model.groups import Block, MethodInSpace, accuracies, blocks
 from harness.report.model.numbers import listed, plural, signed
 from harness.report.model.results import fixed_trainings, measures, mixed_devices, not_blind, result_of, unsupported
 from harness.report.model.table import Fact, Facts, Part, Text
-from harness.report.stats import tests as stats
-from harness.report.stats.family import Outcome, family, mixed
+from harness.report.stats import inference as stats
+from harness.report.stats.family import Outcome, mixed
 from harness.report.stats.leader import FEWEST, leader
-from harness.report.stats.pairs import compared, differences, failures, left_out, nothing_compared, searches, twins
-from harness.report.stats.power import MOST, pairs_for_power
-
-
-@dataclass(frozen=True)
-class Standing:
-    """How a method stands against random search in its space.
-
-    Args:
-        method: which.
-        outcome: at level 0.05, after Holm's correction.
-        differences: by seed, in points; empty if the two have no seed in common.
-        comparison: the test of these; None without one.
-        corrected: its p after the correction.
-        seeds_needed: how many would show a difference like the one seen with power 80 %; None above a bound, and
-            where it cannot be estimated.
-        failures, reference_failures: failed runs of the method, and of random search in its space.
-        hidden: whether failed runs hide a difference, see :func:`_hidden`.
-    """
-
-    method: MethodInSpace
-    outcome: Outcome | Literal["not compared"]
-    differences: tuple[float, ...] = ()
-    comparison: stats.Comparison | None = None
-    corrected: float = 1.0
-    seeds_needed: int | None = None
-    failures: int = 0
-    reference_failures: int = 0
-    hidden: bool = False
+from harness.report.stats.pairs import (
+    Pairs,
+    left_out,
+    nothing_compared,
+    searches,
+    twins,
+)
+from harness.report.stats.power import MOST
+from harness.report.stats.standing import Standing, standings
 
 
 def verdict(runs: Sequence[Run]) -> list[Part]:
@@ -69,49 +48,6 @@ def _told(stands: Sequence[Standing]) -> bool:
     return any(len(stand.differences) >= FEWEST for stand in stands)
 
 
-def standings(block: Block) -> list[Standing]:
-    """How each method of a table stands, in the table's order; those that are compared with nothing are not there."""
-    methods = compared(block)
-    pairs = {method: tuple(differences(block, method, block.datasets).values()) for method in methods}
-    comparisons = {method: stats.compare_differences(values) for method, values in pairs.items() if values}
-    tested = dict(zip(comparisons, family(list(comparisons.values())), strict=True))
-    left = sum(one.outcome in ("undecided", "too few") for one in tested.values())
-    # The level at which Holm's correction tests the methods that have not been told apart yet.
-    level = stats.LEVEL / max(1, left)
-    found = []
-    for method in methods:
-        if method not in tested:
-            found.append(Standing(method, "not compared"))
-            continue
-        one, values = tested[method], pairs[method]
-        open_ = len(values) >= FEWEST and one.outcome in ("undecided", "too few")
-        needed = pairs_for_power(values, level) if open_ else None
-        found.append(
-            Standing(
-                method,
-                one.outcome,
-                differences=values,
-                comparison=one.comparison,
-                corrected=one.corrected,
-                seeds_needed=needed,
-                failures=failures(block, method),
-                reference_failures=failures(block, MethodInSpace(REFERENCE, method.space)),
-                hidden=open_ and _hidden(one.comparison, values, needed, level),
-            )
-        )
-    return found
-
-
-def _hidden(one: stats.Comparison, values: Sequence[float], needed: int | None, level: float) -> bool:
-    """Whether failed runs hide a difference: the others point elsewhere than all runs do, or only they could tell."""
-    ended = [value for value in values if math.isfinite(value)]
-    if not 0 < len(ended) < len(values):
-        return False
-    other = stats.compare_differences(ended).effect
-    turned = other != 0 and other * one.effect <= 0
-    return turned or (needed is None and pairs_for_power(ended, level) is not None)
-
-
 def _what(block: Block, stands: Sequence[Standing]) -> str:
     """Which table this is about, and how many seeds its comparisons have."""
     counts = [len(stand.differences) for stand in stands if stand.comparison]
@@ -126,7 +62,9 @@ def _summary(block: Block, stands: Sequence[Standing]) -> str:
     if not stands:
         return f"nothing to compare, because {nothing_compared(block)}."
     if not tested:
-        return "nothing can be told, because no method has a seed in common with random search in its space."
+        return f"nothing can be told, because {_untested(block, stands)}."
+    if all(math.isnan(value) for stand in tested for value in stand.differences):
+        return "nothing can be told, because all runs of these methods and of random search have failed."
     if max(len(stand.differences) for stand in tested) < FEWEST:
         return f"nothing can be told, because the differences may be chance: {_smallest(tested)}"
     hopeless = all(stand.outcome == "too few" for stand in tested)
@@ -140,16 +78,32 @@ def _summary(block: Block, stands: Sequence[Standing]) -> str:
     return f"of {len(tested)} methods compared, {_counted(block, tested)}."
 
 
+def _lead(stand: Standing) -> float:
+    """The mean difference where it is one of at least :data:`FEWEST` pairs, else none: minus infinity."""
+    one = stand.comparison
+    return -math.inf if one is None or len(one.ended) < FEWEST else _difference(stand)
+
+
+def _untested(block: Block, stands: Sequence[Standing]) -> str:
+    """Why no method at all could be tested."""
+    refused = unsupported(block)
+    left = [stand for stand in stands if stand.method not in refused]
+    if not left:
+        return "none of the methods is supported there: the table says why"
+    if all(block.zero(RANDOM_SEARCH, stand.method.space) is None for stand in left):
+        return "random search was not run in the space of any method"
+    return "no method has a seed in common with random search in its space"
+
+
 def _leaders(block: Block, stands: Sequence[Standing]) -> list[str]:
     """Who is in front of each space where a method beats random search, and who may be as good."""
     sentences = list[str]()
     for space in dict.fromkeys(stand.method.space for stand in stands):
         own = {stand.method: stand for stand in stands if stand.comparison and stand.method.space == space}
-        better = {
-            method: stand.comparison.difference
-            for method, stand in own.items()
-            if stand.outcome == "better" and stand.comparison and stand.comparison.difference is not None
-        }
+        # Who leads by its failures, or on fewer data sets than another, is not in front by its mean.
+        ahead = [stand for stand in own.values() if stand.outcome == "better" and _lead(stand) > 0]
+        most = max((len(stand.pairs.datasets) for stand in ahead), default=0)
+        better = {stand.method: _lead(stand) for stand in ahead if len(stand.pairs.datasets) == most}
         worse = [method for method, stand in own.items() if stand.outcome == "worse"]
         others = [method for method in own if method not in better and method not in worse]
         one = leader(block, better, worse, others)
@@ -224,7 +178,7 @@ def _list(block: Block, stands: Sequence[Standing]) -> Facts:
     tested = [stand for stand in stands if stand.comparison]
     order: list[str] = list(_COUNTED)
     ordered = sorted(tested, key=lambda stand: (order.index(stand.outcome), -_difference(stand)))
-    facts = [Fact(_name(block, stand.method), ((_standing(stand), ""),)) for stand in ordered]
+    facts = [Fact(_name(block, stand.method), ((_standing(block, stand), ""),)) for stand in ordered]
     others: dict[str, list[MethodInSpace]] = {}
     refused = unsupported(block)
     for stand in stands:
@@ -256,12 +210,12 @@ def _name(block: Block, method: MethodInSpace) -> str:
 
 def _reason(block: Block, method: MethodInSpace) -> str:
     """Why a method was not compared."""
-    if block.zero(REFERENCE, method.space) is None:
+    if block.zero(RANDOM_SEARCH, method.space) is None:
         return "random search was not run in their space"
     return "no seed with a result of theirs and of random search: the table says why"
 
 
-def _standing(stand: Standing) -> str:
+def _standing(block: Block, stand: Standing) -> str:
     """``better than random search, +1.20 points (95 % interval +0.80 to +1.60; higher in 9, equal in ...)``."""
     one = stand.comparison
     assert one is not None
@@ -269,16 +223,27 @@ def _standing(stand: Standing) -> str:
     facts = [] if interval is None else [f"95 % interval {signed(interval[0])} to {signed(interval[1])}"]
     counts = f"higher in {one.wins}, equal in {one.ties}, lower in {one.losses}"
     facts.append(f"{counts} of {plural(len(stand.differences), 'seed')}")
-    if stand.failures:
-        facts.append(f"{plural(stand.failures, 'failed run')} counted as worst")
-    if stand.reference_failures:
-        facts.append(f"random search failed in {plural(stand.reference_failures, 'run')}")
+    facts += _failed(stand.pairs)
+    if stand.pairs.partial:
+        facts.append(f"{plural(stand.pairs.partial, 'seed')} without a pair on every data set left out")
     decided = stand.outcome not in ("undecided", "too few")
     facts.append(f"corrected p {stats.p_text(stand.corrected)}" if decided else _more(stand))
     by = "no two results to subtract" if one.difference is None else f"{signed(one.difference)} points"
     if one.difference is not None and not all(map(math.isfinite, stand.differences)):
         by += " where neither failed"
-    return f"{_against(stand, one)}, {by} ({'; '.join(facts)})"
+    where = f"on {listed(stand.pairs.datasets)} only, " if len(stand.pairs.datasets) < len(block.datasets) else ""
+    return f"{where}{_against(stand, one)}, {by} ({'; '.join(facts)})"
+
+
+def _failed(pairs: Pairs) -> list[str]:
+    """How many of the seeds are higher, lower and equal because runs have failed."""
+    where = f" on {listed(pairs.failed)}" if pairs.failed and len(pairs.datasets) > 1 else ""
+    found = {
+        "lower because it": pairs.lost,
+        "higher because random search": pairs.won,
+        "equal because both": pairs.void,
+    }
+    return [f"{count} {words} failed{where}" for words, count in found.items() if count]
 
 
 def _against(stand: Standing, one: stats.Comparison) -> str:
@@ -308,14 +273,15 @@ def _more(stand: Standing) -> str:
 
 _HOW = (
     "Points: mean difference of accuracy from random search with the same seed in the same space, over the pairs in "
-    "which neither failed; a seed is one pair, with its mean over the data sets. Intervals are those of single "
+    "which neither failed; a seed is one pair, with its mean over the data sets, and lost where the method failed on "
+    "one of them. Intervals are those of single "
     f"methods, not corrected. Beyond chance: Wilcoxon's signed-rank test, two-sided, at level {stats.LEVEL:g} after "
     "Holm's correction for the methods of the table; exact up to 50 seeds. It is a test of the ranks of the "
-    "differences, not of their mean: better or worse is said where both agree. Too few seeds to tell: no outcome of so "
-    "many seeds could have been beyond chance. Leads over random search are with the same seeds: methods with "
-    "fewer seeds are compared with fewer runs of it. In front: the largest mean lead of those that beat random "
-    "search in a space; the others are compared with it by the same test, corrected for all pairs of methods there, "
-    "because the same seeds have chosen it. Seeds that would tell: for power 80 % at the corrected "
+    "differences, not of their mean: better or worse is said where both agree, or where failures decide. Too few seeds "
+    "to tell: no outcome of so many seeds could have been beyond chance. Leads over random search are with the same "
+    "seeds: methods with fewer seeds are compared with fewer runs of it. In front: the largest mean lead of those that "
+    "beat random search in a space; the others are compared with it by the same test, corrected for all pairs of "
+    "methods there, because the same seeds have chosen it. Seeds that would tell: for power 80 % at the corrected "
     "level, if the true difference and spread are those seen; from few seeds this is a rough number."
 )
 

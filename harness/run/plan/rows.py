@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.core.errors import InputError
 from harness.core.recipe import Recipe
+from harness.core.zero_line import ZERO_LINE
 from harness.plugins.catalogue import GIVEN, Catalogue, Source, load_space
 from harness.plugins.manifest import Facts
 from harness.run.profiles import Profile
@@ -18,8 +19,6 @@ from harness.run.store import RunDirectory
 from harness.spaces.notation import read_text
 
 UNKNOWN_SPACE = "unknown"
-BASELINES = ("random_sampling", "random_search")
-"""The zero line of a space: what a network is worth without a search, and what drawing at random gets."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class Row:
     @property
     def native(self) -> str:
         """The method's own space; a baseline is at home in every space."""
-        return self.space if self.method.name in BASELINES else self.facts.space
+        return self.space if self.method.name in ZERO_LINE else self.facts.space
 
     @property
     def given(self) -> str:

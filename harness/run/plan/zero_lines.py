@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from harness.core.errors import InputError
+from harness.core.zero_line import ZERO_LINE
 from harness.plugins.catalogue import Catalogue, load_space
-from harness.run.plan.rows import BASELINES, UNKNOWN_SPACE, Row, row_of
+from harness.run.plan.rows import UNKNOWN_SPACE, Row, row_of
 from harness.run.request import Request
 
 
@@ -30,7 +31,7 @@ def with_zero_lines(rows: list[Row], request: Request, catalogue: Catalogue) -> 
     Returns:
         The rows, and a line for people on what was added and one on each space that gets nothing.
     """
-    usual = BASELINES[:1] if request.profile.supernet else BASELINES
+    usual = ZERO_LINE[:1] if request.profile.supernet else ZERO_LINE
     methods = {name: catalogue.source("method", name) for name in usual}
     facts = {name: method.facts() for name, method in methods.items()}
     searched = dict.fromkeys(row.space for row in rows if not row.method.member and row.space != UNKNOWN_SPACE)

@@ -23,8 +23,10 @@ CONFIDENCE = 0.95
 MIN_INTERVAL = 3
 """Fewest values for an interval of their mean."""
 
+EXACT = 50
+"""Most pairs that differ of which the test is exact."""
+
 _POINTS = 400
-_EXACT = 50
 
 
 @dataclass(frozen=True)
@@ -196,7 +198,7 @@ def compare_differences(values: Sequence[float]) -> Comparison:
     if len(moved):
         ranks = stats.rankdata(np.abs(moved))
         effect = float(np.sum(np.sign(moved) * ranks) / np.sum(ranks))
-        exact = len(moved) <= _EXACT
+        exact = len(moved) <= EXACT
         p = (
             _exact_p(ranks, moved)
             if exact
