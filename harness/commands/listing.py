@@ -9,6 +9,7 @@ from harness.core.errors import InputError
 from harness.core.families import FAMILIES, Member
 from harness.core.method import LAST
 from harness.plugins.catalogue import PUBLISHED, BrokenPlugin, Catalogue, Source, load_dataset
+from harness.report.model.numbers import numbers
 
 Row = dict[str, Any]
 
@@ -102,6 +103,8 @@ def short(row: Row) -> Row:
     """A row for people: what is missing is told in the same column as what there would be."""
     if "methods" in row:
         row = {**row, "methods": ", ".join(row["methods"]) or "none here"}
+    if "seeds" in row:
+        row = {**row, "seeds": numbers(row["seeds"])}
     if not row.get("missing"):
         return {name: value for name, value in row.items() if name != "missing"}
     words = " - ".join(part for part in (row["summary"], row["missing"]) if part)
