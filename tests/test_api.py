@@ -55,6 +55,7 @@ def test_a_script_without_a_guard_compares_on_a_table(tmp_path: Path) -> None:
     assert {json.loads(path.read_text())["provenance"]["command"] for path in records} == {"harness.compare"}
 
 
+@pytest.mark.slow
 def test_a_script_without_a_guard_compares_on_images(tmp_path: Path) -> None:
     plugins = [str(write_squares(tmp_path, tmp_path / "data")), str(write_method(tmp_path, "good", GOOD))]
     done = script(

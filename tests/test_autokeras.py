@@ -171,6 +171,7 @@ def test_an_error_is_the_trials_reason_and_later_trials_stop_at_their_share(monk
     assert model.output_shape == (None, 2)
 
 
+@pytest.mark.slow
 def test_a_budget_in_seconds_that_ends_in_the_first_trial_leaves_its_model() -> None:
     ticks = iter(range(100))
     task = make_task(KerasSpace(), "30s", data=tiny_data(80), recipe=RECIPE, clock=lambda: float(next(ticks)))

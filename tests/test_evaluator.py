@@ -227,6 +227,7 @@ class _Heap(ctypes.Structure):
     _fields_ = [("others", 7 * ctypes.c_size_t), ("uordblks", ctypes.c_size_t), ("rest", 2 * ctypes.c_size_t)]
 
 
+@pytest.mark.slow
 def test_kernels_of_new_shapes_and_names_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     try:
         heap = ctypes.CDLL(None).mallinfo2

@@ -154,6 +154,7 @@ def check_one_after_the_other() -> None:
     assert apart(losses, expected) < 1e-5
 
 
+@pytest.mark.slow
 def test_a_process_trains_one_network_after_the_other() -> None:
     in_fresh_process("test_mirrored", "check_one_after_the_other()")
 

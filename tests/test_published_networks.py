@@ -43,7 +43,11 @@ def test_a_scaled_network_is_what_was_counted_and_gives_finite_logits(name: str)
 
 
 @pytest.mark.parametrize(
-    "name", ["shake_shake_26_2x96d", "convolutional_neural_fabric_dense", "enas_macro", "nasnet_a"]
+    "name",
+    [
+        *("shake_shake_26_2x96d", "convolutional_neural_fabric_dense", "enas_macro"),
+        pytest.param("nasnet_a", marks=pytest.mark.slow),
+    ],
 )
 def test_every_weight_of_a_network_has_a_gradient(name: str) -> None:
     genotype = SPACE.parse(f"published:{name}")

@@ -78,6 +78,7 @@ def evolve(population: int, sample: int, evaluations: int, score: Score = by_has
     return space
 
 
+@pytest.mark.slow
 def test_toy_of_the_paper_reaches_its_band() -> None:
     ones = [ones_found(100, 10, seed) for seed in range(20)]
     assert 87 <= np.mean(ones) <= 91

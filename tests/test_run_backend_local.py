@@ -186,7 +186,11 @@ def test_items_are_worked_off_in_one_process(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("breaks", "exit code 3"), ("kills", "SIGKILL"), ("loops", "time-out: the search was stopped")]
+    ("name", "words"),
+    [
+        *[("breaks", "exit code 3"), ("kills", "SIGKILL")],
+        pytest.param("loops", "time-out: the search was stopped", marks=pytest.mark.slow),
+    ],
 )
 def test_the_item_that_breaks_its_process_is_the_last_with_an_outcome(tmp_path: Path, name: str, words: str) -> None:
     backend = Local()

@@ -68,7 +68,7 @@ def counted(record: Record) -> dict[str, object]:
     return told
 
 
-@pytest.mark.parametrize("top", [1, 2])
+@pytest.mark.parametrize("top", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_two_children_at_the_same_time_give_the_record_of_one(tmp_path: Path, top: int) -> None:
     records, rows = [], []
     for children in (1, 2):
@@ -182,6 +182,7 @@ class Full(Backend):
         self._free.close()
 
 
+@pytest.mark.slow
 def test_a_machine_that_is_busy_for_a_while_helps_later_and_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
