@@ -13,6 +13,9 @@ is good at the others too, which favours methods that share values among choices
 the settings of methods were chosen on such tasks. A cell of PNAS is worth the mean over its blocks, wherever they
 stand.
 
+Methods that inherit weights (EAS, morphism Bayesian optimisation) search with networks that are looked up instead of
+trained, so that nothing is inherited but the network itself. Genotypes that name one network of theirs have one worth.
+
 Each method searches in its own space at the size of a profile, with as many children as the profile buys, and so does
 random search, with the same worths and the same number of children. What counts is the true worth of what is returned.
 The test is a paired t-test, one-sided, over seeds; a method *beats* random search where p < 0.01.
@@ -28,7 +31,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -52,6 +55,7 @@ from harness.core.task import Task
 from harness.plugins.catalogue import Catalogue, load_method
 from harness.run.profiles import PROFILES
 from harness.spaces import get_space
+from harness.spaces.morphism import Chain, MorphSpace
 from harness.spaces.nasnet import PnasSpace
 
 NOISE = 0.5
@@ -85,6 +89,8 @@ SETTINGS = (
     Setting("nb201-own", 180, "20,000 s on CIFAR-10"),
     Setting("published", 400, "two days at 7 minutes a child"),
 )
+MORPHING = ("eas", "morphism_bo")
+"""Methods whose networks descend from each other."""
 MORE = (800, 1600)
 """Numbers of children beyond the profiles', for methods that need them, under the published settings."""
 QUERYING = (
@@ -113,7 +119,8 @@ class Worth:
                 known[key] = draws.standard_normal(len(choice))
             self._rows.append(known[key])
         self._blocks = isinstance(space, PnasSpace)
-        sample = [self._raw(space.sample(draws).picks) for _ in range(300)]
+        self._space = space
+        sample = [self._raw(self._named(space.sample(draws))) for _ in range(300)]
         self._mean, self._deviation = float(np.mean(sample)), float(np.std(sample))
 
     def _raw(self, picks: Sequence[int]) -> float:
@@ -123,9 +130,15 @@ class Worth:
             return float(sum(self._rows[place][picks[place]] for place in live)) / blocks
         return float(sum(row[pick] for row, pick in zip(self._rows, picks, strict=True)))
 
-    def of(self, picks: Sequence[int]) -> float:
+    def _named(self, genotype: Genotype) -> Sequence[int]:
+        """The picks of the genotype that stands for all of one network."""
+        if isinstance(self._space, MorphSpace):
+            return self._space.write(self._space.read(genotype)).picks
+        return genotype.picks
+
+    def of(self, genotype: Genotype) -> float:
         """In standard deviations above the mean of the space."""
-        return (self._raw(picks) - self._mean) / self._deviation
+        return (self._raw(self._named(genotype)) - self._mean) / self._deviation
 
 
 class Told:
@@ -172,7 +185,7 @@ class Told:
 
     def _told(self, proposal: Proposal, noise: float, part: Part) -> Evaluation:
         assert isinstance(proposal, Genotype)
-        told = self._worth.of(proposal.picks) + NOISE * noise
+        told = self._worth.of(proposal) + NOISE * noise
         accuracy = float(np.clip(CENTRE + SPREAD * told, 0.0, 1.0))
         share = part.end / STEPS
         return Evaluation(str(proposal), accuracy, (accuracy,), part.steps / STEPS, part.steps, share=share)
@@ -206,6 +219,59 @@ class Deaf:
         """Nobody looks."""
 
 
+class LookedUp:
+    """A trainer of networks that descend from each other, which looks them up; see ``methods/common/morph_trainer.py``.
+
+    Args:
+        task: gives the accuracies; its space is one of chains.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self._task, self._found = task, list[tuple[Chain, float]]()
+
+    def known(self) -> Sequence[tuple[Chain, float]]:
+        """The networks so far, with their accuracies."""
+        return self._found
+
+    def start(self, chain: Chain) -> float:
+        """The accuracy of a network."""
+        assert isinstance(self._task.space, MorphSpace)
+        [evaluation] = self._task.evaluate([self._task.space.write(chain)])
+        self._found.append((chain, evaluation.accuracy))
+        return evaluation.accuracy
+
+    def descend(self, ancestor: int, moves: Sequence[object], chain: Chain) -> float:
+        """The same, wherever it comes from."""
+        return self.start(chain)
+
+    def ancestors(self) -> Sequence[int]:
+        """All."""
+        return range(len(self._found))
+
+    def hold(self, number: int) -> None:
+        """Nothing is forgotten."""
+
+    def save(self, extra: Callable[[], State] = dict) -> None:
+        """Nothing is interrupted."""
+
+
+def search(method: Method, task: Task) -> None:
+    """The search of a method, with looked-up networks where it inherits weights."""
+    match method.name:
+        case "eas":
+            from harness.methods.eas import Baseline, Eas
+
+            assert isinstance(method, Eas)
+            method.episodes(task, LookedUp(task), method.controller(task), Baseline(method.baseline))
+        case "morphism_bo":
+            from harness.methods.morphism_bo import METHOD as MORPHISM_BO
+
+            assert isinstance(method, MORPHISM_BO)
+            method.explore(task, LookedUp(task))
+        case _:
+            method.search(task)
+
+
 def returned(method: Method, space: Space, children: int, seed: int) -> float:
     """The true worth of what ``method`` returns after ``children`` evaluations."""
     worth = Worth(space, seed)
@@ -220,9 +286,9 @@ def returned(method: Method, space: Space, children: int, seed: int) -> float:
         journal=Deaf(),
     )
     with contextlib.suppress(BudgetSpent):
-        method.search(task)
+        search(method, task)
     assert isinstance(task.proposal, Genotype)
-    return worth.of(task.proposal.picks)
+    return worth.of(task.proposal)
 
 
 def made(name: str, profile: str, changes: dict[str, Any] | None = None) -> Method:

@@ -21,7 +21,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -30,6 +30,9 @@ from harness.spaces.morphism import Chain, MorphSpace
 
 from .common.morph_moves import Child
 from .common.morph_trainer import Trainer
+
+if TYPE_CHECKING:
+    from .common.eas_controller import Controller
 
 STAGES = 3
 """Parts of the budget; at the end of each the best network becomes the start of the following episodes."""
@@ -107,11 +110,21 @@ class Eas(Method):
 
     def search(self, task: Task) -> None:
         """Samples, trains and learns in turn; saved at the end of each episode."""
-        from .common.eas_controller import Controller
         from .common.morphism_training import MorphingTrainer
 
+        policy, trainer = self.controller(task), MorphingTrainer(task, self.noise, kept=10)
+        state, baseline, at = trainer.restored(), Baseline(self.baseline), (0, 0)
+        if state is not None:
+            policy.restore(state)
+            baseline.value, at = float(state["baseline"]), (int(state["at"][0]), int(state["at"][1]))
+        self.episodes(task, trainer, policy, baseline, at)
+
+    def controller(self, task: Task) -> Controller:
+        """A new controller; its first weights follow from the task's seed."""
+        from .common.eas_controller import Controller
+
         assert isinstance(task.space, MorphSpace)
-        policy = Controller(
+        return Controller(
             task.space,
             rng(task.seed, "controller weights"),
             steps=(self.wider, self.deeper),
@@ -120,12 +133,6 @@ class Eas(Method):
             rate=self.learning_rate,
             entropy=self.entropy,
         )
-        trainer = MorphingTrainer(task, self.noise, kept=10)
-        state, baseline, at = trainer.restored(), Baseline(self.baseline), (0, 0)
-        if state is not None:
-            policy.restore(state)
-            baseline.value, at = float(state["baseline"]), (int(state["at"][0]), int(state["at"][1]))
-        self.episodes(task, trainer, policy, baseline, at)
 
     def episodes(
         self, task: Task, trainer: Trainer, policy: Policy, baseline: Baseline, at: tuple[int, int] = (0, 0)
