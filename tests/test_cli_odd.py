@@ -278,6 +278,10 @@ def test_no_home_is_no_hindrance(tmp_path: Path) -> None:
             ("run", "--methods", "td", "--budget", "1macs"),
             "buys no evaluation: the cheapest row of 'tables/fashion_mnist' costs",
         ),
+        (
+            ("run", "--methods", "td", "--budget", "99steps"),
+            "buys no evaluation: the cheapest row of 'tables/fashion_mnist' costs 100 steps",
+        ),
         (("run", "--budget", "0.1s"), "buys no evaluation: the cheapest row of 'tables/fashion_mnist' costs 1s"),
         (("run", "--datasets", "toy:x"), "'toy' takes nothing behind the colon; write toy"),
         (("run", "--datasets", "toy:"), "nothing is behind the colon of 'toy:'"),

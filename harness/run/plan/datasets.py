@@ -175,7 +175,8 @@ def data_sets(request: Request, sources: Mapping[str, DatasetSource], catalogue:
         trains = profile.supernet is not None or any(
             catalogue.source("method", name).facts().trains for name in methods
         )
-        return Tables(tables, profile.column, request.out, profile.budget, profile.limits, images, trains)
+        steps = profile.proxy.steps
+        return Tables(tables, profile.column, request.out, profile.budget, profile.limits, images, trains, steps)
 
     def load(name: str) -> Dataset:
         return load_images(name, sources[name], request.data_root).bounded(profile.side)

@@ -116,6 +116,7 @@ class Tables:
         limits: of their proposals.
         images: behind the tables.
         trains: whether a method may train weights of its own on them.
+        steps: gradient steps that a complete evaluation stands for.
 
     Raises:
         InputError: a table has no such signal, or does not know what the budget counts, or that buys nothing of it.
@@ -130,12 +131,13 @@ class Tables:
         limits: Limits = NO_LIMITS,
         images: Images | None = None,
         trains: bool = True,
+        steps: int = 1,
     ) -> None:
         self._tables, self._images = tables, images
         self._prepared = {name: locate(table, signal, out, budget) for name, table in tables.items()}
         for name, table in tables.items():
             if budget.unit == "s" or not (trains and table.behind):  # who trains may do without a look-up
-                check_affordable(table, self._prepared[name].signal, budget)
+                check_affordable(table, self._prepared[name].signal, budget, steps)
             check_limits(table, self._prepared[name], limits)
         self.spaces: Mapping[str, str | None] = {name: table.space.name for name, table in tables.items()}
         self.scorer = HiddenScores(tables, {name: table.signal for name, table in self._prepared.items()})

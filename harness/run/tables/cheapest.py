@@ -7,8 +7,8 @@ from harness.core.errors import InputError
 from harness.core.table import Table
 
 
-def check_affordable(table: Table, signal: str, budget: Budget) -> None:
-    """Looks for a row that the budget buys; of steps and evaluations the table does not say the price.
+def check_affordable(table: Table, signal: str, budget: Budget, steps: int) -> None:
+    """Looks for a row that the budget buys; any budget in evaluations does.
 
     The first row is mostly one, so that only a budget which is refused has all of them counted.
 
@@ -16,6 +16,7 @@ def check_affordable(table: Table, signal: str, budget: Budget) -> None:
         table: complete.
         signal: by name; says what was trained, where the budget is in multiply-accumulates.
         budget: of the searches.
+        steps: gradient steps that a complete evaluation stands for.
 
     Raises:
         InputError: it buys none.
@@ -23,6 +24,8 @@ def check_affordable(table: Table, signal: str, budget: Budget) -> None:
     chosen, cheapest = table.signals[signal], float("inf")
     if budget.unit == "s":
         cheapest = min(float(one.seconds.min()) for one in chosen.each())
+    elif budget.unit == "steps":
+        cheapest = steps
     elif budget.unit == "macs" and chosen.trained is not None:
         for text in table.genotypes:
             cheapest = min(cheapest, chosen.trained.macs(table.space, table.space.parse(text)))
