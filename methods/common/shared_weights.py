@@ -23,6 +23,7 @@ from harness.nets.batches import Batches, augmented
 from harness.nets.supernets.gated import GatedSupernet
 
 from .plan import EXAMPLES
+from .states import below, prefixed
 
 _MARGIN = 1.3
 """Factor on an estimate of what is ahead."""
@@ -214,11 +215,10 @@ class SharedWeights:
 
     def state(self) -> State:
         """Weights, momentum, number and mean time of the gradient steps, for a checkpoint."""
-        net = {f"net.{name}": value for name, value in self._net.state().items()}
-        return {**net, "steps": np.array(self._steps), "times": self.times.state()}
+        return {**prefixed("net.", self._net.state()), "steps": np.array(self._steps), "times": self.times.state()}
 
     def restore(self, state: State) -> None:
         """Takes over what :meth:`state` returned; other entries are ignored."""
-        self._net.restore({name.removeprefix("net."): value for name, value in state.items()})
+        self._net.restore(below("net.", state))
         self._steps = int(state["steps"])
         self.times.restore(state["times"])
