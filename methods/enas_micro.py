@@ -17,7 +17,8 @@ twice the decay times the weight, as in the authors' code.
 
 In NAS-Bench-201's cell (``--space nasbench201``) the shared network is :mod:`harness.nets.supernets.paths` and the
 controller decides edge by edge (:mod:`harness.methods.common.edge_controller`), as in that benchmark. The rest is the
-same, the controller's rate too: 3.5e-3 unless a profile says otherwise, where that benchmark has 1e-3.
+same, the controller's rate too: 3.5e-3 unless a profile says otherwise, where that benchmark has 1e-3. Under
+``nb201-weights`` the baseline starts at the first reward and the controller's gradient is clipped, as in its script.
 
 In ``quick`` the controller hardly learns: there this is random sampling with a selection under shared weights.
 

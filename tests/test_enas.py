@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from nao_supernet import FakeNet
 from weight_searches import FakeController
 
 from harness.core.budget import BudgetSpent
+from harness.core.home import CHECKOUT as ROOT
 from harness.core.limits import Limits
 from harness.core.space import Genotype
 from harness.core.task import Task
@@ -122,6 +124,18 @@ def test_a_clip_bounds_the_gradient_of_the_controller(name: str, clip: float) ->
     squares = [variable.numpy() for variable in controller._optimizer.variables if "velocity" in variable.path]
     used = np.sqrt(sum(square.sum() for square in squares) / 1e-3)
     assert used == pytest.approx(clip or norm, rel=1e-3)
+
+
+@pytest.mark.parametrize("method", [MACRO, MICRO], ids=lambda method: method.name)
+def test_the_page_says_which_share_training_takes_beside_rewards(method: Any) -> None:
+    """At 45,000 training images where an epoch is a pass over them; a forward pass is a third of a step."""
+    page = (ROOT / "docs" / "methods" / f"{method.name}.md").read_text(encoding="utf-8")
+    for profile in {"published", "hour", "quick", "nb201-weights"} & {"published", *method.scaled}:
+        made = method(**method.scaled.get(profile, {}))
+        steps = made.child_steps or 45_000 // made.batch
+        rewards = made.controller_steps * made.samples * (made.valid_batch or made.batch) / (3 * made.batch)
+        stated = rf"{100 * steps / (steps + rewards):.0f} % (in|under) `{profile}`"
+        assert re.search(stated, page), stated
 
 
 def test_the_published_schedule_is_the_papers() -> None:
