@@ -110,7 +110,7 @@ class SharedWeights:
         per_epoch: steps that one pass over the training images takes.
         valid_images: images per accuracy, at most all of them.
         times: of the gradient steps.
-        valid_epoch: batches that the validation images fill.
+        valid_epoch: batches that have every validation image among them; the last one may begin a second pass.
     """
 
     def __init__(self, task: Task, net: GatedSupernet, batch: int, valid_batch: int) -> None:
@@ -130,7 +130,7 @@ class SharedWeights:
         self.times = StepTimes()
         paths = [task.space.sample(rng(task.seed, f"typical path {i}")).picks for i in range(EXAMPLES)]
         self._typical = float(np.mean([net.macs(picks) for picks in paths]))
-        self.per_epoch, self.valid_epoch = self._train.per_epoch, self._valid.per_epoch
+        self.per_epoch, self.valid_epoch = self._train.per_epoch, math.ceil(len(data.x_valid) / self.valid_images)
 
     def train(self, children: Iterable[Child], rate: float) -> None:
         """One gradient step on each child, on batch after batch.
