@@ -17,7 +17,8 @@ twice the decay times the weight, as in the authors' code.
 
 In NAS-Bench-201's cell (``--space nasbench201``) the shared network is :mod:`harness.nets.supernets.paths` and the
 controller decides edge by edge (:mod:`harness.methods.common.edge_controller`), as in that benchmark. The rest is the
-same, the controller's rate too: 3.5e-3 unless a profile says otherwise, where that benchmark has 1e-3.
+same, the controller's rate too: 3.5e-3 unless a profile says otherwise, where that benchmark has 1e-3. Under
+``nb201-weights`` the baseline starts at the first reward and the controller's gradient is clipped, as in its script.
 
 In ``quick`` the controller hardly learns: there this is random sampling with a selection under shared weights.
 
@@ -46,6 +47,8 @@ class EnasMicro(Method):
     Args:
         momentum, weight_decay, clip: of the shared weights.
         controller_learning_rate: Adam's.
+        controller_clip: the largest norm of the controller's gradient; 0: any, as in ENAS' code.
+        first_reward: whether the baseline starts at the first reward instead of at 0, as in ENAS' code.
     """
 
     name = "enas_micro"
@@ -73,7 +76,7 @@ class EnasMicro(Method):
         "nb201-weights": {
             **{"batch": 128, "child_steps": 39, "controller_steps": 10, "samples": 20, "cycles": 1},
             **{"candidates": 100, "candidate_batches": 4, "weight_decay": 1.25e-4},
-            **{"controller_learning_rate": 0.1, "baseline_decay": 0.95},
+            **{"controller_learning_rate": 0.1, "controller_clip": 5.0, "first_reward": True, "baseline_decay": 0.95},
         },
     }
 
@@ -92,8 +95,10 @@ class EnasMicro(Method):
     weight_decay: float = 1e-4
     clip: float = 5.0
     controller_learning_rate: float = 3.5e-3
+    controller_clip: float = 0.0
     entropy_weight: float = 1e-4
     baseline_decay: float = 0.99
+    first_reward: bool = False
 
     def unsupported(self, task: Task) -> str | None:
         """The shared networks are those of ENAS' cells and of NAS-Bench-201's."""
@@ -110,15 +115,17 @@ class EnasMicro(Method):
         from .common.policy import Controller
         from .common.shared_weights import supernet
 
-        weights, rate = rng(task.seed, "controller weights"), self.controller_learning_rate
+        weights = rng(task.seed, "controller weights")
+        adam: dict[str, Any] = {"learning_rate": self.controller_learning_rate, "clip": self.controller_clip}
         controller: Controller
         if isinstance(task.space, EnasCellSpace):
-            controller = EnasMicroController(task.space, weights, learning_rate=rate)
+            controller = EnasMicroController(task.space, weights, **adam)
             net: GatedSupernet = supernet(GatedCells, task, self, squares_in_loss=True)
         else:
-            controller = EdgeController(task.space, weights, learning_rate=rate)
+            controller = EdgeController(task.space, weights, **adam)
             net = supernet(GatedPaths, task, self, squares_in_loss=True)
-        EnasSearch(task, net, controller, EnasSettings.of(self)).run()
+        start = None if self.first_reward else 0.0
+        EnasSearch(task, net, controller, EnasSettings.of(self), baseline=start).run()
 
 
 METHOD = EnasMicro

@@ -96,6 +96,9 @@ class Nao(Method):
     def search(self, task: Task) -> None:
         """Trains architectures and the model in turn, until the budget is spent or the whole space is trained.
 
+        A space of more than :data:`~harness.core.space.MOST_TABULATED` genotypes counts as trained where neither model
+        nor draws find anything new.
+
         An interrupted run learns again from its log.
         """
         from .common.nao import Known, Learner, drawn, improved
@@ -108,11 +111,10 @@ class Nao(Method):
             pool += [(1 - e.accuracy, g) for g, e in zip(batch, evaluations, strict=True) if not e.failure]
             pool.sort(key=lambda member: member[0])
             initial, new, top = self.sizes(task.children())
-            if len(task.evaluations) < initial:
-                batch = drawn(task.space, task.rng, known, 1)
+            batch = drawn(task.space, task.rng, known, 1) if len(task.evaluations) < initial else []
+            if batch:
                 continue
             task.plan(initial=initial, new=new, top=top)
-            batch = []
             if pool:
                 errors, genotypes = zip(*pool, strict=True)
                 learner.train(genotypes, errors, task.meter.check)

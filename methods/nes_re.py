@@ -6,8 +6,8 @@ these members, uniformly, is the parent, its mutation is trained and joins the q
 parents are networks that make a good ensemble together. In the end forward selection picks from the whole history.
 
 A mutation takes one cell, uniformly, and, equally likely, changes nothing (another training of the same network),
-changes one input or changes one operation. In spaces whose choices have no such kinds, nothing (one time in three) or
-one choice changes.
+changes one input or changes one operation; NASNet's ways to combine and PNAS' number of blocks count as operations. In
+spaces that choose no inputs or no operations, nothing (one time in three) or one choice, uniformly, changes.
 
 Schedule: the queue holds an eighth of the children that the budget buys, the paper's 50 of 400, and 4 at least; a fifth
 of it, 2 at least and the paper's 10 at most, are candidates for a parent.
@@ -27,9 +27,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from harness import Choice, Genotype, Method, Space, Task, needs_predictions
+from harness import Genotype, Method, Space, Task, needs_predictions
 from harness.core.errors import InputError
 
+from .common.cell_mutation import cells, changes, has_cells
 from .common.ensembles import Pool, check_settings
 
 POPULATION, PARENTS, PER_MEMBER = 50, 10, 8
@@ -96,17 +97,16 @@ class NesRe(Method):
 
 
 def mutated(space: Space, parent: Genotype, rng: np.random.Generator) -> Genotype:
-    """The paper's mutation: of one cell nothing, an input or an operation, equally likely."""
+    """The paper's mutation: of one cell nothing, an operation or an input, equally likely."""
     kind = int(rng.integers(3))
     if kind == 0:
         return parent
-    cells = list(dict.fromkeys(choice.cell for choice in space.choices))
-    cell = cells[int(rng.integers(len(cells)))]
-
-    def among(choice: Choice) -> bool:
-        return choice.cell == cell and (choice.kind == "op") == (kind == 1)
-
-    return space.mutate(parent, rng, among)
+    if not has_cells(space):
+        return space.mutate(parent, rng)
+    state = kind == 2
+    among, allowed = cells(space, state), changes(state)
+    cell = among[int(rng.integers(len(among)))]
+    return space.mutate(parent, rng, lambda choice: choice.cell in (cell, "") and allowed(choice))
 
 
 METHOD = NesRe

@@ -44,7 +44,7 @@ class RandomSearchWs(Method):
         batch, valid_batch: images per gradient step, and per validation batch.
         learning_rate, final_learning_rate, momentum, weight_decay, clip: of the weights (SGD, cosine schedule).
         candidates, candidate_batches: architectures that are compared, at most, and on how many batches.
-        finalists, final_batches: the best of them, and batches they are measured on again; 0 for all.
+        finalists, final_batches: the best of them, and batches they are measured on again; 0 for all images.
         retrained: finalists that are trained from scratch, at most.
         save_every: steps between two checkpoints.
     """

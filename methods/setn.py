@@ -58,7 +58,7 @@ class Setn(Method):
             97,500 steps, a shorter one has a larger rate.
         alpha_deviation: standard deviation of the normal distribution that ``alpha`` starts from.
         candidates, candidate_batches: architectures that are compared, at most, and on how many batches.
-        finalists, final_batches: the best of them, and batches they are measured on again; 0 for all.
+        finalists, final_batches: the best of them, and batches they are measured on again; 0 for all images.
         retrained: finalists that are trained from scratch, at most.
         save_every: steps between two checkpoints.
     """

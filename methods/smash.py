@@ -61,7 +61,7 @@ class Smash(Method):
         perturbed, chain: how many of them are perturbations of the best random one, and attempts of the chain.
         rate: probability that a perturbation changes a choice.
         candidate_batches: validation batches of a score.
-        finalists, final_batches: the best, and batches they are measured on again; 0 for all.
+        finalists, final_batches: the best, and batches they are measured on again; 0 for all images.
         retrained: finalists that are trained from scratch, at most.
         save_every: steps between two checkpoints.
     """

@@ -11,7 +11,7 @@ import numpy as np
 def takes_everything(
     state: Callable[[], Mapping[str, Any]], restore: Callable[[dict[str, np.ndarray]], Any], **told: np.ndarray
 ) -> None:
-    """Every number of a state is changed, in each entry by others, restored and there again.
+    """Every number of a state is changed, in each entry by others, restored and there again, in whatever order.
 
     Args:
         state, restore: of the object, bound.
@@ -22,9 +22,11 @@ def takes_everything(
         name: (value + number + np.arange(value.size).reshape(value.shape)).astype(value.dtype)
         for number, (name, value) in enumerate(before.items(), start=1)
     }
-    restore({**changed, **told})
-    after = state()
-    assert sorted(after) == sorted({**changed, **told})
-    for name, value in {**changed, **told}.items():
-        assert not np.array_equal(value, before[name]), f"{name} says nothing"
-        np.testing.assert_array_equal(after[name], value, err_msg=name)
+    wanted = {**changed, **told}
+    for order in (1, -1):
+        restore(dict([*wanted.items()][::order]))
+        after = state()
+        assert sorted(after) == sorted(wanted)
+        for name, value in wanted.items():
+            assert not np.array_equal(value, before[name]), f"{name} says nothing"
+            np.testing.assert_array_equal(after[name], value, err_msg=name)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from fakes import MemoryJournal, make_task, run, tiny_data
+from harness.methods.common.edge_controller import EdgeController
 from harness.methods.common.enas import EnasSearch, EnasSettings
+from harness.methods.common.enas_micro_controller import EnasMicroController
 from harness.methods.enas_macro import METHOD as MACRO
 from harness.methods.enas_micro import METHOD as MICRO
 from nao_supernet import FakeNet
 from weight_searches import FakeController
 
 from harness.core.budget import BudgetSpent
+from harness.core.home import CHECKOUT as ROOT
 from harness.core.limits import Limits
 from harness.core.space import Genotype
 from harness.core.task import Task
@@ -67,6 +72,70 @@ def test_rewards_are_the_accuracies_of_batches_of_their_own_plus_the_entropy() -
         average = 0.5 * (average + reward)
         expected.append(reward - average)
     assert advantages == pytest.approx(expected)
+
+
+def test_a_baseline_may_start_at_the_first_reward() -> None:
+    """As in NAS-Bench-201's script; ENAS' own starts at 0, as the test above has it."""
+    task, net, controller = make_task(SPACE, "400steps", seed=2), FakeNet(), FakeController(SPACE)
+    settings = EnasSettings.of(MICRO(**{**SMALL, "entropy_weight": 0.5, "baseline_decay": 0.5}))
+    EnasSearch(task, net, controller, settings, baseline=None).run()  # type: ignore[arg-type]
+    rewards = [score + 0.5 * 2.0 for *_, score in net.measured[:4]]
+    average, expected = rewards[0], []
+    for reward in rewards:
+        average = 0.5 * (average + reward)
+        expected.append(reward - average)
+    assert controller.taught[0][1] == pytest.approx(expected)
+    assert expected[0] == 0
+
+
+def test_a_baseline_without_a_reward_so_far_survives_a_checkpoint() -> None:
+    settings = EnasSettings.of(MICRO(**SMALL))
+
+    def fresh(start: float | None) -> EnasSearch:
+        search = EnasSearch(make_task(SPACE), FakeNet(), FakeController(SPACE), settings, baseline=start)  # type: ignore[arg-type]
+        return search
+
+    other = fresh(0.3)
+    other._restore(fresh(None)._state())
+    assert other._baseline.value is None
+    assert {value.dtype.kind for value in fresh(None)._state().values()} <= {"f", "i"}
+
+
+def test_only_under_the_benchmarks_profile_the_baseline_and_the_clip_are_its_scripts() -> None:
+    told = {
+        name: (MICRO(**scaled).first_reward, MICRO(**scaled).controller_clip) for name, scaled in MICRO.scaled.items()
+    }
+    assert told.pop("nb201-weights") == (True, 5.0)
+    assert set(told.values()) == {(MICRO().first_reward, MICRO().controller_clip)} == {(False, 0.0)}
+
+
+@pytest.mark.parametrize("clip", [0.0, 0.001])
+@pytest.mark.parametrize("name", ["nasbench201", "enas_cell-2"])
+def test_a_clip_bounds_the_gradient_of_the_controller(name: str, clip: float) -> None:
+    """Adam's mean of squares after one step holds a thousandth of each square of the gradient that it was given."""
+    space = get_space(name)
+    kind: Any = EdgeController if name == "nasbench201" else EnasMicroController
+    controller = kind(space, np.random.default_rng(0), clip=clip)
+    picks = controller.sample(np.random.default_rng(1).random((4, controller.decisions), np.float32)).picks
+    advantages = np.array([1.0, -2.0, 3.0, 1.0], np.float32)
+    norm = float(tf.linalg.global_norm(controller.gradient(tf.constant(picks), tf.constant(advantages))))
+    assert norm > 0.001
+    controller.train(picks, advantages)
+    squares = [variable.numpy() for variable in controller._optimizer.variables if "velocity" in variable.path]
+    used = np.sqrt(sum(square.sum() for square in squares) / 1e-3)
+    assert used == pytest.approx(clip or norm, rel=1e-3)
+
+
+@pytest.mark.parametrize("method", [MACRO, MICRO], ids=lambda method: method.name)
+def test_the_page_says_which_share_training_takes_beside_rewards(method: Any) -> None:
+    """At 45,000 training images where an epoch is a pass over them; a forward pass is a third of a step."""
+    page = (ROOT / "docs" / "methods" / f"{method.name}.md").read_text(encoding="utf-8")
+    for profile in {"published", "hour", "quick", "nb201-weights"} & {"published", *method.scaled}:
+        made = method(**method.scaled.get(profile, {}))
+        steps = made.child_steps or 45_000 // made.batch
+        rewards = made.controller_steps * made.samples * (made.valid_batch or made.batch) / (3 * made.batch)
+        stated = rf"{100 * steps / (steps + rewards):.0f} % (in|under) `{profile}`"
+        assert re.search(stated, page), stated
 
 
 def test_the_published_schedule_is_the_papers() -> None:

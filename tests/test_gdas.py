@@ -107,6 +107,19 @@ def test_moments_of_alpha_go_on_after_a_checkpoint() -> None:
     assert np.array_equal(resumed.values, whole.values)
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_alpha_takes_its_own_entries_in_whatever_order_they_come(first: bool) -> None:
+    whole = Alpha(np.zeros((1, 2, 3)), 0.5, 1e-3)
+    whole.descend(np.ones((1, 2, 3)), 0.1)
+    own = whole.state()
+    others = {name.rpartition(".")[2]: value + 7 for name, value in own.items()}
+    resumed = Alpha(np.zeros((1, 2, 3)), 0.5, 1e-3)
+    resumed.restore(others | own if first else own | others)
+    assert {name: value.tolist() for name, value in resumed.state().items()} == {
+        name: value.tolist() for name, value in own.items()
+    }
+
+
 @pytest.fixture(scope="module")
 def searched() -> Task:
     task = make_task(get_space("nasbench201"), "13steps", data=tiny_data(images=64), recipe=RECIPE)

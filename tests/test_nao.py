@@ -15,8 +15,9 @@ from nb201 import needs_table, returned
 from harness.core.budget import Meter
 from harness.core.errors import InputError
 from harness.core.evaluation import Evaluation, Proposal
-from harness.core.space import Genotype
+from harness.core.space import Genotype, Space
 from harness.spaces import get_space
+from harness.spaces.enas_micro import ENAS_OPERATIONS, EnasCellSpace
 
 WIDE = VectorSpace(10, 5)
 SMALL: dict[str, Any] = {
@@ -58,6 +59,20 @@ def test_trains_nothing_twice_in_any_spelling() -> None:
 def test_ends_with_the_space() -> None:
     task = run(small(initial=6, new=4), make_task(VectorSpace(2, 4), "50evals"))
     assert len(task.evaluations) == 16
+
+
+@pytest.mark.parametrize("initial", [8, 300])
+@pytest.mark.parametrize(
+    "space",
+    [get_space("nasbench201:skip_connect,nor_conv_3x3"), EnasCellSpace("pairs", 1, ENAS_OPERATIONS[:2])],
+    ids=lambda space: space.name,
+)
+def test_every_architecture_of_a_small_space_is_tried(space: Space, initial: int) -> None:
+    """Whether it is gone through by random draws alone or by the model and draws; each in one spelling."""
+    different = {Symmetry(space.choices).canonical(genotype.picks) for genotype in space.every()}
+    for seed in range(3):
+        task = run(small(initial=initial, new=40, steps=1, epd_epochs=1), make_task(space, "300evals", seed=seed))
+        assert len(task.evaluations) == len({e.genotype for e in task.evaluations}) == len(different)
 
 
 class HalfFailing(FakeEvaluator):

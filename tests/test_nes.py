@@ -234,20 +234,34 @@ class TestEvolution:
             far = min(sum(a != b for a, b in zip(texts[number].picks, one.picks, strict=True)) for one in queue)
             assert far <= 1
 
-    def test_a_mutation_is_nothing_an_input_or_an_operation_of_either_cell(self) -> None:
-        space, rng = get_space("cell-3"), np.random.default_rng(0)
+    @pytest.mark.parametrize("name", ["cell-3", "enas_cell-3", "nao_cell-3", "nasnet-3", "pnas-3"])
+    def test_a_mutation_is_nothing_an_input_or_an_operation_of_either_cell(self, name: str) -> None:
+        """NASNet's ways to combine and PNAS' number of blocks are among the operations, and the latter no cell."""
+        space, rng = get_space(name), np.random.default_rng(0)
         parent = space.sample(rng)
         kinds: Counter[tuple[str, str]] = Counter()
         for _ in range(1500):
             child = mutated(space, parent, rng)
             changed = [choice for choice, a, b in zip(space.choices, parent.picks, child.picks, strict=True) if a != b]
             assert len(changed) <= 1
-            kinds[(changed[0].cell, "op" if changed[0].kind == "op" else "input") if changed else ("", "none")] += 1
-        cells = {choice.cell for choice in space.choices}
-        assert len(cells) == 2
+            state = bool(changed) and changed[0].kind in ("input", "inputs")
+            kinds[(changed[0].cell or "cell", "input" if state else "op") if changed else ("", "none")] += 1
+        cells = {choice.cell for choice in space.choices if choice.kind == "op"}
+        assert len(cells) == (1 if name == "pnas-3" else 2)
         assert abs(kinds["", "none"] / 1500 - 1 / 3) < 0.05
         for cell, kind in itertools.product(cells, ("op", "input")):
-            assert abs(kinds[cell, kind] / 1500 - 1 / 6) < 0.04
+            assert abs(kinds[cell, kind] / 1500 - 1 / 3 / len(cells)) < 0.05
+
+    @pytest.mark.parametrize("name", ["hierarchical", "macro-4", "nasbench201"])
+    def test_without_inputs_one_choice_changes_uniformly(self, name: str) -> None:
+        space, rng = get_space(name), np.random.default_rng(0)
+        parent, places = space.sample(rng), Counter[int]()
+        for _ in range(3000):
+            child = mutated(space, parent, rng)
+            places.update(n for n, (a, b) in enumerate(zip(parent.picks, child.picks, strict=True)) if a != b)
+        assert abs(places.total() / 3000 - 2 / 3) < 0.04
+        expected = places.total() / len(space.choices)
+        assert sum((places[n] - expected) ** 2 / expected for n in range(len(space.choices))) < 2.5 * len(space.choices)
 
     def test_a_space_without_such_kinds_changes_one_choice(self) -> None:
         rng = np.random.default_rng(0)

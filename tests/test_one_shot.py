@@ -9,14 +9,17 @@ from harness.methods.one_shot import METHOD, OneShotSearch, drop_rates
 from path_supernet import ALL, FakePaths, install
 
 from harness.core.errors import InputError
+from harness.core.home import CHECKOUT as ROOT
 from harness.core.seeds import rng
-from harness.core.space import Genotype
+from harness.core.space import Genotype, Size
 from harness.core.task import Task
 from harness.nets.supernets.cells import cell_edges
+from harness.nets.supernets.paths import GatedPaths
+from harness.run.profiles import PROFILES
 from harness.spaces import get_space
 from harness.spaces.nasbench201 import NB201_EDGES
 
-SPACE = get_space("nasbench201")
+SPACE, QUICK = get_space("nasbench201"), PROFILES["quick"].proxy.size
 SETTINGS = {"batch": 8, "valid_batch": 8, "candidates": 20, "candidate_batches": 1, "finalists": 3, "final_batches": 2}
 
 
@@ -32,6 +35,25 @@ def searched() -> tuple[FakePaths, Task]:
         task = make_task(SPACE, "2000steps", data=tiny_data(images=80))
         run(METHOD(**SETTINGS, ghosts=2, dropout=0.3, retrained=0), task)
         return made[-1], task
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "words", "low", "high"),
+    [
+        ("cell-3", QUICK, "as six steps", 5.5, 6.5),
+        ("nasbench201", QUICK, "as 3.4 in", 3.35, 3.45),
+        ("nasbench201", PROFILES["nb201"].proxy.size, "it is 5.1", 5.05, 5.15),
+    ],
+)
+def test_the_page_says_how_many_steps_of_paths_a_step_costs(
+    name: str, size: Size, words: str, low: float, high: float
+) -> None:
+    """On the average of random paths; of NAS-Bench-201's cells, all of them."""
+    space = get_space(name)
+    net = GatedPaths(space, size, (32, 32, 3), 10, rng(0, "weights"), momentum=0.9, weight_decay=0.0, clip=5.0)
+    paths = list(space.every()) if name == "nasbench201" else [space.sample(rng(seed, "path")) for seed in range(300)]
+    assert low < net.net.macs / np.mean([net.macs(path.picks) for path in paths]) < high
+    assert words in (ROOT / "docs" / "methods" / "one_shot.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("rate", [0.05, 0.3])

@@ -24,9 +24,10 @@ from harness.core.budget import BudgetSpent
 from harness.core.errors import InputError
 from harness.core.evaluation import Proposal
 from harness.core.home import CHECKOUT as ROOT
-from harness.core.space import Genotype
+from harness.core.space import Genotype, Space
 from harness.core.task import Task
 from harness.spaces import get_space, names
+from harness.spaces.fabric import FabricSpace
 from harness.spaces.nasnet import PNAS_OPERATIONS, PnasSpace
 
 CELLS = CellGrowth(PnasSpace())
@@ -320,6 +321,47 @@ def test_a_beam_that_holds_the_whole_space_trains_it_once_and_ends() -> None:
         assert len(texts) == len(set(texts)) == space.cardinality
         assert task.best is not None
         assert task.best.accuracy == max(by_hash(space.genotype(p)) for p in itertools.product(range(3), repeat=4))
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        VectorSpace(4, 3),
+        VectorSpace(6, 2),
+        PnasSpace(blocks=1),
+        get_space("nasbench201:skip_connect,nor_conv_3x3"),
+        FabricSpace(layers=2, scales=2),
+    ],
+    ids=lambda space: space.name,
+)
+def test_a_narrow_beam_trains_the_whole_space_once_and_ends(space: Space) -> None:
+    """Its parents have fewer extensions than the space has architectures."""
+    task = run(METHOD(first=4, beam=2, steps=2), make_task(space, "500evals"))
+    texts = [evaluation.genotype for evaluation in task.evaluations]
+    assert len(texts) == len(set(texts)) == (136 if isinstance(space, PnasSpace) else space.cardinality)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(pytest.param(name, marks=[pytest.mark.slow] * (name == "block")) for name in sorted(names())),
+        *("fabric-3", "smash-2"),
+    ],
+)
+def test_the_whole_budget_is_spent_in_every_space(name: str) -> None:
+    task = run(METHOD(first=3, beam=2, steps=2), make_task(get_space(name), "80evals"))
+    assert len({evaluation.genotype for evaluation in task.evaluations}) == len(task.evaluations) == 80
+
+
+def test_other_parents_have_their_turn_when_all_extensions_of_the_last_ones_are_trained() -> None:
+    """With a beam of two no more than two parents have some of their extensions trained, and not all, at any time."""
+    task = grown(METHOD(first=2, beam=2), make_task(SMALL := VectorSpace(4, 3), "500evals"), Oracle(lambda _: 0.0))
+    complete = [SMALL.parse(evaluation.genotype).picks for evaluation in task.evaluations]
+    trained: Counter[Picks] = Counter()
+    for picks in complete:
+        trained[picks[:-1]] += picks[-1] > 0
+        assert list(trained.values()).count(1) <= 2
+    assert set(trained.values()) == {2}
 
 
 def test_the_papers_settings_train_1160_different_cells() -> None:

@@ -144,15 +144,34 @@ def test_identity_children_are_as_frequent_as_stated_and_charged() -> None:
     assert len({e.genotype for e in task.evaluations}) < 15
 
 
-@pytest.mark.parametrize("name", ["cell", "enas_cell"])
+CELLS = sorted(
+    name for name in names() if {"input", "op"} <= {choice.kind.removesuffix("s") for choice in get_space(name).choices}
+)
+
+
+def test_all_spaces_of_cells_are_told_by_their_choices() -> None:
+    assert CELLS == ["cell", "enas_cell", "nao_cell", "nasnet", "pnas"]
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_one_cell_mutation_in_twenty_is_the_identity(name: str) -> None:
+    space, rng = get_space(name), np.random.default_rng(4)
+    parent = space.sample(rng)
+    same = sum(METHOD().mutate(space, parent, rng) == parent for _ in range(3000))
+    assert same / 3000 == pytest.approx(0.05, abs=0.015)
+
+
+@pytest.mark.parametrize("name", CELLS)
 def test_cell_mutations_are_half_hidden_state_and_half_operation(name: str) -> None:
+    """NASNet's ways to combine and PNAS' number of blocks are among the operations."""
     space, rng = get_space(name), np.random.default_rng(1)
     method = METHOD(identity=0.0)
     parent = space.sample(rng)
     places = Counter(differing(parent, method.mutate(space, parent, rng))[0] for _ in range(4000))
-    states = {i for i, c in enumerate(space.choices) if c.name.split(".")[-1].startswith("in")}
+    effective = set(space.effective(parent))
+    states = {i for i in effective if space.choices[i].name.split(".")[-1].startswith("in")}
     assert sum(places[i] for i in states) / 4000 == pytest.approx(0.5, abs=0.03)
-    for group in (states, set(range(len(space.choices))) - states):
+    for group in (states, effective - states):
         movable = [i for i in group if len(space.choices[i]) > 1]
         expected = 2000 / len(movable)
         assert sum((places[i] - expected) ** 2 / expected for i in movable) < 2.5 * len(movable)

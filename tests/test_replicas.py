@@ -75,11 +75,11 @@ def score(proposal: Proposal) -> float:
 
 
 def searched(
-    task: Task, replicas: int, *, synchronous: bool = False, children: int = 2, devices: int | None = None
+    task: Task, replicas: int, *, synchronous: bool = False, children: int = 2
 ) -> tuple[Replicas[Picks], Softmax]:
     """Searches until the budget is spent."""
     policy = Softmax()
-    rules = Rules(replicas, synchronous, lambda: children, lambda: 0.5, lambda e: e.accuracy, devices)
+    rules = Rules(replicas, synchronous, lambda: children, lambda: 0.5, lambda e: e.accuracy)
     search = Replicas(task, policy, RewardBaseline(0.9, "before"), rules)
     with contextlib.suppress(BudgetSpent):
         search.search()
@@ -194,13 +194,6 @@ def test_children_of_equal_cost_make_every_gradient_but_the_first_ones_as_stale_
 def test_a_replica_waits_for_the_slowest_of_its_children() -> None:
     search, _ = searched(timed((3.0, 1.0, 2.0, 2.0), "8s"), 1)
     assert search.clock.ends == [3, 1, 5, 5]
-
-
-def test_on_fewer_devices_children_wait_for_a_free_one() -> None:
-    search, _ = searched(timed((3.0, 1.0, 1.0, 2.0), "7s"), 1, children=4, devices=2)
-    assert search.clock.ends == [3, 1, 2, 4]
-    one, _ = searched(timed((3.0, 1.0, 2.0, 2.0), "8s"), 1, devices=1)
-    assert one.clock.ends == [3, 4, 6, 8], "the wall time of one device is what is charged"
 
 
 @pytest.mark.parametrize(("budget", "each"), [("12evals", 1.0), ("72steps", 6.0), ("84macs", 7.0), ("60s", 5.0)])

@@ -57,6 +57,16 @@ def test_multiply_accumulates_are_those_of_each_path() -> None:
     assert task.meter.macs == 3 * 16 * sum(paths) + 20 * (paths[0] + 3 * paths[1])
 
 
+@pytest.mark.parametrize("valid_batch", [1, 7, 16, 20, 63, 64, 100])
+def test_all_validation_batches_have_every_image(valid_batch: int) -> None:
+    """Of 64 images; no batch less would do."""
+    weights = SharedWeights(make_task(SPACE, "50steps"), FakeNet(), batch=16, valid_batch=valid_batch)
+    rows = [weights._valid[number][0].numpy() for number in range(weights.valid_epoch)]
+    whole = {image.tobytes() for batch in rows for image in batch}
+    assert len(whole) == len({image.tobytes() for image in weights._task.data.x_valid})
+    assert (weights.valid_epoch - 1) * weights.valid_images < len(weights._task.data.x_valid)
+
+
 @pytest.mark.parametrize("augment", [True, False])
 def test_images_are_augmented_where_the_recipe_says_so(augment: bool) -> None:
     task = make_task(SPACE, "50steps", recipe=Recipe(size=Size(4, 3), steps=1, augment=augment))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cache, partial
 from typing import Any
@@ -20,6 +21,7 @@ from weight_searches import FakeSmash
 
 from harness.core.errors import InputError
 from harness.core.graph import LayerGraph
+from harness.core.home import CHECKOUT as ROOT
 from harness.core.limits import Limits
 from harness.core.lowering import lower
 from harness.core.measure import measure
@@ -29,6 +31,7 @@ from harness.core.space import Genotype, Size
 from harness.core.task import Task
 from harness.nets.build import assign, build_architecture
 from harness.nets.supernets.smash import GatedSmash
+from harness.run.profiles import PROFILES
 from harness.spaces import get_space
 from harness.spaces.smash import BANKS, BLOCKS, SmashSpace, most_filled
 
@@ -50,6 +53,22 @@ def net() -> GatedSmash:
     generator = rng(2, "offsets")  # so that a normalisation of zeros is not zero
     made.weights.assign(made.weights.numpy() + generator.normal(0, 0.1, made.weights.shape).astype(np.float32))
     return made
+
+
+@pytest.mark.parametrize(("shape", "words"), [((28, 28, 1), "28x28x1"), ((32, 32, 3), "32x32x3")])
+def test_the_page_says_which_part_of_a_step_the_hypernet_takes(shape: tuple[int, int, int], words: str) -> None:
+    """At the size of quick; of the average architecture."""
+    method, size = METHOD(**METHOD.scaled["quick"]), PROFILES["quick"].proxy.size
+    hyper = {"hyper_layers": method.hyper_layers, "growth": method.growth}
+    made, free = (
+        GatedSmash(SPACE, size, shape, 10, rng(0, "weights"), **hyper, images=images)
+        for images in (method.batch, 10**12)
+    )
+    mean = np.mean([made.macs(SPACE.sample(rng(seed, "architecture")).picks) for seed in range(300)])
+    part = mean / (made.most_macs() - free.most_macs())
+    page = (ROOT / "docs" / "methods" / "smash.md").read_text(encoding="utf-8")
+    [stated] = re.findall(rf"1/(\d+) (?:of a step )?on (?:images of )?{words}", page)
+    assert part == pytest.approx(int(stated), rel=0.02)
 
 
 def images(n: int = 5) -> np.ndarray:

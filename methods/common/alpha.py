@@ -9,13 +9,14 @@ from harness import State, rng
 
 from .adam import Adam
 from .softmax import softmax
+from .states import below, prefixed
 
 Numbers = NDArray[np.float64]
 FASTEST = 0.05
 """Learning rate, at most."""
 PAPER_STEPS = 97_500
 """Gradient steps of the searches of GDAS and SETN: 250 epochs of 25,000 images in batches of 64."""
-_NAME = "alpha."
+_NAME, _ADAM = "alpha.", "alpha.adam."
 
 
 class Alpha:
@@ -46,13 +47,12 @@ class Alpha:
 
     def state(self) -> State:
         """Logits and Adam's averages, for a checkpoint; the names begin with ``alpha.``."""
-        adam = {f"{_NAME}adam.{name}": value for name, value in self._adam.state().items()}
-        return {f"{_NAME}values": self.values.copy(), **adam}
+        return {f"{_NAME}values": self.values.copy(), **prefixed(_ADAM, self._adam.state())}
 
     def restore(self, state: State) -> None:
         """Takes over what :meth:`state` returned; other names beside it do not matter."""
         self.values[...] = state[f"{_NAME}values"]
-        self._adam.restore({name.removeprefix(f"{_NAME}adam."): value for name, value in state.items()})
+        self._adam.restore(below(_ADAM, state))
 
 
 def alpha_rate(rate: float, paper_steps: int, steps: float) -> float:

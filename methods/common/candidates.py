@@ -45,7 +45,8 @@ class CandidateSettings(Settings):
         candidate_batches: validation batches that each is measured on.
         finalists: the best, measured again; fewer where they would cost more than a tenth of the budget on one batch,
             or leave no room for a group of candidates.
-        final_batches: validation batches for that, 0 for all validation images; likewise fewer.
+        final_batches: validation batches for that, 0 for as many as have all validation images among them; likewise
+            fewer.
         retrained: finalists that are trained from scratch, at most; none or at least two, within 0.3 of the budget.
     """
 

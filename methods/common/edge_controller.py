@@ -25,6 +25,7 @@ class EdgeController(Controller):
         bound: weights start in U(-bound, bound).
         temperature, tanh_constant: of the logits.
         learning_rate: Adam's.
+        clip: the largest norm of the gradient; 0: any.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class EdgeController(Controller):
         temperature: float = 5.0,
         tanh_constant: float = 2.5,
         learning_rate: float = 1e-3,
+        clip: float = 0.0,
     ) -> None:
         weights = ControllerWeights(rng, bound)
         self._temperature, self._tanh = temperature, tanh_constant
@@ -46,7 +48,7 @@ class EdgeController(Controller):
         sizes = [len(choice) for choice in space.choices]
         self._heads = [weights.uniform(f"head.{number}", units, size) for number, size in enumerate(sizes)]
         self._embeddings = [weights.uniform(f"embedding.{number}", size, units) for number, size in enumerate(sizes)]
-        adam = keras.optimizers.Adam(learning_rate, beta_1=0.0, epsilon=1e-3)
+        adam = keras.optimizers.Adam(learning_rate, beta_1=0.0, epsilon=1e-3, global_clipnorm=clip or None)
         super().__init__(len(space.choices), weights, adam)
 
     def walk(self, uniforms: tf.Tensor, forced: tf.Tensor) -> Walk:

@@ -12,6 +12,7 @@ Importing this module imports TensorFlow; methods do so inside ``search``.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,7 @@ from .plan import Cycles
 from .policy import Controller
 from .settings import Settings
 from .shared_weights import SharedWeights
+from .states import below, prefixed
 
 
 @dataclass(frozen=True)
@@ -65,13 +67,22 @@ class EnasSearch:
         task: gives data, budget and randomness.
         net, controller: over the same space.
         settings: see :class:`EnasSettings`.
+        baseline: the first average of the rewards; None: the first reward.
     """
 
-    def __init__(self, task: Task, net: GatedSupernet, controller: Controller, settings: EnasSettings) -> None:
+    def __init__(
+        self,
+        task: Task,
+        net: GatedSupernet,
+        controller: Controller,
+        settings: EnasSettings,
+        *,
+        baseline: float | None = 0.0,
+    ) -> None:
         self._task, self._controller, self._settings = task, controller, settings
         self._shared = SharedWeights(task, net, settings.batch, settings.valid_batch or settings.batch)
-        self._baseline = RewardBaseline(settings.baseline_decay, "after", start=0.0)
-        self._epoch = self._controller_steps = self._cycle = 0
+        self._baseline = RewardBaseline(settings.baseline_decay, "after", start=baseline)
+        self._controller_steps = self._cycle = 0
         self._entropy = 0.0  # of the first samples, in nats
 
     def run(self) -> None:
@@ -87,7 +98,6 @@ class EnasSearch:
         while self._cycle < self._settings.cycles:
             self._train_children()
             self._train_controller()
-            self._epoch += 1
             if (now := self._now()) > self._cycle:
                 self._propose()
                 self._cycle = now
@@ -145,16 +155,17 @@ class EnasSearch:
     def _state(self) -> State:
         return {
             **self._shared.state(),
-            **{f"controller.{name}": value for name, value in self._controller.state().items()},
-            "baseline": np.array([self._baseline.value, self._entropy]),
-            "counters": np.array([self._epoch, self._controller_steps, self._cycle]),
+            **prefixed("controller.", self._controller.state()),
+            "baseline": np.array([math.nan if self._baseline.value is None else self._baseline.value, self._entropy]),
+            "counters": np.array([self._controller_steps, self._cycle]),
         }
 
     def _restore(self, state: State) -> None:
         self._shared.restore(state)
-        self._controller.restore({name.removeprefix("controller."): value for name, value in state.items()})
-        self._baseline.value, self._entropy = (float(number) for number in state["baseline"])
-        self._epoch, self._controller_steps, self._cycle = (int(n) for n in state["counters"])
+        self._controller.restore(below("controller.", state))
+        average, self._entropy = (float(number) for number in state["baseline"])
+        self._baseline.value = None if math.isnan(average) else average
+        self._controller_steps, self._cycle = (int(n) for n in state["counters"])
 
 
 def _genotype(space: Space, picks: np.ndarray) -> Genotype:

@@ -48,6 +48,7 @@ class EnasMicroController(Controller):
         conv_bias: start of the trained bias of convolutions, inside the tanh.
         normal_bias: the fixed bias of the normal cell, plus for convolutions, minus for the rest.
         learning_rate: Adam's, with beta_1 = 0 and epsilon 1e-3.
+        clip: the largest norm of the gradient; 0: any, as in ENAS' code.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class EnasMicroController(Controller):
         conv_bias: float = 10.0,
         normal_bias: float = 0.25,
         learning_rate: float = 3.5e-3,
+        clip: float = 0.0,
     ) -> None:
         weights = ControllerWeights(rng, bound)
         convolution = np.array(["conv" in operation for operation in space.operations])
@@ -74,7 +76,7 @@ class EnasMicroController(Controller):
         self._bias = weights.constant("bias.op", np.where(convolution, conv_bias, 0.0))
         self._fixed = np.where(convolution, normal_bias, -normal_bias).astype(np.float32)
         self._embedding = weights.uniform("embedding.op", len(space.operations), units)
-        adam = keras.optimizers.Adam(learning_rate, beta_1=0.0, epsilon=1e-3)
+        adam = keras.optimizers.Adam(learning_rate, beta_1=0.0, epsilon=1e-3, global_clipnorm=clip or None)
         super().__init__(len(space.choices), weights, adam)
 
     def input_logits(self, keys: tf.Tensor, h: tf.Tensor, node: tf.Tensor | int) -> tf.Tensor:

@@ -53,7 +53,10 @@ def expansions(space: MorphSpace, chain: Chain, rng: np.random.Generator) -> lis
 
 
 def random_move(space: MorphSpace, chain: Chain, rng: np.random.Generator) -> Move | None:
-    """A move of a kind drawn uniformly, or None where the space has no room for what was drawn."""
+    """A move of a kind drawn uniformly, or None where the space has no room for what was drawn.
+
+    The release leaves the last convolution out: it is not widened, and no skip ends at it.
+    """
     layers = len(chain.convolutions)
     match MOVES[int(rng.integers(len(MOVES)))]:
         case "deeper":

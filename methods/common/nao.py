@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from harness import Genotype, Space, State, derive_seed, rng
+from harness.core.space import MOST_TABULATED
 
 from .nao_network import network
 from .nao_settings import ModelSettings
@@ -22,7 +23,7 @@ from .symmetry import Picks, Symmetry
 
 BOUND = 0.1  # weights start in U(-BOUND, BOUND)
 CHUNK = 100  # gradient steps between two checks of the budget
-TRIES = 50  # draws per wanted random architecture, because most of a small space may be known
+TRIES = 50  # draws per wanted random architecture, before the rest of a small space is looked through
 
 Numbers = NDArray[np.float32]
 
@@ -101,6 +102,9 @@ class Known:
         self._symmetry = Symmetry(space.choices)
         self._seen = {self._symmetry.canonical(genotype.picks) for genotype in genotypes}
 
+    def __contains__(self, genotype: Genotype) -> bool:
+        return self._symmetry.canonical(genotype.picks) in self._seen
+
     def add(self, genotype: Genotype) -> bool:
         """Adds an architecture, and says whether it was new."""
         before = len(self._seen)
@@ -123,12 +127,25 @@ def improved(
 
 
 def drawn(space: Space, generator: np.random.Generator, known: Known, count: int) -> list[Genotype]:
-    """``count`` new random architectures, or fewer if most of the space is known."""
-    draws = (space.sample(generator) for _ in range(TRIES * count))
+    """``count`` new random architectures, or fewer if the space has no more.
+
+    Where draws hit known ones only, the rest of the space is drawn from; a space of more than
+    :data:`~harness.core.space.MOST_TABULATED` is then taken to have no more.
+    """
     new: list[Genotype] = []
-    while len(new) < count and (genotype := next(draws, None)) is not None:
-        if known.add(genotype):
-            new.append(genotype)
+
+    def take(draws: Iterable[Genotype]) -> None:
+        for genotype in draws:
+            if known.add(genotype):
+                new.append(genotype)
+            if len(new) == count:
+                return
+
+    if count > 0:
+        take(space.sample(generator) for _ in range(TRIES * count))
+    if len(new) < count and space.cardinality <= MOST_TABULATED:
+        rest = [genotype for genotype in space.every() if genotype not in known]
+        take(rest[number] for number in generator.permutation(len(rest)).tolist())
     return new
 
 

@@ -20,6 +20,7 @@ from .nao_settings import ModelSettings
 from .plan import Cycles, Reserve
 from .settings import Settings
 from .shared_weights import SharedWeights
+from .states import below, prefixed
 
 SCORING = 0.1
 """Compute for scoring a pool, as a share of what its round has trained with."""
@@ -65,7 +66,7 @@ class PoolSearch:
         self._reserve = Reserve(task)
         self._pool: list[Genotype] = []
         self._size = settings.pool
-        self._epoch = self._scored = self._round = self._steps = 0
+        self._scored = self._round = self._steps = 0
 
     def run(self) -> None:
         """Trains until the last round is over; every round ends with another pool."""
@@ -80,7 +81,6 @@ class PoolSearch:
             task.propose(first)
         while self._round < self._settings.rounds:
             self._train()
-            self._epoch += 1
             if self._over():
                 self._round += 1
                 self._renew()
@@ -178,13 +178,13 @@ class PoolSearch:
     def _state(self) -> State:
         return {
             **self._shared.state(),
-            **{f"learner.{name}": value for name, value in self._learner.state().items()},
+            **prefixed("learner.", self._learner.state()),
             "pool": np.array([member.picks for member in self._pool]),
-            "counters": np.array([self._epoch, self._scored, self._round, self._steps, self._size]),
+            "counters": np.array([self._scored, self._round, self._steps, self._size]),
         }
 
     def _restore(self, state: State) -> None:
         self._shared.restore(state)
-        self._learner.restore({name.removeprefix("learner."): value for name, value in state.items()})
+        self._learner.restore(below("learner.", state))
         self._pool = [self._task.space.genotype(tuple(picks)) for picks in state["pool"].tolist()]
-        self._epoch, self._scored, self._round, self._steps, self._size = (int(n) for n in state["counters"])
+        self._scored, self._round, self._steps, self._size = (int(n) for n in state["counters"])

@@ -23,6 +23,7 @@ from .candidates import Candidates, CandidateSettings
 from .path_weights import PathWeights
 from .settings import Settings
 from .shared_weights import SharedWeights, StepTimes, supernet
+from .states import below, prefixed
 
 _WHOLE = 1.0 - 1e-12
 """Share at which a training is over, a little below 1: for rounding, a step too many would eat into the rest."""
@@ -213,13 +214,12 @@ class Comparison(WeightsSearch):
 
     def state(self) -> State:
         """The search and the candidates so far, for a checkpoint."""
-        compared = {f"candidates.{name}": value for name, value in self.candidates.state().items()}
-        return {**super().state(), **compared}
+        return {**super().state(), **prefixed("candidates.", self.candidates.state())}
 
     def restore(self, state: State) -> None:
         """Takes over what :meth:`state` returned."""
         super().restore(state)
-        self.candidates.restore({name.removeprefix("candidates."): value for name, value in state.items()})
+        self.candidates.restore(below("candidates.", state))
 
 
 class ComparedSearch(Comparison, PathSearch):

@@ -53,18 +53,19 @@ class DecisionProcess(Protocol[ProcessState]):
 
 
 class IndependentChoices:
-    """The process that decides a space's choices one after the other: a state is a position and the last picks.
+    """The process that decides a space's choices one after the other: a state is a position and the last pick.
+
+    As in MetaQNN and BlockQNN. Without the pick the target of every decision but the last would not depend on it, and
+    nothing could be learned about it.
 
     Args:
         space: has at least one choice.
-        memory: how many picks a state contains; one in MetaQNN and BlockQNN. With none, the target of every decision
-            but the last would not depend on its pick, and nothing could be learned about it.
     """
 
     start: tuple[int, ...] = (0,)
 
-    def __init__(self, space: Space, memory: int = 1) -> None:
-        self._space, self._memory = space, memory
+    def __init__(self, space: Space) -> None:
+        self._space = space
 
     def actions(self, state: tuple[int, ...]) -> Sequence[int]:
         """All options of the choice at this position."""
@@ -72,11 +73,8 @@ class IndependentChoices:
 
     def after(self, state: tuple[int, ...], action: int) -> tuple[int, ...] | None:
         """The next position, if there is one."""
-        position, *picks = state
-        if position + 1 == len(self._space.choices):
-            return None
-        picks.append(action)
-        return (position + 1, *picks[max(0, len(picks) - self._memory) :])
+        following = state[0] + 1
+        return (following, action) if following < len(self._space.choices) else None
 
     def complete(self, actions: Sequence[int]) -> Genotype:
         """The actions are the picks."""

@@ -29,7 +29,6 @@ Nothing here imports TensorFlow.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
@@ -96,8 +95,6 @@ class Rules:
         minibatch: the number of architectures m that a replica draws now.
         rate: the learning rate now.
         reward: of an evaluation.
-        devices: of each replica, which trains its architectures in their order, each on the device that is free
-            first; None: m.
     """
 
     replicas: int
@@ -105,7 +102,6 @@ class Rules:
     minibatch: Callable[[], int]
     rate: Callable[[], float]
     reward: Callable[[Evaluation], float]
-    devices: int | None = None
 
 
 @dataclass
@@ -149,23 +145,25 @@ class _Batch(Generic[D]):
         version: updates before it fetched.
         fetched: the parameters.
         drawn: by them.
-        free: when each of its devices has worked off what it was given so far.
+        start: when its children begin, each on a device of its own.
         rewards: of those that have been evaluated.
         missing: how many have not.
+        ends: of its children, as far as they are known.
     """
 
     replica: int
     version: int
     fetched: Arrays
     drawn: D
-    free: list[float]
+    start: float
     rewards: np.ndarray
     missing: int
+    ends: list[float] = field(default_factory=list)
 
     @property
     def end(self) -> float:
         """When the last one ends."""
-        return max(self.free)
+        return max(self.ends, default=self.start)
 
 
 class Replicas(Generic[D]):
@@ -210,9 +208,8 @@ class Replicas(Generic[D]):
         minibatch = rules.minibatch()
         fetched, version = served.fetch(), self.clock.updates
         drawn = served.draw(task.rng.random((minibatch, served.decisions), np.float32))
-        free = [now] * (rules.devices or minibatch)
-        self.clock.devices = max(self.clock.devices, len(free) * rules.replicas)
-        batch = _Batch(replica, version, fetched, drawn, free, np.zeros(minibatch), minibatch)
+        self.clock.devices = max(self.clock.devices, minibatch * rules.replicas)
+        batch = _Batch(replica, version, fetched, drawn, now, np.zeros(minibatch), minibatch)
         for place, row in enumerate(drawn.picks.tolist()):
             begun = self._beside.begin(task.space.genotype(tuple(row)))
             self._owners[begun] = batch, place
@@ -246,10 +243,9 @@ class Replicas(Generic[D]):
         return batch
 
     def _place(self, batch: _Batch[D], cost: float) -> None:
-        """Gives a child, of this cost in units of the meter's limit, to the device that is free first."""
-        end = heapq.heappop(batch.free) + cost / self._unit
-        heapq.heappush(batch.free, end)
-        self.clock.ends.append(end)
+        """Notes when a child ends that costs so much, in units of the meter's limit."""
+        batch.ends.append(batch.start + cost / self._unit)
+        self.clock.ends.append(batch.ends[-1])
         self.clock.busy += cost / self._unit
 
     def _update(self, arrived: Sequence[_Batch[D]]) -> None:

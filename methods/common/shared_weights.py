@@ -23,6 +23,7 @@ from harness.nets.batches import Batches, augmented
 from harness.nets.supernets.gated import GatedSupernet
 
 from .plan import EXAMPLES
+from .states import below, prefixed
 
 _MARGIN = 1.3
 """Factor on an estimate of what is ahead."""
@@ -109,7 +110,7 @@ class SharedWeights:
         per_epoch: steps that one pass over the training images takes.
         valid_images: images per accuracy, at most all of them.
         times: of the gradient steps.
-        valid_epoch: batches that the validation images fill.
+        valid_epoch: batches that have every validation image among them; the last one may begin a second pass.
     """
 
     def __init__(self, task: Task, net: GatedSupernet, batch: int, valid_batch: int) -> None:
@@ -129,7 +130,7 @@ class SharedWeights:
         self.times = StepTimes()
         paths = [task.space.sample(rng(task.seed, f"typical path {i}")).picks for i in range(EXAMPLES)]
         self._typical = float(np.mean([net.macs(picks) for picks in paths]))
-        self.per_epoch, self.valid_epoch = self._train.per_epoch, self._valid.per_epoch
+        self.per_epoch, self.valid_epoch = self._train.per_epoch, math.ceil(len(data.x_valid) / self.valid_images)
 
     def train(self, children: Iterable[Child], rate: float) -> None:
         """One gradient step on each child, on batch after batch.
@@ -214,11 +215,10 @@ class SharedWeights:
 
     def state(self) -> State:
         """Weights, momentum, number and mean time of the gradient steps, for a checkpoint."""
-        net = {f"net.{name}": value for name, value in self._net.state().items()}
-        return {**net, "steps": np.array(self._steps), "times": self.times.state()}
+        return {**prefixed("net.", self._net.state()), "steps": np.array(self._steps), "times": self.times.state()}
 
     def restore(self, state: State) -> None:
         """Takes over what :meth:`state` returned; other entries are ignored."""
-        self._net.restore({name.removeprefix("net."): value for name, value in state.items()})
+        self._net.restore(below("net.", state))
         self._steps = int(state["steps"])
         self.times.restore(state["times"])
