@@ -22,7 +22,7 @@ MAIN, WIDE = "table-fashion_mnist", "table-fashion_mnist-200"
 """The README's first command, and the same with 200 seeds for the methods that have fewer there."""
 DEAR = ("gp", "nas_rl", "nasnet", "pnas", "nao", "autokeras", "metaqnn", "es", "asha")
 """Methods whose rows are compared by the slow tests only; most others take five milliseconds per search."""
-FEW = {"gp": 25}
+FEW = {"gp": 25, "nas_rl": 100}
 """Seeds of the default tests, of dear methods that a claim is about: with these p is below 0.001, where 0.005 would do,
 and more take longer."""
 PROCESSOR = ("nao",)

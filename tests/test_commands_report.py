@@ -38,6 +38,19 @@ def test_runs_with_other_settings_or_recipes_are_not_averaged(
         tables(tmp_path)
 
 
+@pytest.mark.parametrize("part", [{"network": {"channels": 64}}, {"images": {"averaged": [16, 16]}}])
+def test_a_published_network_and_the_size_of_images_are_no_exceptions(
+    tmp_path: Path, part: dict[str, dict[str, object]]
+) -> None:
+    made = {"final": {"epochs": 5}, "network": {"channels": 16}, "images": {"averaged": [32, 32]}}
+    save(make("published/x", 0.9, 0, recipes=made), tmp_path)
+    save(make("published/y", 0.9, 0, recipes=made | {"network": {"channels": 8}}), tmp_path)
+    assert "90.00" in tables(tmp_path)
+    save(make("published/x", 0.1, 1, recipes=made | part), tmp_path)
+    with pytest.raises(InputError, match="do not belong in one table"):
+        tables(tmp_path)
+
+
 def test_recipes_are_those_of_a_space_and_settings_those_of_a_method(tmp_path: Path) -> None:
     """Also networks with more filters, and what an older record does not say, are no mixture."""
     recipes = {"proxy": {"steps": 50}, "final": {"epochs": 5}}

@@ -97,7 +97,7 @@ def test_a_failed_run_is_worse_than_any_result(own: float | None, other: float |
         ((None, 0.9, 0.9), (0.5, 0.5, 0.5), -math.inf),
         ((0.1, 0.1, 0.1), (None, 0.9, 0.9), math.inf),
         ((None, 0.9, 0.9), (0.5, None, 0.5), math.nan),
-        ((None, 0.9, 0.7), (None, 0.5, 0.5), 30.0),
+        ((None, 0.9, 0.7), (None, 0.5, 0.5), math.nan),
         ((None, None, 0.9), (0.5, 0.5, None), -math.inf),
         ((None, 0.9, 0.9), (None, None, 0.5), math.inf),
     ],
@@ -289,6 +289,50 @@ def test_a_seed_that_failed_on_one_of_several_data_sets_says_on_which() -> None:
     runs += series("m", [a + 0.01 for a in CLEAR], dataset="one")
     runs += series("m", [None, *(a + 0.01 for a in CLEAR[1:])], dataset="two")
     assert "1 lower because it failed on two; " in line_of(runs, "m")
+
+
+def test_each_failure_is_told_with_its_own_data_set() -> None:
+    runs = series(RANDOM_SEARCH, CLEAR, dataset="one") + series(RANDOM_SEARCH, [None, *CLEAR[1:]], dataset="two")
+    better = [a + 0.01 for a in CLEAR]
+    runs += series("m", [better[0], None, *better[2:]], dataset="one") + series("m", better, dataset="two")
+    line = line_of(runs, "m")
+    assert "; 1 lower because it failed on one; 1 higher because random search failed on two; " in line
+
+
+def test_a_seed_in_which_both_failed_on_one_data_set_has_no_mean_over_the_others() -> None:
+    up = [a + 0.1 for a in CLEAR]
+    runs = series(RANDOM_SEARCH, [None, *CLEAR[1:]], dataset="one") + series("m", [None, *up[1:]], dataset="one")
+    runs += series(RANDOM_SEARCH, CLEAR, dataset="two") + series("m", CLEAR, dataset="two")
+    assert "higher in 7, equal in 1, lower in 0 of 8 seeds; 1 equal because both failed on one; " in line_of(runs, "m")
+    assert "+5.00 points where neither failed" in line_of(runs, "m")
+
+
+def test_where_each_has_failed_on_another_data_set_not_all_runs_have() -> None:
+    runs = series(RANDOM_SEARCH, CLEAR, dataset="one") + series(RANDOM_SEARCH, [None] * 8, dataset="two")
+    runs += series("m", [None] * 8, dataset="one") + series("m", CLEAR, dataset="two")
+    assert "all runs" not in told(runs)
+    assert "8 equal because both failed on one and two; " in line_of(runs, "m")
+
+
+def test_seeds_that_are_left_out_are_told_also_where_nothing_else_is() -> None:
+    runs = [run for name in ("one", "two") for run in series(RANDOM_SEARCH, CLEAR, dataset=name)]
+    runs += series("m", CLEAR, dataset="one") + series("m", CLEAR[:2], dataset="two")
+    assert "Up to 6 seeds of a method are left out, without a pair on every data set." in told(runs)
+    runs = [run for name in ("one", "two") for run in series(RANDOM_SEARCH, CLEAR, dataset=name)]
+    runs += series("m", CLEAR[:4], dataset="one") + series("m", CLEAR[4:], first=4, dataset="two")
+    assert "nothing can be told, because no method has a seed with a pair on every data set" in told(runs)
+
+
+def test_a_leader_is_compared_with_those_that_have_its_data_sets() -> None:
+    """The others were never beside it, whatever they did elsewhere."""
+    sets = {"a": "one", "b": "one", "c": "two", "d": "two"}
+    shifts = {"a": 0.02, "b": 0.01, "c": 0.01, "d": -0.05}
+    runs = [run for name in ("one", "two") for run in series(RANDOM_SEARCH, CLEAR * 2, dataset=name)]
+    for name, dataset in sets.items():
+        runs += series(name, [a + shifts[name] + 1e-4 * n for n, a in enumerate(CLEAR * 2)], dataset=dataset)
+    made = told(runs)
+    assert "a is in front, +2.08 points over random search. Worse than it beyond chance: b." in made
+    assert "Without one of its data sets, and not compared with it: c and d." in made
 
 
 # Why nothing can be told
@@ -509,3 +553,11 @@ def test_a_method_that_is_random_search_run_for_run_is_not_tested() -> None:
     assert "nothing to compare, because evolution is left out (random search itself at this budget)." in alone
     few = searched(RANDOM_SEARCH, 2) + searched("evolution", 2, twin=RANDOM_SEARCH)
     assert [method.name for method in compared(block_of(few))] == ["evolution"], "two seeds may be a coincidence"
+    for seeds, tested in ((19, ["evolution"]), (20, [])):
+        blind = searched(RANDOM_SEARCH, seeds) + searched("evolution", seeds, twin=RANDOM_SEARCH)
+        blind = [replace(run, evaluations=()) for run in blind]
+        assert [method.name for method in compared(block_of(blind))] == tested, "proposals alone are often the same"
+    [last, *others] = searched("evolution", 8, twin=RANDOM_SEARCH)
+    other = replace(last, evaluations=({**last.evaluations[0], "genotype": "cell:x"}, *last.evaluations[1:]))
+    strays = [*searched(RANDOM_SEARCH, 8), other, *others]
+    assert [method.name for method in compared(block_of(strays))] == ["evolution"], "it has tried something else"

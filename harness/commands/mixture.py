@@ -40,12 +40,11 @@ def _facts(run: Run) -> Iterator[tuple[str, Hashable, object]]:
     table = (*table_of(run), limit_of(record), record.dataset, record.space)
     for name, value in _leaves(record.settings):
         yield name, (*table, record.method), value
-    if "network" in record.recipes:  # a published network is trained by its own
-        return
-    extra = tuple(sorted(extra_of(record).items()))
-    for part in ("proxy", "final"):
+    # A published network has its own size, and networks with more filters a training of their own.
+    alike = record.method if "network" in record.recipes else tuple(sorted(extra_of(record).items()))
+    for part in ("proxy", "final", "network", "images"):
         for name, value in _leaves(record.recipes.get(part, {})):
-            yield f"{part}.{name}", (*table, extra), value
+            yield f"{part}.{name}", (*table, alike), value
 
 
 def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:

@@ -8,7 +8,7 @@ that has runs on some of the data sets only is no pair: means over different dat
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.core.record import Run
@@ -17,8 +17,9 @@ from harness.report.model.groups import Block, MethodInSpace, accuracies, accura
 from harness.report.model.numbers import listed
 from harness.report.stats.inference import difference
 
-ALIKE = 3
-"""Fewest common runs with a result from which a method may be called random search itself."""
+ALIKE, ALIKE_BLIND = 3, 20
+"""Fewest common runs with a result from which a method may be called random search itself: where their evaluations are
+logged, and where only their proposals are, which two searches may share by chance in most of their runs."""
 
 
 def compared(block: Block) -> list[MethodInSpace]:
@@ -104,12 +105,12 @@ def repeated(block: Block) -> dict[MethodInSpace, MethodInSpace]:
 def _same_proposals(block: Block, first: MethodInSpace, second: MethodInSpace) -> bool:
     """Whether two methods of one space did the same under every seed that they share, and share one with a result.
 
-    With random search, at least :data:`ALIKE` runs with a result: the best of a search that learns is one of its first,
+    With random search they share several, see :data:`ALIKE`: the best of a search that learns is one of its first,
     random architectures now and then.
     """
     if first.space != second.space:
         return False
-    ended, needed = 0, ALIKE if first.name == RANDOM_SEARCH else 1
+    ended, logged = 0, True
     for dataset in block.datasets:
         own, other = (
             {run.record.seed: run for run in block.runs_of(dataset, one) if run.record.status != "unsupported"}
@@ -120,17 +121,21 @@ def _same_proposals(block: Block, first: MethodInSpace, second: MethodInSpace) -
             if steps[0] != steps[1]:
                 return False
             ended += steps[0] is not None
-    return ended >= needed
+            logged = logged and bool(own[seed].evaluations)
+    if first.name != RANDOM_SEARCH:
+        return ended > 0
+    return ended >= (ALIKE if logged else ALIKE_BLIND)
 
 
 def _proposals(run: Run) -> tuple[object, ...] | None:
     """What a search proposed when, and what came of it; None of a run without a result."""
     record = run.record
     way: list[object] = [(row["genotype"], row["spent"]) for row in run.proposals]
+    tried = [row["genotype"] for row in run.evaluations]
     if accuracy(record) is None:
         return None
     # Without its log, nobody knows which way a search has gone: it is like no other.
-    return record.proposal, record.test_accuracy, record.search.get("charged"), *(way or [record.method])
+    return record.proposal, record.test_accuracy, record.search.get("charged"), *tried, *(way or [record.method])
 
 
 @dataclass(frozen=True)
@@ -142,13 +147,13 @@ class Pairs:
             run that failed is worse than any result: the difference is infinite, and NaN if both failed.
         datasets: those on which both were run and supported.
         partial: how many seeds have pairs on some of these data sets only, and are left out.
-        failed: the data sets on which a run of a pair, of either method, has failed.
+        failed: by outcome of a pair (``lost``, ``won``, ``void``), the data sets on which failures have made it so.
     """
 
     differences: dict[int, float]
     datasets: tuple[str, ...]
     partial: int
-    failed: tuple[str, ...]
+    failed: Mapping[str, tuple[str, ...]]
 
     @property
     def lost(self) -> int:
@@ -162,14 +167,17 @@ class Pairs:
 
     @property
     def void(self) -> int:
-        """Pairs in which both have failed equally often."""
+        """Pairs of which nothing can be told, because both have failed equally often."""
         return sum(map(math.isnan, self.differences.values()))
+
+
+NO_PAIRS = Pairs({}, (), 0, {})
 
 
 def with_random_search(block: Block, method: MethodInSpace, datasets: Sequence[str]) -> Pairs:
     """The pairs of a method with random search in the same space; without any where that was not run there."""
     reference = block.zero(RANDOM_SEARCH, method.space)
-    return Pairs({}, (), 0, ()) if reference is None else between(block, method, reference, datasets)
+    return NO_PAIRS if reference is None else between(block, method, reference, datasets)
 
 
 def between(block: Block, first: MethodInSpace, second: MethodInSpace, datasets: Sequence[str]) -> Pairs:
@@ -181,9 +189,29 @@ def between(block: Block, first: MethodInSpace, second: MethodInSpace, datasets:
             values[dataset] = {seed: difference(own[seed], other[seed]) for seed in own.keys() & other.keys()}
     seeds = sorted(set().union(*values.values()))
     whole = [seed for seed in seeds if all(seed in one for one in values.values())]
-    failed = [name for name, one in values.items() if any(not math.isfinite(one[seed]) for seed in whole)]
     means = {seed: _mean([one[seed] for one in values.values()]) for seed in whole}
-    return Pairs(means, tuple(values), len(seeds) - len(whole), tuple(failed))
+    failed = {
+        outcome: tuple(
+            name
+            for name, one in values.items()
+            if any(_same(mean, decides) and _made(one[seed], decides) for seed, mean in means.items())
+        )
+        for outcome, decides in _DECIDED.items()
+    }
+    return Pairs(means, tuple(values), len(seeds) - len(whole), failed)
+
+
+_DECIDED = {"lost": -math.inf, "won": math.inf, "void": math.nan}
+"""The differences of pairs that failed runs have decided."""
+
+
+def _same(difference: float, decided: float) -> bool:
+    return difference == decided or (math.isnan(difference) and math.isnan(decided))
+
+
+def _made(difference: float, decided: float) -> bool:
+    """Whether failures on one data set speak for an outcome: of a void pair any do."""
+    return not math.isfinite(difference) if math.isnan(decided) else difference == decided
 
 
 def _by_seed(runs: Sequence[Run]) -> dict[int, float]:
@@ -193,12 +221,11 @@ def _by_seed(runs: Sequence[Run]) -> dict[int, float]:
 
 
 def _mean(values: Sequence[float]) -> float:
-    """The mean where both have a result; with failures of one of them, what most of these say, NaN if nothing."""
+    """The mean where both have a result on all data sets; else what most failures say, NaN if nothing."""
     failed = sum(math.copysign(1, value) for value in values if math.isinf(value))
-    if any(map(math.isinf, values)):
+    if not all(map(math.isfinite, values)):
         return math.copysign(math.inf, failed) if failed else math.nan
-    ended = [value for value in values if not math.isnan(value)]
-    return math.fsum(ended) / len(ended) if ended else math.nan
+    return math.fsum(values) / len(values)
 
 
 def failures(block: Block, method: MethodInSpace) -> int:

@@ -11,10 +11,8 @@ from harness.report.model.groups import Block, MethodInSpace
 from harness.report.stats import inference as stats
 from harness.report.stats.family import Outcome, family
 from harness.report.stats.leader import FEWEST
-from harness.report.stats.pairs import Pairs, compared, with_random_search
+from harness.report.stats.pairs import NO_PAIRS, Pairs, compared, with_random_search
 from harness.report.stats.power import pairs_for_power
-
-NO_PAIRS = Pairs({}, (), 0, ())
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ def standings(block: Block) -> list[Standing]:
     found = []
     for method in methods:
         if method not in tested:
-            found.append(Standing(method, "not compared"))
+            found.append(Standing(method, "not compared", pairs[method]))
             continue
         one, values = tested[method], tuple(pairs[method].differences.values())
         open_ = len(values) >= FEWEST and one.outcome in ("undecided", "too few")

@@ -39,7 +39,7 @@ def verdict(runs: Sequence[Run]) -> list[Part]:
 def _verdict(block: Block, stands: Sequence[Standing]) -> list[Part]:
     """A paragraph, and the methods by how they stand."""
     summary = f"{_what(block, stands)}: {_summary(block, stands)}"
-    text = Text(" ".join([summary, *_leaders(block, stands), *_remarks(block)]))
+    text = Text(" ".join([summary, *_partial(stands), *_leaders(block, stands), *_remarks(block)]))
     return [text, _list(block, stands)] if _told(stands) else [text]
 
 
@@ -63,7 +63,7 @@ def _summary(block: Block, stands: Sequence[Standing]) -> str:
         return f"nothing to compare, because {nothing_compared(block)}."
     if not tested:
         return f"nothing can be told, because {_untested(block, stands)}."
-    if all(math.isnan(value) for stand in tested for value in stand.differences):
+    if not any(accuracies(runs) for runs in _runs(block, tested)):
         return "nothing can be told, because all runs of these methods and of random search have failed."
     if max(len(stand.differences) for stand in tested) < FEWEST:
         return f"nothing can be told, because the differences may be chance: {_smallest(tested)}"
@@ -76,6 +76,12 @@ def _summary(block: Block, stands: Sequence[Standing]) -> str:
     if all(stand.outcome == "undecided" for stand in tested):
         return f"none of the {len(tested)} methods compared can be told apart from {_ITS}."
     return f"of {len(tested)} methods compared, {_counted(block, tested)}."
+
+
+def _runs(block: Block, stands: Sequence[Standing]) -> list[tuple[Run, ...]]:
+    """The runs of these methods and of random search in their spaces."""
+    methods = {one for stand in stands for one in (stand.method, MethodInSpace(RANDOM_SEARCH, stand.method.space))}
+    return [block.runs_of(dataset, method) for dataset in block.datasets for method in methods]
 
 
 def _lead(stand: Standing) -> float:
@@ -92,35 +98,54 @@ def _untested(block: Block, stands: Sequence[Standing]) -> str:
         return "none of the methods is supported there: the table says why"
     if all(block.zero(RANDOM_SEARCH, stand.method.space) is None for stand in left):
         return "random search was not run in the space of any method"
+    if any(stand.pairs.partial for stand in left):
+        return "no method has a seed with a pair on every data set"
     return "no method has a seed in common with random search in its space"
+
+
+def _partial(stands: Sequence[Standing]) -> list[str]:
+    """Says so where seeds are left out."""
+    most = max((stand.pairs.partial for stand in stands), default=0)
+    return [f"Up to {plural(most, 'seed')} of a method are left out, without a pair on every data set."] if most else []
 
 
 def _leaders(block: Block, stands: Sequence[Standing]) -> list[str]:
     """Who is in front of each space where a method beats random search, and who may be as good."""
     sentences = list[str]()
     for space in dict.fromkeys(stand.method.space for stand in stands):
-        own = {stand.method: stand for stand in stands if stand.comparison and stand.method.space == space}
-        # Who leads by its failures, or on fewer data sets than another, is not in front by its mean.
-        ahead = [stand for stand in own.values() if stand.outcome == "better" and _lead(stand) > 0]
-        most = max((len(stand.pairs.datasets) for stand in ahead), default=0)
-        better = {stand.method: _lead(stand) for stand in ahead if len(stand.pairs.datasets) == most}
-        worse = [method for method, stand in own.items() if stand.outcome == "worse"]
-        others = [method for method in own if method not in better and method not in worse]
-        one = leader(block, better, worse, others)
-        if one is None or len(own) == 1:
-            continue
-        where = "" if block.common else f"in {space}, "
-        told = f"{where}{block.heading(one.method)} is in front, {signed(one.lead)} points over random search."
-        if one.behind:
-            told += f" Worse than it beyond chance: {listed([block.heading(method) for method in one.behind])}."
-        if one.close:
-            names = listed([block.heading(method) for method in one.close])
-            told += f" Not shown to be worse than it, so that any of them may be better: {names}."
-        if one.few:
-            names = listed([block.heading(method) for method in one.few])
-            told += f" Too few seeds to tell from it: {names}."
-        sentences.append(told[:1].upper() + told[1:])
+        own = [stand for stand in stands if stand.comparison and stand.method.space == space]
+        # Who leads by its failures is not in front by its mean.
+        ahead = [stand for stand in own if stand.outcome == "better" and _lead(stand) > 0]
+        if len(own) > 1 and ahead:
+            told = _leader(block, own, ahead)
+            where = "" if block.common else f"In {space}, "
+            sentences.append(f"{where}{told}" if where else f"{told[:1].upper()}{told[1:]}")
     return sentences
+
+
+def _leader(block: Block, own: Sequence[Standing], ahead: Sequence[Standing]) -> str:
+    """The leader of a space, of those that are ahead on most data sets, and how the others stand against it there."""
+    ground = max(ahead, key=lambda stand: len(stand.pairs.datasets)).pairs.datasets
+    better = {stand.method: _lead(stand) for stand in ahead if stand.pairs.datasets == ground}
+    worse = [stand.method for stand in own if stand.outcome == "worse" and stand.pairs.datasets == ground]
+    there = [stand.method for stand in own if set(ground) <= set(stand.pairs.datasets)]
+    one = leader(block, better, worse, [method for method in there if method not in (*better, *worse)])
+    assert one is not None
+    told = f"{block.heading(one.method)} is in front, {signed(one.lead)} points over random search."
+    others = {
+        "Worse than it beyond chance": one.behind,
+        "Not shown to be worse than it, so that any of them may be better": one.close,
+        "Too few seeds to tell from it": one.few,
+        "Without one of its data sets, and not compared with it": [
+            stand.method for stand in own if stand.method not in there
+        ],
+    }
+    return " ".join(
+        [
+            told,
+            *(f"{what}: {listed([block.heading(m) for m in methods])}." for what, methods in others.items() if methods),
+        ]
+    )
 
 
 _ITS = "random search in its space"
@@ -183,7 +208,7 @@ def _list(block: Block, stands: Sequence[Standing]) -> Facts:
     refused = unsupported(block)
     for stand in stands:
         if not stand.comparison:
-            why = _REFUSED if stand.method in refused else _reason(block, stand.method)
+            why = _REFUSED if stand.method in refused else _reason(block, stand)
             others.setdefault(why, []).append(stand.method)
     for why, methods in left_out(block).items():
         others.setdefault(why, []).extend(methods)
@@ -208,10 +233,12 @@ def _name(block: Block, method: MethodInSpace) -> str:
     return title if block.common else f"{title} in {method.space}"
 
 
-def _reason(block: Block, method: MethodInSpace) -> str:
+def _reason(block: Block, stand: Standing) -> str:
     """Why a method was not compared."""
-    if block.zero(RANDOM_SEARCH, method.space) is None:
+    if block.zero(RANDOM_SEARCH, stand.method.space) is None:
         return "random search was not run in their space"
+    if stand.pairs.partial:
+        return "no seed has a pair on every data set"
     return "no seed with a result of theirs and of random search: the table says why"
 
 
@@ -237,13 +264,17 @@ def _standing(block: Block, stand: Standing) -> str:
 
 def _failed(pairs: Pairs) -> list[str]:
     """How many of the seeds are higher, lower and equal because runs have failed."""
-    where = f" on {listed(pairs.failed)}" if pairs.failed and len(pairs.datasets) > 1 else ""
-    found = {
-        "lower because it": pairs.lost,
-        "higher because random search": pairs.won,
-        "equal because both": pairs.void,
+    told = {
+        "lost": (pairs.lost, "lower because it"),
+        "won": (pairs.won, "higher because random search"),
+        "void": (pairs.void, "equal because both"),
     }
-    return [f"{count} {words} failed{where}" for words, count in found.items() if count]
+    several = len(pairs.datasets) > 1
+    return [
+        f"{count} {words} failed{f' on {listed(pairs.failed[outcome])}' if several else ''}"
+        for outcome, (count, words) in told.items()
+        if count
+    ]
 
 
 def _against(stand: Standing, one: stats.Comparison) -> str:
@@ -274,15 +305,15 @@ def _more(stand: Standing) -> str:
 _HOW = (
     "Points: mean difference of accuracy from random search with the same seed in the same space, over the pairs in "
     "which neither failed; a seed is one pair, with its mean over the data sets, and lost where the method failed on "
-    "one of them. Intervals are those of single "
-    f"methods, not corrected. Beyond chance: Wilcoxon's signed-rank test, two-sided, at level {stats.LEVEL:g} after "
-    "Holm's correction for the methods of the table; exact up to 50 seeds. It is a test of the ranks of the "
-    "differences, not of their mean: better or worse is said where both agree, or where failures decide. Too few seeds "
-    "to tell: no outcome of so many seeds could have been beyond chance. Leads over random search are with the same "
-    "seeds: methods with fewer seeds are compared with fewer runs of it. In front: the largest mean lead of those that "
-    "beat random search in a space; the others are compared with it by the same test, corrected for all pairs of "
-    "methods there, because the same seeds have chosen it. Seeds that would tell: for power 80 % at the corrected "
-    "level, if the true difference and spread are those seen; from few seeds this is a rough number."
+    "more of them than random search. Intervals are those of single methods, not corrected. Beyond chance: Wilcoxon's "
+    f"signed-rank test, two-sided, at level {stats.LEVEL:g} after Holm's correction for the methods of the table; "
+    "exact up to 50 seeds. It is a test of the ranks of the differences, not of their mean: better or worse is said "
+    "where both agree, or where failures decide. Too few seeds to tell: no outcome of so many seeds could have been "
+    "beyond chance. Leads over random search are with the same seeds: methods with fewer seeds are compared with "
+    "fewer runs of it. In front: the largest mean lead of those that beat random search in a space; the others are "
+    "compared with it by the same test, corrected for all pairs of methods there, because the same seeds have chosen "
+    "it. Seeds that would tell: for power 80 % at the corrected level, if the true difference and spread are those "
+    "seen; from few seeds this is a rough number."
 )
 
 
