@@ -89,8 +89,6 @@ SETTINGS = (
     Setting("nb201-own", 180, "20,000 s on CIFAR-10"),
     Setting("published", 400, "two days at 7 minutes a child"),
 )
-MORPHING = ("eas", "morphism_bo")
-"""Methods whose networks descend from each other."""
 MORE = (800, 1600)
 """Numbers of children beyond the profiles', for methods that need them, under the published settings."""
 QUERYING = (

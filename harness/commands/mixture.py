@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Hashable, Iterator, Sequence
 
 from harness.core.errors import InputError
 from harness.core.record import Run
+from harness.report.gate.differences import leaves
 from harness.report.model.groups import extra_of, limit_of, table_of
 
 
@@ -23,10 +23,11 @@ def check_one_experiment(runs: Sequence[Run]) -> None:
         for what, group, value in _facts(run):
             other, before = known.setdefault((what, group), (run, value))
             if before != value:
-                how = "" if what == "data" else f": {what} is {before} in the one and {value} in the other"
-                what = f"different data of the name '{run.record.dataset}'" if what == "data" else "different settings"
+                told = f"different settings: {what} is {before} in the one and {value} in the other"
+                if what == "data":
+                    told = f"different data of the name '{run.record.dataset}'"
                 raise InputError(
-                    f"{other.path} and {run.path} were made with {what}{how}; they do not belong in one table, so "
+                    f"{other.path} and {run.path} were made with {told}; they do not belong in one table, so "
                     "move the runs with the one into another directory"
                 )
 
@@ -38,18 +39,10 @@ def _facts(run: Run) -> Iterator[tuple[str, Hashable, object]]:
         # Also of runs in different tables: searches are told, and networks judged, by these images.
         yield "data", (record.profile, record.budget, record.dataset), checksum
     table = (*table_of(run), limit_of(record), record.dataset, record.space)
-    for name, value in _leaves(record.settings):
+    for name, value in leaves(record.settings).items():
         yield name, (*table, record.method), value
     # A published network has its own size, and networks with more filters a training of their own.
     alike = record.method if "network" in record.recipes else tuple(sorted(extra_of(record).items()))
     for part in ("proxy", "final", "network", "images"):
-        for name, value in _leaves(record.recipes.get(part, {})):
+        for name, value in leaves(record.recipes.get(part, {})).items():
             yield f"{part}.{name}", (*table, alike), value
-
-
-def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value

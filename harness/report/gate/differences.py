@@ -27,17 +27,17 @@ def first_of(names: Sequence[str]) -> str:
 
 def _together(values: Sequence[dict[str, Any]]) -> dict[str, str]:
     """The leaves of all ``values``; different values of one leaf are joined by ``or``."""
-    leaves: dict[str, list[str]] = {}
+    texts: dict[str, list[str]] = {}
     for value in values:
-        for name, leaf in _leaves(value).items():
-            if str(leaf) not in leaves.setdefault(name, []):
-                leaves[name].append(str(leaf))
-    return {name: " or ".join(texts) for name, texts in leaves.items()}
+        for name, leaf in leaves(value).items():
+            if str(leaf) not in texts.setdefault(name, []):
+                texts[name].append(str(leaf))
+    return {name: " or ".join(several) for name, several in texts.items()}
 
 
-def _leaves(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    leaves: dict[str, Any] = {}
+def leaves(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The values of nested mappings by their names joined with dots."""
+    found: dict[str, Any] = {}
     for name, part in value.items():
-        inner = _leaves(part, f"{prefix}{name}.") if isinstance(part, Mapping) else {f"{prefix}{name}": part}
-        leaves |= inner
-    return leaves
+        found |= leaves(part, f"{prefix}{name}.") if isinstance(part, Mapping) else {f"{prefix}{name}": part}
+    return found

@@ -65,7 +65,7 @@ def leader(
 
 def _against(block: Block, rival: MethodInSpace, first: MethodInSpace, comparisons: int) -> str:
     """``behind``: worse than the leader beyond chance; ``few``: no result could have shown it; else ``close``."""
-    values = list(between(block, first, rival, block.datasets).differences.values())
+    values = between(block, first, rival, block.datasets).values
     if len(values) < FEWEST:
         return "few"
     one = compare_differences(values)

@@ -180,10 +180,10 @@ def _comparisons(block: Block) -> list[Part]:
         ]
     groups = searches(block)
     pairs = {
-        (group, method): list(own.differences.values())
+        (group, method): own.values
         for group in groups
         for method in methods
-        if (own := with_random_search(block, method, group)).differences
+        if (own := with_random_search(block, method, group)).values
     }
     tested = dict(zip(pairs, family([stats.compare_differences(values) for values in pairs.values()]), strict=True))
     rows = []
@@ -221,7 +221,7 @@ def _missing(block: Block, method: MethodInSpace) -> str:
 
 def _lookup(block: Block, method: MethodInSpace, dataset: str) -> tuple[TableCell, ...]:
     """How a search does on one of several data sets that it was looked up on: no test of its own."""
-    values = list(with_random_search(block, method, (dataset,)).differences.values())
+    values = with_random_search(block, method, (dataset,)).values
     words = _counts(stats.compare_differences(values)) if values else [DASH] * 4
     return _cells([dataset, block.heading(method), *words, *[DASH] * 3])
 

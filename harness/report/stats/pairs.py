@@ -8,7 +8,7 @@ that has runs on some of the data sets only is no pair: means over different dat
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.core.record import Run
@@ -86,8 +86,7 @@ def repeated(block: Block) -> dict[MethodInSpace, MethodInSpace]:
     A method with settings that change nothing, say, or one that adds something only to what it is given. At budgets of
     a few children some methods still draw at random: they are random search itself, which then stands for them.
     """
-    references = [one for space in block.spaces if (one := block.zero(RANDOM_SEARCH, space))]
-    groups: list[list[MethodInSpace]] = [[one] for one in references]
+    groups = [[one] for space in block.spaces if (one := block.zero(RANDOM_SEARCH, space))]
     for method in _comparable(block):
         same = next((group for group in groups if _same_proposals(block, group[0], method)), None)
         if same is None:
@@ -97,7 +96,7 @@ def repeated(block: Block) -> dict[MethodInSpace, MethodInSpace]:
     found = dict[MethodInSpace, MethodInSpace]()
     for group in groups:
         most = max(group, key=lambda method: sum(len(accuracies(block.runs_of(d, method))) for d in block.datasets))
-        stands = group[0] if group[0] in references else most
+        stands = group[0] if group[0].name == RANDOM_SEARCH else most
         found |= {method: stands for method in group if method != stands}
     return found
 
@@ -156,19 +155,24 @@ class Pairs:
     failed: Mapping[str, tuple[str, ...]]
 
     @property
+    def values(self) -> tuple[float, ...]:
+        """The differences, by seed."""
+        return tuple(self.differences.values())
+
+    @property
     def lost(self) -> int:
         """Pairs that the first has lost because it failed."""
-        return sum(value == -math.inf for value in self.differences.values())
+        return sum(map(_DECIDED["lost"], self.values))
 
     @property
     def won(self) -> int:
         """Pairs that it has won because the second failed."""
-        return sum(value == math.inf for value in self.differences.values())
+        return sum(map(_DECIDED["won"], self.values))
 
     @property
     def void(self) -> int:
         """Pairs of which nothing can be told, because both have failed equally often."""
-        return sum(map(math.isnan, self.differences.values()))
+        return sum(map(_DECIDED["void"], self.values))
 
 
 NO_PAIRS = Pairs({}, (), 0, {})
@@ -194,24 +198,24 @@ def between(block: Block, first: MethodInSpace, second: MethodInSpace, datasets:
         outcome: tuple(
             name
             for name, one in values.items()
-            if any(_same(mean, decides) and _made(one[seed], decides) for seed, mean in means.items())
+            if any(is_it(mean) and _speaks(one[seed], mean) for seed, mean in means.items())
         )
-        for outcome, decides in _DECIDED.items()
+        for outcome, is_it in _DECIDED.items()
     }
     return Pairs(means, tuple(values), len(seeds) - len(whole), failed)
 
 
-_DECIDED = {"lost": -math.inf, "won": math.inf, "void": math.nan}
-"""The differences of pairs that failed runs have decided."""
+_DECIDED: Mapping[str, Callable[[float], bool]] = {
+    "lost": lambda difference: difference == -math.inf,
+    "won": lambda difference: difference == math.inf,
+    "void": math.isnan,
+}
+"""Which differences are those of pairs that failed runs have decided."""
 
 
-def _same(difference: float, decided: float) -> bool:
-    return difference == decided or (math.isnan(difference) and math.isnan(decided))
-
-
-def _made(difference: float, decided: float) -> bool:
-    """Whether failures on one data set speak for an outcome: of a void pair any do."""
-    return not math.isfinite(difference) if math.isnan(decided) else difference == decided
+def _speaks(difference: float, mean: float) -> bool:
+    """Whether failures on one data set made the pair what it is: a void one was made so by those of both sides."""
+    return difference == mean or (math.isnan(mean) and not math.isfinite(difference))
 
 
 def _by_seed(runs: Sequence[Run]) -> dict[int, float]:

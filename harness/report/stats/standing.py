@@ -41,18 +41,14 @@ class Standing:
     @property
     def differences(self) -> tuple[float, ...]:
         """Of the pairs, by seed."""
-        return tuple(self.pairs.differences.values())
+        return self.pairs.values
 
 
 def standings(block: Block) -> list[Standing]:
     """How each method of a table stands, in the table's order; those that are compared with nothing are not there."""
     methods = compared(block)
     pairs = {method: with_random_search(block, method, block.datasets) for method in methods}
-    comparisons = {
-        method: stats.compare_differences(list(own.differences.values()))
-        for method, own in pairs.items()
-        if own.differences
-    }
+    comparisons = {method: stats.compare_differences(own.values) for method, own in pairs.items() if own.values}
     tested = dict(zip(comparisons, family(list(comparisons.values())), strict=True))
     left = sum(one.outcome in ("undecided", "too few") for one in tested.values())
     # The level at which Holm's correction tests the methods that have not been told apart yet.
@@ -62,7 +58,7 @@ def standings(block: Block) -> list[Standing]:
         if method not in tested:
             found.append(Standing(method, "not compared", pairs[method]))
             continue
-        one, values = tested[method], tuple(pairs[method].differences.values())
+        one, values = tested[method], pairs[method].values
         open_ = len(values) >= FEWEST and one.outcome in ("undecided", "too few")
         needed = pairs_for_power(values, level) if open_ else None
         found.append(

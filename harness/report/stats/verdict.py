@@ -117,9 +117,8 @@ def _leaders(block: Block, stands: Sequence[Standing]) -> list[str]:
         # Who leads by its failures is not in front by its mean.
         ahead = [stand for stand in own if stand.outcome == "better" and _lead(stand) > 0]
         if len(own) > 1 and ahead:
-            told = _leader(block, own, ahead)
-            where = "" if block.common else f"In {space}, "
-            sentences.append(f"{where}{told}" if where else f"{told[:1].upper()}{told[1:]}")
+            told = f"{'' if block.common else f'in {space}, '}{_leader(block, own, ahead)}"
+            sentences.append(told[:1].upper() + told[1:])
     return sentences
 
 
