@@ -171,6 +171,14 @@ def test_where_many_differences_are_equal_the_sample_told_has_the_power_in_the_t
     assert found(told - max(1, told // 5)) <= 0.84
 
 
+def test_the_sample_told_takes_the_same_differences_for_equal_as_the_test_does():
+    """Percentages are subtracted, and leave last digits of their own."""
+    exact = [0.1] * 13 + [-0.1] * 6 + [0.0] * 4
+    subtracted = [100 * (0.8 + n / 100 + d / 100) - 100 * (0.8 + n / 100) for n, d in enumerate(exact)]
+    assert len(set(subtracted)) > 3
+    assert pairs_for_power(subtracted, 0.05) == pairs_for_power(exact, 0.05)
+
+
 @pytest.mark.parametrize("pairs", [8, 20, 50, 51, 80])
 def test_the_power_without_a_difference_is_the_level(pairs: int):
     assert power(pairs, 0.0, 0.05) <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 2000)

@@ -175,9 +175,16 @@ def difference(first: float, second: float) -> float:
     return math.nan if first == second == -math.inf else first - second
 
 
+def _rounded(values: Sequence[float] | np.ndarray) -> np.ndarray:
+    return np.round(np.asarray(values, float), 9)
+
+
 def differ(values: Sequence[float] | np.ndarray) -> np.ndarray:
-    """The differences of the pairs that differ, infinite ones included: neither zero nor of two failed runs."""
-    differences = np.asarray(values, float)
+    """The differences of the pairs that differ, infinite ones included: neither zero nor of two failed runs.
+
+    Rounded to 1e-9 points: two equal ones differ by less after a subtraction.
+    """
+    differences = _rounded(values)
     return np.array(differences[(differences != 0) & ~np.isnan(differences)])
 
 
@@ -185,12 +192,11 @@ def compare_differences(values: Sequence[float]) -> Comparison:
     """Compares by the differences of pairs, at least one; see :func:`difference` for failed runs.
 
     The test is exact up to 50 pairs that differ, else SciPy's normal approximation with corrections for ties and
-    continuity. Pairs that do not differ are left out of it (Wilcoxon's rule) and counted as ties. Differences are
-    rounded to 1e-9 points first: two equal ones differ by less after a subtraction.
+    continuity. Pairs that do not differ, see :func:`differ`, are left out of it (Wilcoxon's rule) and counted as ties.
     """
     from scipy import stats
 
-    differences = np.round(np.asarray(values, float), 9)
+    differences = _rounded(values)
     finite = differences[np.isfinite(differences)]
     moved = ranked(differ(differences))
     wins, losses = int(np.sum(moved > 0)), int(np.sum(moved < 0))
