@@ -28,6 +28,7 @@ from harness.report.forms.markdown import markdown
 from harness.report.model.load import load_runs
 from harness.report.model.metrics import measured_by
 from harness.report.model.performance import performance
+from harness.report.stats.verdict import verdicts
 from harness.run.plan import make_plan
 from harness.run.profiles import SMOKE, TABLE
 from harness.run.scoring.metrics import robust
@@ -194,7 +195,7 @@ def test_a_metric_that_will_not_be_measured_is_refused_before_any_work() -> None
 def test_reports_show_them(tmp_path: Path) -> None:
     robustness = {"noise": [0.8, 0.7, 0.6, 0.5, 0.4], "blur": [0.9, 0.9, 0.9, 0.9, 0.75]}
     runs = [make("darts", 0.9, seed, metrics={"corrupted_accuracy": 0.735}, robustness=robustness) for seed in range(2)]
-    page = report_html(runs, Path(), lambda _: None, [], [])
+    page = report_html(runs, Path(), lambda _: None, verdicts(runs), [], [])
     assert "on corrupted test images, mean of 2 runs" in page
     assert "87.00" in page, "the mean over blurs"
     shown = "\n".join(lines(show(runs[0]), None))

@@ -19,6 +19,7 @@ from harness.nets.training import train
 from harness.report.drawing.learning import learning_svg
 from harness.report.forms.html import report_html
 from harness.report.stats.page import statistics
+from harness.report.stats.verdict import verdicts
 
 RECIPE = Recipe(size=Size(4, 1), steps=7, batch=16, learning_rate=0.1)
 DATA = tiny_data(images=32, side=6)
@@ -77,7 +78,7 @@ def test_the_page_draws_it_and_says_what_it_is(tmp_path: Path) -> None:
     assert svg.count("<polyline") == 2
     assert "75.0 %" in svg
     runs = [make("darts", 0.5, learning=learning), make("random_search", 0.5)]
-    page = report_html(runs, tmp_path, lambda _: None, statistics(runs), [])
+    page = report_html(runs, tmp_path, lambda _: None, verdicts(runs), statistics(runs), [])
     assert page.count(svg) == 1
     assert "there is no validation accuracy" in page
 

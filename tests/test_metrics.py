@@ -29,6 +29,7 @@ from harness.report.model.performance import performance, performance_table
 from harness.report.model.results import result_of
 from harness.report.model.systems import published_accuracies, published_costs
 from harness.report.stats.page import statistics
+from harness.report.stats.verdict import verdicts
 from harness.run.scoring.metrics import calibration_error, confusion, metrics
 
 SURE = np.eye(3, dtype=np.float32)
@@ -208,7 +209,7 @@ class TestClasses:
 
     def test_the_page_has_it_and_older_records_have_none(self, tmp_path: Path) -> None:
         runs = [trained("darts", 0.8, 0.3)]
-        page = report_html(runs, tmp_path, lambda _: None, statistics(runs), [])
+        page = report_html(runs, tmp_path, lambda _: None, verdicts(runs), statistics(runs), [])
         assert "by true class and by predicted class" in page
         assert "75.0" in page
         [block] = blocks([make("darts", 0.5)])

@@ -23,6 +23,7 @@ from harness.report.model.cost import cost
 from harness.report.model.load import load_runs
 from harness.report.model.performance import performance
 from harness.report.stats.page import statistics
+from harness.report.stats.verdict import verdicts
 from harness.spaces import get_space
 
 JUNK: tuple[Any, ...] = (None, True, -7, 1e400, 0.5, "", "word", [], [1, "a"], {}, {"a": {"b": 1}})
@@ -40,7 +41,7 @@ def read_and_report(directory: Path) -> str:
         parts = [*performance(runs), *cost(runs), *statistics(runs)]
         markdown(parts)
         records_csv(runs)
-        report_html(runs, directory, proposed, parts, [])
+        report_html(runs, directory, proposed, verdicts(runs), parts, [])
         rows_of(runs)
     except InputError as error:
         return str(error)

@@ -19,6 +19,7 @@ from harness.report.forms.charts import MARKS
 from harness.report.forms.html import LISTED, report_html
 from harness.report.model.nodes import nodes_table, where
 from harness.report.model.table import Heading, Text
+from harness.report.stats.verdict import verdicts
 from harness.spaces import get_space
 
 EMPTY = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"}
@@ -65,7 +66,12 @@ def _without_plotly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def page(runs: list[Run], directory: Path = Path("/out")) -> str:
     return report_html(
-        runs, directory, proposed, [Heading(1, "Statistics"), Heading(2, "Spread"), Text("text")], ["performance.md"]
+        runs,
+        directory,
+        proposed,
+        verdicts(runs),
+        [Heading(1, "Statistics"), Heading(2, "Spread"), Text("text")],
+        ["performance.md"],
     )
 
 

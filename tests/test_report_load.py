@@ -17,6 +17,7 @@ from harness.report.gate.baseline import write_baseline
 from harness.report.model.load import load_run, load_runs
 from harness.report.model.performance import performance
 from harness.report.stats.page import statistics
+from harness.report.stats.verdict import verdicts
 
 
 def test_reads_back_what_a_run_wrote_at_any_depth(tmp_path: Path):
@@ -204,7 +205,7 @@ def test_runs_that_have_not_ended_are_named_everywhere(tmp_path: Path, seeds: in
     unended(tmp_path, seeds)
     runs = load_runs(tmp_path)
     assert [run.record.seed for run in runs] == [seeds]
-    page = report_html(runs, tmp_path, lambda _: None, [], [])
+    page = report_html(runs, tmp_path, lambda _: None, verdicts(runs), [], [])
     for text in (markdown(performance(runs)), markdown(statistics(runs)), page):
         assert words in text.replace("\\", "")
         assert "and 2 more)" in text or seeds < 7

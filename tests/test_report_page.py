@@ -17,6 +17,7 @@ from harness.core.record import Run
 from harness.core.seeds import rng
 from harness.report.forms.html import report_html
 from harness.report.model.table import Heading, Text
+from harness.report.stats.verdict import verdicts
 from harness.spaces import get_space
 
 api = pytest.importorskip("playwright.sync_api", reason="the Python package playwright is not installed")
@@ -48,7 +49,7 @@ def written(directory: Path) -> Path:
     for name in ("performance.md", "records.csv"):
         (directory / name).touch()
     statistics = [Heading(1, "Statistics"), Heading(2, "Spread"), Text("text")]
-    text = report_html(runs, directory, proposed, statistics, ["performance.md", "records.csv"])
+    text = report_html(runs, directory, proposed, verdicts(runs), statistics, ["performance.md", "records.csv"])
     (directory / "report.html").write_text(text, encoding="utf-8")
     return directory / "report.html"
 

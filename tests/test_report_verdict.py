@@ -23,7 +23,7 @@ from harness.report.stats.page import statistics
 from harness.report.stats.pairs import searches, with_random_search
 from harness.report.stats.power import MOST, _critical, pairs_for_power, power, smallest_sample
 from harness.report.stats.standing import Standing, standings
-from harness.report.stats.verdict import verdict
+from harness.report.stats.verdict import verdict, verdicts
 
 RNG = np.random.default_rng
 
@@ -246,7 +246,7 @@ def test_it_stands_first_in_the_tables_and_on_the_page(monkeypatch: pytest.Monke
     lines = markdown(performance(runs)).splitlines()
     assert lines[0] == "# Test accuracy"
     assert sentence in lines[2]
-    text = report_html(runs, Path("/out"), lambda _: None, [], [])
+    text = report_html(runs, Path("/out"), lambda _: None, verdicts(runs), [], [])
     assert sentence in text
     assert text.index(sentence) < text.index("<table")
     assert text.index(sentence) - text.index("</h1>") < 300

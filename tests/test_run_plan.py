@@ -482,6 +482,18 @@ def test_other_data_is_refused_beside_runs_that_are_over(tmp_path: Path, pending
         make_plan(request)
 
 
+def test_all_methods_that_were_edited_are_named_at_once(tmp_path: Path) -> None:
+    request = request_for(tmp_path)
+    for job in make_plan(request).jobs:
+        pretend(job)
+        inputs = job.directory.path / "inputs.json"
+        inputs.write_text(inputs.read_text().replace(job.inputs["method source"], "0" * 64))
+    with pytest.raises(
+        InputError, match=r"4 runs in .* were done by another version of b\.py, good\.py; .*--redo b,good,"
+    ):
+        make_plan(request)
+
+
 @pytest.mark.parametrize("edited", ["good.py", "helper.py", "deeper/one.py"])
 def test_results_of_an_edited_method_are_not_shown(tmp_path: Path, edited: str) -> None:
     request = request_for(tmp_path, seeds=(0, 1))

@@ -35,6 +35,7 @@ from harness.report.model.groups import blocks
 from harness.report.model.performance import performance
 from harness.report.model.results import result_of
 from harness.report.model.table import Table as PartTable
+from harness.report.stats.verdict import verdicts
 from harness.run.final.trainings import Network, Trainings
 from harness.run.images import final_data, locate, search_data, write
 from harness.run.job import Failure
@@ -425,7 +426,7 @@ def test_reports_say_what_was_chosen_and_from_what() -> None:
     assert "the best 3 of each search" in text
     assert "without the validation images" in text
     assert "the best" not in markdown(performance([usual]))
-    page = report_html([run], Path(), lambda _: None, [], [])
+    page = report_html([run], Path(), lambda _: None, verdicts([run]), [], [])
     assert "91.23" in page
     assert "63.21" in page
     assert "cell:9" in page

@@ -19,6 +19,8 @@ from urllib.parse import quote
 
 from harness.core.record import Record, Run
 from harness.report.drawing.draw import STYLE
+from harness.report.drawing.leads import STYLE as LEADS_STYLE
+from harness.report.drawing.leads import leads_svg
 from harness.report.drawing.learning import learning_svg
 from harness.report.forms.cards import Decode, cards
 from harness.report.forms.charts import MARKS, chart
@@ -35,7 +37,7 @@ from harness.report.model.results import MethodResult, own_values, result_of
 from harness.report.model.systems import published_costs
 from harness.report.model.table import Facts, Heading, Part, Table, Text
 from harness.report.model.values import Name
-from harness.report.stats.verdict import verdict
+from harness.report.stats.verdict import Verdict, how_to_read
 from harness.report.style import DARK_PALETTE, PALETTE
 
 if TYPE_CHECKING:
@@ -43,6 +45,9 @@ if TYPE_CHECKING:
 
 LISTED = 500
 """Runs that are listed per method and data set; the others are in ``records.csv``."""
+
+UNFOLDED = 8
+"""Methods of a table that the page tells in words at once; more are folded below their drawing."""
 
 _TEMPLATES = Path(__file__).with_name("page")
 
@@ -77,6 +82,7 @@ def report_html(
     runs: Sequence[Run],
     directory: Path,
     decode: Decode,
+    tables: Sequence[Verdict],
     statistics: Sequence[Part],
     files: Sequence[str],
     families: Sequence[Part] = (),
@@ -87,6 +93,7 @@ def report_html(
         runs: at least one.
         directory: where the page will lie; links to records are relative to it.
         decode: tells which architecture a record's proposal means.
+        tables: the verdict on each of the tables.
         statistics: as a document, its title first.
         files: names of the report's other files beside the page.
         families: as a document, its title first.
@@ -105,7 +112,9 @@ def report_html(
         .get_template("page.html")
         .render(
             title=f"Architecture search on {', '.join(sorted({run.record.dataset for run in runs}))}",
-            verdict=verdict(runs),
+            verdicts=[(one.summary, leads_svg(one.block, one.stands), one.methods) for one in tables],
+            how_to_read=how_to_read(tables),
+            unfolded=UNFOLDED,
             facts=_facts(runs),
             blocks=[_block(block, decode, links) for block in blocks(runs)],
             sections=sections,
@@ -113,7 +122,7 @@ def report_html(
             links=links,
             listed=LISTED,
             palettes=(PALETTE, DARK_PALETTE),
-            style=_asset("report.css") + STYLE,
+            style=_asset("report.css") + STYLE + LEADS_STYLE,
             script=_asset("report.js"),
             plotly=get_plotlyjs(),
         )

@@ -12,6 +12,7 @@ from harness.core.families import Member
 from harness.core.files import replace_text
 from harness.core.record import Record, Run
 from harness.report.drawing.diagram import critical_difference, rankings
+from harness.report.drawing.leads import leads_document
 from harness.report.forms.cards import Decode
 from harness.report.forms.csv_files import records_csv, tables_csv
 from harness.report.forms.html import report_html
@@ -23,8 +24,10 @@ from harness.report.model.groups import blocks
 from harness.report.model.performance import performance, performance_table
 from harness.report.plots import accuracy_parameters, anytime
 from harness.report.stats.page import statistics
+from harness.report.stats.verdict import verdicts
 
 _DIAGRAM = "critical_difference.png"
+_LEADS = "leads.svg"
 
 
 def _nothing(record: Record) -> None:
@@ -37,7 +40,8 @@ def write_all(
     """Writes the tables as markdown, CSV and LaTeX, the statistics, the families, the plots, and ``report.html`` with
     all of it.
 
-    ``critical_difference.png`` is there with enough data sets only; else an older one is removed. Existing files of
+    ``critical_difference.png`` is there with enough data sets only, ``leads.svg`` with enough seeds; else older ones
+    are removed. Existing files of
     these names are replaced when all new ones are whole, so that a full disk leaves no mixture of two reports.
 
     Args:
@@ -58,6 +62,7 @@ def write_all(
     accuracies = [performance_table(block) for block in blocks(runs)]
     costs = [cost_table(block, dataset) for block in blocks(runs) for dataset in block.datasets]
     numbers, known = statistics(runs), families(members, runs)
+    told = verdicts(runs)
     texts = {
         "performance.md": markdown(performance(runs)),
         "performance.csv": tables_csv(accuracies),
@@ -69,11 +74,13 @@ def write_all(
         "families.md": markdown(known),
         "records.csv": records_csv(runs),
     }
+    if leads := leads_document([(one.block, one.stands) for one in told]):
+        texts[_LEADS] = leads
     figures = {"anytime.png": anytime, "accuracy_parameters.png": accuracy_parameters}
     if rankings(runs):
         figures[_DIAGRAM] = critical_difference
     files = [*texts, *figures]
-    texts["report.html"] = report_html(runs, directory, decode, numbers, files, known)
+    texts["report.html"] = report_html(runs, directory, decode, told, numbers, files, known)
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".report-", dir=directory) as new:
@@ -83,8 +90,8 @@ def write_all(
                 draw(runs, Path(new, name))
             for name in (*texts, *figures):
                 Path(new, name).replace(directory / name)
-        if _DIAGRAM not in figures:  # an older one, of runs that are not all here any more
-            (directory / _DIAGRAM).unlink(missing_ok=True)
+        for name in {_DIAGRAM, _LEADS} - {*texts, *figures}:  # older ones, of runs that are not all here any more
+            Path(directory, name).unlink(missing_ok=True)
     except OSError as error:
         raise StorageError(
             f"the runs are stored, but their report cannot be written into {directory} ({error.strerror or error}); "

@@ -43,6 +43,12 @@ class Standing:
         """Of the pairs, by seed."""
         return self.pairs.values
 
+    @property
+    def lead(self) -> float:
+        """The mean difference over the pairs in which neither run failed, minus infinity without one."""
+        known = self.comparison.difference if self.comparison else None
+        return -math.inf if known is None else known
+
 
 def standings(block: Block) -> list[Standing]:
     """How each method of a table stands, in the table's order; those that are compared with nothing are not there."""

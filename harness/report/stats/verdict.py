@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from harness.core.record import Run
 from harness.core.zero_line import RANDOM_SEARCH
@@ -29,18 +30,43 @@ from harness.report.stats.power import MOST
 from harness.report.stats.standing import Standing, standings
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """What is told of one table.
+
+    Args:
+        block, stands: the table, and how its methods stand.
+        summary: a paragraph.
+        methods: the methods by how they stand; None where there are too few seeds to say anything of a method.
+    """
+
+    block: Block
+    stands: tuple[Standing, ...]
+    summary: Text
+    methods: Facts | None
+
+
 def verdict(runs: Sequence[Run]) -> list[Part]:
     """The verdict on every table of the report, as paragraphs and lists, and what the numbers in them mean."""
-    tables = [(block, standings(block)) for block in blocks(runs)]
-    parts = [part for block, stands in tables for part in _verdict(block, stands)]
-    return [*parts, Text(_HOW)] if any(_told(stands) for _, stands in tables) else parts
+    tables = verdicts(runs)
+    parts = [part for one in tables for part in (one.summary, one.methods) if part is not None]
+    return [*parts, *how_to_read(tables)]
 
 
-def _verdict(block: Block, stands: Sequence[Standing]) -> list[Part]:
-    """A paragraph, and the methods by how they stand."""
+def verdicts(runs: Sequence[Run]) -> list[Verdict]:
+    """The verdict on every table of the report."""
+    return [_verdict(block, standings(block)) for block in blocks(runs)]
+
+
+def how_to_read(tables: Sequence[Verdict]) -> list[Text]:
+    """What the numbers of the lists mean; nothing without a list."""
+    return [Text(_HOW)] if any(one.methods for one in tables) else []
+
+
+def _verdict(block: Block, stands: Sequence[Standing]) -> Verdict:
     summary = f"{_what(block, stands)}: {_summary(block, stands)}"
     text = Text(" ".join([summary, *_partial(stands), *_leaders(block, stands), *_remarks(block)]))
-    return [text, _list(block, stands)] if _told(stands) else [text]
+    return Verdict(block, tuple(stands), text, _list(block, stands) if _told(stands) else None)
 
 
 def _told(stands: Sequence[Standing]) -> bool:
@@ -87,7 +113,7 @@ def _runs(block: Block, stands: Sequence[Standing]) -> list[tuple[Run, ...]]:
 def _lead(stand: Standing) -> float:
     """The mean difference where it is one of at least :data:`FEWEST` pairs, else none: minus infinity."""
     one = stand.comparison
-    return -math.inf if one is None or len(one.ended) < FEWEST else _difference(stand)
+    return -math.inf if one is None or len(one.ended) < FEWEST else stand.lead
 
 
 def _untested(block: Block, stands: Sequence[Standing]) -> str:
@@ -201,7 +227,7 @@ def _list(block: Block, stands: Sequence[Standing]) -> Facts:
     """The methods by how they stand, the largest difference first; then, by reason, those that are not compared."""
     tested = [stand for stand in stands if stand.comparison]
     order: list[str] = list(_COUNTED)
-    ordered = sorted(tested, key=lambda stand: (order.index(stand.outcome), -_difference(stand)))
+    ordered = sorted(tested, key=lambda stand: (order.index(stand.outcome), -stand.lead))
     facts = [Fact(_name(block, stand.method), ((_standing(block, stand), ""),)) for stand in ordered]
     others: dict[str, list[MethodInSpace]] = {}
     refused = unsupported(block)
@@ -216,12 +242,6 @@ def _list(block: Block, stands: Sequence[Standing]) -> Facts:
         for why, methods in others.items()
     ]
     return Facts((*facts, *left))
-
-
-def _difference(stand: Standing) -> float:
-    """The mean difference, minus infinity without one."""
-    known = stand.comparison.difference if stand.comparison else None
-    return -math.inf if known is None else known
 
 
 _REFUSED = "unsupported: the table says why"

@@ -288,15 +288,15 @@ def _check_sources(rows: Sequence[Row], request: Request, versions: Mapping[str,
     Raises:
         InputError: the source of a method has changed since its runs were made.
     """
-    for name, version in versions.items():
-        changed = [row for row in rows if row.method.name == name and not row.directory.made_by(version)]
-        if changed:
-            runs = f"{len(changed)} run{'s' if len(changed) > 1 else ''}"
-            raise InputError(
-                f"{runs} in {request.out} {'were' if len(changed) > 1 else 'was'} done by another version of "
-                f"{_file_name(changed[0].method)}; do them again with --redo {name}, or name another "
-                "directory with --out"
-            )
+    changed = [row for row in rows if not row.directory.made_by(versions[row.method.name])]
+    if changed:
+        files = sorted({_file_name(row.method) for row in changed})
+        names = sorted({row.method.name for row in changed})
+        runs = f"{len(changed)} runs in {request.out} were" if len(changed) > 1 else f"1 run in {request.out} was"
+        raise InputError(
+            f"{runs} done by another version of {', '.join(files)}; do them again with --redo {','.join(names)}, "
+            "or name another directory with --out"
+        )
 
 
 def _file_name(method: Source) -> str:
