@@ -17,6 +17,7 @@ from harness.core.dataset import DatasetSource
 from harness.core.paths import existing, spelled
 
 from .common.described import load_table, missing
+from .common.tabulated import hidden
 
 
 def source(path: Path) -> DatasetSource:
@@ -28,6 +29,6 @@ def source(path: Path) -> DatasetSource:
         load=lambda root: load_table(name, existing(named)),
         missing=lambda root: missing(existing(named)),
         fetch=None,
-        hidden=lambda root: (existing(named),),
+        hidden=lambda root: hidden(existing(named)),
         tabular=True,
     )

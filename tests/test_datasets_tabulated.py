@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,11 +13,15 @@ import pytest
 from fakes import make_task, run
 from harness.datasets.table import source
 
+from harness.api import compare
+from harness.commands.tabulate import page as table_page
 from harness.core.budget import Budget
 from harness.core.errors import InputError
+from harness.core.lowering import lower
+from harness.core.measure import measure
 from harness.core.method import Method
-from harness.core.space import Genotype
-from harness.core.table import Signal, Table, within
+from harness.core.space import Genotype, Size
+from harness.core.table import Signal, Table, Trained, within
 from harness.core.task import Task
 from harness.report.forms.markdown import markdown
 from harness.report.stats.tabulated import correlation, page
@@ -206,6 +212,71 @@ def test_a_wrong_description_is_refused(tmp_path: Path, old: str, new: str, told
     path.with_suffix(".toml").write_text(text.replace(old, new))
     with pytest.raises(InputError, match=told):
         load(path)
+
+
+def test_a_limit_is_about_the_network_behind_the_score(tmp_path: Path) -> None:
+    """Signals are of smaller networks in some profiles. What a record counts is the network that was tested."""
+    path = written(tmp_path / "sizes.csv")
+    assert trained_of(path).final is None, "the checksum of older tables stays"
+    toml = path.with_suffix(".toml")
+    before, final = re.split(r"(?m)^final = ", toml.read_text())
+    final, _, behind = final.partition("\n")
+    recipe = json.loads(json.loads(final))
+    recipe["size"]["channels"] = 16
+    toml.write_text(f"{before}final = {json.dumps(json.dumps(recipe))}\n{behind}")
+    assert (trained_of(path).size.channels, trained_of(path).final_size.channels) == (8, 16)
+
+    def parameters(text: str, channels: int) -> int:
+        return measure(lower(SPACE.decode(SPACE.parse(text), Size(channels, 3, 2))), (28, 28, 1), 10).parameters
+
+    texts = load(path).genotypes
+    limit = int(np.median([parameters(text, 16) for text in texts]))
+    assert all(parameters(text, 8) < limit for text in texts), "a limit that the smaller ones are all within"
+    results = compare(
+        "random_search,td",
+        f"table:{path}",
+        seeds=range(3),
+        out=tmp_path / "runs",
+        max_parameters=str(limit),
+        baselines=False,
+    )
+    proposals = [run.record.proposal for run in results.runs]
+    assert len(proposals) == 6
+    assert all(parameters(text, 16) <= limit for text in proposals)
+    toml.write_text(f'{before}final = "nonsense"\n{behind}')
+    with pytest.raises(InputError, match="final in made has to be a recipe"):
+        load(path)
+
+
+def test_searches_are_scored_by_the_table_that_they_were_on(tmp_path: Path) -> None:
+    """A table under way grows, and one of the same name may be another."""
+    path, runs = written(tmp_path / "grows.csv", rows=40), tmp_path / "runs"
+    compare("random_search", f"table:{path}", seeds=range(3), out=runs)
+    assert "Random search" in table_page(f"table:{path}", tmp_path, runs=runs)
+    written(tmp_path / "more.csv", rows=41)
+    for suffix in (".csv", ".toml"):
+        (tmp_path / "more.csv").with_suffix(suffix).replace(path.with_suffix(suffix))
+    with pytest.raises(InputError, match="when the table was another one"):
+        table_page(f"table:{path}", tmp_path, runs=runs)
+
+
+def trained_of(path: Path) -> Trained:
+    """Of the only signal of a table."""
+    (signal,) = load(path).signals.values()
+    assert signal.trained is not None
+    return signal.trained
+
+
+def test_parts_beside_a_table_are_hidden_with_it(tmp_path: Path) -> None:
+    """They hold the same scores; tables of other images do not."""
+    path, part, other = (written(tmp_path / name, rows=5) for name in ("whole.csv", "part.csv", "other.csv"))
+    for one, data in ((path, "a"), (part, "a"), (other, "b")):
+        toml = one.with_suffix(".toml")
+        toml.write_text(toml.read_text().replace("[made]", f'[made]\ndata = "{data}"\nspace = "{SPACE.name}"'))
+    (tmp_path / "stray.csv").write_text("x")
+    hidden = source(path).hidden(tmp_path)
+    assert {path, part} <= set(hidden)
+    assert not {other, tmp_path / "stray.csv"} & set(hidden)
 
 
 def test_the_page_counts_what_it_says() -> None:

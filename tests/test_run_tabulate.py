@@ -34,11 +34,13 @@ FOUR = "nasbench201:none,skip_connect,nor_conv_3x3,avg_pool_3x3"
 TIMES = ("seconds", "per_second")
 
 
-def make(out: Path, *, seeds: str = "0", sample: int = 3, part: str = "1/1", **more: object) -> Made:
+def make(
+    out: Path, *, seeds: str = "0", sample: int = 3, part: str = "1/1", command: str = "a test", **more: object
+) -> Made:
     """A little table of toy images."""
     usual = {"dataset": "toy", "space": SMALL, "profile": "smoke", "data": out.parent, "workers": 1}
     request = make_table_request(**{**usual, "seeds": seeds, "out": out, "sample": sample, "part": part, **more})  # type: ignore[arg-type]
-    return tabulate(request, command="a test")
+    return tabulate(request, command=command)
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -194,6 +196,44 @@ class TestTable:
         monkeypatch.undo()
         assert make(path, seeds="0-1").rows == 3
         assert rows(path) == rows(whole)
+
+    def test_a_training_that_is_done_stands_before_a_failed_one_in_either_order(
+        self, whole: Path, tmp_path: Path
+    ) -> None:
+        failed = tmp_path / "failed.csv"
+        one_missing(whole, failed, "it diverged")
+        for number, parts in enumerate(((failed, whole), (whole, failed))):
+            merged = tmp_path / f"merged{number}.csv"
+            assert make(merged, seeds="0-1", merged=parts).rows == 3
+            assert rows(merged) == rows(whole), "and no sentence of the failure beside good numbers"
+
+    def test_a_column_of_somebody_else_is_refused_and_kept(self, whole: Path, tmp_path: Path) -> None:
+        path = tmp_path / "mine.csv"
+        path.with_suffix(".toml").write_bytes(whole.with_suffix(".toml").read_bytes())
+        head, *lines = whole.read_text().splitlines()
+        path.write_text("\n".join([f"{head},remark", *(f"{line},good" for line in lines)]) + "\n")
+        before = path.read_bytes()
+        with pytest.raises(InputError, match="has the column 'remark'"):
+            make(path, seeds="0-1")
+        assert path.read_bytes() == before
+
+    def test_any_command_can_be_written_down(self, whole: Path, tmp_path: Path) -> None:
+        """Characters beyond the basic plane, control characters, bytes of a path that are no UTF-8."""
+        path = tmp_path / "odd.csv"
+        for command in ("tabulate --data /x/\U0001f600", 'tabulate --data /x/\x7f\x01"', "tabulate --data /x/\udcff"):
+            one_missing(whole, path)
+            make(path, seeds="0-1", command=command)
+            assert make(path, seeds="0-1").rows == 3, "it is read again"
+
+    def test_what_is_left_is_said(self, whole: Path, tmp_path: Path) -> None:
+        part = make(tmp_path / "part.csv", part="1/2")
+        assert part.words().endswith("not complete; part 1/2 is; --merge puts the parts together")
+        path = tmp_path / "seeds.csv"
+        one_missing(whole, path)
+        assert make(path).words().endswith("not complete; seed 1 is missing in some rows; name all with --seeds")
+        one_missing(whole, path, "it diverged")
+        assert make(path, seeds="0-1").words().endswith("1 trainings have failed; --retry-failed does them again")
+        assert make(path, seeds="0-1", retry_failed=True).words().endswith("3 of 3 architectures, complete")
 
     def test_a_failed_training_is_a_row_and_can_be_done_again(self, whole: Path, tmp_path: Path) -> None:
         path = tmp_path / "failed.csv"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -101,8 +103,50 @@ def trained(path: Path, described: Mapping[str, Any]) -> Trained | None:
     match entry["image"]:
         case [int(height), int(width), int(channels)]:
             size = Size(entry["channels"], entry["layers"], entry["stem_stride"])
-            return Trained(size, (height, width, channels), entry["classes"], entry["images"], entry["validated"])
+            final = _final_size(path, described)
+            return Trained(
+                size,
+                (height, width, channels),
+                entry["classes"],
+                entry["images"],
+                entry["validated"],
+                final if final != size else None,
+            )
     raise InputError(f"{path}: image in trained has to be height, width and channels")
+
+
+def _final_size(path: Path, described: Mapping[str, Any]) -> Size | None:
+    """Size of the networks behind the score, from the recipe that `tabulate` writes; None where it wrote none.
+
+    Raises:
+        InputError: the recipe is no recipe.
+    """
+    recipe = described["made"].get("final") if isinstance(described.get("made"), dict) else None
+    if recipe is None:
+        return None
+    try:
+        size = json.loads(recipe)["size"]
+        return Size(int(size["channels"]), int(size["layers"]), int(size["stem_stride"]), int(size.get("more", 0)))
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: final in made has to be a recipe, as tabulate writes it") from error
+
+
+def hidden(path: Path) -> tuple[Path, ...]:
+    """A table, what its making has left, and the tables beside it of the same images and space: parts that were merged
+    into it, say, which hold its scores too. Such tables elsewhere are not known."""
+    own = _made(path)
+    others = path.parent.glob("*.csv") if own else ()
+    same = [other for other in sorted(others) if other != path and _made(other) == own]
+    return (path, path.with_name(f"{path.name}.work"), *same)
+
+
+def _made(path: Path) -> tuple[str, str] | None:
+    """Checksum of the images, and space of a table that `tabulate` has made; None of any other file."""
+    try:
+        made = tomllib.loads(path.with_suffix(".toml").read_text(encoding="utf-8"))["made"]
+        return str(made["data"]), str(made["space"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
 
 
 def behind(described: Mapping[str, Any]) -> Behind | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.commands.mixture import check_one_experiment
 from harness.core.dataset import Dataset
 from harness.core.errors import InputError
 from harness.core.files import replacing
@@ -27,6 +28,7 @@ from harness.run.plan import check_writable
 from harness.run.plan.datasets import checked_source, hidden_files, load_images, load_table
 from harness.run.progress import screen_for
 from harness.run.provenance import provenance
+from harness.run.tables import checksum_of
 from harness.run.tabulate.architectures import Architectures, architectures
 from harness.run.tabulate.request import TableRequest
 from harness.run.tabulate.sheet import Sheet, facts_of, points
@@ -49,16 +51,18 @@ class Made:
         tally: of this command.
         rows: whole rows, that is architectures trained with every seed.
         architectures: that belong into the table.
+        left: what remains to be done, in words.
     """
 
     path: Path
     tally: Tally
     rows: int
     architectures: int
+    left: tuple[str, ...] = ()
 
     def words(self) -> str:
         """In a line."""
-        state = "complete" if self.rows == self.architectures else "not complete; the same command continues it"
+        state = "; ".join(["not complete", *self.left]) if self.rows < self.architectures else "complete"
         return f"{self.path}: {self.rows} of {self.architectures} architectures, {state}"
 
 
@@ -122,7 +126,7 @@ def tabulate(
             tally = Tabulator(task, sheet, chosen, screen).run()
         if not tally.busy:
             shutil.rmtree(work, ignore_errors=True)
-    return Made(request.out, tally, sheet.whole(), len(found.genotypes))
+    return Made(request.out, tally, sheet.whole(), len(found.genotypes), tuple(_left(request, sheet, found, tally)))
 
 
 def page(name: str, data_root: Path, plugins: tuple[Path, ...] = (), runs: Path | None = None) -> str:
@@ -144,7 +148,7 @@ def page(name: str, data_root: Path, plugins: tuple[Path, ...] = (), runs: Path 
     table = _table(name, data_root, plugins)
     parts = parts_of(table)
     if runs is not None:
-        for block in _blocks(name, runs):
+        for block in _blocks(name, table, runs):
             parts += [*searches(f"{name}, {block.title}", block.runs, table)]
     return markdown(parts)
 
@@ -154,7 +158,8 @@ def plot(name: str, data_root: Path, plugins: tuple[Path, ...], runs: Path, path
     from harness.report.evaluations_plot import draw
     from harness.report.stats.evaluations import points_of, progress
 
-    table, found = _table(name, data_root, plugins), _blocks(name, runs)
+    table = _table(name, data_root, plugins)
+    found = _blocks(name, table, runs)
     points = min((points_of(block.runs) for block in found), key=len)
     looks = {method: look for block in found for method, look in block.looks.items()}
     drawn = {block.title: progress(block.runs, table, points) for block in found}
@@ -172,11 +177,11 @@ def _table(name: str, data_root: Path, plugins: tuple[Path, ...]) -> Table:
     return load_table(name, source, data_root)
 
 
-def _blocks(name: str, runs: Path) -> list[Block]:
+def _blocks(name: str, table: Table, runs: Path) -> list[Block]:
     """The runs on a table, by profile and budget.
 
     Raises:
-        InputError: there are none.
+        InputError: there are none; or they were searches on what the table held at another time, or unlike each other.
     """
     from harness.report.model.groups import blocks
     from harness.report.model.load import load_runs
@@ -184,6 +189,14 @@ def _blocks(name: str, runs: Path) -> list[Block]:
     mine = [run for run in load_runs(runs) if run.record.dataset == dataset_name(name)]
     if not mine:
         raise InputError(f"{runs} has no runs on '{name}'; make some: python -m harness run --datasets {name}")
+    now = checksum_of(table)
+    for run in mine:
+        if run.record.provenance.get("data", now) != now:
+            raise InputError(
+                f"{run.path} is of a search on '{name}' when the table was another one; its networks cannot be looked "
+                "up in this one: bring that table back, or run the searches again with another --out"
+            )
+    check_one_experiment(mine)
     return blocks(mine)
 
 
@@ -211,6 +224,22 @@ def _wanted(request: TableRequest, sheet: Sheet, found: Architectures) -> Iterat
                 state = "open"
             if state == "open":
                 yield genotype.text, seed
+
+
+def _left(request: TableRequest, sheet: Sheet, found: Architectures, tally: Tally) -> Iterator[str]:
+    """What a table that is not complete lacks, and how to get it."""
+    number, of = request.part
+    mine = {genotype.text for genotype in found.genotypes[number - 1 :: of]}
+    others = [seed for seed in sorted(sheet.seeds) if seed not in request.seeds]
+    states = [sheet.state(text, seed) for text in mine for seed in request.seeds]
+    if "open" in states:
+        yield "the same command continues it"
+    elif of > 1:
+        yield f"part {number}/{of} is; --merge puts the parts together"
+    if failed := states.count("failed"):
+        yield f"{failed} trainings have failed; --retry-failed does them again"
+    if any(sheet.state(text, seed) == "open" for text in mine for seed in others):
+        yield f"seed {', '.join(map(str, others))} is missing in some rows; name all with --seeds"
 
 
 def _trainings(work: Path, made: dict[str, Any]) -> Path:

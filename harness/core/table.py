@@ -29,6 +29,7 @@ class Trained:
         classes: of the data set.
         images: that a training sees, an image once per epoch.
         validated: images that are validated on, counted likewise.
+        final: size of the network behind the score, where it is another one.
     """
 
     size: Size
@@ -36,6 +37,12 @@ class Trained:
     classes: int
     images: int
     validated: int
+    final: Size | None = None
+
+    @property
+    def final_size(self) -> Size:
+        """Size of the network that a search's proposal stands for."""
+        return self.final or self.size
 
     def macs(self, space: Space, genotype: Genotype) -> int:
         """Multiply-accumulates of training and validating the network of ``genotype``."""

@@ -176,7 +176,7 @@ def locate(table: Table, signal: str, out: Path, budget: Budget) -> PreparedTabl
         fitting = [f"--profile {profile.name}" for profile in PROFILES.values() if profile.column in table.signals]
         raise InputError(f"{error}; use {' or '.join(fitting) or 'another table'}") from None
     choices = table.space.choices if isinstance(table.space, TableSpace) else None
-    checksum = _checksum(table)
+    checksum = checksum_of(table)
     path = out / "prepared" / directory_name(table.name) / f"{directory_name(name)}-{checksum[:16]}.npz"
     trained = table.signals[name].trained
     if budget.unit == "macs" and trained is None:
@@ -203,12 +203,12 @@ def check_limits(table: Table, prepared: PreparedTable, limits: Limits) -> None:
 
 
 def _beyond(space: Space, trained: Trained | None, limits: Limits, proposal: Proposal) -> str:
-    """What of a row's network is beyond the limits."""
+    """What of the network behind a row's score is beyond the limits."""
     if trained is None or not isinstance(proposal, Genotype):
         return ""
     key = trained, proposal
     if key not in _FOOTPRINTS:
-        sizes = measure(lower(space.decode(proposal, trained.size)), trained.image, trained.classes)
+        sizes = measure(lower(space.decode(proposal, trained.final_size)), trained.image, trained.classes)
         _FOOTPRINTS[key] = Footprint(sizes.parameters, sizes.macs)
     return limits.beyond(_FOOTPRINTS[key])
 
@@ -284,10 +284,17 @@ def own_space(prepared: PreparedTable) -> Space | None:
     return None if prepared.choices is None else TableSpace(prepared.choices)
 
 
-def _checksum(table: Table) -> str:
+def _plain(trained: Trained) -> dict[str, Any]:
+    """What the checksum covers; the final size only where it is another one, as older tables' checksums have it."""
+    values = dataclasses.asdict(trained)
+    return values if trained.final else {name: value for name, value in values.items() if name != "final"}
+
+
+def checksum_of(table: Table) -> str:
+    """SHA-256 of all that searches on a table, and their results, depend on; it is in their records."""
     stopped = [list(signal.stopped) for signal in table.signals.values()]
     # What an evaluation costs in multiply-accumulates, and which proposals are beyond a limit, follows from this.
-    trained = [signal.trained and dataclasses.asdict(signal.trained) for signal in table.signals.values()]
+    trained = [signal.trained and _plain(signal.trained) for signal in table.signals.values()]
     about = {
         "space": [table.space.name, [[c.name, [option_text(o) for o in c.options]] for c in table.space.choices]],
         "measure": table.measure,

@@ -75,18 +75,39 @@ class Sheet:
         """
         described = _described(path)
         theirs = described["made"]
+        cure = "name another file with --out" if path == self.path else "leave it out of --merge"
         for name, value in self._made.items():
             if theirs.get(name) != value:
                 told = f"{theirs.get(name)} there, {value} here" if isinstance(value, str | int) else "changed"
-                raise InputError(f"{path} was made with another {name} ({told}); name another file with --out")
+                raise InputError(f"{path} was made with another {name} ({told}); {cure}")
         self._by += [one for one in described["by"] if one not in self._by]
         known = set(self._order)
+        columns = {*_FACTS, *(name for seed in described["seeds"] for name in self._own(seed))}
         for row in _rows(path):
+            if other := [name for name in row if name not in columns]:
+                raise InputError(f"{path} has the column '{other[0]}', which tabulate does not write; take it out")
             if row.get("genotype") not in known:
                 raise InputError(f"{path} has a row of '{row.get('genotype')}', which this table is not to have")
-            mine = self._rows.setdefault(row["genotype"], {})
-            mine.update({name: cell for name, cell in row.items() if cell and not mine.get(name)})
+            self._take_row(row, described["seeds"])
         self._seeds |= set(described["seeds"])
+
+    def _take_row(self, row: Mapping[str, str], seeds: Sequence[int]) -> None:
+        """Takes over the facts that are missing, and of each seed the whole training: one that is done before one that
+        has failed."""
+        text = row["genotype"]
+        mine = self._rows.setdefault(text, {})
+        mine.update({name: row[name] for name in _FACTS if row.get(name) and not mine.get(name)})
+        for seed in seeds:
+            done = bool(row.get(column(TEST, seed)))
+            state = self.state(text, seed)
+            if state == "open" or (state == "failed" and done):
+                self.forget(text, seed)
+                mine.update({name: row[name] for name in self._own(seed) if row.get(name)})
+
+    @property
+    def seeds(self) -> frozenset[int]:
+        """Those that there are columns of."""
+        return frozenset(self._seeds)
 
     def whole(self) -> int:
         """Architectures whose trainings are done with every seed."""
@@ -187,8 +208,13 @@ def _cell(value: Any) -> str:
 
 
 def _toml(entries: Mapping[str, Any]) -> str:
-    """Lines ``name = value``; JSON's texts, numbers, lists and truth values are TOML's."""
-    return "".join(f"{name} = {json.dumps(value)}\n" for name, value in entries.items())
+    """Lines ``name = value``; JSON's texts, numbers, lists and truth values are TOML's, but for three kinds of letters.
+
+    TOML takes no halves of letters, which JSON makes of those beyond the basic plane and Python of bytes of a path that
+    are no UTF-8, and no delete character.
+    """
+    text = "".join(f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in entries.items())
+    return text.replace("\x7f", "\\u007f").encode("utf-8", "replace").decode("utf-8")
 
 
 def _replace(path: Path, text: str) -> None:
