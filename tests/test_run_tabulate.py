@@ -21,6 +21,7 @@ from harness.commands.tabulate import Made, _images, _trainings, tabulate
 from harness.core.errors import InputError, StorageError
 from harness.core.home import CHECKOUT
 from harness.core.space import Space
+from harness.run.backends.base import Backend, Call, Capacity, Handle, Outcome
 from harness.run.images import locate
 from harness.run.plan import make_plan
 from harness.run.tabulate import sheet
@@ -275,6 +276,37 @@ def test_two_commands_do_not_write_one_table_and_other_errors_are_their_own(tmp_
         raise BlockingIOError("of what is done meanwhile")
     with alone(work):
         pass
+
+
+class Elsewhere(Backend):
+    """Every item is being worked on by another process, as after a kill that has left one behind."""
+
+    def __init__(self) -> None:
+        self.handles = list[Handle]()
+
+    capacity = Capacity()  # type: ignore[assignment]
+
+    def submit(self, call: Call) -> Handle:
+        for item in call.items:
+            (item.directory / "theirs").write_text("half a training")
+        self.handles.append(Handle(call, outcomes=(Outcome("busy"),) * len(call.items)))
+        return self.handles[-1]
+
+    def wait(self, seconds: float) -> list[Handle]:
+        ended, self.handles = self.handles, []
+        return ended
+
+    def cancel(self, handle: Handle) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def test_what_another_process_is_working_on_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.commands.tabulate.make_backend", lambda *_: Elsewhere())
+    made = make(tmp_path / "t.csv")
+    assert (made.tally.busy, made.rows) == (3, 0)
+    assert len(list((tmp_path / "t.csv.work").glob("trainings/*/*/theirs"))) == 3
+    assert made.words().endswith("not complete; the same command continues it")
 
 
 def _state(directory: Path) -> list[str]:

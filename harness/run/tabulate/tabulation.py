@@ -108,6 +108,8 @@ class Tabulator:
             while waiting or self._running:
                 while waiting and len(self._running) < self._task.workers:
                     batch = waiting.popleft()
+                    for entry in batch.entries:
+                        entry.directory.mkdir(parents=True, exist_ok=True)
                     self._running[self._backend.submit(_call(batch.entries))] = batch
                 ended = self._backend.wait(_TICK)
                 for handle, batch in self._running.items():
@@ -123,7 +125,6 @@ class Tabulator:
     def _is_over(self, entry: Entry) -> bool:
         """Whether an earlier command has left a training to be scored."""
         if not (entry.directory / RESULT).exists():
-            entry.directory.mkdir(parents=True, exist_ok=True)
             return False
         self._add(entry, Outcome("ok"))
         _remove(entry)
@@ -144,8 +145,9 @@ class Tabulator:
             if outcome.status == "ok" and not (entry.directory / RESULT).exists():
                 outcome = Outcome("failed", "the training left no result behind")
             self._add(entry, outcome)
-        for entry in batch.entries[: len(outcomes)]:
-            _remove(entry)
+        for entry, outcome in zip(batch.entries, outcomes, strict=False):
+            if outcome.status != "busy":  # a process of a killed command is still at work there
+                _remove(entry)
         if rest := batch.entries[len(outcomes) :]:
             yield _Batch(rest)
 
