@@ -30,6 +30,7 @@ from harness.core.space import Size, Space
 from harness.core.task import Task
 from harness.nets import runtime
 from harness.nets.constants import Constants
+from harness.nets.evaluator import ProxyEvaluator
 from harness.nets.supernets import kernels
 from harness.nets.supernets.darts import MixedSupernet
 from harness.spaces import get_space
@@ -376,6 +377,22 @@ def store_two_steps(folder: str, threads: int) -> None:
     for _ in range(2):
         bilevel.step(0.05)
     np.savez(f"{folder}/{threads}.npz", **bilevel.state())
+
+
+@pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="a graphics card has its own threads")
+def test_operations_share_the_threads_of_a_run() -> None:
+    in_fresh_process("test_darts", "check_threads_of_a_run()")
+
+
+def check_threads_of_a_run() -> None:
+    """In the order of a run: the evaluator is there before the search begins."""
+    runtime.start(threads=2, deterministic=True, seed=0)
+    ProxyEvaluator(get_space("cell-1"), tiny_data(), Recipe(size=Size(4, 3), steps=1), 0)
+    for _ in range(2):  # a process may do several searches
+        runtime.expect_large_graphs(wide=True)
+        assert tf.config.threading.get_inter_op_parallelism_threads() == 2
+        assert tf.config.threading.get_intra_op_parallelism_threads() == 1
+        tf.add(1, 1).numpy()
 
 
 def test_gradient_rows_of_alpha_sum_to_zero() -> None:

@@ -21,6 +21,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from deterministic import refused_on_cards
 from fakes import tiny_data
 from fresh_process import TESTS, in_fresh_process
 
@@ -183,6 +184,22 @@ def check_mistakes_are_seen() -> None:
 @pytest.mark.slow
 def test_normalisation_or_random_numbers_by_part_would_be_seen() -> None:
     in_fresh_process("test_mirrored", "check_mistakes_are_seen()")
+
+
+def check_repeatable() -> None:
+    start(2)
+    model = kinked()
+    with mirrored(model, 2) as (copy, strategy):
+        step = sgd.TrainingStep(copy, DATA, RECIPE, 0, None, strategy)
+        step(DATA.x_train[:8], DATA.y_train[:8], 0, 0.1, 0.0)
+        arguments = [tf.constant(DATA.x_train[:8]), tf.constant(DATA.y_train[:8]), tf.constant([1, 0])]
+        found = step._traced.get_concrete_function(*arguments, tf.constant(0.1), tf.constant(0.0))
+        assert not refused_on_cards(found)
+
+
+def test_a_step_on_several_cards_can_repeat_itself() -> None:
+    """Final trainings that are counted in epochs ask for that."""
+    in_fresh_process("test_mirrored", "check_repeatable()")
 
 
 def check_normalisation() -> None:

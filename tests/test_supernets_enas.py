@@ -7,6 +7,7 @@ import functools
 import numpy as np
 import pytest
 import tensorflow as tf
+from deterministic import refused_on_cards
 
 from harness.core.lowering import lower
 from harness.core.measure import measure
@@ -76,6 +77,12 @@ def test_child_equals_standalone_network(kind: str) -> None:
         model = build_architecture(space.searched(genotype, SIZE), SHAPE, 3, seed=9)
         assign(model, *net.cut(genotype.picks))
         np.testing.assert_allclose(model(images, training=True), shared, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["macro", "cells"])
+def test_a_step_can_repeat_itself_on_a_graphics_card(kind: str) -> None:
+    net, _ = supernet(kind)
+    assert not refused_on_cards(net.train_step.get_concrete_function())
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ Validation needs no normalisations: their moving statistics become factors of th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import keras
 import numpy as np
@@ -37,12 +38,10 @@ from harness.nets import rules
 from harness.nets.augment import normalise
 from harness.nets.initial import he_deviation
 from harness.nets.layout import Layout
-from harness.nets.norm import EPSILON
+from harness.nets.norm import EPSILON, KEPT
 from harness.nets.sgd import augmented_batch, stepped
 from harness.nets.written import Function, Graph, Value
 
-_KEPT = 0.9
-"""Share of its old value that a moving statistic keeps per step."""
 _KNOWN = (Relu, Conv, Depthwise, Norm, Pool, FactorizedReduce, FloorPool, Flatten, Zero)
 _LIGHT = (Relu, Pool)
 
@@ -68,10 +67,13 @@ class Shared:
             input_signature=[tf.TensorSpec([None, *data.image_shape], tf.uint8)],
             autograph=False,
         )
-        vector, number = tf.TensorSpec([None]), tf.TensorSpec([])
-        update = tf.function(self._updated, autograph=False)
-        self.updated = update.get_concrete_function(*[vector] * 6, number)
         self._augment: dict[int, tf.types.experimental.ConcreteFunction] = {}
+
+    @cached_property
+    def updated(self) -> tf.types.experimental.ConcreteFunction:
+        """The update of the weights; traced when the first child needs it, because tracing fixes the threads."""
+        vector, number = tf.TensorSpec([None]), tf.TensorSpec([])
+        return tf.function(self._updated, autograph=False).get_concrete_function(*[vector] * 6, number)
 
     def augmented(self, batch: int) -> tf.types.experimental.ConcreteFunction:
         """From so many uint8 images, their int64 labels and two int32 seeds to a network's images and targets."""
@@ -100,7 +102,7 @@ class Shared:
         gradient = stepped(gradient, weights, self._recipe)
         buffer = self._recipe.momentum * buffer + gradient
         moved = weights - learning_rate * (gradient + self._recipe.momentum * buffer)
-        return moved, buffer, statistics + (1.0 - _KEPT) * (now * factors - statistics)
+        return moved, buffer, statistics + (1.0 - KEPT) * (now * factors - statistics)
 
 
 class Child:

@@ -26,7 +26,8 @@ def latency(model: keras.Model) -> float:
     """Median time of a forward pass of one image, ms, on this machine with this process's threads.
 
     The clock runs from an image in the memory to logits there: what a caller waits for. The graph is optimised whether
-    or not the process optimises others, so that one network takes the same time in the search of any method.
+    or not the process optimises others, so that one network takes the same time in the search of any method, as long as
+    a run has one thread: with several, those of DARTS' search share out operations (docs/limits.md).
     """
     image = tf.zeros([1, *model.input_shape[1:]])
 

@@ -26,6 +26,8 @@ from harness.nets.gradients import OwnGradient
 
 EPSILON = 1e-5
 """Added to the variance in every normalisation, of layers and supernets alike."""
+KEPT = 0.9
+"""Share of its old value that a moving statistic keeps per step."""
 
 
 @keras.saving.register_keras_serializable(package="harness")
@@ -45,7 +47,7 @@ class FusedBatchNormalization(keras.layers.Layer):
         ValueError: when built on anything but four dimensions.
     """
 
-    def __init__(self, momentum: float = 0.9, epsilon: float = EPSILON, affine: bool = True, **kwargs: Any) -> None:
+    def __init__(self, momentum: float = KEPT, epsilon: float = EPSILON, affine: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.momentum, self.epsilon, self.affine = momentum, epsilon, affine
 
@@ -192,21 +194,6 @@ def _gradient_around(
     epsilon: tf.Tensor,
 ) -> list[tf.Tensor | None]:
     """The backward kernel, which is fast for any number of channels."""
-    known = float(tf.get_static_value(epsilon))
-    return [*_backward(upstream, images, scale, mean, variance, known, training=True), None, None, None]
-
-
-def _backward(
-    upstream: tf.Tensor,
-    images: tf.Tensor,
-    scale: tf.Tensor,
-    mean: tf.Tensor,
-    variance: tf.Tensor,
-    epsilon: float,
-    *,
-    training: bool,
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """The gradients for images, scale and offset; those through mean and variance included if ``training``."""
     for_images, for_scale, for_offset, *_ = tf.raw_ops.FusedBatchNormGradV3(
         y_backprop=upstream,
         x=images,
@@ -214,10 +201,10 @@ def _backward(
         reserve_space_1=mean,
         reserve_space_2=variance,
         reserve_space_3=tf.zeros([0]),
-        epsilon=epsilon,
-        is_training=training,
+        epsilon=float(tf.get_static_value(epsilon)),
+        is_training=True,
     )
-    return for_images, for_scale, for_offset
+    return [for_images, for_scale, for_offset, None, None, None]
 
 
 _AROUND = OwnGradient("NormalisationAround", _gradient_around)
@@ -296,17 +283,19 @@ def training_together(
     @tf.custom_gradient
     def normalised(images: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor) -> tuple[tf.Tensor, Any]:
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            # With given statistics the kernel has this part's gradients for scale and offset, which are also the sums
-            # that lead through mean and variance: over all parts, because each of them was normalised by these.
-            for_images, for_scale, for_offset = _backward(
-                upstream, images, scale, mean, variance, epsilon, training=False
-            )
+            # Written out: of the kernel with given statistics there is no deterministic form for graphics cards. This
+            # part's gradients for scale and offset are also the sums that lead through mean and variance: over all
+            # parts, because each of them was normalised by these.
+            factor = tf.math.rsqrt(variance + epsilon)
+            away = (tf.cast(images, tf.float32) - mean) * factor
+            arriving = tf.cast(upstream, tf.float32)
+            for_offset = tf.reduce_sum(arriving, [0, 1, 2])
+            for_scale = tf.reduce_sum(arriving * away, [0, 1, 2])
             through_mean, through_variance = tf.unstack(
                 replicas.total(tf.stack([for_offset, for_scale])) / (_count(images) * replicas.parts())
             )
-            factor = tf.math.rsqrt(variance + epsilon)
-            through = (tf.cast(images, tf.float32) - mean) * (factor * through_variance) + through_mean
-            return for_images - tf.cast(scale * factor * through, images.dtype), for_scale, for_offset
+            for_images = scale * factor * (arriving - away * through_variance - through_mean)
+            return tf.cast(for_images, images.dtype), for_scale, for_offset
 
         return inference(images, scale, offset, mean, variance, epsilon), gradient
 

@@ -103,11 +103,10 @@ def expect_large_graphs(*, wide: bool = False) -> None:
     if has_graphics_card():
         return
     _switch_graph_optimizer(False)
-    if wide:
-        threads = tf.config.threading.get_intra_op_parallelism_threads()
-        with contextlib.suppress(RuntimeError):  # a process that has computed something keeps its threads
-            tf.config.threading.set_inter_op_parallelism_threads(threads)
-            tf.config.threading.set_intra_op_parallelism_threads(1)
+    threads = tf.config.threading.get_intra_op_parallelism_threads()
+    if wide and threads > 1:  # else there is nothing to share out, or an earlier search of this process has done it
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+        tf.config.threading.set_intra_op_parallelism_threads(1)
 
 
 @contextlib.contextmanager

@@ -192,6 +192,7 @@ class Function:
         called: Sequence[tf.types.experimental.ConcreteFunction] = (),
     ) -> None:
         definition = function_pb2.FunctionDef()
+        self._context = context.context()
         self._called = tuple(called)
         self._name = definition.signature.name = f"__inference_written_{next(_NUMBERS)}"
         for argument, dtype in arguments:
@@ -201,7 +202,6 @@ class Function:
             definition.ret[f"result{place}"] = name
         definition.node_def.extend(nodes)
         self._results = len(results)
-        self._context = context.context()
         self._context.ensure_initialized()
         self._context.add_function_def(definition)
         self._config = self._context.function_call_options.config_proto_serialized

@@ -284,8 +284,8 @@ class GatedCells(GatedSupernet):
         """Per node, inputs included, whether no node of the cell reads it."""
         base = self._base(cell)
         sources = picks[base : base + 4 * cell.nodes : 2]
-        counts = tf.math.bincount(sources, minlength=cell.nodes + 2, maxlength=cell.nodes + 2)
-        return counts == 0
+        # Not by counting: bincount has no deterministic form for graphics cards.
+        return tf.reduce_all(sources[None, :] != tf.range(cell.nodes + 2)[:, None], axis=1)
 
     def gated(self) -> list[tuple[Handle, np.ndarray]]:
         gates = []
