@@ -117,7 +117,7 @@ def make_request(
         InputError: one of them cannot be read.
     """
     files = absolute_paths(existing_paths(architectures) if isinstance(architectures, str) else architectures)
-    named = _data_sets(datasets) if datasets else ()
+    named = () if datasets is None or datasets == "" else _data_sets(datasets)
     own = absolute_paths(plugins)
     if isinstance(profile, str | None):
         alone = bool(files) and not named
