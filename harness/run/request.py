@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harness.core.budget import Budget
 from harness.core.errors import InputError
+from harness.core.home import DEFAULT_DATA
 from harness.core.limits import Limits
 from harness.core.names import printable
 from harness.core.paths import dataset_name, dataset_names, existing_paths
@@ -22,8 +23,6 @@ MOST_TOP = 50
 MOST_CHILDREN = 64
 """Of a search, at the same time."""
 _SEEDS = re.compile(r"^(\d{1,9})(?:-(\d{1,9}))?$", re.ASCII)
-DEFAULT_DATA = Path("~/.cache/nas-harness")
-"""Where data sets are, unless the command says otherwise."""
 
 
 @dataclass(frozen=True)
