@@ -59,7 +59,7 @@ def _created_beside(path: Path) -> Path:
     while True:
         new = path.with_name(f".{os.getpid()}-{os.urandom(6).hex()}-{path.name}")
         with contextlib.suppress(FileExistsError):
-            os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+            new.open("xb").close()
             return new
 
 
