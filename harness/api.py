@@ -105,7 +105,8 @@ def compare(
     from rich.console import Console
 
     from harness.commands.compare import compare as run
-    from harness.run.request import DEFAULT_DATA, check_back_end, make_request
+    from harness.core.home import DEFAULT_DATA
+    from harness.run.request import check_back_end, make_request
 
     request = make_request(
         methods=methods,

@@ -117,6 +117,7 @@ def test_only_the_runs_that_were_asked_for_are_in_the_results(tmp_path: Path) ->
     [
         ({"methods": "dartz"}, "did you mean darts"),
         ({"methods": []}, "at least one method"),
+        ({"datasets": []}, "at least one data set"),
         ({"seeds": [1, 1]}, "named twice"),
         ({"seeds": []}, "no seeds"),
         ({"budget": "soon"}, "is no budget"),

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -288,6 +289,27 @@ def test_an_interrupt_while_tensorflow_is_imported_is_remembered(tmp_path: Path,
     assert errors == "stopped; the same command continues where this one was\n"
     lock = subprocess.run(["flock", "-n", str(inputs.parent / ".lock"), "true"], check=False)
     assert lock.returncode == 0, "a child process is still there"
+
+
+_INTERRUPTED = """
+import sys
+
+class Finder:
+    def find_spec(name, *rest):
+        if name == "harness.cli.options":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Finder)
+"""
+
+
+@pytest.mark.parametrize("how", ["runpy.run_module('harness', run_name='__main__')", "SCRIPT.load()()"])
+def test_an_interrupt_while_the_command_line_is_imported_is_one_word(how: str) -> None:
+    value = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["scripts"]["nas-harness"]
+    program = f"{_INTERRUPTED}\nimport runpy\nfrom importlib.metadata import EntryPoint\n"
+    program += f"SCRIPT = EntryPoint('nas-harness', {value!r}, 'console_scripts')\n{how}\n"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "stopped\n")
 
 
 def test_an_interrupt_while_it_plans_is_one_sentence(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from report_records import make
@@ -69,6 +70,33 @@ def test_nothing_to_learn_from_is_one_sentence(tmp_path: Path) -> None:
         write_experience(tmp_path / "runs", tmp_path / "e.csv")
     with pytest.raises(InputError):
         write_experience(tmp_path / "none", tmp_path / "e.csv")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"recipes": {"proxy": {"steps": 40, "size": {"channels": 8}}}}, r"size\.channels is 4 .* and 8 "),
+        ({"recipes": {"proxy": {"steps": 99, "size": {"channels": 4}}}}, "steps is 40 .* and 99 "),
+        ({"provenance": {"data": "another"}}, "different data of the name 'cifar10'"),
+    ],
+)
+def test_accuracies_that_do_not_compare_are_refused(tmp_path: Path, change: dict[str, Any], told: str) -> None:
+    out, text = tmp_path / "runs", str(get_space("nasbench201").genotype((0,) * 6))
+    usual: dict[str, Any] = {
+        "dataset": "cifar10",
+        "space": "nasbench201",
+        "recipes": {"proxy": {"steps": 40, "size": {"channels": 4}}},
+        "provenance": {"data": "one"},
+    }
+    logged = [evaluation(text, 0.5)]
+    stored(out, make("gp", 0.8, **usual).record, logged, [])
+    stored(out, make("gp", 0.8, **usual, profile="full", budget="100s").record, logged, [])
+    stored(out, make("gp", 0.8, **{**usual, **change, "dataset": "cifar100"}).record, logged, [])
+    stored(out, make("gp", 0.8, **{**usual, **change}, seed=1).record, [], [])
+    assert write_experience(out, tmp_path / "e.csv") == 3, "what has logged nothing refuses nobody"
+    stored(out, make("gp", 0.8, **{**usual, **change}, seed=2).record, logged, [])
+    with pytest.raises(InputError, match=f"{told}.*; give a directory of runs that were made alike"):
+        write_experience(out, tmp_path / "e.csv")
 
 
 @pytest.mark.parametrize("file", ["/proc/experience.csv", "directory.csv"])

@@ -156,6 +156,22 @@ def test_a_checkpoint_brings_back_what_children_have_taken_and_what_the_method(b
     assert resumed.meter.spent == (3 if budget == "20evals" else 67.0)
 
 
+def test_the_time_that_a_checkpoint_takes_is_not_the_methods_after_a_resume_either() -> None:
+    journal, now = MemoryJournal(), [0.0]
+    task = make_task(VectorSpace(12), "1000s", journal=journal, clock=lambda: now[0])
+
+    def state() -> dict[str, np.ndarray]:
+        now[0] += 25.0
+        return {}
+
+    now[0] += 40.0
+    task.checkpoint(state)
+    assert task.meter.spent == 40.0
+    resumed = make_task(VectorSpace(12), "1000s", journal=journal, clock=lambda: now[0])
+    resumed.restored()
+    assert resumed.meter.spent == 40.0
+
+
 def test_a_checkpoint_of_another_version_is_refused() -> None:
     space, journal = VectorSpace(12), MemoryJournal()
     make_task(space, journal=journal).checkpoint(dict)

@@ -4,6 +4,7 @@ import hashlib
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 from datasets_on_disk import files
 from harness.datasets.common import fetch as fetching
-from harness.datasets.common.fetch import Source, SourceError, bring, run_tool
+from harness.datasets.common.fetch import Source, SourceError, bring, run_tool, staging_directory
 
 from harness.commands.fetching import fetch
 from harness.core.errors import InputError
@@ -49,6 +50,22 @@ def test_first_source_that_works(tmp_path: Path) -> None:
 def test_intact_files_are_left_alone(tmp_path: Path) -> None:
     bring(tmp_path / "set", MD5, [Source("one", writes(CONTENT))], print)
     bring(tmp_path / "set", MD5, [Source("two", breaks)], print)
+    assert files(tmp_path) == WHOLE
+
+
+def test_a_fetch_that_waits_for_another_one_says_so(tmp_path: Path) -> None:
+    said: list[str] = []
+    with staging_directory(tmp_path) as first:
+        waits = threading.Thread(
+            target=bring, args=(tmp_path / "set", MD5, [Source("one", writes(CONTENT))], said.append), daemon=True
+        )
+        waits.start()
+        until = time.monotonic() + 30
+        while not said and time.monotonic() < until:
+            time.sleep(0.02)
+        assert said == [f"another fetch is at work in {tmp_path}; waiting for its end"]
+        assert first.is_dir()
+    waits.join(30)
     assert files(tmp_path) == WHOLE
 
 

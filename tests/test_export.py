@@ -98,6 +98,18 @@ def test_without_its_packages_onnx_is_one_sentence(
     assert not (tmp_path / "net.onnx").exists()
 
 
+@pytest.mark.parametrize(("stored", "absent"), [({"mean": [1.0]}, "std"), ({}, "mean and std")])
+def test_a_run_that_does_not_say_how_its_images_are_scaled_is_one_sentence(
+    tmp_path: Path, stored: dict[str, object], absent: str
+) -> None:
+    directory = RunDirectory(tmp_path / "run")
+    directory.path.mkdir()
+    directory.model.touch()
+    write_json(directory.final, stored)
+    with pytest.raises(InputError, match=rf"final\.json lacks {absent} of the images; do the run again"):
+        export(directory.path, tmp_path / "net.keras")
+
+
 @pytest.mark.parametrize(
     ("name", "form", "sentence"),
     [

@@ -137,6 +137,41 @@ def test_what_settings_have_seen_is_stated_plainly_or_refused(tmp_path: Path, wo
         Catalogue([path]).source("method", "mine").facts()
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "scaled = {(1, [2]): 3}",
+        "scaled = {**[1]}",
+        'scaled = {"smoke": 3}',
+        'scaled = {"smoke": {1: 2}}',
+        'extras = {"smoke": 3}',
+        "families = {[1]}",
+        "title = " + 300 * "-" + "1",
+    ],
+)
+def test_values_that_python_refuses_are_not_plain(tmp_path: Path, statement: str) -> None:
+    """Running the file would say what is wrong with it; reading it says nothing, and lists all others."""
+    text = METHOD.replace('    scaled: ClassVar = {"smoke": {"population": 2}}\n', "")
+    text = text.replace("    title = ", f"    {statement}\n    title = ")
+    facts = Catalogue([write(tmp_path / "mine.py", text)]).source("method", "mine").facts()
+    assert facts.title == "My method"
+    assert not facts.families
+    assert facts.under("smoke") == ({} if "scaled" in statement else {"population": 10, "rate": 0.5})
+    assert facts.with_settings({"population": 3}).under("quick")["population"] == 3
+
+
+def test_a_plug_in_that_is_nested_too_deeply_is_bad_input(tmp_path: Path) -> None:
+    path = write(tmp_path / "mine.py", METHOD + "\nx = " + 200_000 * "-" + "1\n")
+    with pytest.raises(InputError, match=r"mine\.py is (nested too deeply|not valid Python)"):
+        Catalogue([path])
+
+
+@pytest.mark.parametrize("value", ["{[1]}", "{**[1]}", 100_000 * "-" + "1", 5000 * "9"], ids=range(4))
+def test_what_is_no_literal_is_no_setting(value: str) -> None:
+    with pytest.raises(InputError, match=r"^regularized_evolution takes population=.{1,9} and the like, not .{1,300}$"):
+        Catalogue().source("method", f"regularized_evolution:population={value}")
+
+
 def test_the_methods_of_the_harness_have_a_position_and_a_look_each() -> None:
     catalogue = Catalogue()
     own = [catalogue.source("method", name).facts() for name in catalogue.names("method")]

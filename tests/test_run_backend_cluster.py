@@ -260,6 +260,31 @@ def test_large_files_are_sent_seldom_but_at_the_end(
     assert files["root/run/said.jsonl"].split() == [b"%d" % count for count in range(1, 11)]
 
 
+def test_a_small_file_is_not_sent_before_a_large_one_that_it_may_speak_of(tmp_path: Path, slot: Slot) -> None:
+    """A node that is lost in between would leave the result of a network and no network."""
+    writes = ("final.checkpoint", "networks", "log.jsonl")
+    handle, run, here = SimpleNamespace(call=SimpleNamespace(writes=writes)), tmp_path / "root" / "r", tmp_path / "r"
+    slot.ground, slot._directories = tmp_path, ("root/r",)
+    (run / "networks").mkdir(parents=True)
+    here.mkdir()
+
+    def on_the_head(everything: bool) -> set[str]:
+        files, present = slot._changed(handle, everything)  # type: ignore[arg-type]
+        take_in(writes, {"root/r": here}, Report(Position(), (), False, files, present, ""))
+        return {path.relative_to(here).as_posix() for path in here.rglob("*") if path.is_file()}
+
+    (run / "final.checkpoint").write_bytes(b"half way")
+    assert on_the_head(everything=False) == {"final.checkpoint"}
+    (run / "networks" / "1.keras").write_bytes(bytes(node.LARGE + 1))
+    (run / "networks" / "1.json").write_text("{}")
+    (run / "log.jsonl").write_text("{}\n")
+    (run / "final.checkpoint").unlink()
+    assert on_the_head(everything=False) == {"final.checkpoint", "log.jsonl"}, "what a resume needs is not gone either"
+    assert on_the_head(everything=True) == {"log.jsonl", "networks/1.keras", "networks/1.json"}
+    (run / "networks" / "2.json").write_text("{}")
+    assert "networks/2.json" in on_the_head(everything=False), "the large one was sent before"
+
+
 def test_nodes_with_other_versions_are_refused() -> None:
     mine = Facts("head", "cpu", 0, 2, 0, (("Python", "3.11.7"), ("tensorflow", "2.21.0")))
     check_versions(mine, [mine])

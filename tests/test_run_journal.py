@@ -297,6 +297,36 @@ def test_times_add_up_over_attempts_of_a_phase_and_not_over_phases(tmp_path: Pat
     assert Progress(path, "final").times()["seconds"] < 10
 
 
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        "",
+        "{",
+        "[]",
+        '"search"',
+        "{}",
+        '{"phase": "search"}',
+        '{"phase": "search", "seconds": null, "cpu_seconds": 1}',
+        '{"phase": "search", "seconds": NaN, "cpu_seconds": 1}',
+        '{"phase": "search", "seconds": -5, "cpu_seconds": 1}',
+        '{"phase": "search", "seconds": 1%s, "cpu_seconds": 1}' % ("0" * 400),
+        "[" * 100_000,
+        "\udcff",
+    ],
+)
+def test_times_that_cannot_be_read_count_as_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], damaged: str
+) -> None:
+    """They are no reason for a search of hours to fail."""
+    path = tmp_path / "progress.json"
+    path.write_text(damaged, encoding="utf-8", errors="surrogateescape")
+    progress = Progress(path, "search")
+    assert 0 <= progress.times()["seconds"] < 10
+    assert "progress.json cannot be used" in capsys.readouterr().err
+    progress.tell(0.1, "first")
+    assert read_json(path)["words"] == "first"
+
+
 def test_progress_is_written_at_most_twice_a_second(tmp_path: Path) -> None:
     path = tmp_path / "progress.json"
     progress = Progress(path, "search")

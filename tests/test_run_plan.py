@@ -537,6 +537,35 @@ def test_a_damaged_record_is_bad_input(tmp_path: Path) -> None:
         make_plan(request)
 
 
+@pytest.mark.parametrize("retry_failed", [False, True])
+def test_runs_of_which_a_power_cut_has_left_empty_files_are_done_again(tmp_path: Path, retry_failed: bool) -> None:
+    """Runs on a table are not forced to the disk one by one, so that there may be many."""
+    request = request_for(tmp_path, retry_failed=retry_failed)
+    jobs = make_plan(request).jobs
+    for job in jobs:
+        pretend(job)
+    for path in (
+        jobs[0].directory.record,
+        jobs[1].directory.record,
+        jobs[1].directory.inputs,
+        jobs[2].directory.inputs,
+    ):
+        path.write_text("")
+    jobs[2].directory.note.write_text("search")
+    with pytest.raises(InputError):  # what is refused has thrown nothing away
+        make_plan(dataclasses.replace(request, methods=("good", "b", "none")))
+    assert jobs[0].directory.record.exists()
+    plan = make_plan(request)
+    assert {job.directory for job in plan.jobs} == {job.directory for job in jobs[:3]}
+    assert len(plan.records) == 1
+    assert not any(job.directory.path.exists() for job in plan.jobs)
+    first = jobs[0].directory.path
+    assert [note for note in plan.notes if "empty" in note] == [
+        f"files of 3 runs are empty, as after a power cut, the first in {first}; these are done again"
+    ]
+    assert not any("empty" in note for note in make_plan(request).notes)
+
+
 def test_a_method_that_hides_its_space_is_planned_as_unknown(tmp_path: Path) -> None:
     request = request_for(tmp_path)
     odd = tmp_path / "plugins" / "odd.py"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import InputError
+from harness.core.home import PACKAGE
 from harness.run import fitting
 from harness.run.fitting import usual_profile
 from harness.run.profiles import get_profile
@@ -131,3 +132,8 @@ def test_costly_methods_get_fewer_of_the_usual_seeds_and_all_that_are_named() ->
     assert request.few == get_profile("table").few
     assert len(request.seeds) == 200
     assert make_request(datasets=["table:mine.csv"], seeds="0-9").few == ()
+
+
+def test_the_usual_directory_of_data_sets_is_written_in_one_place() -> None:
+    written = [path for path in PACKAGE.rglob("*.py") if '"~/.cache/nas-harness"' in path.read_text(encoding="utf-8")]
+    assert written == [PACKAGE / "core" / "home.py"]

@@ -153,7 +153,6 @@ def _load(path: Path) -> None:
 
 
 READERS: dict[str, tuple[str, Callable[[RunDirectory], object]]] = {
-    "progress": ("progress", lambda at: Progress(at.progress, "search")),
     "log of evaluations": ("evaluations", lambda at: DiskJournal(at, Progress(at.progress, "search")).close()),
     "checkpoint": ("checkpoint", lambda at: DiskJournal(at, Progress(at.progress, "search")).close()),
     "log of proposals": ("proposals", _journal_with_checkpoint),
@@ -175,6 +174,13 @@ def test_a_process_that_goes_on_says_what_is_wrong(tmp_path: Path, reader: str, 
     told = sentence_of(lambda: read(at))
     assert told == "" or str(tmp_path) in told
     assert told or kind in (*REGULAR, "a link to nothing"), "a thing that is no file is never taken for one"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_times_that_are_no_file_count_as_none(tmp_path: Path, kind: str) -> None:
+    at = RunDirectory(tmp_path)
+    ruin(at.progress, kind)
+    assert Progress(at.progress, "search").times()["seconds"] < 10
 
 
 def test_all_files_are_among_them() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -125,6 +126,42 @@ def test_both_processes_are_in_the_provenance(tmp_path: Path) -> None:
     job.directory.final.unlink()
     record = finish(job, Outcome("failed", "it crashed"), labels_of(tmp_path), COMMAND)
     assert record.provenance["processes"] == {"search": {"device": "CPU"}}
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL."""
+
+
+@pytest.mark.parametrize("at", ["putting a log aside", "removing", "removing the note"])
+def test_a_kill_while_a_run_is_ended_leaves_one_that_is_not_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    """Else a log that cannot be read would block all reports, and what only an interrupted run needs would stay."""
+    job = trained(tmp_path)
+    write_json(job.directory.inputs, job.inputs)
+    job.directory.evaluations.write_text("{}\n{}\n")
+    job.directory.stopped.mkdir()
+    job.directory.note.write_text("final")
+
+    def killed(*arguments: object, **named: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        match at:
+            case "putting a log aside":
+                patch.setattr("harness.run.scoring.records._put_aside", killed)
+            case "removing":
+                patch.setattr(shutil, "rmtree", killed)
+            case _:
+                patch.setattr(Path, "unlink", killed)
+        with pytest.raises(Killed):
+            finish(job, Outcome("ok"), labels_of(tmp_path), COMMAND)
+    assert job.directory.record.exists()
+    assert job.directory.stored_record() is None
+    finish(job, Outcome("failed", "it was ended"), labels_of(tmp_path), COMMAND)
+    assert job.directory.stored_record() is not None
+    assert not job.directory.stopped.exists()
+    assert not job.directory.evaluations.exists()
 
 
 @pytest.mark.parametrize("there", ["nothing", "a file", "a directory", "a link"])

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,7 +38,8 @@ from harness.report.model.performance import performance
 from harness.report.model.results import result_of
 from harness.report.model.table import Table as PartTable
 from harness.report.stats.verdict import verdicts
-from harness.run.final.trainings import Network, Trainings
+from harness.run.final import _chosen
+from harness.run.final.trainings import Network, Trainings, Unreadable
 from harness.run.images import final_data, locate, search_data, write
 from harness.run.job import Failure
 from harness.run.journal import Progress
@@ -367,6 +370,47 @@ def test_a_network_whose_predictions_are_no_numbers_counts_as_not_trained(
     with pytest.raises(Failure, match="not finite"):
         trainings.measured(0, np.zeros((30, 4, 4, 1), np.uint8), {}, predictions)
     assert not predictions
+
+
+@pytest.mark.parametrize("kept", ["1.json", "1.keras"])
+def test_a_network_of_which_half_has_arrived_is_trained_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: str
+) -> None:
+    """Of a node that was lost."""
+    from harness.nets import runtime
+
+    class Model:
+        def save(self, path: Path) -> None:
+            path.write_bytes(b"")
+
+    [job] = make_plan(planned(tmp_path, methods=("good",), seeds=(0,))).jobs
+    job.directory.networks.mkdir(parents=True)
+    (job.directory.networks / kept).write_text("{}")
+    network = Network(get_space("macro-3").sample(np.random.default_rng(0)), 5)
+    trainings = Trainings(job, get_space("macro-3"), None, [network], None)  # type: ignore[arg-type]
+    monkeypatch.setattr(trainings, "train", lambda _: (Model(), {"trained": "again"}))
+    monkeypatch.setattr(runtime, "load", lambda path: path.read_bytes())
+    assert trainings.kept(0) == (b"", {"trained": "again"})
+    monkeypatch.setattr(trainings, "train", lambda _: pytest.fail("it was trained before"))
+    assert trainings.kept(0) == (b"", {"trained": "again"})
+    (job.directory.networks / "1.json").write_text("{")
+    with pytest.raises(Unreadable, match=r"1\.json"):
+        trainings.kept(0)
+
+
+@pytest.mark.parametrize("error", [Failure("it diverged"), InputError("no such layer"), ValueError("too deep")])
+def test_only_what_is_the_fault_of_a_network_leaves_the_choice_to_the_others(error: Exception) -> None:
+    def measured(number: int, images: object, line: dict[str, Any], predictions: object) -> dict[str, Any]:
+        raise errors[number]
+
+    network = Network(get_space("macro-3").sample(np.random.default_rng(0)), 5)
+    trainings: Any = SimpleNamespace(networks=[network, network], measured=measured)
+    errors = [error, Unreadable("its file is damaged")]
+    with pytest.raises(Unreadable):
+        _chosen(trainings, np.zeros((1, 4, 4, 1), np.uint8))
+    errors = [error, error]
+    with pytest.raises(Failure, match="no proposal could be trained"):
+        _chosen(trainings, np.zeros((1, 4, 4, 1), np.uint8))
 
 
 class TestTables:

@@ -66,7 +66,7 @@ def bring(
         InputError: no source worked: the reasons, and where to put the files by hand.
     """
     reasons = []
-    with staging_directory(target.parent) as staging:
+    with staging_directory(target.parent, say) as staging:
         if not _problem(target, md5, digest):
             say(f"{target} is complete, its checksums are the published ones")
             return
@@ -123,9 +123,14 @@ def _problem(directory: Path, md5: Mapping[str, str], digest: Callable[[Path], s
     return None
 
 
+def _say_at_once(line: str) -> None:
+    print(line, flush=True)
+
+
 @contextlib.contextmanager
-def staging_directory(root: Path) -> Iterator[Path]:
-    """A temporary directory on the file system of ``root``; only one process stages at a time.
+def staging_directory(root: Path, say: Say = _say_at_once) -> Iterator[Path]:
+    """A temporary directory on the file system of ``root``; only one process stages at a time, and ``say`` is told
+    where another one has to be waited for.
 
     The lock goes with its process, so whatever an earlier, killed process left behind may be deleted here.
     """
@@ -139,7 +144,11 @@ def staging_directory(root: Path) -> Iterator[Path]:
             f"{root} cannot be written ({error.strerror}); name another directory in HARNESS_DATA"
         ) from error
     with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"another fetch is at work in {root}; waiting for its end")
+            fcntl.flock(lock, fcntl.LOCK_EX)
         for stale in root.glob(".fetch-*"):
             shutil.rmtree(stale, ignore_errors=True)
         with tempfile.TemporaryDirectory(prefix=".fetch-", dir=root) as directory:

@@ -17,7 +17,6 @@ from typer.core import TyperGroup
 
 from harness.cli.options import (
     BAD_INPUT,
-    DEFAULT_DATA,
     FAILED_ROWS,
     INTERRUPTED,
     NO_READER,
@@ -31,6 +30,7 @@ from harness.cli.options import (
 from harness.cli.tables import table_, tabulate
 from harness.commands.printing import print_json, print_rows
 from harness.core.errors import InputError, StorageError
+from harness.core.home import DEFAULT_DATA
 from harness.core.names import one_line, printable
 
 _UsageError = cast(type[Exception], next(one for one in typer.BadParameter.__mro__ if one.__name__ == "UsageError"))

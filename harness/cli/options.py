@@ -41,4 +41,3 @@ Metric = Annotated[
         "corrupted_accuracy (of runs with --corruptions).",
     ),
 ]
-DEFAULT_DATA = Path("~/.cache/nas-harness")

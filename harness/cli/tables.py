@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import DEFAULT_DATA, FAILED_ROWS, DataRoot, Plugins
+from harness.cli.options import FAILED_ROWS, DataRoot, Plugins
 from harness.core.errors import InputError
+from harness.core.home import DEFAULT_DATA
 
 
 def tabulate(

@@ -33,6 +33,8 @@ def export(run: Path, file: Path, form: str = "") -> None:
         raise InputError(f"there is no trained network in {run}; name the directory of one run, down to its seed")
     path = check_output(file, [f".{form}"])
     facts = read_json(directory.final)
+    if absent := [name for name in ("mean", "std") if name not in facts]:
+        raise InputError(f"{directory.final} lacks {' and '.join(absent)} of the images; do the run again")
     from harness.nets.export import plain
     from harness.nets.formats import write
     from harness.nets.runtime import load

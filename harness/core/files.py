@@ -23,9 +23,10 @@ _NOTHING = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 @contextlib.contextmanager
 def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
-    """A path beside ``path``, with the same suffix, to write a file to; when the block ends, it replaces ``path``.
+    """An empty file beside ``path``, with the same suffix, to write to; when the block ends, it replaces ``path``.
 
-    If the block raises, ``path`` stays as it was and the new file is removed.
+    If the block raises, ``path`` stays as it was and the new file is removed. Any number of processes may replace the
+    same file at the same time, on any number of machines: the last one's is there in the end.
 
     Args:
         path: of the file; its directory exists.
@@ -35,9 +36,8 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     Raises:
         OSError: the directory is missing or not writable, or the disk is full.
     """
-    new = path.with_name(f".{os.getpid()}-{path.name}")
+    new = _created_beside(path)
     try:
-        new.unlink(missing_ok=True)  # a link that somebody has put there would be written through
         yield new
         if durable:
             _sync_file(new)
@@ -48,6 +48,25 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
         raise
     if durable:
         _sync_directory(path.parent)
+
+
+def _created_beside(path: Path) -> Path:
+    """A new file beside ``path``, which no other process writes to.
+
+    The number of a process is not enough for that: containers that share a directory count them from 1 each. A link
+    that somebody has put there would be written through, so what there is already is left alone.
+    """
+    while True:
+        new = path.with_name(f".{os.getpid()}-{os.urandom(6).hex()}-{path.name}")
+        with contextlib.suppress(FileExistsError):
+            new.open("xb").close()
+            return new
+
+
+def remove_torn(directory: Path) -> None:
+    """Removes the new files that killed processes were writing in a directory, in which none is writing now."""
+    for torn in directory.glob(".[0-9]*-*"):
+        torn.unlink(missing_ok=True)
 
 
 def replace_text(path: Path, text: str, *, durable: bool = True) -> None:

@@ -552,9 +552,10 @@ class Task:
         """
         if not self.meter.budget.counted and self.meter.spent - self._last_checkpoint < CHECKPOINT_EVERY:
             return
-        began = self.meter.now()
+        # What follows is taken off the method's clock below; a search that goes on from here has to know it without.
+        began, own = self.meter.now(), self.meter.own
         count = {EVALUATIONS: np.array(len(self.evaluations))}
-        self._journal.save({**state(), _TASK: np.array(self._frozen()), **count})
+        self._journal.save({**state(), _TASK: np.array(self._frozen(own)), **count})
         self.meter.exclude(self.meter.now() - began)
         self._last_checkpoint = self.meter.spent
 
@@ -569,14 +570,18 @@ class Task:
         """Shows how far the search is; cheap enough to be called at every gradient step."""
         self._journal.progress(self.meter.share, words)
 
-    def _frozen(self) -> str:
-        """The task's own state as JSON: generator, meter, proposal, plan, trainings, refusals."""
+    def _frozen(self, own: float) -> str:
+        """The task's own state as JSON: generator, meter, proposal, plan, trainings, refusals.
+
+        Args:
+            own: seconds of the method itself so far.
+        """
         return json.dumps(
             {
                 "version": _VERSION,
                 "rng": self.rng.bit_generator.state,
                 "seconds": self.meter.charged,
-                "own": self.meter.own,
+                "own": own,
                 "steps": self.meter.steps,
                 "macs": self.meter.macs,
                 "proposal": None if self.proposal is None else proposal_to_json(self.proposal),

@@ -7,13 +7,15 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from harness.core.errors import InputError
-from harness.core.names import one_of
+from harness.core.names import one_line, one_of
 from harness.core.recipe import MORE
 
 _SOURCES = ("DatasetSource", "source")  # what makes a data set, by name
+_NO_LITERAL = (ValueError, SyntaxError, TypeError, MemoryError, RecursionError)
+"""What Python says of a text that is no literal: also of a list in a set, and of a hundred thousand minus signs."""
 
 
 @dataclass(frozen=True)
@@ -67,14 +69,15 @@ class Facts:
             usual = (self.settings or {}).get(one_of(f"hyper-parameter of {method}", name, self.settings or ()))
             try:
                 value = ast.literal_eval(text)
-            except (ValueError, SyntaxError):
+            except _NO_LITERAL:
                 value = text
+            told = one_line(repr(text))
             if type(value) is not type(usual) and not (isinstance(usual, float) and type(value) is int):
-                raise InputError(f"{method} takes {name}={usual!r} and the like, not {text!r}")
+                raise InputError(f"{method} takes {name}={usual!r} and the like, not {told}")
             if isinstance(value, float) and not math.isfinite(value):
-                raise InputError(f"{method} takes {name}={usual!r} and the like, not {text!r}")
+                raise InputError(f"{method} takes {name}={usual!r} and the like, not {told}")
             if name in self.extras and value not in ("", MORE):
-                raise InputError(f"{method} takes {name}={MORE} or no {name}, not {text!r}")
+                raise InputError(f"{method} takes {name}={MORE} or no {name}, not {told}")
             found[name] = value
         return tuple(found.items())
 
@@ -112,6 +115,8 @@ def parse(path: Path) -> ast.Module:
         raise InputError(f"the plug-in {path} cannot be read: {error.strerror}") from error
     except (SyntaxError, ValueError) as error:
         raise InputError(f"the plug-in {path} is not valid Python: {error}") from error
+    except (RecursionError, MemoryError) as error:
+        raise InputError(f"the plug-in {path} is nested too deeply to be read") from error
 
 
 def assigned(tree: ast.Module, name: str) -> ast.expr | None:
@@ -157,9 +162,9 @@ def read(path: Path, attribute: str) -> Facts:
                 space if isinstance(space, str) else "",
                 _number(plain.get("position")),
                 _number(plain.get("look")),
-                fields if isinstance(scaled, dict) or not _states(node, "scaled") else None,
-                scaled if isinstance(scaled, dict) else None,
-                extras if isinstance(extras, dict) else {},
+                fields if _is_nested(scaled) or not _states(node, "scaled") else None,
+                scaled if _is_nested(scaled) else None,
+                extras if _is_nested(extras) else {},
                 families=_texts(plain.get("families")),
                 trains=plain.get("trains") is True,
                 seen=seen,
@@ -173,6 +178,14 @@ def _number(value: Any) -> int | None:
 
 def _texts(value: Any) -> tuple[str, ...]:
     return tuple(part for part in value if isinstance(part, str)) if isinstance(value, tuple) else ()
+
+
+def _is_nested(value: Any) -> TypeGuard[dict[str, dict[str, Any]]]:
+    """Whether a value is a dictionary of dictionaries, by names."""
+    return isinstance(value, dict) and all(
+        isinstance(outer, str) and isinstance(inner, dict) and all(isinstance(name, str) for name in inner)
+        for outer, inner in value.items()
+    )
 
 
 def _is_name(node: ast.expr, name: str) -> bool:
@@ -224,9 +237,12 @@ def _literal(node: ast.expr) -> Any:
             value = _literal(inner)
             if value is None:
                 return None
-            entries.update(value if key is None else {_literal(key): value})
+            try:
+                entries.update(value if key is None else {ast.literal_eval(key): value})
+            except _NO_LITERAL:
+                return None
         return entries
     try:
         return ast.literal_eval(node)
-    except ValueError:
+    except _NO_LITERAL:
         return None

@@ -6,6 +6,8 @@ It is on disk, because an evaluation costs minutes. That of a search on a table 
 from __future__ import annotations
 
 import dataclasses
+import json
+import math
 import os
 import shutil
 import sys
@@ -18,12 +20,13 @@ import numpy as np
 
 from harness.core.errors import InputError
 from harness.core.evaluation import Ensemble, Evaluation, KerasConfig, Proposal
-from harness.core.files import readable, replacing
+from harness.core.files import read_text, readable, replacing
 from harness.core.journal import EVALUATIONS, State
+from harness.core.names import sentence
 from harness.core.space import Genotype
 from harness.run.backends.base import Tell
 from harness.run.job import Failure
-from harness.run.store import RunDirectory, line, read_json, read_lines, write_json, write_lines
+from harness.run.store import MOST_JSON, RunDirectory, line, read_lines, write_json, write_lines
 
 _PROPOSALS = "_proposals"
 _FIELDS = tuple(field.name for field in dataclasses.fields(Evaluation))
@@ -37,25 +40,34 @@ _PAUSE = 0.5  # seconds between two progress files
 class Progress:
     """Tells how far a phase is, and adds up its wall and CPU seconds over interrupted attempts, to half a second.
 
+    Where the file cannot be read, earlier attempts count nothing, and the log says so: it holds times and no result.
+
     Args:
         path: of the file that keeps the seconds.
         phase: ``search`` or ``final``.
         tell: passes the progress on.
-
-    Raises:
-        InputError: the file is damaged.
     """
 
     def __init__(self, path: Path, phase: str, tell: Tell = lambda share, words: None) -> None:
         self._path, self._phase, self._tell = path, phase, tell
-        self._wall, self._cpu = 0.0, 0.0
-        if path.exists() and not _is_empty(path) and (before := read_json(path)).get("phase") == phase:
-            try:
-                self._wall, self._cpu = float(before["seconds"]), float(before["cpu_seconds"])
-            except (KeyError, TypeError, ValueError) as error:
-                raise InputError(f"{path} is damaged; delete its directory to run it again") from error
+        self._wall, self._cpu = self._before() if os.path.lexists(path) else (0.0, 0.0)
         self._began, self._cpu_began = time.perf_counter(), _cpu_seconds()
         self._next = 0.0
+
+    def _before(self) -> tuple[float, float]:
+        """Wall and CPU seconds of earlier attempts of this phase."""
+        try:
+            stored = json.loads(read_text(self._path, MOST_JSON))
+            if stored["phase"] != self._phase:
+                return 0.0, 0.0
+            wall, cpu = float(stored["seconds"]), float(stored["cpu_seconds"])
+            if not (0 <= wall < math.inf and 0 <= cpu < math.inf):
+                raise ValueError("it holds no times")
+        except (OSError, ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
+            told = f"{self._path.name} cannot be used ({sentence(error)}); the times of earlier attempts count as 0"
+            print(told, file=sys.stderr)
+            return 0.0, 0.0
+        return wall, cpu
 
     def times(self) -> dict[str, float]:
         """Wall and CPU seconds of this phase, interrupted attempts included."""
@@ -219,11 +231,6 @@ class DiskJournal:
     def progress(self, share: float, words: str) -> None:
         """Passes it on."""
         self._progress.tell(share, words)
-
-
-def _is_empty(path: Path) -> bool:
-    """Whether a power cut has left nothing of a file that was not forced to the disk."""
-    return path.is_file() and path.stat().st_size == 0
 
 
 def _cpu_seconds() -> float:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harness.core.budget import Budget
 from harness.core.errors import InputError
+from harness.core.home import DEFAULT_DATA
 from harness.core.limits import Limits
 from harness.core.names import printable
 from harness.core.paths import dataset_name, dataset_names, existing_paths
@@ -22,8 +23,6 @@ MOST_TOP = 50
 MOST_CHILDREN = 64
 """Of a search, at the same time."""
 _SEEDS = re.compile(r"^(\d{1,9})(?:-(\d{1,9}))?$", re.ASCII)
-DEFAULT_DATA = Path("~/.cache/nas-harness")
-"""Where data sets are, unless the command says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ def make_request(
         InputError: one of them cannot be read.
     """
     files = absolute_paths(existing_paths(architectures) if isinstance(architectures, str) else architectures)
-    named = _data_sets(datasets) if datasets else ()
+    named = () if datasets is None or datasets == "" else _data_sets(datasets)
     own = absolute_paths(plugins)
     if isinstance(profile, str | None):
         alone = bool(files) and not named

@@ -158,6 +158,12 @@ class RunDirectory:
             raise InputError(f"{self.inputs} is missing; {AGAIN}")
         return record
 
+    @property
+    def emptied(self) -> bool:
+        """Whether a power cut has left an empty record, or nothing of what the run was started with: it is not over,
+        and cannot go on."""
+        return is_emptied(self.inputs) or (is_emptied(self.record) and not there(self.note))
+
     def check_inputs(self, wanted: dict[str, Any]) -> None:
         """Compares what the run was started with, if it was.
 
@@ -199,6 +205,15 @@ class RunDirectory:
                     f"{self.path} was made with {name}={stored[name]} of '{method}', now {value}; "
                     "name another directory with --out"
                 )
+
+
+def is_emptied(path: Path) -> bool:
+    """Whether a file holds nothing, as a power cut leaves one that was not forced to the disk.
+
+    Raises:
+        InputError: nobody can tell.
+    """
+    return there(path) and path.is_file() and path.stat().st_size == 0
 
 
 def write_json(path: Path, value: Any, *, durable: bool = True) -> None:

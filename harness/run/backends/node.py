@@ -31,7 +31,8 @@ from harness.run.backends.local import Local
 from harness.run.backends.parcels import ROOT, files_at, unpack
 
 LARGE = 2**20
-"""Bytes from which on a file is not sent with every report, but with each tenth and with the last."""
+"""Bytes from which on a file is not sent with every report, but with each tenth and with the last; nor are small ones
+while it waits."""
 _PACKAGES = ("tensorflow", "keras", "numpy", "autokeras")
 _TRIES = 5
 _TURN = 0.2  # seconds between two looks at what a process asks of other nodes
@@ -66,7 +67,8 @@ class Report:
         position, outcomes: of its handle.
         over: whether it has ended.
         files: contents of what has changed in its directories, by path relative to the ground.
-        present: all files there.
+        present: all files there; and those that are gone, as long as something that may have to do with that has not
+            been sent.
         where: the node and its device.
         helpers: the nodes that have helped so far, likewise.
     """
@@ -150,8 +152,7 @@ class Slot:
         else:
             over = self._helped(handle, self._helpers, until)
         self._reports += 1
-        files = self._changed(handle, everything=over or self._reports % 10 == 0)
-        present = frozenset(path for path, _ in self._files(handle))
+        files, present = self._changed(handle, everything=over or self._reports % 10 == 0)
         helpers = tuple(sorted(self._helped_by))
         return Report(handle.position, handle.outcomes, over, files, present, self._where, helpers)
 
@@ -167,19 +168,27 @@ class Slot:
             self._helpers = None
         return over
 
-    def _changed(self, handle: Handle, everything: bool) -> dict[str, bytes]:
-        """Changed files as they were at one moment, as a killed process leaves them; none if they never rest."""
+    def _changed(self, handle: Handle, everything: bool) -> tuple[dict[str, bytes], frozenset[str]]:
+        """Changed files as they were at one moment, as a killed process leaves them, and the names of all there; none
+        if they never rest.
+
+        As long as a large file waits, only logs are sent, which speak of no other file: a small result may be that of
+        a network which is in the large one, and whoever goes on elsewhere would miss that.
+        """
         for _ in range(_TRIES):
             before = {path: _stamp(full) for path, full in self._files(handle)}
-            large = {path for path, (_, size) in before.items() if size > LARGE and not everything}
-            names = [path for path, stamp in before.items() if self._sent.get(path) != stamp and path not in large]
+            changed = [path for path, stamp in before.items() if self._sent.get(path) != stamp]
+            wait = not everything and any(before[path][1] > LARGE for path in changed)
+            names = [path for path in changed if not wait or (_is_log(path) and before[path][1] <= LARGE)]
             contents = {}
             with contextlib.suppress(FileNotFoundError):
                 contents = {path: (self.ground / path).read_bytes() for path in names}
             if before == {path: _stamp(full) for path, full in self._files(handle)} and len(contents) == len(names):
                 self._sent |= {path: before[path] for path in names}
-                return contents
-        return {}
+                if not wait:
+                    self._sent = {path: self._sent[path] for path in before}
+                return contents, frozenset(self._sent) | frozenset(before)
+        return {}, frozenset(self._sent).union(path for path, _ in self._files(handle))
 
     def _files(self, handle: Handle) -> Iterator[tuple[str, Path]]:
         for directory in self._directories:
@@ -243,6 +252,10 @@ def _code() -> str:
         for path in sorted(top.rglob("*.py")):
             digest.update(f"{top.name}/{path.relative_to(top).as_posix()}\0".encode() + path.read_bytes())
     return digest.hexdigest()[:12]
+
+
+def _is_log(path: str) -> bool:
+    return path.endswith((".jsonl", f"/{LOG}"))
 
 
 def _stamp(path: Path) -> tuple[int, int]:

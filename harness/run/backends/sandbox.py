@@ -19,6 +19,7 @@ from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, Timeout
 
+from harness.core.files import remove_torn
 from harness.run.backends import caps
 from harness.run.backends.base import LOCK, LOG, SCRATCH, Busy
 
@@ -47,8 +48,7 @@ def lock(directory: Path, patience: float) -> BaseFileLock:
         held.acquire(poll_interval=0.2)
     except Timeout:
         raise Busy from None
-    for torn in directory.glob(".[0-9]*-*"):  # a killed process was writing them
-        torn.unlink(missing_ok=True)
+    remove_torn(directory)
     return held
 
 

@@ -29,7 +29,7 @@ from harness.core.seeds import derive_seed, rng
 from harness.plugins.catalogue import load_space
 from harness.run.backends.base import Outcome, Tell
 from harness.run.fence import fence
-from harness.run.final.trainings import Model, Network, Trainings
+from harness.run.final.trainings import Model, Network, Trainings, Unreadable
 from harness.run.images import PreparedImages, class_names, final_data
 from harness.run.job import CORRUPTED, Failure, Job, guarded
 from harness.run.journal import Progress
@@ -114,6 +114,8 @@ def _chosen(trainings: Trainings, images: Images) -> dict[str, Any]:
         lines.append(line)
         try:
             facts = trainings.measured(rank - 1, images, line, predictions)
+        except Unreadable:  # else another network would be chosen because of a file
+            raise
         except (Failure, InputError, ValueError) as error:
             line["failure"], failure = sentence(error), Failure(f"no proposal could be trained; the last: {error}")
             continue

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from harness.core.dataset import Images, SearchData
+from harness.core.errors import InputError
 from harness.core.evaluation import KerasConfig, Proposal
 from harness.core.files import replacing
 from harness.core.space import Space
@@ -21,6 +22,10 @@ from harness.run.store import read_json, write_json
 
 Model = Any
 """A Keras model; Keras stays on the floors below."""
+
+
+class Unreadable(InputError):
+    """A network that was trained cannot be read again: that is no fault of its proposal."""
 
 
 @dataclass(frozen=True)
@@ -101,19 +106,25 @@ class Trainings:
         """As :meth:`train`, unless it was trained before, by an interrupted process say; the model is read from a file.
 
         What was computed before is forgotten, so that the memory of a process holds one network.
+
+        Raises:
+            Unreadable: there is a file, and nothing can be made of it.
         """
         from harness.nets import runtime
 
         runtime.forget()
         model_file, facts_file = self._files(number)
-        if not facts_file.exists():
+        if not (facts_file.exists() and model_file.exists()):  # of a lost node, the one may not have arrived
             model_file.parent.mkdir(exist_ok=True)
             model, facts = self.train(number)
             with replacing(model_file) as new:
                 model.save(new)
             write_json(facts_file, facts)
             self._checkpoint(number).unlink(missing_ok=True)
-        return runtime.load(model_file), read_json(facts_file)
+        try:
+            return runtime.load(model_file), read_json(facts_file)
+        except InputError as error:
+            raise Unreadable(str(error)) from error
 
     def load(self, number: int) -> Model:
         """A network that was trained before."""

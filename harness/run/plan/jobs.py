@@ -85,6 +85,7 @@ def make_plan(request: Request, capacity: Capacity = ONE_CORE) -> Plan:
     _check_judged_alike(request)
     versions = {name: method.version() for name, method in {row.method.name: row.method for row in rows}.items()}
     over, pending, again = _sorted_out(rows, request, versions)
+    told += _on_emptied(again)
     redone = {row.directory for row in again}
     # Records that the command does not name are in the report, too, which would refuse a damaged one after all work.
     for path in find_runs(request.out, {row.directory.path for row in rows}).ended:
@@ -256,7 +257,8 @@ def _sorted_out(
     rows: list[Row], request: Request, versions: Mapping[str, str]
 ) -> tuple[list[Record], list[Row], list[Row]]:
     """Records of runs that are over; rows that are to be done, or gone on with; and rows that are to be done again from
-    scratch, because they have failed and are to be retried, or their method is to be redone."""
+    scratch, because they have failed and are to be retried, or their method is to be redone, or a power cut has left
+    empty files of them."""
     named = tuple(dict.fromkeys(row.method.name for row in rows))
     redo = {one_of("method of this command", name, named) for name in request.redo}
     over: list[Record] = []
@@ -264,7 +266,7 @@ def _sorted_out(
     kept: list[Row] = []
     again: list[Row] = []
     for row in rows:
-        if row.method.name in redo:
+        if row.method.name in redo or row.directory.emptied:
             again.append(row)
             continue
         record = row.directory.stored_record()
@@ -280,6 +282,17 @@ def _sorted_out(
             over.append(record)
     _check_sources(kept, request, versions)
     return over, pending, again
+
+
+def _on_emptied(again: Sequence[Row]) -> list[str]:
+    """A line on the runs of which a power cut has left empty files, if there are any."""
+    emptied = [row for row in again if row.directory.emptied]
+    if not emptied:
+        return []
+    if len(emptied) == 1:
+        return [f"{emptied[0].directory.path} has an empty file, as after a power cut; the run is done again"]
+    first = f"the first in {emptied[0].directory.path}"
+    return [f"files of {len(emptied)} runs are empty, as after a power cut, {first}; these are done again"]
 
 
 def _check_sources(rows: Sequence[Row], request: Request, versions: Mapping[str, str]) -> None:

@@ -84,11 +84,12 @@ def finish(job: Job, outcome: Outcome, scorer: Scorer, provenance: dict[str, Any
     if outcome.status != "busy":
         try:
             replace_text(job.directory.record, record.to_json(), durable=job.durable)
-            job.directory.note.unlink(missing_ok=True)
-            for leftover in (job.directory.stopped, job.directory.networks):
-                shutil.rmtree(leftover, ignore_errors=True)
             if record.status != "ok":
                 _put_aside(job)
+            for leftover in (job.directory.stopped, job.directory.networks):
+                shutil.rmtree(leftover, ignore_errors=True)
+            # The last: as long as the note is there, the record does not count, and the next command does all of this.
+            job.directory.note.unlink(missing_ok=True)
         except (OSError, ValueError) as error:
             if is_full(error):
                 raise
