@@ -315,7 +315,7 @@ def test_nobody_is_told_to_delete_a_directory_that_is_no_run(
     """One level above a run, or all of its runs."""
     run = save(make("darts", 0.9), tmp_path)
     for above in list(run.parents)[:6]:
-        assert "delete its directory" not in refused(monkeypatch, capsys, "show", str(above))
+        assert "move its directory elsewhere" not in refused(monkeypatch, capsys, "show", str(above))
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,8 @@ def show_run(directory: Path, svg: Path | None, *, as_json: bool) -> None:
     if as_json:
         print_json(facts)
     else:
-        print("\n".join(lines(facts, architecture)))
+        for line in lines(facts, architecture):  # a search may have put anything into its log
+            print("".join(mark if mark.isprintable() else " " for mark in line))
 
 
 def show(run: Run) -> dict[str, Any]:
