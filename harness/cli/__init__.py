@@ -419,14 +419,17 @@ def baseline(
     directory: Annotated[Path, typer.Argument(metavar="RUNS", help="The --out of a run.")],
     name: Annotated[str, typer.Option(help="Name of the baseline.")],
     out: Annotated[Path, typer.Option(help="Directory of the baselines.")] = Path("results/baseline"),
+    replace: Annotated[bool, typer.Option("--replace", help="Store it in the place of one of this name.")] = False,
 ) -> None:
     """Stores the results of runs, for [bold]check[/bold] to compare later ones with.
 
-    python -m harness baseline runs --name smoke
+    python -m harness baseline runs --name mine
+
+    One that is there is refused, before any work, unless --replace says so.
     """
     from harness.commands.baseline import store
 
-    path, notes = store(directory, name, out)
+    path, notes = store(directory, name, out, replace=replace)
     for sentence in notes:
         print(sentence, file=sys.stderr)
     print(f"wrote {path}")
