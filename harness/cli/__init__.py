@@ -466,7 +466,9 @@ def inspect(
     published: Annotated[
         str, typer.Option(help="A published architecture by name, like darts_v2, or [bold]all[/bold].")
     ] = "",
-    space: Annotated[str, typer.Option(help="A plug-in's space that the genotype may be of.")] = "cell",
+    space: Annotated[
+        str, typer.Option(help="A plug-in's space that the genotype may be of.", show_default="the built-in ones")
+    ] = "",
     channels: Annotated[
         int | None,
         typer.Option(min=1, max=100_000, help="Filters of the first stage.", show_default="36, or the published"),
@@ -499,10 +501,14 @@ def inspect(
     wanted = Wanted(channels, layers, parse_image(image), classes)
     if (genotype is None) == (not published):
         raise InputError("give either --genotype FILE or --published NAME")
+    if genotype is None and (space or plugin):
+        raise InputError("--space and --plugin are for --genotype FILE; leave them out beside --published")
+    if genotype is not None and markdown:
+        raise InputError("--markdown is for --published all; leave it out beside --genotype")
     if genotype is None:
         inspect_published(published, wanted, as_json=as_json, markdown=markdown)
     else:
-        inspect_given(genotype, space, absolute_paths(plugin or ()), wanted, as_json=as_json)
+        inspect_given(genotype, space or "cell", absolute_paths(plugin or ()), wanted, as_json=as_json)
 
 
 @app.command()

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from harness.commands.named import check_data_sets
 from harness.core.dataset import DatasetSource
 from harness.core.errors import InputError
 from harness.core.names import sentence
@@ -31,6 +32,7 @@ def fetch(names: Sequence[str], catalogue: Catalogue, root: Path, say: Callable[
     if os.path.lexists(root) and not (os.path.isdir(root) and os.access(root, os.R_OK | os.X_OK)):
         why = "cannot be looked into" if os.path.isdir(root) else "is no directory"
         raise InputError(f"{root} {why}; make it one, or name another with --data")
+    check_data_sets(names, catalogue)
     sources = []
     for name in names:
         source = source_of(name, catalogue)

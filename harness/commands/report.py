@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.commands.freshness import is_fresh, mark, state_of
 from harness.commands.mixture import check_one_experiment
+from harness.commands.outputs import check_directory
 from harness.core.errors import InputError
 from harness.core.names import one_of
 from harness.core.record import CORRUPTED_ACCURACY
@@ -53,6 +54,7 @@ def check_metric(metric: str, profile: Profile | None = None) -> None:
 
 def _write(directory: Path, metric: str) -> None:
     check_metric(metric)
+    check_directory(directory, of_runs=True)
     found = find_runs(directory)
     state = f"{state_of(directory, found)} {metric}"
     for sentence in (*sentences_on(found.unended), *(f"{path} cannot be read, left out" for path in found.closed)):
