@@ -181,7 +181,8 @@ def run(
     seeds: Annotated[str, typer.Option(help="Like 0,1,2 or 0-9.", show_default="the profile's")] = "",
     out: Annotated[Path, typer.Option(help="Directory of the records and tables.")] = Path("runs"),
     budget: Annotated[
-        str, typer.Option(help="Of each search: 60s, 10m, 50evals, 500steps or 2e12macs.", show_default="the profile's")
+        str,
+        typer.Option(help="Of each search: 60s, 10m, 2h, 50evals, 500steps or 2e12macs.", show_default="the profile's"),
     ] = "",
     space: Annotated[
         str, typer.Option(help="[bold]native[/bold]: each method's own; or one for all, like cell or nasbench201.")
@@ -517,9 +518,11 @@ def fetch(
     data: DataRoot = DEFAULT_DATA,
     plugin: Plugins = None,
 ) -> None:
-    """Brings data sets into the data directory and checks them.
+    """Brings data sets into the data directory and checks them; also what is in a folder of your own.
 
     python -m harness fetch fashion_mnist cifar10
+
+    python -m harness fetch folder:photos
     """
     from harness.commands.fetching import fetch as bring
     from harness.plugins.catalogue import Catalogue
@@ -540,9 +543,9 @@ def export(
 
     The normalisation of the images is its first layer, and the names of the classes are in the file.
 
-      python -m harness export runs/quick/fashion_mnist/cell/darts/0 net.keras
+      python -m harness export runs/quick/fashion_mnist/cell-3/darts/0 net.keras
 
-      python -m harness export runs/quick/fashion_mnist/cell/darts/0 net.tflite
+      python -m harness export runs/quick/fashion_mnist/cell-3/darts/0 net.tflite
     """
     from harness.commands.export import export as write
 
@@ -562,9 +565,9 @@ def show(
 
     The architecture is told in words; a picture of it is in the report's report.html, or goes into a file.
 
-      python -m harness show runs/quick/fashion_mnist/cell/darts/0
+      python -m harness show runs/quick/fashion_mnist/cell-3/darts/0
 
-      python -m harness show runs/quick/fashion_mnist/cell/darts/0 --svg darts.svg
+      python -m harness show runs/quick/fashion_mnist/cell-3/darts/0 --svg darts.svg
     """
     from harness.commands.show import show_run
 
