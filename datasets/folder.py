@@ -15,6 +15,8 @@ padded by an eighth of the shorter side. Where the directory is, and how its pat
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +24,7 @@ import numpy as np
 
 from harness.core.dataset import Dataset, DatasetSource
 from harness.core.errors import InputError
+from harness.core.names import printable
 from harness.core.paths import existing, spelled
 
 from .common.images import image_size, read_parts, refuse_one_colour
@@ -48,6 +51,8 @@ NAMES = {
     "val": ("val", "valid", "validation", "dev"),
 }
 """Names of the three parts, the usual one first."""
+_NAMED = 5
+"""Classes that a part lacks, of which the line says the names."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +129,7 @@ def _load(name: str, directory: Path) -> Dataset:
     left_out.folders += parts.others
     assert parts.train is not None, "missing() says so"
     classes = tuple(class_folders(parts.train, left_out))
+    _refuse_unreadable_names(parts.train, classes)
     if len(classes) < 2:
         raise InputError(f"{parts.train} has {len(classes)} class folders; at least two are needed")
     train = samples(parts.train, classes, all_classes=True, left_out=left_out)
@@ -138,7 +144,9 @@ def _load(name: str, directory: Path) -> Dataset:
     refuse_one_colour(pixels.train, directory)
     channels = 1 if pixels.grey else 3
     mean, std = mean_and_std(pixels.train[: len(train), :, :, :channels])
-    note = _note(directory, parts, (len(train), len(validation), len(test)), len(classes), left_out)
+    named = ((parts.test, test), (parts.validation, validation))
+    absent = [_absent(part, of_part, classes) for part, of_part in named if part is not None]
+    note = _note(directory, parts, (len(train), len(validation), len(test)), len(classes), absent, left_out)
     return Dataset(
         name=name,
         x_train=np.ascontiguousarray(pixels.train[..., :channels]),
@@ -154,19 +162,50 @@ def _load(name: str, directory: Path) -> Dataset:
     )
 
 
+def _refuse_unreadable_names(folder: Path, classes: tuple[str, ...]) -> None:
+    """Looks whether the names of classes are texts: records and models hold them.
+
+    Raises:
+        InputError: one is not; its odd bytes stand in the sentence as ``\\xff``.
+    """
+    for name in classes:
+        if name != printable(name):
+            told = os.fsencode(folder / name).decode("utf-8", "backslashreplace")
+            raise InputError(
+                f"the name of the class folder {told} is no text in UTF-8; rename the folder (mv, or convmv)"
+            )
+
+
 def _other_part(folder: Path, classes: tuple[str, ...], train: Path, left_out: LeftOut) -> list[Sample]:
     if unknown := sorted(set(class_folders(folder, left_out)) - set(classes)):
         raise InputError(f"{folder / unknown[0]} is a class that {train} does not have")
     return samples(folder, classes, all_classes=False, left_out=left_out)
 
 
-def _note(directory: Path, parts: _Parts, counts: tuple[int, int, int], classes: int, left_out: LeftOut) -> str:
+def _note(
+    directory: Path,
+    parts: _Parts,
+    counts: tuple[int, int, int],
+    classes: int,
+    absent: Sequence[str],
+    left_out: LeftOut,
+) -> str:
     """What was taken and what was not, in one line."""
     train, validation, test = counts
     from_where = f"from {parts.test.name}/" if parts.test is not None else "held out of them"
     own = f", {validation:,} to validate on from {parts.validation.name}/" if parts.validation is not None else ""
     words = f"{directory}: {train:,} images to train on{own}, {test:,} to test on {from_where}, {classes} classes"
-    return f"{words}; {left_out.words()}" if left_out.words() else words
+    return printable("; ".join(filter(None, (words, *absent, left_out.words()))))
+
+
+def _absent(part: Path, of_part: Sequence[Sample], classes: tuple[str, ...]) -> str:
+    """A clause on the classes of which a part has no image; "" where it has one of each."""
+    there = {sample.label for sample in of_part}
+    absent = [name for label, name in enumerate(classes) if label not in there]
+    if not absent:
+        return ""
+    named = ", ".join(absent[:_NAMED]) + (f" and {len(absent) - _NAMED} more" if len(absent) > _NAMED else "")
+    return f"{part.name}/ has no image of {named}: what is measured there says nothing of such classes"
 
 
 def _size(train: list[Sample]) -> tuple[int, int]:

@@ -309,13 +309,43 @@ def test_what_cannot_be_meant_or_would_do_nothing_is_refused(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["d.csv", "file"]
 
 
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("inspect", "--published", "darts_v2", "--space", "nope"), "--space and --plugin are for --genotype"),
+        (("inspect", "--genotype", "{file}", "--markdown"), "--markdown is for --published all"),
+        (("inspect", "--genotype", "{file}"), "{file} holds no architecture: "),
+        ((*RUN, "--architecture", "{file}"), "{file} holds no architecture: "),
+        ((*RUN, "--datasets", "nothing"), "folder:PATH"),
+        ((*RUN, "--datasets", "nothing"), "table:FILE.csv"),
+        (("fetch", "nothing"), "table:FILE.csv"),
+        (("report", "{run}/record.json"), "record.json is a file; name its directory, {run}"),
+        (("show", "{run}/record.json"), "record.json is a file; name its directory, {run}"),
+        (("report", "{run}"), "{run} is a single run"),
+    ],
+)
+def test_the_sentence_says_how_it_would_be_written(
+    words: tuple[str, ...],
+    sentence: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    run, file = save(make("darts", 0.9), tmp_path), tmp_path / "one.txt"
+    file.write_text("cell:x")
+    monkeypatch.chdir(tmp_path)
+    told = refused(monkeypatch, capsys, *(word.format(run=run, file=file) for word in words))
+    assert sentence.format(run=run, file=file) in told
+    assert sorted(path.name for path in run.iterdir()) == ["proposals.jsonl", "record.json"]
+
+
 def test_nobody_is_told_to_delete_a_directory_that_is_no_run(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     """One level above a run, or all of its runs."""
     run = save(make("darts", 0.9), tmp_path)
     for above in list(run.parents)[:6]:
-        assert "delete its directory" not in refused(monkeypatch, capsys, "show", str(above))
+        assert "move its directory elsewhere" not in refused(monkeypatch, capsys, "show", str(above))
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,12 @@ import pytest
 from report_records import make, save
 from test_cli_odd import refused
 
+from harness.commands.baseline import store
 from harness.commands.outputs import check_output
 from harness.core.errors import InputError
 from harness.core.home import CHECKOUT
 from harness.core.record import Record
+from harness.report.gate.baseline import read_baseline
 from harness.run.store import RunDirectory
 from harness.spaces.zoo import PUBLISHED
 
@@ -97,6 +99,22 @@ def test_a_baseline_is_not_written_over_a_record(
     words = ("baseline", str(runs), "--name", "record", "--out", str(record.parent))
     assert "among the results of runs" in refused(monkeypatch, capsys, *words)
     assert Record.read(record).method == "darts"
+
+
+def test_a_baseline_is_not_written_beside_runs_or_over_another_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], runs: Path, tmp_path: Path
+) -> None:
+    words = ("baseline", str(runs), "--out")
+    assert "among the results of runs" in refused(monkeypatch, capsys, *words, str(runs), "--name", "x")
+    assert not (runs / "x.json").exists()
+    stored = tmp_path / "stored"
+    assert "write --name x" in refused(monkeypatch, capsys, *words, str(stored), "--name", "x.json")
+    stored.mkdir()
+    (stored / "x.json").write_text("as it was")
+    assert "add --replace" in refused(monkeypatch, capsys, *words, str(stored), "--name", "x")
+    assert (stored / "x.json").read_text() == "as it was"
+    assert store(runs, "x", stored, replace=True)[0] == stored / "x.json"
+    assert read_baseline(stored / "x.json").name == "x"
 
 
 def test_a_directory_of_runs_is_known_by_what_is_in_it(tmp_path: Path, runs: Path) -> None:

@@ -5,10 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from report_records import PROVENANCE, make, save
+from report_records import PROVENANCE, make, save, tabular
 
-from harness.commands.report import tables
+from harness.commands.report import brief, tables
 from harness.core.errors import InputError
+from harness.core.record import Run
+from harness.report.forms.markdown import markdown
+from harness.report.model.cost import cost
+from harness.report.model.literature import table_a, table_b
+from harness.report.model.performance import performance
+from harness.report.model.systems import BESIDE
 
 
 def test_runs_on_other_data_of_the_same_name_are_not_put_into_one_table(tmp_path: Path) -> None:
@@ -66,6 +72,29 @@ def test_older_records_and_other_tables_are_no_mixture(tmp_path: Path) -> None:
     save(make("darts", 0.8, 1, provenance={name: v for name, v in PROVENANCE.items() if name != "data"}), tmp_path)
     save(make("darts", 0.7, 2, budget="600s", provenance={**PROVENANCE, "data": "another"}), tmp_path)
     assert "85.00 (2)" in tables(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("run", "shown"),
+    [
+        (tabular("random_search", 0.9), ()),
+        (make("darts", 0.9, dataset="fashion_mnist"), ("performance.md",)),
+        (make("enas_micro", 0.9, dataset="cifar10"), ("performance.md", "cost.md")),
+    ],
+)
+def test_published_tables_are_printed_where_something_of_theirs_was_run(run: Run, shown: tuple[str, ...]) -> None:
+    """The files have them in any case."""
+    for name, parts, title in (
+        ("performance.md", performance([run]), table_a().title),
+        ("cost.md", cost([run]), table_b().title),
+    ):
+        text = markdown(parts)
+        told = brief(text, name)
+        assert f"## {BESIDE}{title}" in text
+        assert (f"## {BESIDE}{title}" in told) == (name in shown)
+        assert (f"of which nothing was run here: {name}." in told) == (name not in shown)
+        assert ("## Provenance" in told) == ("## Provenance" in text)
+        assert told == text or name not in shown
 
 
 def test_what_is_left_out_is_said_each_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

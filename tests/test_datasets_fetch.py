@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from datasets_on_disk import files
+from datasets_on_disk import files, photo
 from harness.datasets.common import fetch as fetching
 from harness.datasets.common.fetch import Source, SourceError, bring, run_tool, staging_directory
 
@@ -172,3 +172,16 @@ def test_what_is_there_and_does_not_load_is_brought_again(tmp_path: Path) -> Non
     (tmp_path / "mine.txt").write_text("of another set")
     with pytest.raises(InputError, match=r"not complete: mine\.txt is damaged"):
         fetch(["mine"], Catalogue((hopeless,)), tmp_path, said.append)
+
+
+def test_a_folder_is_loaded_which_says_what_is_in_it_or_what_is_wrong(tmp_path: Path) -> None:
+    for number, name in enumerate(("cat/1", "cat/2", "dog/1", "dog/2")):
+        photo(tmp_path / "train" / f"{name}.png", number)
+    said: list[str] = []
+    fetch([f"folder:{tmp_path}"], Catalogue(), tmp_path, said.append)
+    assert f"folder:{tmp_path} is here (" in said[0]
+    assert "2 images to train on" in said[0]
+    (tmp_path / "train/dog/2.png").write_bytes(b"no image")
+    with pytest.raises(InputError, match=r"2\.png cannot be read as an image"):
+        fetch([f"folder:{tmp_path}"], Catalogue(), tmp_path, said.append)
+    assert len(said) == 1

@@ -1,5 +1,6 @@
 """The sets of photographs: classes, hold-outs, folds, persons, sizes, and directories of the user's own."""
 
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -188,6 +189,24 @@ def test_folder_complaints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     (tmp_path / "pets/train/dog").mkdir()
     with pytest.raises(InputError, match="pets/train/dog has no image files"):
         source.load(tmp_path)
+
+
+def test_a_class_folder_whose_name_is_no_text_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = make_folder(tmp_path, monkeypatch)
+    (tmp_path / "pets/train/dog").rename(os.fsdecode(os.fsencode(tmp_path / "pets/train") + b"/\xff\xfe"))
+    with pytest.raises(InputError, match=r"pets/train/\\xff\\xfe is no text in UTF-8; rename the folder"):
+        source.load(tmp_path)
+
+
+@pytest.mark.parametrize("part", ["test", "val"])
+def test_folder_says_which_classes_a_part_lacks(part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = make_folder(tmp_path, monkeypatch)
+    photo(tmp_path / "pets/test/dog/x.png", 99)
+    photo(tmp_path / "pets" / part / "dog" / "y.png", 98)
+    assert f"{part}/ has no image of cat" in source.load(tmp_path).note
+    for folder_ in ("test", part):
+        photo(tmp_path / "pets" / folder_ / "cat" / "x.png", 97)
+    assert "has no image" not in source.load(tmp_path).note
 
 
 def test_folder_does_not_follow_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -340,6 +340,18 @@ def test_a_correlation_needs_three_rows_that_differ() -> None:
     assert correlation(up, up[::-1]) == pytest.approx(-1.0)
 
 
+@pytest.mark.parametrize("repeated", [False, True])
+@pytest.mark.parametrize("score", [[0.5], [0.5, 0.6], [0.5, 0.5, 0.5, 0.5]])
+def test_what_cannot_be_computed_is_said_in_words(score: list[float], repeated: bool) -> None:
+    shifts = [[0.0] * len(score)] * 2 if repeated else []
+    text = tiny(score, *shifts, signals=[score, score] if repeated else [score], parameters=np.ones(len(score)))
+    assert "nan" not in text
+    why = "fewer than 3 architectures" if len(score) < 3 else "all values of a column are equal"
+    assert f"rank correlation of signal and score: cannot be computed: {why}" in text
+    assert f"rank correlation of parameters and score: cannot be computed: {why}" in text
+    assert ("architectures cannot be computed: there is one" in text) == (len(score) == 1)
+
+
 def test_one_training_tells_nothing_about_noise(tmp_path: Path) -> None:
     table = load(written(tmp_path / "one.csv", seeds=1))
     assert table.scores == ()

@@ -89,7 +89,7 @@ def test_a_record_with_any_part_spoilt(file: Path, every: int) -> None:
         told.append(sentence)
         assert sentence == "reported" or str(file) in sentence, (number, record)
         assert "\n" not in sentence
-        assert sentence == "reported" or "delete its directory" in sentence
+        assert sentence == "reported" or "move its directory elsewhere" in sentence
     least = 50 // every
     assert least < told.count("reported") < len(told) - least, "some fields may hold anything, others not"
 
@@ -148,7 +148,9 @@ def test_a_shortened_log_is_one_sentence(tmp_path: Path) -> None:
     assert read_and_report(tmp_path) == "reported"
     for kept in [*(rows[:number] for number in range(5)), rows[1:], [*rows, rows[0]]]:
         log.write_bytes(b"".join(kept))
-        told = f"record.json counts 5 evaluations, and evaluations.jsonl holds {len(kept)}; delete its directory"
+        told = (
+            f"record.json counts 5 evaluations, and evaluations.jsonl holds {len(kept)}; move its directory elsewhere"
+        )
         assert told in read_and_report(tmp_path)
     log.write_bytes(b"".join(rows)[:-9])
     assert "evaluations.jsonl holds 4" in read_and_report(tmp_path), "half a row is none"
@@ -168,7 +170,7 @@ def test_lost_proposals_are_one_sentence(tmp_path: Path, counted_in_record: bool
     assert read_and_report(tmp_path) == "reported"
     for kept in [*(rows[:number] for number in range(5)), rows[1:], [*rows, rows[0]]]:
         log.write_bytes(b"".join(kept))
-        told = f"record.json counts 5 proposals, and proposals.jsonl holds {len(kept)}; delete its directory"
+        told = f"record.json counts 5 proposals, and proposals.jsonl holds {len(kept)}; move its directory elsewhere"
         told = told if counted_in_record else "" if kept else "says 'ok', and there is no proposal in proposals.jsonl"
         assert told in read_and_report(tmp_path)
     log.unlink()

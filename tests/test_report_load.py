@@ -10,12 +10,14 @@ from ruined import closed
 
 from harness.commands.freshness import state_of
 from harness.commands.report import tables
+from harness.commands.show import show_run
 from harness.core.errors import InputError
 from harness.report.forms.html import report_html
 from harness.report.forms.markdown import markdown
 from harness.report.gate.baseline import write_baseline
 from harness.report.model.load import load_run, load_runs
 from harness.report.model.performance import performance
+from harness.report.model.table import Text
 from harness.report.stats.page import statistics
 from harness.report.stats.verdict import verdicts
 
@@ -82,6 +84,40 @@ def test_a_damaged_record_is_named(tmp_path: Path, change: dict[str, object]):
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(InputError, match=r"record\.json"):
         load_runs(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"), [({"schema": 99}, "schema 99"), ({"later": 1, "also": 2}, "fields also, later")]
+)
+def test_a_record_of_another_version_is_no_damage(tmp_path: Path, change: dict[str, object], told: str):
+    path = save(make("darts", 0.9), tmp_path) / "record.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    words = rf"record\.json was written by another version of this harness \({told}\); use that version, or move its"
+    with pytest.raises(InputError, match=words):
+        load_runs(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"schema": 1}', '{"schema": "1"}'])
+def test_nobody_is_told_to_delete_what_could_be_results(tmp_path: Path, text: str):
+    (save(make("darts", 0.9), tmp_path) / "record.json").write_text(text)
+    with pytest.raises(InputError, match=r"record\.json .*; move its directory elsewhere to run it again$"):
+        load_runs(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["60s", "0.5s", "2e12 macs", "1e-05s", "50 evals", "40 steps"])
+def test_budgets_of_records_are_what_the_core_writes(tmp_path: Path, text: str):
+    save(make("darts", 0.9, budget=text), tmp_path)
+    assert load_runs(tmp_path)[0].record.budget == text
+
+
+def test_a_terminal_acts_upon_nothing_in_a_title_or_a_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    saved = save(make("darts", 0.9, title="A\x1b[2J title\nin two lines", dataset="a\x1b]0;b"), tmp_path)
+    assert load_runs(tmp_path)[0].record.title == "A [2J title in two lines"
+    told = markdown([*performance(load_runs(tmp_path)), Text("\x9b2J")])
+    show_run(saved, None, as_json=False)
+    for text in (told, capsys.readouterr().out):
+        assert "A [2J title in two lines" in text
+        assert "".join(text.split("\n")).isprintable()
 
 
 def test_half_a_record_is_named(tmp_path: Path):

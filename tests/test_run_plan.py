@@ -598,7 +598,7 @@ def test_a_damaged_record_is_refused_before_any_work(tmp_path: Path, method: str
     pretend(jobs[method])
     record = jobs[method].directory.record
     record.write_text(record.read_text().replace('"seed": 0', '"seed": "x"'))
-    with pytest.raises(InputError, match=f"{re.escape(str(record))} is damaged: .*; delete its directory"):
+    with pytest.raises(InputError, match=f"{re.escape(str(record))} is damaged: .*; move its directory elsewhere"):
         make_plan(dataclasses.replace(request, methods=("good",)))
 
 
@@ -620,6 +620,6 @@ def test_a_record_without_what_it_was_made_with_is_not_taken(tmp_path: Path) -> 
     [job] = make_plan(request).jobs
     pretend(job)
     job.directory.inputs.unlink()
-    with pytest.raises(InputError, match=r"inputs\.json is missing; delete its directory to run it again"):
+    with pytest.raises(InputError, match=r"inputs\.json is missing; move its directory elsewhere to run it again"):
         make_plan(request)
     assert len(make_plan(dataclasses.replace(request, redo=("good",))).jobs) == 1

@@ -90,6 +90,8 @@ DAMAGE: dict[str, object] = {
     "metrics.nll": 1e308,
     "learning.loss": [1e308],
     "budget": "\ud800",
+    "budget ": "zzz",
+    "budget  ": "60s\x1b[2J",
     "dataset ": "\ud800",
     "method": "a\udcff",
     "settings.deep": [{"\ud800": 1}],
@@ -107,7 +109,7 @@ def test_run_and_report_refuse_the_same_records(tmp_path: Path, field: str) -> N
     path.write_text(json.dumps(record).replace("Infinity", "1e400"), encoding="utf-8")
     told = []
     for read in (RunDirectory(path.parent).stored_record, lambda: load_runs(tmp_path)):
-        with pytest.raises(InputError, match=r"record\.json is damaged: .*delete its directory") as error:
+        with pytest.raises(InputError, match=r"record\.json is damaged: .*move its directory elsewhere") as error:
             read()
         told.append(str(error.value))
     assert told[0] == told[1]

@@ -181,7 +181,8 @@ def run(
     seeds: Annotated[str, typer.Option(help="Like 0,1,2 or 0-9.", show_default="the profile's")] = "",
     out: Annotated[Path, typer.Option(help="Directory of the records and tables.")] = Path("runs"),
     budget: Annotated[
-        str, typer.Option(help="Of each search: 60s, 10m, 50evals, 500steps or 2e12macs.", show_default="the profile's")
+        str,
+        typer.Option(help="Of each search: 60s, 10m, 2h, 50evals, 500steps or 2e12macs.", show_default="the profile's"),
     ] = "",
     space: Annotated[
         str, typer.Option(help="[bold]native[/bold]: each method's own; or one for all, like cell or nasbench201.")
@@ -419,14 +420,17 @@ def baseline(
     directory: Annotated[Path, typer.Argument(metavar="RUNS", help="The --out of a run.")],
     name: Annotated[str, typer.Option(help="Name of the baseline.")],
     out: Annotated[Path, typer.Option(help="Directory of the baselines.")] = Path("results/baseline"),
+    replace: Annotated[bool, typer.Option("--replace", help="Store it in the place of one of this name.")] = False,
 ) -> None:
     """Stores the results of runs, for [bold]check[/bold] to compare later ones with.
 
-    python -m harness baseline runs --name smoke
+    python -m harness baseline runs --name mine
+
+    One that is there is refused, before any work, unless --replace says so.
     """
     from harness.commands.baseline import store
 
-    path, notes = store(directory, name, out)
+    path, notes = store(directory, name, out, replace=replace)
     for sentence in notes:
         print(sentence, file=sys.stderr)
     print(f"wrote {path}")
@@ -463,7 +467,9 @@ def inspect(
     published: Annotated[
         str, typer.Option(help="A published architecture by name, like darts_v2, or [bold]all[/bold].")
     ] = "",
-    space: Annotated[str, typer.Option(help="A plug-in's space that the genotype may be of.")] = "cell",
+    space: Annotated[
+        str, typer.Option(help="A plug-in's space that the genotype may be of.", show_default="the built-in ones")
+    ] = "",
     channels: Annotated[
         int | None,
         typer.Option(min=1, max=100_000, help="Filters of the first stage.", show_default="36, or the published"),
@@ -496,10 +502,14 @@ def inspect(
     wanted = Wanted(channels, layers, parse_image(image), classes)
     if (genotype is None) == (not published):
         raise InputError("give either --genotype FILE or --published NAME")
+    if genotype is None and (space or plugin):
+        raise InputError("--space and --plugin are for --genotype FILE; leave them out beside --published")
+    if genotype is not None and markdown:
+        raise InputError("--markdown is for --published all; leave it out beside --genotype")
     if genotype is None:
         inspect_published(published, wanted, as_json=as_json, markdown=markdown)
     else:
-        inspect_given(genotype, space, absolute_paths(plugin or ()), wanted, as_json=as_json)
+        inspect_given(genotype, space or "cell", absolute_paths(plugin or ()), wanted, as_json=as_json)
 
 
 @app.command()
@@ -508,9 +518,11 @@ def fetch(
     data: DataRoot = DEFAULT_DATA,
     plugin: Plugins = None,
 ) -> None:
-    """Brings data sets into the data directory and checks them.
+    """Brings data sets into the data directory and checks them; also what is in a folder of your own.
 
     python -m harness fetch fashion_mnist cifar10
+
+    python -m harness fetch folder:photos
     """
     from harness.commands.fetching import fetch as bring
     from harness.plugins.catalogue import Catalogue
@@ -531,9 +543,9 @@ def export(
 
     The normalisation of the images is its first layer, and the names of the classes are in the file.
 
-      python -m harness export runs/quick/fashion_mnist/cell/darts/0 net.keras
+      python -m harness export runs/quick/fashion_mnist/cell-3/darts/0 net.keras
 
-      python -m harness export runs/quick/fashion_mnist/cell/darts/0 net.tflite
+      python -m harness export runs/quick/fashion_mnist/cell-3/darts/0 net.tflite
     """
     from harness.commands.export import export as write
 
@@ -553,9 +565,9 @@ def show(
 
     The architecture is told in words; a picture of it is in the report's report.html, or goes into a file.
 
-      python -m harness show runs/quick/fashion_mnist/cell/darts/0
+      python -m harness show runs/quick/fashion_mnist/cell-3/darts/0
 
-      python -m harness show runs/quick/fashion_mnist/cell/darts/0 --svg darts.svg
+      python -m harness show runs/quick/fashion_mnist/cell-3/darts/0 --svg darts.svg
     """
     from harness.commands.show import show_run
 

@@ -10,6 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.commands.named import check_architectures, check_data_sets
+from harness.commands.sources import with_sources
 from harness.core.errors import InputError
 from harness.core.files import there
 from harness.core.record import Record, Run
@@ -101,6 +103,10 @@ def compare(
         InputError: something in the request cannot be used; nothing was done then.
         KeyboardInterrupt: passed on after every process was stopped; the same request continues.
     """
+    catalogue = Catalogue(request.plugins)
+    check_data_sets(request.datasets, catalogue)
+    check_architectures(request.architectures, catalogue)
+    request = with_sources(request)
     _check_settings(request)
     with contextlib.closing(make_backend(backend, request.out, address)) as chosen:
         capacity = chosen.capacity

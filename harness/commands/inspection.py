@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.commands import zoo
+from harness.commands.named import of_file
 from harness.commands.printing import print_json, print_rows
 from harness.core.architecture import Architecture
 from harness.core.errors import InputError
@@ -46,10 +47,13 @@ def from_file(path: Path, space: Space, size: Size) -> Architecture:
     Raises:
         InputError: unreadable, in none of the notations, or not a point of its space.
     """
-    text = read_text(path)
-    head = text.partition(":")[0]
-    chosen = space if head == space.name else get_space(head)
-    return chosen.decode(chosen.parse(text), size)
+    try:
+        text = read_text(path)
+        head = text.partition(":")[0]
+        chosen = space if head == space.name else get_space(head)
+        return chosen.decode(chosen.parse(text), size)
+    except InputError as error:
+        raise of_file(error, path) from error
 
 
 @dataclass(frozen=True)

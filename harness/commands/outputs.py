@@ -1,4 +1,4 @@
-"""Where a command may write a file that a person has named: never over a result."""
+"""Where a command may write a file that a person has named, never over a result; and which directory it may take."""
 
 from __future__ import annotations
 
@@ -58,6 +58,25 @@ def check_apart(path: Path, closed: Sequence[Path] = ()) -> None:
     for directory in _above(path):
         if os.path.realpath(directory) in within or _holds_runs(directory):
             raise InputError(f"{path} would be among the results of runs, in {directory}; name a file elsewhere")
+
+
+def check_directory(path: Path, *, of_runs: bool) -> None:
+    """Looks whether a path can be the directory of runs, or of a run.
+
+    Args:
+        path: as a person has written it.
+        of_runs: of runs, among which a report is written, and not of a single one.
+
+    Raises:
+        InputError: it is a file, or a single run.
+    """
+    if os.path.isfile(path):
+        raise InputError(f"{path} is a file; name its directory, {path.parent}")
+    if of_runs and any(os.path.lexists(path / name) for name in (RECORD, INPUTS)):
+        raise InputError(
+            f"{path} is a single run, and a report is of all runs of a command; name the directory that was its --out, "
+            f"or look at this one with: python -m harness show {path}"
+        )
 
 
 def _above(path: Path) -> Iterator[Path]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.commands.inspection import proposed
-from harness.commands.outputs import check_output
+from harness.commands.outputs import check_directory, check_output
 from harness.commands.printing import print_json
 from harness.core.architecture import Architecture
 from harness.core.errors import InputError
@@ -33,6 +33,7 @@ def show_run(directory: Path, svg: Path | None, *, as_json: bool) -> None:
     Raises:
         InputError: the run cannot be read, there is nothing to draw, or the file may not be written.
     """
+    check_directory(directory, of_runs=False)
     if not os.path.lexists(directory / "record.json"):
         raise InputError(f"{directory} is no run that has ended; name the directory of one, down to its seed")
     drawing = None if svg is None else check_output(svg, (".svg",))
@@ -49,7 +50,8 @@ def show_run(directory: Path, svg: Path | None, *, as_json: bool) -> None:
     if as_json:
         print_json(facts)
     else:
-        print("\n".join(lines(facts, architecture)))
+        for line in lines(facts, architecture):  # a search may have put anything into its log
+            print("".join(mark if mark.isprintable() else " " for mark in line))
 
 
 def show(run: Run) -> dict[str, Any]:

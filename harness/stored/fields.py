@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 
+from harness.core.budget import Budget
 from harness.core.errors import InputError
-from harness.core.names import one_of
-from harness.core.record import Record
+from harness.core.files import read_text
+from harness.core.names import one_line, one_of
+from harness.core.record import SCHEMA, Record
 from harness.core.signal import ACCURACY, SIGNALS
 
-AGAIN = "delete its directory to run it again"
+AGAIN = "move its directory elsewhere to run it again"
+"""What to do about files of a run that nobody can use. Not to delete them: results may be in them."""
 MOST = 1e100
 """Size of the numbers that are computed with: squares and sums of them are numbers, too."""
 _DIGITS = 15
 """Of a count in a confusion matrix."""
+_TINY = re.compile(r"\d+(?:\.\d+)?e-\d{1,2}", re.ASCII)
+"""As a budget of very few seconds is written, and nobody would write it."""
 _Number = Annotated[float, msgspec.Meta(ge=-MOST, le=MOST)]
 _Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 _Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
@@ -163,13 +170,41 @@ class _Fields(msgspec.Struct):
 def read_record(path: Path) -> Record:
     """The record in a file, looked at.
 
+    Its title and its reason are one line each that a terminal and a file take.
+
     Raises:
-        InputError: it cannot be read, or is damaged.
+        InputError: it cannot be read, is one of another version of this harness, or is damaged.
     """
-    record = Record.read(path)
+    try:
+        record = Record.read(path)
+    except InputError as error:
+        raise _unread(path, error) from error
     if wrong := what_is_wrong(record):
         raise InputError(f"{path} is damaged: {wrong}; {AGAIN}")
+    if not (record.title + record.reason).isprintable():
+        record = replace(record, title=_shown(record.title), reason=_shown(record.reason))
     return record
+
+
+def _shown(text: str) -> str:
+    return one_line(text, len(text))
+
+
+def _unread(path: Path, error: InputError) -> InputError:
+    """The sentence about a record that is none here; one of another version is as good as it was."""
+    try:
+        raw = json.loads(read_text(path))
+    except (OSError, ValueError, RecursionError):
+        raw = None
+    if isinstance(raw, dict):
+        schema, unknown = raw.get("schema"), sorted(set(raw) - {known.name for known in fields(Record)})
+        told = f"schema {schema}" if schema != SCHEMA else f"fields {one_line(', '.join(unknown), 100)}"
+        if type(schema) is int and (schema != SCHEMA or unknown):
+            return InputError(
+                f"{path} was written by another version of this harness ({told}); use that version, or move its "
+                "directory elsewhere"
+            )
+    return InputError(f"{str(error).rpartition('; ')[0] or error}; {AGAIN}")
 
 
 def what_is_wrong(record: Record) -> str:
@@ -184,6 +219,7 @@ def what_is_wrong(record: Record) -> str:
             one_of("signal", recipes.proxy.signal, SIGNALS)
         _check_confusion(record.classes)
         _check_texts(record)
+        Budget.parse(_TINY.sub(lambda number: f"{float(number[0]):.40f}", record.budget))
     except (msgspec.ValidationError, ValueError, InputError, RecursionError) as error:
         return said(error)
     except SystemError:  # of the lowest msgspec, where a whole number is too large for a float

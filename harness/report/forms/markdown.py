@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from harness.report.model.table import Fact, Facts, Heading, Part, Table, TableCell, Text
 from harness.report.model.values import Name
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
 
 def markdown(parts: Iterable[Part]) -> str:
     """The parts of a document, an empty line between two of them."""
@@ -16,7 +18,7 @@ def markdown(parts: Iterable[Part]) -> str:
 
 def escape(text: str) -> str:
     """``text`` on one line, with the characters that markdown or HTML in it would act upon made harmless."""
-    line = re.sub(r"([\\`*|<~])", r"\\\1", " ".join(text.split()))
+    line = re.sub(r"([\\`*|<~])", r"\\\1", _line(text))
     # Emphasis by underscores, links, and character references.
     return re.sub(r"(?<!\w)_|_(?!\w)|\](?=\()|&(?=#?\w+;)", lambda match: f"\\{match[0]}", line)
 
@@ -41,7 +43,12 @@ def _fact(fact: Fact) -> str:
 
 def _code(text: str) -> str:
     """A code span; a backtick would end it."""
-    return f"`{' '.join(text.split()).replace('`', ' ')}`"
+    return f"`{_line(text).replace('`', ' ')}`"
+
+
+def _line(text: str) -> str:
+    """A text on one line, without characters that a terminal would act upon."""
+    return " ".join((text if text.isprintable() else _CONTROL.sub(" ", text)).split())
 
 
 def _table(table: Table) -> str:

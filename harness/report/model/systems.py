@@ -18,7 +18,8 @@ from harness.report.model.table import NOT_RUN, Column, Heading, Notes, Part, Ta
 from harness.report.model.values import Absent, Evaluations, Number, Spread, Value, Words
 
 _MILLION = 1e6
-_TITLE = "Published, and measured here: "
+BESIDE = "Published, and measured here: "
+"""What the titles of both tables begin with."""
 _COLUMNS = (
     Column("system", "system", left=True),
     Column("published_gpus", "GPUs", group="published"),
@@ -56,7 +57,7 @@ def published_costs(runs: Sequence[Run], *, times: bool = True) -> list[Part]:
     tables = [block for block in blocks(runs) if not block.common]
     rows = [line for row in known.rows for line in _lines(known, row, tables, notes)]
     about = f"Source of the published numbers: {known.source}. {known.what}. {_READING}"
-    table = Table("Table B", f"{_TITLE}{known.title}", _COLUMNS, tuple(rows), remarks=(about,), notes=notes.all())
+    table = Table("Table B", f"{BESIDE}{known.title}", _COLUMNS, tuple(rows), remarks=(about,), notes=notes.all())
     return [Heading(2, table.title), table.only(times or not column.timed for column in table.columns)]
 
 
@@ -137,7 +138,7 @@ def published_accuracies(runs: Sequence[Run]) -> list[Part]:
         "with its profile and number of seeds: other budgets, and networks of another size."
     )
     remarks = (" ".join([about, *known.remarks]),)
-    table = Table("Table A", f"{_TITLE}{known.title}", tuple(columns), tuple(rows), remarks=remarks)
+    table = Table("Table A", f"{BESIDE}{known.title}", tuple(columns), tuple(rows), remarks=remarks)
     return [Heading(2, table.title), table]
 
 

@@ -24,6 +24,10 @@ _READING = (
 _ORDERED = 1.96
 """Standard errors of a difference above which two architectures count as ordered: chance gets there in 5 of 100."""
 
+_FEWEST = 3
+"""Architectures that a rank correlation is of."""
+_UNKNOWN = "cannot be computed: "
+
 
 def page(table: Table) -> list[Part]:
     """A table's size, spread, noise and correlations, as a document."""
@@ -44,7 +48,7 @@ def _size(table: Table, rows: Integers) -> list[Fact]:
         _fact(
             f"score ({table.measure}, %)",
             f"{score.min():.2f} to {score.max():.2f}, mean {score.mean():.2f}; standard deviation between "
-            f"architectures {score.std(ddof=1) if len(rows) > 1 else math.nan:.2f}",
+            f"architectures {f'{score.std(ddof=1):.2f}' if len(rows) > 1 else _UNKNOWN + 'there is one'}",
         ),
     ]
 
@@ -52,6 +56,13 @@ def _size(table: Table, rows: Integers) -> list[Fact]:
 def _noise(score: Numbers, scores: Sequence[Numbers], told: Sequence[Numbers]) -> list[Fact]:
     if len(scores) < 2:
         return [_fact("repeated trainings", "none: the table does not say how noisy it is")]
+    if len(score) < 2:
+        deviation = 100 * within(scores)
+        return [
+            _fact("trainings of each", str(len(scores))),
+            _fact("standard deviation between trainings of one architecture", f"{deviation:.2f} points of the score"),
+            _fact("pairs of architectures that the table can order", f"{_UNKNOWN}there is one architecture"),
+        ]
     deviation = within(scores)
     low, high = np.triu_indices(len(score), 1)
     apart = np.abs(score[low] - score[high]) > _ORDERED * deviation * math.sqrt(2 / len(scores))
@@ -73,10 +84,11 @@ def _noise(score: Numbers, scores: Sequence[Numbers], told: Sequence[Numbers]) -
 
 def _proxies(table: Table, rows: Integers, signal: Signal, told: Sequence[Numbers]) -> list[Fact]:
     score = table.score[rows]
-    single = float(np.mean([correlation(one, score) for one in told]))
-    words = f"{single:.2f} for one training"
-    if len(told) > 1:
-        words += f", {correlation(np.mean(told, axis=0), score):.2f} for the mean of {len(told)}"
+    words = _mean([(one, score) for one in told])
+    if len(told) > 1 and not words.startswith(_UNKNOWN):
+        words = f"{words} for one training, {_mean([(np.mean(told, axis=0), score)])} for the mean of {len(told)}"
+    elif not words.startswith(_UNKNOWN):
+        words = f"{words} for one training"
     best = int(np.argmax(np.mean(told, axis=0)))
     facts = [
         _fact("rank correlation of signal and score", words),
@@ -86,9 +98,7 @@ def _proxies(table: Table, rows: Integers, signal: Signal, told: Sequence[Number
         ),
     ]
     if table.parameters is not None:
-        facts.append(
-            _fact("rank correlation of parameters and score", f"{correlation(table.parameters[rows], score):.2f}")
-        )
+        facts.append(_fact("rank correlation of parameters and score", _mean([(table.parameters[rows], score)])))
     if np.ptp(signal.seconds[rows]) > 0:  # without seconds of its own every signal costs one unit
         seconds = float(np.mean(signal.seconds[rows]))
         facts.append(_fact("a signal costs", f"{seconds:.1f} s on the machine that made it"))
@@ -96,8 +106,8 @@ def _proxies(table: Table, rows: Integers, signal: Signal, told: Sequence[Number
 
 
 def correlation(one: Numbers | Integers, other: Numbers) -> float:
-    """Spearman's rank correlation; NaN where a column is constant or there are fewer than three rows."""
-    if len(one) < 3 or np.ptp(one) == 0 or np.ptp(other) == 0:
+    """Spearman's rank correlation; NaN where a column is constant or there are fewer than :data:`_FEWEST` rows."""
+    if len(one) < _FEWEST or np.ptp(one) == 0 or np.ptp(other) == 0:
         return math.nan
     return float(spearmanr(one, other).statistic)
 
@@ -106,7 +116,16 @@ def _between(columns: Sequence[Numbers]) -> str:
     """Mean rank correlation of all pairs of columns."""
     if len(columns) < 2:
         return DASH
-    return f"{float(np.mean([correlation(one, other) for one, other in itertools.combinations(columns, 2)])):.2f}"
+    return _mean(list(itertools.combinations(columns, 2)))
+
+
+def _mean(pairs: Sequence[tuple[Numbers | Integers, Numbers]]) -> str:
+    """The mean rank correlation of pairs of columns, or why there is none."""
+    found = float(np.mean([correlation(one, other) for one, other in pairs]))
+    if not math.isnan(found):
+        return f"{found:.2f}"
+    few = len(pairs[0][0]) < _FEWEST
+    return f"{_UNKNOWN}{f'fewer than {_FEWEST} architectures' if few else 'all values of a column are equal'}"
 
 
 def _fact(name: str, words: str) -> Fact:
