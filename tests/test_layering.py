@@ -205,6 +205,7 @@ KNOW_PROCESSES = {
     "harness.run.tabulate.tabulation": {"fcntl"},  # one command at a time writes a table
     "harness.run.claims": {"fcntl"},  # one command at a time works on a run
     "harness.cli": {"signal"},  # Ctrl-C
+    "harness.__main__": {"signal"},  # the same, while that is imported
     "harness.testing.methods": {"subprocess"},  # a check searches in fresh processes of its own, with nothing of a run
     "harness.testing.datasets": {"subprocess"},
 }

@@ -208,7 +208,7 @@ def test_a_limit_is_one_of_the_tables_network(made: Path, tmp_path: Path) -> Non
     assert trained is not None
 
     def parameters(record: Record) -> int:
-        network = lower(SPACE.decode(SPACE.parse(record.proposal), trained.size))
+        network = lower(SPACE.decode(SPACE.parse(record.proposal), trained.final_size))
         return measure(network, trained.image, trained.classes).parameters
 
     [free], _ = run(small(made, tmp_path / "free", "rs_ws"))

@@ -158,7 +158,6 @@ class RunDirectory:
             raise InputError(f"{self.inputs} is missing; {AGAIN}")
         return record
 
-    @property
     def emptied(self) -> bool:
         """Whether a power cut has left an empty record, or nothing of what the run was started with: it is not over,
         and cannot go on."""

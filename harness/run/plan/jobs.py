@@ -266,7 +266,7 @@ def _sorted_out(
     kept: list[Row] = []
     again: list[Row] = []
     for row in rows:
-        if row.method.name in redo or row.directory.emptied:
+        if row.method.name in redo or row.directory.emptied():
             again.append(row)
             continue
         record = row.directory.stored_record()
@@ -286,7 +286,7 @@ def _sorted_out(
 
 def _on_emptied(again: Sequence[Row]) -> list[str]:
     """A line on the runs of which a power cut has left empty files, if there are any."""
-    emptied = [row for row in again if row.directory.emptied]
+    emptied = [row for row in again if row.directory.emptied()]
     if not emptied:
         return []
     if len(emptied) == 1:
