@@ -98,7 +98,7 @@ def check_files(folder: str) -> None:
 
 def test_a_damaged_file_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "4.npz").write_bytes(b"half of a fi")
-    with pytest.raises(InputError, match=r"4\.npz is damaged; delete it"):
+    with pytest.raises(InputError, match=r"4\.npz is damaged; move it"):
         part(make(RECIPE, tmp_path), 0, 2)
 
 

@@ -129,9 +129,9 @@ class Record:
         try:
             raw = json.loads(read_text(path), parse_constant=refuse_constant)
         except (OSError, ValueError, RecursionError) as error:
-            raise InputError(f"{path} is no readable record ({error}); delete its directory to run it again") from error
+            raise InputError(f"{path} is no readable record ({error}); move its directory away to run it again") from error
         if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
-            raise InputError(f"{path} is not a record of schema {SCHEMA}; delete its directory to run it again")
+            raise InputError(f"{path} is not a record of schema {SCHEMA}; move its directory away to run it again")
         raw = {name: value for name, value in raw.items() if name not in _RETIRED}
         names = {f.name for f in dataclasses.fields(Record)}
         required = {
@@ -141,7 +141,7 @@ class Record:
         }
         if set(raw) - names or required - set(raw):
             wrong = sorted((set(raw) - names) | (required - set(raw)))
-            raise InputError(f"{path} has missing or unknown fields ({', '.join(wrong)}); delete its directory")
+            raise InputError(f"{path} has missing or unknown fields ({', '.join(wrong)}); move its directory away to run it again")
         return Record(**raw)
 
 

@@ -94,7 +94,7 @@ class ProxyEvaluator:
         try:
             stored: np.ndarray = np.load(readable(file), allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
-            raise InputError(f"{file} is damaged; delete it to train the network again") from error
+            raise InputError(f"{file} is damaged; move it away to train the network again") from error
         return stored
 
     def _predicted(self, model: Network, trained: Training) -> np.ndarray:

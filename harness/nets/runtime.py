@@ -80,7 +80,7 @@ def load(path: Path) -> keras.Model:
         return _loaded(readable(path))
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
         raise InputError(
-            f"{path} is no readable network ({sentence(error)}); delete its directory to run it again"
+            f"{path} is no readable network ({sentence(error)}); move its directory away to run it again"
         ) from error
 
 

@@ -327,11 +327,11 @@ class _Checkpoint:
             with np.load(readable(self._path)) as file:
                 state = dict(file)
         except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise InputError(f"the checkpoint {self._path} is damaged; delete it to train anew") from error
+            raise InputError(f"the checkpoint {self._path} is damaged; move it away to train anew") from error
         shapes = [value.shape for value in _values(self._model)]
         values = [state.get(f"variable {place}") for place in range(len(shapes))]
         if str(state.get("label")) != self._label or [getattr(v, "shape", None) for v in values] != shapes:
-            raise InputError(f"the checkpoint {self._path} belongs to another training; delete it to start anew")
+            raise InputError(f"the checkpoint {self._path} belongs to another training; move it away to train anew")
         if self._until is not None and int(state["done"]) > self._until:
             self._path = None
             return None

@@ -150,7 +150,7 @@ class DiskJournal:
             int(state[EVALUATIONS]), int(state[_PROPOSALS])
             return state
         except Exception as error:  # np.load has many ways to fail
-            raise InputError(f"{path} is damaged; delete its directory to run it again") from error
+            raise InputError(f"{path} is damaged; move its directory away to run it again") from error
 
     def _known(self, proposals: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Those of the logged proposals that the checkpoint knows; of the evaluations the others are dropped.

@@ -229,9 +229,9 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(read_text(path, MOST_JSON))
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path} cannot be read ({error}); delete its directory to run it again") from error
+        raise InputError(f"{path} cannot be read ({error}); move its directory away to run it again") from error
     if not isinstance(value, dict):
-        raise InputError(f"{path} holds no JSON object; delete its directory to run it again")
+        raise InputError(f"{path} holds no JSON object; move its directory away to run it again")
     return value
 
 
@@ -251,7 +251,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     try:
         readable(path)
     except ValueError as error:
-        raise InputError(f"{path} cannot be read ({error}); delete its directory to run it again") from error
+        raise InputError(f"{path} cannot be read ({error}); move its directory away to run it again") from error
     rows: list[dict[str, Any]] = []
     good = 0
     with path.open("r+b") as file:
