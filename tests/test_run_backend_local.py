@@ -450,3 +450,26 @@ def test_an_interrupt_while_a_process_starts_is_remembered(tmp_path: Path, monke
     assert len(backend._running) == 1, "it was started, and is known"
     backend.close()
     assert not backend._running
+
+
+_FRESH = """
+import dataclasses, os, signal, sys
+from multiprocessing import forkserver
+from pathlib import Path
+
+from test_run_backend_local import Local, numbers
+
+Local().submit(dataclasses.replace(numbers(Path(sys.argv[1]), "a"), tensorflow=True))
+server = forkserver._forkserver._forkserver_pid
+print(Path(f"/proc/{server}/status").read_text(), flush=True)
+os.kill(server, signal.SIGKILL)  # nobody waits until it has imported TensorFlow
+os._exit(0)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_server_never_hears_ctrl_c(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", _FRESH, str(tmp_path)]
+    status = subprocess.run(words, cwd=ROOT / "tests", text=True, capture_output=True, timeout=100, check=True).stdout
+    [blocked] = [line.partition(":")[2] for line in status.splitlines() if line.startswith("SigBlk")]
+    assert int(blocked, 16) >> (signal.SIGINT - 1) & 1, "it imports TensorFlow for seconds before it ignores the signal"

@@ -18,6 +18,7 @@ CORRUPTED_ACCURACY = "corrupted_accuracy"
 """The metric of networks that were also tested on corrupted images: the mean over all of these."""
 Status = Literal["ok", "failed", "unsupported"]
 
+_CURE = "move its directory away to run it again"
 _RETIRED = ("valid_accuracy",)
 """Fields of older records that are not read any more."""
 
@@ -129,9 +130,9 @@ class Record:
         try:
             raw = json.loads(read_text(path), parse_constant=refuse_constant)
         except (OSError, ValueError, RecursionError) as error:
-            raise InputError(f"{path} is no readable record ({error}); move its directory away to run it again") from error
+            raise InputError(f"{path} is no readable record ({error}); {_CURE}") from error
         if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
-            raise InputError(f"{path} is not a record of schema {SCHEMA}; move its directory away to run it again")
+            raise InputError(f"{path} is not a record of schema {SCHEMA}; {_CURE}")
         raw = {name: value for name, value in raw.items() if name not in _RETIRED}
         names = {f.name for f in dataclasses.fields(Record)}
         required = {
@@ -141,7 +142,7 @@ class Record:
         }
         if set(raw) - names or required - set(raw):
             wrong = sorted((set(raw) - names) | (required - set(raw)))
-            raise InputError(f"{path} has missing or unknown fields ({', '.join(wrong)}); move its directory away to run it again")
+            raise InputError(f"{path} has missing or unknown fields ({', '.join(wrong)}); {_CURE}")
         return Record(**raw)
 
 

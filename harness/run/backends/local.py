@@ -20,7 +20,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for
 from multiprocessing.process import BaseProcess
@@ -94,6 +94,7 @@ class Local(Backend):
         context: Any = multiprocessing.get_context("forkserver" if call.tensorflow else "spawn")
         if call.tensorflow:
             context.set_forkserver_preload(["harness.run.backends.server"])
+        resource_tracker.ensure_running()  # starting it lets Ctrl-C through again, which a server must not inherit
         with interrupts_wait(), _environment(call.threads), _without_main():
             try:
                 with contextlib.ExitStack() as opened:
