@@ -8,7 +8,8 @@ never needs this rule.
 
 Deviations: batch normalisation after every convolution and fully connected layer, because all networks are trained by
 one recipe, and no dropout. The rules start from the size of a CIFAR image whatever the data set; a pooling leaves at
-least one pixel.
+least one pixel. A pooling of size k with stride t leaves floor((s - k + 1) / t) of s rows: with this rule the five
+networks of the paper's appendix have the published numbers of parameters. The authors' code rounds up.
 """
 
 from __future__ import annotations
