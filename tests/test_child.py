@@ -22,6 +22,8 @@ from harness.nets.sgd import TrainingStep
 from harness.nets.training import accuracy, predict, train
 from harness.spaces import get_space
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 SPACES = (
     *("cell-3", "enas_cell-3", "macro-6", "nao_cell-3", "nasnet-3", "pnas-3"),
     *("chain-6", "qchain-6", "block-5", "nasbench201"),

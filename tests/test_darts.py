@@ -105,6 +105,7 @@ def smooth(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tf.raw_ops, "Relu", tf.nn.softplus)
 
 
+@pytest.mark.usefixtures("untraced")
 def test_second_order_on_a_smooth_supernet_is_the_exact_product(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three cells of two nodes and four channels; the mixed second derivative by differentiating twice."""
     smooth(monkeypatch)
@@ -395,6 +396,7 @@ def check_threads_of_a_run() -> None:
         tf.add(1, 1).numpy()
 
 
+@pytest.mark.usefixtures("untraced")
 def test_gradient_rows_of_alpha_sum_to_zero() -> None:
     bilevel = Bilevel(Darts(batch=4), SMALL, FakeTask())  # type: ignore[arg-type]
     images = tf.cast(FakeTask.data.x_train[:4], tf.float32) / 255.0
@@ -539,6 +541,7 @@ class FakeTaskOfStages(FakeTask):
 
 
 @pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.usefixtures("untraced")
 def test_both_orders_search_nasbench201s_cell(order: int) -> None:
     space = get_space("nasbench201")
     bilevel = Bilevel(Darts(order=order, batch=4, alpha_learning_rate=0.1), space, FakeTaskOfStages())  # type: ignore[arg-type]

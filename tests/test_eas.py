@@ -118,6 +118,7 @@ def test_masked_blocks_places_and_kernels_have_probability_zero() -> None:
 
 
 @pytest.mark.parametrize("kind", ["wider", "deeper"])
+@pytest.mark.usefixtures("untraced")
 def test_where_nothing_is_possible_the_gradient_is_zero(kind: str) -> None:
     agent = controller()
     forced = np.zeros((1, agent.layers if kind == "wider" else 3), np.int32)
@@ -132,6 +133,7 @@ def test_where_nothing_is_possible_the_gradient_is_zero(kind: str) -> None:
         assert (max(sizes) > 0) == wanted
 
 
+@pytest.mark.usefixtures("untraced")
 def test_the_entropy_is_learnt_without_any_advantage() -> None:
     agent, rng = controller(rate=0.01, steps=(1, 1), entropy=0.1), np.random.default_rng(8)
     for variable in agent.weights.variables.values():
@@ -149,6 +151,7 @@ def test_the_entropy_is_learnt_without_any_advantage() -> None:
     assert entropy() > before + 0.1
 
 
+@pytest.mark.usefixtures("untraced")
 def test_padding_does_not_change_what_is_decided() -> None:
     """The same weights read the same network in a larger space, where more is padded."""
     small, large = controller(eas("eas-2")), controller(eas("eas-4"))
@@ -191,6 +194,7 @@ def test_learns_what_pays() -> None:
     assert np.mean(counts[-5:]) > 4.0
 
 
+@pytest.mark.usefixtures("untraced")
 def test_nine_random_transformations_leave_the_logits() -> None:
     images = tf.constant(np.random.default_rng(5).normal(size=(8, 8, 8, 1)), tf.float32)
     inheriting, morphisms = Inheriting(make_task(SPACE, recipe=RECIPE, data=tiny_data())), Morphisms(SPACE, RECIPE.size)
@@ -246,6 +250,7 @@ def test_children_follow_the_budget() -> None:
     assert [METHOD().planned_children(make_task(SPACE, f"{n}evals")) for n in (5, 40, 450)] == [2, 4, 10]
 
 
+@pytest.mark.usefixtures("untraced")
 def test_trainings_are_charged_logged_and_told() -> None:
     method, journal = METHOD(units=8, embedding=6, children=2), MemoryJournal()
     task = run(method, make_task(eas("eas-2"), "14steps", recipe=RECIPE, data=tiny_data(), journal=journal))
@@ -314,6 +319,7 @@ def searched(budget: str, journal: MemoryJournal | None = None) -> Task:
     return run(METHOD(children=2), task)
 
 
+@pytest.mark.usefixtures("untraced")
 def test_the_start_keeps_its_weights_however_many_others_are_better(few: list[Few]) -> None:
     """Until another one is the start. The last one here was not trained any more."""
     assert len(searched("15steps").evaluations) == 5

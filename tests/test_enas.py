@@ -24,6 +24,8 @@ from harness.core.space import Genotype
 from harness.core.task import Task
 from harness.spaces import get_space
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 SPACE = get_space("enas_cell-2")
 SMALL: dict[str, Any] = {
     **{"batch": 16, "valid_batch": 8, "child_steps": 12, "controller_steps": 2, "samples": 4, "cycles": 3},

@@ -126,6 +126,7 @@ def searched() -> Task:
     return run(METHOD(batch=8, valid_batch=8, save_every=3), task)
 
 
+@pytest.mark.usefixtures("untraced")
 def test_a_step_is_two_gradient_steps_and_no_more_than_the_budget_is_spent(searched: Task) -> None:
     assert searched.meter.steps == 12
     assert searched.space.contains(searched.proposal)  # type: ignore[arg-type]

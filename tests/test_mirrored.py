@@ -287,6 +287,7 @@ def check_it_goes_on(checkpoint: str) -> None:
             np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6 + 1e-4 * np.abs(theirs).max())
 
 
+@pytest.mark.slow
 def test_a_killed_training_goes_on_with_as_many_devices_or_with_one(tmp_path: Path) -> None:
     checkpoint = str(tmp_path / "checkpoint")
     code = f"import test_mirrored; test_mirrored.leave_half_way({checkpoint!r})"

@@ -29,6 +29,8 @@ from harness.core.task import Proposal, Task
 from harness.spaces import get_space
 from harness.spaces.morphism import ADD, CONCAT, Chain, Convolution, MorphSpace, Skip
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 
 def morph(name: str = "morph") -> MorphSpace:
     space = get_space(name)

@@ -122,6 +122,7 @@ assert "tensorflow" not in sys.modules
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.usefixtures("untraced")
 def test_works_with_strides_and_at_a_profiles_settings() -> None:
     space = ConvChainSpace(layers=3, strides=True)
     task = run(METHOD(**METHOD.scaled.get("smoke", {})), make_task(space, "5evals"))

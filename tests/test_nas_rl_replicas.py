@@ -70,6 +70,7 @@ def test_one_replica_is_the_plain_search(settings: dict[str, int]) -> None:
     assert ("simulated_wall" in new.planned) == bool(settings)
 
 
+@pytest.mark.usefixtures("untraced")
 def test_the_gradient_is_that_at_the_fetched_parameters() -> None:
     """A controller that has not moved says what it is."""
     still, moved = plain(SPACE), plain(SPACE)

@@ -212,6 +212,7 @@ def test_a_slot_of_a_cluster_has_the_cards_of_its_call(tmp_path: Path, monkeypat
     assert len({cards for *_, cards in found}) == 2, "two at a time, and the third has those of one of them"
 
 
+@pytest.mark.slow
 def test_a_run_with_two_cards_predicts_what_one_with_one_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The machine says that it has cards, TensorFlow has none, and takes parts of the CPU in their place."""
     monkeypatch.setattr(machine, "installed_cards", lambda: 2)

@@ -148,6 +148,7 @@ def alone_and_helped(tmp_path: Path, methods: dict, profile: Profile, helped: Ba
     return records
 
 
+@pytest.mark.slow
 def test_children_on_another_machine_give_the_record_of_one(tmp_path: Path) -> None:
     body = "from itertools import count\nfor _ in task.evaluate_each(task.sample() for _ in count()): pass"
     profile = dataclasses.replace(PATIENT, budget=Budget(15, "steps"))

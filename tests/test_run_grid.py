@@ -134,6 +134,7 @@ def test_a_run_leaves_what_its_calls_name_and_nothing_else(grid: tuple[Path, dic
     assert {"search.json", "final.json", "predictions.npz", "model.keras"} <= left
 
 
+@pytest.mark.slow
 def test_an_exported_network_says_of_raw_images_what_the_run_predicted(
     grid: tuple[Path, dict[str, Record]], tmp_path: Path
 ) -> None:

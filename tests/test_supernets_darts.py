@@ -17,6 +17,8 @@ from harness.nets.supernets.kernels import run
 from harness.spaces.cell import stacked
 from harness.spaces.darts import DARTS_OPERATIONS
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 
 def small(nodes: int = 2, layers: int = 3) -> MixedSupernet:
     return MixedSupernet(nodes, DARTS_OPERATIONS, Size(4, layers), (8, 8, 3), 5, rng(0, "weights"))

@@ -137,6 +137,7 @@ def test_step_leaves_everything_off_the_path_as_it_was(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["macro", "cells"])
+@pytest.mark.usefixtures("untraced")
 def test_active_are_the_weights_that_the_loss_depends_on(kind: str) -> None:
     net, space = supernet(kind)
     images, _ = batch()
