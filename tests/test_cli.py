@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -18,6 +19,7 @@ from plugin_files import GOOD, write_method, write_squares
 from report_records import make, save
 from test_run_plan import pretend, request_for
 
+from harness.__main__ import main
 from harness.commands.report import brief
 from harness.core.home import CHECKOUT as ROOT
 from harness.run.plan import make_plan
@@ -27,6 +29,21 @@ SLOW_MODULES = ("tensorflow", "keras", "autokeras", "matplotlib")
 
 
 def call(*words: str, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs a command here, which takes a tenth of a process, and checks its exit code."""
+    out, errors = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
+        patch.chdir(ROOT)
+        patch.setattr(sys, "argv", ["harness", *words])
+        patch.setattr(sys, "stdout", out)
+        patch.setattr(sys, "stderr", errors)
+        for name, value in {"COLUMNS": "200", **environment}.items():
+            patch.setenv(name, value)
+        main()
+    assert ended.value.code == code, (ended.value.code, out.getvalue(), errors.getvalue())
+    return subprocess.CompletedProcess(words, code, out.getvalue(), errors.getvalue())
+
+
+def spawn(*words: str, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
     """Runs a command in a process of its own and checks its exit code."""
     done = subprocess.run(
         [sys.executable, "-m", "harness", *words],
@@ -44,7 +61,7 @@ def call(*words: str, code: int = 0, **environment: str) -> subprocess.Completed
 def seconds(words: tuple[str, ...]) -> float:
     """CPU time of a command, which a busy machine does not stretch as it does wall-clock time."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    call(*words)
+    spawn(*words)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
@@ -58,7 +75,7 @@ def finished(tmp_path: Path) -> Path:
 
 
 def test_help_teaches() -> None:
-    assert "python -m harness run" in call("--help").stdout
+    assert "python -m harness run" in spawn("--help").stdout
     for command in ("run", "list", "report", "baseline", "check", "inspect", "fetch", "export", "show"):
         text = call(command, "--help").stdout
         assert "python -m harness" in text
@@ -82,7 +99,7 @@ QUICK_WORDS = [("--help",), ("list", "methods"), ("list", "datasets"), ("list", 
 def test_what_needs_no_tensorflow_answers_at_once(finished: Path, words: tuple[str, ...]) -> None:
     """Half a second on a machine with nothing else to do; beside other tests even CPU time is stretched."""
     words = (*words, str(finished)) if words == ("report",) else words
-    call(*words)  # the first report draws the plots, and bytecode is written
+    spawn(*words)  # the first report draws the plots, and bytecode is written
     assert min(seconds(words) for _ in range(4)) < 0.5
 
 
@@ -191,7 +208,7 @@ def test_a_damaged_record_is_bad_input(finished: Path, damage: str) -> None:
 
 
 def test_report_on_nothing_is_bad_input(tmp_path: Path) -> None:
-    assert str(tmp_path) in call("report", str(tmp_path), code=2).stderr
+    assert str(tmp_path) in spawn("report", str(tmp_path), code=2).stderr
     assert "error: " in call("show", str(tmp_path), code=2).stderr
     assert "error: " in call("export", str(tmp_path), "x.keras", code=2).stderr
     assert ".keras" in call("export", str(tmp_path), "x.h5", code=2).stderr
