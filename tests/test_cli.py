@@ -31,14 +31,15 @@ SLOW_MODULES = ("tensorflow", "keras", "autokeras", "matplotlib")
 def call(*words: str, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
     """Runs a command here, which takes a tenth of a process, and checks its exit code."""
     out, errors = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
+    with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
         patch.setattr(sys, "argv", ["harness", *words])
         patch.setattr(sys, "stdout", out)
         patch.setattr(sys, "stderr", errors)
         for name, value in {"COLUMNS": "200", **environment}.items():
             patch.setenv(name, value)
-        main()
+        with pytest.raises(SystemExit) as ended:
+            main()
     assert ended.value.code == code, (ended.value.code, out.getvalue(), errors.getvalue())
     return subprocess.CompletedProcess(words, code, out.getvalue(), errors.getvalue())
 
