@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from fakes import MemoryJournal, make_task, run, tiny_data
 from harness.methods.common.edge_controller import EdgeController
 from harness.methods.common.enas import EnasSearch, EnasSettings
 from harness.methods.common.enas_micro_controller import EnasMicroController
+from harness.methods.common.plan import EXAMPLES
 from harness.methods.enas_macro import METHOD as MACRO
 from harness.methods.enas_micro import METHOD as MICRO
 from nao_supernet import FakeNet
@@ -57,6 +59,28 @@ def test_the_best_candidate_is_proposed_at_the_end_of_each_cycle(budget: str) ->
     assert len(restarts) == 2
     assert rates[0] == pytest.approx(0.05)
     assert rates[-1] < 0.001
+
+
+class Dearer(FakeNet):
+    """What the controller comes to sample costs more than random architectures, which are asked about first."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self._factor, self._asked = factor, 0
+
+    def macs(self, picks: Sequence[int]) -> int:
+        self._asked += 1
+        return int(super().macs(picks) * (1 if self._asked <= EXAMPLES else self._factor))
+
+
+@pytest.mark.parametrize("factor", [1.6, 3.0])
+def test_a_controller_that_prefers_dear_architectures_keeps_its_last_comparison(factor: float) -> None:
+    journal = MemoryJournal()
+    task = make_task(SPACE, "240000macs", journal=journal, seed=2)
+    EnasSearch(task, Dearer(factor), FakeController(SPACE), EnasSettings.of(MICRO(**SMALL))).run()  # type: ignore[arg-type]
+    spent = np.array([spent for *_, spent, _ in journal.proposals[1:]]) / task.meter.limit
+    assert len(spent) == 3
+    assert 0.85 < spent[-1] <= 1.0
 
 
 def test_rewards_are_the_accuracies_of_batches_of_their_own_plus_the_entropy() -> None:

@@ -103,7 +103,6 @@ def spelling(genotype: Genotype) -> tuple[int, ...]:
     return Symmetry(SPACE.choices).canonical(genotype.picks)
 
 
-@pytest.mark.usefixtures("untraced")
 def test_scoring_takes_a_tenth_and_the_last_round_ends_within_the_budget(whole: tuple[Watched, FakeNet, Task]) -> None:
     search, net, task = whole
     assert len(search.pools) == 3, "the last round makes no pool"
@@ -122,7 +121,6 @@ def test_rounds_are_equal_parts_of_the_budget(whole: tuple[Watched, FakeNet, Tas
     assert restart == pytest.approx(len(rates) / 3, abs=0.05 * len(rates)), "one third, then two thirds"
 
 
-@pytest.mark.usefixtures("untraced")
 def test_the_best_finalists_are_trained_from_scratch_where_the_budget_allows(
     whole: tuple[Watched, FakeNet, Task],
 ) -> None:

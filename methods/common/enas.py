@@ -83,6 +83,7 @@ class EnasSearch:
         self._shared = SharedWeights(task, net, settings.batch, settings.valid_batch or settings.batch)
         self._baseline = RewardBaseline(settings.baseline_decay, "after", start=baseline)
         self._controller_steps = self._cycle = 0
+        self._dear = 1.0  # what the controller samples, as a multiple of what random sampling would cost
         self._entropy = 0.0  # of the first samples, in nats
 
     def run(self) -> None:
@@ -104,10 +105,10 @@ class EnasSearch:
             self._task.checkpoint(self._state)
 
     def _cycles(self) -> Cycles:
-        """The schedule, which leaves room for the last comparison of candidates."""
+        """The schedule, which leaves room for the last comparison: of candidates as dear as the last epoch's networks."""
         settings = self._settings
         compared = settings.candidates * settings.candidate_batches + settings.samples
-        end = 1.0 - self._shared.share_of(compared * self._shared.valid_images)
+        end = 1.0 - self._shared.share_of(compared * self._shared.valid_images, self._dear)
         return Cycles(settings.learning_rate, settings.final_learning_rate, settings.cycles, settings.cycle_factor, end)
 
     def _now(self) -> int:
@@ -118,9 +119,10 @@ class EnasSearch:
         return self._controller.sample(uniforms).picks
 
     def _train_children(self) -> None:
-        steps = self._settings.child_steps or self._shared.per_epoch
+        children = self._sample(self._settings.child_steps or self._shared.per_epoch)
+        self._dear = self._shared.dearness(children)
         cycles = self._cycles()
-        for picks in self._sample(steps):
+        for picks in children:
             share = self._task.meter.share
             if cycles.place(share)[0] > self._cycle:
                 break

@@ -185,14 +185,23 @@ class SharedWeights:
             for picks, own in zip(children, batches, strict=True)
         ]
 
-    def share_of(self, images: int) -> float:
-        """Share of the budget that forward passes of so many images take, at most a half; seconds with a reserve."""
+    def share_of(self, images: int, dear: float = 1.0) -> float:
+        """Share of the budget that forward passes of so many images take, at most a half; not in steps with a reserve.
+
+        Args:
+            images: their number.
+            dear: cost of the architectures that they go through, as a multiple of a typical one's.
+        """
         meter, passes = self._task.meter, self.passes(images)
         if meter.budget.unit == "macs":
-            work = images * self._typical * _MARGIN
+            work = images * self._typical * dear * _MARGIN
         else:
-            work = passes if meter.budget.counted else passes * self.path_seconds * _MARGIN
+            work = passes if meter.budget.counted else passes * self.path_seconds * dear * _MARGIN
         return min(0.5, work / meter.limit)
+
+    def dearness(self, children: Iterable[Child]) -> float:
+        """Mean multiply-accumulates of architectures, as a multiple of a typical one's; at least 1."""
+        return max(1.0, float(np.mean([self._net.macs(picks) for picks in children])) / self._typical)
 
     def images_left(self) -> float:
         """Number of images whose forward passes still fit into the budget; infinite in seconds."""
