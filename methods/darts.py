@@ -24,6 +24,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import keras
@@ -45,6 +46,7 @@ from harness.nets.supernets.relaxed import Relaxed
 from .common.alpha import alpha_rate
 from .common.derive import derived
 from .common.plan import MARGIN, examples
+from .common.shared_weights import StepTimes
 
 Tensors = Sequence[tf.Tensor]
 Gradients = Callable[[tf.Tensor, Tensors], tuple[tf.Tensor, Tensors]]
@@ -139,7 +141,7 @@ class Darts(Method):
     def _expected(self, task: Task, bilevel: Bilevel) -> float:
         """Cost of evaluating the cells of a search, as far as that is known before there are any."""
         if task.meter.budget.unit == "macs":
-            return bilevel.evaluation_macs
+            return bilevel.charged
         return task.cost(bilevel.first) or bilevel.guess()
 
     def _descend(self, task: Task, bilevel: Bilevel) -> None:
@@ -210,9 +212,8 @@ class Bilevel:
     Attributes:
         macs: multiply-accumulates of a step, all candidates of all edges computed.
         number, steps: of the searches before this one, and steps of this one.
-        step_seconds: mean time of a step without the first one, which traces; 0 before there are some.
         first: the cells of the first ``alpha``.
-        evaluation_macs: multiply-accumulates of evaluating random cells, the mean of some.
+        evaluation_macs: multiply-accumulates of training random cells on the proxy task, the mean of some.
     """
 
     def __init__(self, settings: Darts, space: Space, task: Task) -> None:
@@ -236,8 +237,8 @@ class Bilevel:
         graphs = [lower(space.decode(example, recipe.size)) for example in examples(task)]
         own = [measure(graph, data.image_shape, data.classes).macs for graph in graphs]
         self.evaluation_macs = float(np.mean([recipe.evaluation_macs(macs, len(data.x_valid)) for macs in own]))
-        self.number = self.steps = self._seen = self._timed = 0
-        self.step_seconds = 0.0
+        self.number = self.steps = self._seen = 0
+        self._times = StepTimes()
         # Traced once, called two or four times: TensorFlow inlines the calls and drops the results that nobody uses.
         self._gradients = tf.function(self._batch_gradients, autograph=False)
         self._traced = tf.function(self._step, autograph=False)
@@ -250,10 +251,21 @@ class Bilevel:
         accuracy = float(self._traced(*batches, *seeds, tf.constant(rate, tf.float32)))
         self.steps += 1
         self._seen += 1
-        if self._timed:
-            self.step_seconds += (time.perf_counter() - began - self.step_seconds) / self._timed
-        self._timed += 1
+        self._times.note(time.perf_counter() - began)
         return accuracy
+
+    @cached_property
+    def charged(self) -> float:
+        """What the task charges for evaluating random cells, the mean of some, in a counted budget's unit.
+
+        A table charges its own trainings, whose networks may be larger than those that the relaxed one is cut to.
+        """
+        return float(np.mean([self._task.cost(example) for example in examples(self._task)]))
+
+    @property
+    def step_seconds(self) -> float:
+        """Mean time of a step without the first one of a process, which traces; 0 before the second."""
+        return self._times.seconds
 
     def alpha_rate(self, rate: float) -> None:
         """Sets the learning rate of ``alpha``."""
@@ -361,13 +373,13 @@ class Bilevel:
 
     def paced_state(self) -> State:
         """The state with the time that steps have taken, from which a resumed search plans."""
-        return self.state() | {"pace": np.array([self.step_seconds, self._timed])}
+        return self.state() | {"pace": self._times.state()}
 
     def restore(self, state: State) -> None:
         """Takes over what :meth:`state` returned."""
         self.number, self.steps, self._seen = (int(count) for count in state["steps"])
-        self.step_seconds, timed = (float(number) for number in state.get("pace", (0.0, 0.0)))
-        self._timed = int(timed)
+        if "pace" in state:
+            self._times.restore(state["pace"])
         for group, variables in self._groups().items():
             for i, variable in enumerate(variables):
                 variable.assign(state[f"{group}{i}"])

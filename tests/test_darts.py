@@ -471,7 +471,7 @@ def test_in_seconds_every_search_is_evaluated(monkeypatch: pytest.MonkeyPatch) -
     class Timed(Quick):
         def step(self, rate: float) -> float:
             now[0] += 1.0
-            self.step_seconds = 1.0
+            self._times.seconds = 1.0
             return super().step(rate)
 
     monkeypatch.setattr(darts, "Bilevel", Timed)
@@ -490,7 +490,7 @@ class Priced(Quick):
 
     def __init__(self, *arguments: object) -> None:
         super().__init__(*arguments)  # type: ignore[arg-type]
-        self.macs, self.evaluation_macs = 10, 100.0
+        self.macs, self.charged = 10, 100.0
 
 
 def searched(budget: str, evaluator: FakeEvaluator) -> Task:
@@ -500,6 +500,18 @@ def searched(budget: str, evaluator: FakeEvaluator) -> Task:
     )  # fmt: skip
     run(Darts(batch=4, steps=32), task)
     return task
+
+
+def test_searches_are_planned_with_what_the_task_charges_for_an_evaluation() -> None:
+    """A table charges its own trainings, whatever the size of the relaxed network."""
+    task = make_task(
+        get_space("cell-2"),
+        "1e6macs",
+        evaluator=FakeEvaluator(macs=4321),
+        data=tiny_data(images=64),
+        recipe=Recipe(Size(4, 3)),
+    )
+    assert Bilevel(Darts(batch=4), task.space, task).charged == 4321
 
 
 @pytest.mark.parametrize(("macs", "left"), [(100, 60), (200, 0), (285, 0)])

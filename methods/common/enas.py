@@ -105,7 +105,7 @@ class EnasSearch:
             self._task.checkpoint(self._state)
 
     def _cycles(self) -> Cycles:
-        """The schedule, which leaves room for the last comparison: of candidates as dear as the last epoch's networks."""
+        """The schedule; it leaves room for the last comparison, of candidates as dear as the last epoch's networks."""
         settings = self._settings
         compared = settings.candidates * settings.candidate_batches + settings.samples
         end = 1.0 - self._shared.share_of(compared * self._shared.valid_images, self._dear)

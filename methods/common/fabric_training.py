@@ -22,6 +22,9 @@ from . import gates
 from .settings import Settings
 from .shared_weights import SharedWeights
 
+_SAVED = 50
+"""Steps between two checkpoints; in seconds most of these are not due yet."""
+
 
 @dataclass(frozen=True)
 class FabricSettings(Settings):
@@ -92,13 +95,20 @@ class FabricSearch(abc.ABC):
             self._task.propose(self._space.whole())  # a short budget can end before the fabric is traced
         while self._round < self._settings.rounds:
             part = self._round + 1
+            taken = 0
             while (share := self._task.meter.share) < (end := self._end()) * part / self._settings.rounds:
                 self.step(cosine(self._settings.learning_rate, 0.0, share / end))
+                taken += 1
+                if taken % _SAVED == 0:
+                    self._task.checkpoint(self._saved)
             genotype = self.pruned()
             [accuracy] = self._training.accuracies([genotype.picks], [[0]])
             self._task.propose(genotype, accuracy)
             self._round += 1
-            self._task.checkpoint(lambda: {**self._training.state(), **self.state(), "round": np.array(self._round)})
+            self._task.checkpoint(self._saved)
+
+    def _saved(self) -> State:
+        return {**self._training.state(), **self.state(), "round": np.array(self._round)}
 
     def _end(self) -> float:
         """Share of the budget at which the training ends; in seconds it is known better after every step."""
