@@ -504,13 +504,10 @@ def searched(budget: str, evaluator: FakeEvaluator) -> Task:
 
 def test_searches_are_planned_with_what_the_task_charges_for_an_evaluation() -> None:
     """A table charges its own trainings, whatever the size of the relaxed network."""
+    recipe, evaluator = Recipe(size=Size(4, 3), steps=8), FakeEvaluator(macs=4321)
     task = make_task(
-        get_space("cell-2"),
-        "1e6macs",
-        evaluator=FakeEvaluator(macs=4321),
-        data=tiny_data(images=64),
-        recipe=Recipe(Size(4, 3)),
-    )
+        get_space("cell-2"), "1e6macs", evaluator=evaluator, data=tiny_data(images=64), recipe=recipe
+    )  # fmt: skip
     assert Bilevel(Darts(batch=4), task.space, task).charged == 4321
 
 
