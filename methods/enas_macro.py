@@ -62,7 +62,7 @@ class EnasMacro(Method):
         },
         "hour": {
             **{"batch": 64, "valid_batch": 128, "child_steps": 100, "controller_steps": 10, "samples": 10, "cycles": 4},
-            **{"candidates": 20, "candidate_batches": 4, "controller_learning_rate": 0.1, "baseline_decay": 0.95},
+            **{"candidates": 20, "candidate_batches": 4, "controller_learning_rate": 0.02, "baseline_decay": 0.95},
         },
     }
 

@@ -69,7 +69,7 @@ class EnasMicro(Method):
         },
         "hour": {
             **{"batch": 64, "valid_batch": 128, "child_steps": 100, "controller_steps": 10, "samples": 10, "cycles": 4},
-            **{"candidates": 20, "candidate_batches": 4, "controller_learning_rate": 0.1, "baseline_decay": 0.95},
+            **{"candidates": 20, "candidate_batches": 4, "controller_learning_rate": 0.02, "baseline_decay": 0.95},
         },
         # The benchmark's, a fifth of its epoch at a time, with half its decay, because the gradient here has it twice.
         # Of its 12,500 updates of the controller the budget holds a hundred: the rate is a hundred times as large.
