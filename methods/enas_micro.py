@@ -65,7 +65,7 @@ class EnasMicro(Method):
         },
         "quick": {
             **{"batch": 32, "valid_batch": 64, "child_steps": 20, "controller_steps": 4, "samples": 8, "cycles": 3},
-            **{"candidates": 16, "candidate_batches": 3, "controller_learning_rate": 0.1, "baseline_decay": 0.95},
+            **{"candidates": 16, "candidate_batches": 3, "controller_learning_rate": 0.04, "baseline_decay": 0.95},
         },
         "hour": {
             **{"batch": 64, "valid_batch": 128, "child_steps": 100, "controller_steps": 10, "samples": 10, "cycles": 4},
