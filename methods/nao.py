@@ -19,6 +19,7 @@ Published: CIFAR-10 error 2.10, with 128 filters and cutout; 200 GPU-days. Expec
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -105,13 +106,14 @@ class Nao(Method):
 
         learner, known = Learner(task.space, ModelSettings.of(self), task.seed), Known(task.space)
         pool: list[tuple[float, Genotype]] = []
-        batch = drawn(task.space, task.rng, known, 1)
+        draws = functools.partial(drawn, task.space, task.rng, known, refusal=task.refusal, draw=task.draw)
+        batch = draws(1)
         while batch:
             evaluations = task.evaluate(batch)
             pool += [(1 - e.accuracy, g) for g, e in zip(batch, evaluations, strict=True) if not e.failure]
             pool.sort(key=lambda member: member[0])
             initial, new, top = self.sizes(task.children())
-            batch = drawn(task.space, task.rng, known, 1) if len(task.evaluations) < initial else []
+            batch = draws(1) if len(task.evaluations) < initial else []
             if batch:
                 continue
             task.plan(initial=initial, new=new, top=top)
@@ -119,8 +121,8 @@ class Nao(Method):
                 errors, genotypes = zip(*pool, strict=True)
                 learner.train(genotypes, errors, task.meter.check)
                 moves = (self.step * number for number in range(1, self.steps + 1))
-                batch = improved(learner, genotypes[:top], known, new, moves)
-            batch += drawn(task.space, task.rng, known, new - len(batch))
+                batch = improved(learner, genotypes[:top], known, new, moves, task.refusal)
+            batch += draws(new - len(batch))
 
     def sizes(self, children: int) -> tuple[int, int, int]:
         """The random start, the architectures per round and the improved ones, in a search of so many children."""

@@ -32,6 +32,7 @@ from .common.baseline import RewardBaseline
 from .common.ppo import LstmPolicy, Ppo
 from .common.scaling import between, nearest_positive
 from .common.threads import one_thread
+from .common.within import uniforms
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,8 @@ class NasNet(Method):
         baseline = RewardBaseline(self.baseline_decay, "batch")
         while True:
             with one_thread():
-                walk = policy.sample(task.rng.random((self.minibatch(task.children()), policy.decisions)))
+                count, decisions = self.minibatch(task.children()), policy.decisions
+                walk = policy.sample(uniforms(task, count, decisions, lambda rows: policy.sample(rows).picks))
             evaluations = task.evaluate(task.space.genotype(tuple(row)) for row in walk.picks.tolist())
             rewards = np.array([evaluation.accuracy for evaluation in evaluations])
             rate = self.rate(task.children())

@@ -214,14 +214,20 @@ class Pnas(Method):
 
 
 class TrainedPrefixes:
-    """All prefixes trained so far, and their accuracies; the most accurate among the largest is proposed."""
+    """All prefixes trained so far, and their accuracies; the most accurate among the largest is proposed.
+
+    Where several are wanted for the final training, the best of the largest are named, from worst to best: of what a
+    method names, the later comes first.
+    """
 
     def __init__(self, task: Task, growth: Growth) -> None:
         self.task, self.growth = task, growth
         self.prefixes: list[Picks] = []
         self.accuracies: list[float] = []
         self.names: set[Picks] = set()
-        self._best = (0, 0.0)
+        self._best: list[
+            tuple[int, float, Genotype]
+        ] = []  # size and accuracy, ascending; of equal ones the later first
 
     def lacks(self, prefixes: Sequence[Picks]) -> bool:
         """Whether any of ``prefixes`` has not been trained."""
@@ -239,11 +245,16 @@ class TrainedPrefixes:
             self.names.add(name)
             self.prefixes.append(prefix)
             self.accuracies.append(evaluation.accuracy)
-            worth = (self.growth.size(prefix), evaluation.accuracy)
-            if not evaluation.failure and worth > self._best:
-                self._best = worth
-                if self.task.proposal != genotype:
-                    self.task.propose(genotype, evaluation.accuracy, shared_weights=False)
+            if not evaluation.failure:
+                self._name(self.growth.size(prefix), evaluation.accuracy, genotype)
+
+    def _name(self, size: int, accuracy: float, genotype: Genotype) -> None:
+        before, top = self._best, self.task.top
+        self._best = sorted([(size, accuracy, genotype), *before], key=lambda one: one[:2])[-top:]
+        if self._best == before or (top == 1 and self.task.proposal == genotype):
+            return
+        for _, measured, named in self._best:
+            self.task.propose(named, measured, shared_weights=False)
 
 
 def _extended(parent: Picks, options: Integers) -> Integers:

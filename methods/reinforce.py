@@ -74,12 +74,13 @@ class Reinforce(Method):
         policy = Policy([len(choice) for choice in task.space.choices], task.rng, self.spread)
         adam, baseline = Adam([policy.logits]), RewardBaseline(self.momentum, "after", start=0.0, corrected=True)
         while True:
-            picks = policy.sample(task.rng)
-            [evaluation] = task.evaluate([task.space.genotype(picks)])
+            # What is beyond a limit is drawn again: it would teach the policy what is allowed and nothing else.
+            genotype = task.draw(lambda: task.space.genotype(policy.sample(task.rng)))
+            [evaluation] = task.evaluate([genotype])
             [advantage] = baseline.advantages(np.array([100 * evaluation.accuracy]))
             rate = self.rate(task.children())
             task.plan(learning_rate=rate)
-            adam.descend([-advantage * policy.gradient(picks)], rate)
+            adam.descend([-advantage * policy.gradient(genotype.picks)], rate)
 
     def rate(self, children: int) -> float:
         """Adam's rate in a search of so many children."""

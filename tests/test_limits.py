@@ -256,6 +256,42 @@ def test_methods_that_draw_stay_within(name: str) -> None:
         assert vain == (name == "local_search"), "which looks at neighbours, and those beyond are refused"
 
 
+@pytest.mark.parametrize("name", ["reinforce", "nasnet", "nas_rl", "nao"])
+def test_policies_and_models_draw_again_and_are_taught_nothing(name: str) -> None:
+    """The gap between nothing and any accuracy would be all that they learn."""
+    method = load_method(Catalogue().source("method", name))
+    task = run(method(**method.scaled.get("table", {})), limited("24evals", score=share_of_ones))
+    assert len(task.evaluations) >= 24
+    assert task.refusals.count > 0
+    assert not any(evaluation.refused for evaluation in task.evaluations)
+
+
+def test_a_policy_beats_random_search_within_a_limit_too() -> None:
+    """One architecture in twelve is allowed."""
+    space, worth = VectorSpace(8, 5), np.random.default_rng(1).random((8, 5))
+    limits = Limits(parameters=10)
+
+    def score(proposal: Proposal) -> float:
+        assert isinstance(proposal, Genotype)
+        return float(worth[np.arange(8), proposal.picks].mean())
+
+    def refused(proposal: Proposal) -> str:
+        assert isinstance(proposal, Genotype)
+        return limits.beyond(Footprint(sum(proposal.picks), 0))
+
+    def best(name: str) -> list[float]:
+        method = load_method(Catalogue().source("method", name))
+        tasks = [
+            run(method(), make_task(space, "50evals", limits=limits, beyond=refused, score=score, seed=seed))
+            for seed in range(20)
+        ]
+        return [task.best.accuracy for task in tasks if task.best]
+
+    policy, chance = best("reinforce"), best("random_search")
+    assert len(policy) == len(chance) == 20
+    assert np.mean(policy) > np.mean(chance) + 2 * np.std(np.subtract(policy, chance)) / np.sqrt(20)
+
+
 def test_what_is_given_to_evolution_from_elsewhere_stays_within_too() -> None:
     task = limited("30evals", score=share_of_ones)
     with contextlib.suppress(BudgetSpent):

@@ -423,6 +423,15 @@ def test_in_other_spaces_the_best_of_all_is_proposed_and_nothing_is_trained_twic
     assert str(task.proposal) == task.best.genotype == max(task.evaluations, key=lambda e: e.accuracy).genotype
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_of_several_the_best_of_the_largest_are_handed_over(seed: int) -> None:
+    space = PnasSpace()
+    task = run(METHOD(), make_task(space, "40evals", score=by_hash, seed=seed, top=3))
+    largest = [one for one in task.evaluations if space.parse(one.genotype).picks[0] == 4]
+    best = sorted({(-one.accuracy, one.genotype) for one in largest})[:3]
+    assert [str(one) for one in task.handed_over()] == [genotype for _, genotype in best]
+
+
 @pytest.mark.parametrize("stop", [3, 12])
 def test_an_interrupted_run_goes_on_from_its_log(stop: int) -> None:
     space, journal, evaluator = PnasSpace(blocks=3), MemoryJournal(), FakeEvaluator()

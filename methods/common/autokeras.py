@@ -200,6 +200,8 @@ class Trials:
         except BudgetSpent:
             self._offer(name, max(charge.curve, default=-1.0), build)
             raise
+        if evaluation.refused:  # as the task counts what it refuses itself
+            self._task.refusals.add(label, evaluation.failure.removeprefix(REFUSED))
         if not evaluation.failure:
             self._offer(name, evaluation.accuracy, build)
         return evaluation

@@ -113,36 +113,58 @@ class Known:
 
 
 def improved(
-    learner: Learner, best: Sequence[Genotype], known: Known, count: int, moves: Iterable[float]
+    learner: Learner,
+    best: Sequence[Genotype],
+    known: Known,
+    count: int,
+    moves: Iterable[float],
+    refusal: Callable[[Genotype], str] = lambda _: "",
 ) -> list[Genotype]:
-    """At most ``count`` new architectures, made from the best ones by moves of these sizes, in this order."""
+    """At most ``count`` new architectures, made from the best ones by moves of these sizes, in this order.
+
+    What ``refusal`` has a word on is left out.
+    """
     new: list[Genotype] = []
     for move in moves:
         for genotype in learner.moved(best, move):
-            if len(new) < count and known.add(genotype):
+            if len(new) < count and known.add(genotype) and not refusal(genotype):
                 new.append(genotype)
         if len(new) == count:
             break
     return new
 
 
-def drawn(space: Space, generator: np.random.Generator, known: Known, count: int) -> list[Genotype]:
+def drawn(
+    space: Space,
+    generator: np.random.Generator,
+    known: Known,
+    count: int,
+    refusal: Callable[[Genotype], str] = lambda _: "",
+    draw: Callable[[Callable[[], Genotype]], Genotype] = lambda draws: draws(),
+) -> list[Genotype]:
     """``count`` new random architectures, or fewer if the space has no more.
 
     Where draws hit known ones only, the rest of the space is drawn from; a space of more than
     :data:`~harness.core.space.MOST_TABULATED` is then taken to have no more.
+
+    Args:
+        space, generator: where and by what they are drawn.
+        known: gets them, and none of what it has.
+        count: how many.
+        refusal: has a word on what is to be left out.
+        draw: calls a draw until there is none, as :meth:`harness.Task.draw` does.
     """
     new: list[Genotype] = []
 
     def take(draws: Iterable[Genotype]) -> None:
         for genotype in draws:
-            if known.add(genotype):
+            if known.add(genotype) and not refusal(genotype):
                 new.append(genotype)
             if len(new) == count:
                 return
 
     if count > 0:
-        take(space.sample(generator) for _ in range(TRIES * count))
+        take(draw(lambda: space.sample(generator)) for _ in range(TRIES * count))
     if len(new) < count and space.cardinality <= MOST_TABULATED:
         rest = [genotype for genotype in space.every() if genotype not in known]
         take(rest[number] for number in generator.permutation(len(rest)).tolist())

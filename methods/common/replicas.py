@@ -39,6 +39,7 @@ from harness import Evaluation, Task
 from harness.core.beside import Begun
 
 from .baseline import RewardBaseline
+from .within import uniforms
 
 Arrays = Sequence[np.ndarray]
 
@@ -207,7 +208,8 @@ class Replicas(Generic[D]):
         task, served, rules = self._task, self._served, self._rules
         minibatch = rules.minibatch()
         fetched, version = served.fetch(), self.clock.updates
-        drawn = served.draw(task.rng.random((minibatch, served.decisions), np.float32))
+        rows = uniforms(task, minibatch, served.decisions, lambda some: served.draw(some).picks, np.float32)
+        drawn = served.draw(rows)
         self.clock.devices = max(self.clock.devices, minibatch * rules.replicas)
         batch = _Batch(replica, version, fetched, drawn, now, np.zeros(minibatch), minibatch)
         for place, row in enumerate(drawn.picks.tolist()):
