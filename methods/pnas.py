@@ -29,7 +29,7 @@ from typing import Protocol
 
 import numpy as np
 
-from harness import InputError, Method, Task, needs_choices
+from harness import Genotype, InputError, Method, Task, needs_choices
 
 from .common.growth import Growth, Integers, Numbers, Picks, growth_of
 from .common.predictor import PerceptronEnsemble

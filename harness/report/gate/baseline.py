@@ -26,6 +26,8 @@ from harness.report.model.numbers import numbers
 
 SCHEMA = 2
 Kind = Literal["tabular", "counted", "timed"]
+_COUNTS = ("charged", "evaluations", "steps", "unique")
+"""What a search on a table has done, besides its proposals; a budget that shrinks often changes nothing else."""
 _OWN_PACKAGE = "nas-comparison-harness"
 _ORIGIN = ("cpu", "cpu_details", "blas", "device", "threads", "data")
 
@@ -144,6 +146,8 @@ def _result(run: Run, kind: Kind) -> SeedResult:
     logged += [[row["genotype"], row["accuracy"], row["spent"], row["shared_weights"]] for row in run.proposals]
     counts = run.record.search
     logged += [[name, counts[name]] for name in sorted(counts) if name == "discarded" or name.startswith("planned_")]
+    if kind == "tabular":  # a search on a table keeps no log of its evaluations
+        logged += [[name, counts.get(name)] for name in _COUNTS]
     text = json.dumps(logged) if logged and kind != "timed" else ""
     checksum = hashlib.sha256(text.encode()).hexdigest()[:16] if text else ""
     return SeedResult(float(run.record.test_accuracy or 0), run.record.proposal, checksum)
