@@ -186,7 +186,9 @@ class TestTables:
         for run in (trained("darts", 0.8, 0.3), trained("random_search", 0.6, 0.5)):
             save(run, tmp_path)
         assert "80.00" in tables(tmp_path)
+        records = (tmp_path / "records.csv").read_text()
         told = tables(tmp_path, "nll")
+        assert (tmp_path / "records.csv").read_text() == records, "its test_accuracy is one whatever the tables show"
         assert "0.30 (1)" in told
         assert told.startswith("# Negative log-likelihood\n")
         assert "Test accuracy in %: mean" not in told, "the page says what its numbers are"

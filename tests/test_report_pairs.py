@@ -478,6 +478,18 @@ def searched(method: str, seeds: int, dataset: str = "table", *, twin: str = "",
     ]
 
 
+def test_searches_that_evaluated_other_networks_are_not_the_same() -> None:
+    """On a table no evaluations are logged, and under one seed two methods may come by the same incumbents."""
+
+    def one(method: str, unique: int) -> Run:
+        run = make(method, 0.9, proposal="x:1", search={"charged": 50.0, "evaluations": 50, "unique": unique})
+        return replace(run, proposals=({"genotype": "x:1", "accuracy": 0.8, "spent": 3.0, "shared_weights": False},))
+
+    chance, evolution, other = one(RANDOM_SEARCH, 48), one("evolution", 33), one("local", 49)
+    assert "are the same searches" not in told([chance, evolution, other])
+    assert "are the same searches" in told([chance, evolution, one("local", 33)])
+
+
 def test_searches_that_are_the_same_are_tested_once_and_named() -> None:
     """One method is another one run for run, with fewer seeds: one comparison, one rank, and the report says so."""
     sets = ("a", "b", "c", "d", "e")

@@ -21,6 +21,7 @@ from harness.report.forms.markdown import markdown
 from harness.report.model.cost import cost, cost_table
 from harness.report.model.families import families
 from harness.report.model.groups import blocks
+from harness.report.model.metrics import by_accuracy
 from harness.report.model.performance import performance, performance_table
 from harness.report.plots import accuracy_parameters, anytime
 from harness.report.stats.page import statistics
@@ -72,7 +73,7 @@ def write_all(
         "cost.tex": tables_tex(costs),
         "statistics.md": markdown(numbers),
         "families.md": markdown(known),
-        "records.csv": records_csv(runs),
+        "records.csv": records_csv(by_accuracy(runs)),
     }
     if leads := leads_document([(one.block, one.stands) for one in told]):
         texts[_LEADS] = leads

@@ -134,7 +134,8 @@ def _proposals(run: Run) -> tuple[object, ...] | None:
     if accuracy(record) is None:
         return None
     # Without its log, nobody knows which way a search has gone: it is like no other.
-    return record.proposal, record.test_accuracy, record.search.get("charged"), *tried, *(way or [record.method])
+    spent = [record.search.get(name) for name in ("charged", "evaluations", "unique")]
+    return record.proposal, record.test_accuracy, *spent, *tried, *(way or [record.method])
 
 
 @dataclass(frozen=True)
