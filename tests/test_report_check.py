@@ -15,7 +15,7 @@ from report_records import PROVENANCE, counted, make, save, tabular, with_logs
 from test_cli import call
 
 from harness.core.errors import InputError
-from harness.core.record import Run
+from harness.core.record import ProposalRow, Run
 from harness.report.gate import chance
 from harness.report.gate.baseline import StoredBaseline, read_baseline, rows_of, write_baseline
 from harness.report.gate.chance import seeds_needed, tolerance, visible_drop
@@ -158,6 +158,23 @@ def test_an_exact_row_needs_all_its_seeds_and_ignores_others(tmp_path: Path, kin
     assert (finding.verdict, exit_code([finding])) == ("not run", 2)
     assert "1, 2" in finding.why
     assert verdicts([*runs, kind("darts", 0.1, 3)], baseline) == ["same"]
+
+
+@pytest.mark.parametrize("lost", [{"evaluations": 54}, {"unique": 54}, {"charged": 10710.0}, {"steps": 7}])
+def test_a_search_on_a_table_that_spent_or_evaluated_something_else_has_changed(
+    tmp_path: Path, lost: dict[str, float]
+) -> None:
+    """Its log is not kept, and a tenth of the budget is often lost without a change of what is proposed."""
+    proposed: ProposalRow = {"genotype": "nasbench201:0", "accuracy": 0.9, "spent": 100.0, "shared_weights": False}
+
+    def runs(**counts: float) -> list[Run]:
+        base = tabular("random_search", 0.9).record.search
+        found = results(tabular, [0.9, 0.91, 0.92], search={**base, **counts})
+        return [replace(run, proposals=(proposed,)) for run in found]
+
+    baseline = stored(runs(), tmp_path)
+    assert verdicts(runs(), baseline) == ["same"]
+    assert verdicts(runs(**lost), baseline) == ["changed"]
 
 
 def test_tabular_rows_are_exact_on_any_machine(tmp_path: Path):
