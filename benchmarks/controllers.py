@@ -4,8 +4,8 @@ The controllers are trained on the synthetic additive tasks of :mod:`benchmarks.
 by as many updates as a profile's budget has room for; rewards have the noise that a validation batch of the profile's
 size has at an accuracy of one half. Printed is the mean worth of what the controller samples in the end, in standard
 deviations of the space above that of its first samples, and the share of the entropy that is left; then the same share
-of a controller whose rewards are noise alone, which has nothing to learn. Only what is left to the one and not to the
-other has been learnt.
+of a controller whose rewards are noise alone, which has nothing to learn. A rate at which that one loses its entropy,
+too, is too large: what it loses says nothing of the architectures.
 """
 
 from __future__ import annotations

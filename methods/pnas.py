@@ -225,9 +225,8 @@ class TrainedPrefixes:
         self.prefixes: list[Picks] = []
         self.accuracies: list[float] = []
         self.names: set[Picks] = set()
-        self._best: list[
-            tuple[int, float, Genotype]
-        ] = []  # size and accuracy, ascending; of equal ones the later first
+        # Size, accuracy and what has them, ascending; of equal ones the earlier stands behind and counts.
+        self._best: list[tuple[int, float, Genotype]] = []
 
     def lacks(self, prefixes: Sequence[Picks]) -> bool:
         """Whether any of ``prefixes`` has not been trained."""

@@ -141,7 +141,7 @@ class EnasSearch:
             self._controller_steps += settings.samples
             entropy = float(walk.entropy.mean())
             self._entropy = self._entropy or entropy
-            # Says in the record whether the controller has learnt or is still a uniform sampler.
+            # 1 in the record is a controller that samples uniformly; less may have been learnt, or lost to noise.
             self._task.plan(entropy_left=round(entropy / self._entropy, 4) if self._entropy else 1.0)
             rewards = np.array(accuracies) + settings.entropy_weight * walk.entropy
             self._controller.train(walk.picks, self._baseline.advantages(rewards))

@@ -20,7 +20,7 @@ from harness.core.errors import InputError
 from harness.core.files import read_text, replace_text
 from harness.core.record import Record, Run
 from harness.report.gate.chance import LEVEL, UNKNOWN_CHANCE, room
-from harness.report.model.groups import accuracies
+from harness.report.model.groups import accuracies, is_tabular
 from harness.report.model.load import about_unended, run_key
 from harness.report.model.numbers import numbers
 
@@ -146,19 +146,15 @@ def _result(run: Run, kind: Kind) -> SeedResult:
     logged += [[row["genotype"], row["accuracy"], row["spent"], row["shared_weights"]] for row in run.proposals]
     counts = run.record.search
     logged += [[name, counts[name]] for name in sorted(counts) if name == "discarded" or name.startswith("planned_")]
-    if logged and _on_table(run.record):  # such a search keeps no log of its evaluations
+    if logged and is_tabular(run.record):  # such a search keeps no log of its evaluations
         logged += [[name, counts.get(name)] for name in _COUNTS]
     text = json.dumps(logged) if logged and kind != "timed" else ""
     checksum = hashlib.sha256(text.encode()).hexdigest()[:16] if text else ""
     return SeedResult(float(run.record.test_accuracy or 0), run.record.proposal, checksum)
 
 
-def _on_table(record: Record) -> bool:
-    return "table" in record.recipes.get("final", {})
-
-
 def _kind(record: Record) -> Kind:
-    if _on_table(record):
+    if is_tabular(record):
         return "counted" if _with_tensorflow(record) else "tabular"
     limited = any(recipe.get("seconds") and not recipe.get("epochs") for recipe in record.recipes.values())
     by_clock = limited or record.final.get("capped") or re.search(r"\d\s*s$", record.budget)
